@@ -89,8 +89,9 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
 
 /* output: the value that a loss reads: the value of its port or, if the loss computes the activation of the
  * port itself, the value before this activation. With `steps`, it contains all calls that the loss counts.
- * made: the activation that the loss computes itself (with `steps`, the one of the last call); if there is
- * none, `output`. A detection loss only has `made`, the value of its port. */
+ * made: the activation that the loss computes itself (with `steps`, the activation of the last call). If the
+ * loss computes no activation, `made` equals `output`. A detection loss has only `made`, the value of its
+ * port. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;
@@ -219,7 +220,7 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
     }
     graph_append(copy, map[i]);
     if (node_is_state(node) || node_is_update(node))
-      map[i] = node->op->train(copy, map[i]); /* inspection shows the first call */
+      map[i] = node->op->train(copy, map[i]); /* the value that a state has in the first call */
   }
   return copy;
 }
@@ -230,8 +231,8 @@ static int add_loss_output(Graph *graph, const char *name, Node *value) {
   return graph->outputs.n - 1;
 }
 
-/* The score of an output. If the output is a softmax or sigmoid, this is the value before it, because the
- * gradients of softmax and sigmoid vanish if the net is certain. */
+/* The score of an output. If the output is a softmax or sigmoid, the score is the operand of this softmax or
+ * sigmoid, because the gradients of softmax and sigmoid vanish if the net is certain. */
 static Node *score_of(Node *output) {
   return output->op->traits.scores != SCORES_NONE ? output->in[0] : output;
 }

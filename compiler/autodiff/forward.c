@@ -26,8 +26,8 @@ static const Node *changed_input(const Forward *f, const Node *node) {
   return NULL;
 }
 
-/* The operator that causes the difference in the node's shape: its shape differs in training, but the shapes
- * of its inputs do not. */
+/* Follows inputs whose shape differs in training. Returns the node where the difference begins: the shape of
+ * this node differs, but the shapes of its inputs do not. */
 static const Node *changed_by(const Forward *f, const Node *node) {
   for (const Node *in = node; in; in = changed_input(f, in)) node = in;
   return node;
@@ -66,9 +66,9 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 /* ---- quantization-aware training ---- */
 typedef VEC(Node *) Values;
 
-/* Collects the values of one call that update a quantization range, before they are rounded: values that are
- * rounded with this range, and the operands of concats that are rounded with it. Operands with the same range
- * are not collected again. */
+/* Collects the values of one call that update the quantization range of `rounds`, before they are rounded.
+ * These are the values that are rounded with this range, and the operands of concats whose result is rounded
+ * with this range. An operand that has this range itself is not collected again. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
@@ -98,7 +98,7 @@ static void observe_all(const Forward *f) {
 }
 
 /* ---- calls ---- */
-/* By node id: whether the value may differ between calls: it depends on an input, on a state, or on an
+/* By node id: whether the value may differ between calls because it depends on an input, on a state, or on an
  * operator that is replaced in training, such as dropout. */
 static bool *changing(Arena *arena, const Graph *graph) {
   bool *changes = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
@@ -122,8 +122,8 @@ static void add_call_inputs(Forward *f) {
   }
 }
 
-/* The value of a state in a call after the first one: the value of its update in the previous call. At each
- * multiple of `truncate`, the gradient ends there. */
+/* The value of a state in a call after the first one: the value of its update in the previous call. In every
+ * call whose index is a multiple of `truncate`, the gradient does not flow back to the previous call. */
 static Node *state_after(const Forward *f, const Node *state, int64_t call) {
   const Node *update = graph_update(f->graph, state->port->index);
   Node *value = f->of_call[call - 1][update->id];
@@ -135,9 +135,9 @@ static Node *state_after(const Forward *f, const Node *state, int64_t call) {
 static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   const int i = node->id;
   Node *made = graph_copy_node(f->arena, node, f->map);
-  if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* the unrounded layer */
+  if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* before QAT rounding */
   if (made->precision == PRECISION_F16W) made->precision = PRECISION_GIVEN; /* weights are trained in float */
-  made->rounded = false; /* bf16_mark sets it, after the backward pass has been appended */
+  made->rounded = false; /* bf16_mark sets `rounded` after the backward pass is complete */
   if (!node->op->parts) graph_append(f->copy, made);
   made->salt = i + call * f->graph->nodes.n;
   if (!shape_again(f, node, made)) return NULL;
@@ -205,7 +205,7 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Diags *diags) {
   Node **all = values_of_all(&f);
   graph_copy_ports(f.copy, graph, all);
   graph_copy_values(f.copy, graph, all);
-  for (int i = 0; i < TRUTH_PARTS; i++) /* the indices of annotation targets follow those of the ports */
+  for (int i = 0; i < TRUTH_PARTS; i++) /* annotation targets have the indices after the ports */
     if (f.copy->truth[i]) f.copy->truth[i]->port->index = graph_ports(f.copy) + i;
   return f.copy;
 }

@@ -1,5 +1,5 @@
-/* backend.c: Driver of the C compiler: finds the runtime, compiles units in parallel, links them. Units
- * are passed on standard input, so that the output contains no file names. */
+/* backend.c: Driver of the C compiler: finds the runtime, compiles units (C texts) in parallel, and links
+ * their objects. The compiler reads a unit from standard input, so that its output contains no file names. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -140,7 +140,7 @@ static const char *find_mpi_compiler(Arena *arena, const Compiler *cc, const cha
   return compiler;
 }
 
-/* libcnn-mpi.a is next to libcnn.a; in the build tree it is in the parent folder. */
+/* libcnn-mpi.a is next to libcnn.a; in the build tree, it is in the parent of libcnn.a's folder. */
 static const char *find_mpi_library(Arena *arena, const char *runtime, const char **why) {
   const char *slash = strrchr(runtime, '/');
   const int length = slash ? (int)(slash + 1 - runtime) : 0;
@@ -191,12 +191,11 @@ static void add_kind(Command *command, const Build *run) {
     if (backend->cross && !backend->system)
       command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the loading program provides memcpy */
     break;
-  case BACKEND_WASM: /* the caller's memory begins at __heap_base; a stack overflow traps */
+  case BACKEND_WASM: /* the caller uses the memory from __heap_base on; a stack overflow traps */
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
                                    "-Wl,--export=__heap_base", "-Wl,-z,stack-size=1048576"));
     if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always passes --stack-first */
-    /* clang 18 and later run wasm-opt if they find it, and older versions of wasm-opt reject relaxed
-     * vectors. */
+    /* clang 18 and later run wasm-opt if they find it, and older versions of wasm-opt reject relaxed SIMD. */
     if (!run->compiler.zig && has_flag(backend->cross, "-mrelaxed-simd"))
       command_add(command, "--no-wasm-opt");
     break;
@@ -256,7 +255,7 @@ static bool compile_whole(Build *run, const BackendUnit *unit, const char *outpu
 }
 
 /* ---- linked units ---- */
-/* Compiles units to temporary objects; the first object has the data. */
+/* Compiles units to temporary objects; only the first object contains the data (the weights). */
 static bool compile_units(const Build *run, const BackendUnit *unit, int n, const char *const *object,
                           const char **why) {
   const Backend *backend = run->backend;
@@ -321,8 +320,8 @@ static bool compile_apart(Build *run, const BackendUnit *unit, int n, const char
 
 /* ---- zig ---- */
 /* Prints a note before zig's first link for a machine. That link also builds the machine's C library, which
- * takes a minute, but only once. Returns the path of the file that marks this link as done, which
- * mark_prepared creates after the link; NULL if there is nothing to mark. */
+ * takes a minute. Returns the path of the file that mark_prepared creates after this link; NULL: no such file
+ * is needed. */
 static const char *prepare_zig(const Build *run, bool links) {
   const char *mark = NULL;
   zig_environment(run->backend->arena, run->scratch.folder);
@@ -365,8 +364,8 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
            false;
   if (backend->mpi) run.mpi = find_mpi_compiler(backend->arena, &run.compiler, why);
   if (*why || !scratch_open(&run.scratch, backend->arena, names_files(&run.compiler), why)) return false;
-  /* Programs and shared libraries are linked from cnnc's own temporary objects: a compiler that is ended by a
-   * signal does not remove the objects that it created itself. */
+  /* Programs and shared libraries are linked from cnnc's own temporary objects: when a signal ends the C
+   * compiler, it does not remove its own temporary objects. */
   const bool linked = backend->kind == BACKEND_PROGRAM || backend->kind == BACKEND_SHARED;
   const char *mark = zig ? prepare_zig(&run, linked) : NULL;
   const bool done = open_data(&run, why) && (n > 1 || linked ? compile_apart(&run, unit, n, output, why)

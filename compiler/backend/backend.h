@@ -22,7 +22,7 @@ typedef struct Backend {
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
-  size_t data_bytes; /* data: the contents of the file backend_data_path, which the C text reads; or NULL */
+  size_t data_bytes; /* contents of the file backend_data_path, which the C text includes; or NULL */
 } Backend;
 
 typedef struct BackendUnit {
@@ -32,7 +32,8 @@ typedef struct BackendUnit {
   bool vectorize;       /* enable the C compiler's vectorizers even at -O1 */
 } BackendUnit;
 
-/* The compiler for other systems: zig on the PATH or from the Python package. This program may not exist. */
+/* The command of zig, the compiler for other systems: on the PATH or from the Python package. It may be
+ * missing. */
 const char *backend_zig(Arena *);
 
 /* Compiles n units to the file `output`, several at the same time; only the first unit uses OpenMP and data.
@@ -66,8 +67,8 @@ bool backend_output(Arena *, const char *what, const char *const *words, const c
  * `backend`. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
 
-/* Must be called first. Ensures that standard input, output and error are open. */
+/* Must be called at the start of the program. Ensures that standard input, output and error are open. */
 void backend_begin(void);
-/* Must be called last. If a signal stopped a command, ends cnnc with the same signal. */
+/* Must be called at the end of the program. If a signal stopped a command, ends cnnc with the same signal. */
 void backend_end(void);
 #endif

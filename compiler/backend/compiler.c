@@ -159,8 +159,8 @@ bool backend_has_openmp(Arena *arena, const char *cc) { return !compiler_find(ar
 /* ---- options ---- */
 void compiler_add(Command *command, const Compiler *compiler) { command_add_all(command, compiler->words); }
 
-/* Zig's name for a machine, from clang's name: the vendor is omitted, bare metal is "freestanding", and for
- * glibc, the oldest version on which the result must run is added. */
+/* Zig's name for a machine, from clang's name: the vendor is omitted, bare metal is "freestanding", and a
+ * name for glibc ends in the oldest glibc version on which the result must run. */
 static const char *zig_machine(Arena *arena, const char *clang) {
   static const struct {
     const char *clang, *zig;
@@ -196,9 +196,8 @@ static void add_zig_flag(Command *command, const char *flag) {
 }
 
 void compiler_add_machine(Command *command, const Compiler *compiler, const char *const *cross) {
-  /* Without the name of a CPU, zig generates code for this machine's CPU, which other machines could not
-   * run.
-   */
+  /* Without the name of a CPU, zig generates code for this machine's CPU. Other CPUs may not be able to run
+   * that code. */
   if (compiler->zig) command_add_all(command, cross ? WORDS("-g0") : WORDS("-g0", "-mcpu=baseline"));
   for (; cross && *cross; cross++)
     if (compiler->zig) add_zig_flag(command, *cross);

@@ -13,8 +13,9 @@ typedef struct Compiler {
 
 /* Path of a program: searched on the PATH, unless its name has a slash. NULL: not found. */
 const char *on_path(Arena *, const char *program);
-/* cc: the argument of --cc. NULL: $CNNC_CC if it is set; otherwise the configured clang, the newest clang on
- * the PATH or, without clang and gcc, zig. Otherwise the result is clang, and starting it fails. */
+/* cc: the argument of --cc; NULL: $CNNC_CC if it is set. Without both, the result is the configured clang, or
+ * the newest clang on the PATH. If there is neither clang nor gcc, the result is zig. If nothing is found,
+ * the result is "clang", which cannot be started. */
 Compiler compiler_find(Arena *, const char *cc);
 /* Whether objects and data need file names, because /dev/fd/N does not work: zig closes all descriptors
  * before it links, and on systems other than Linux some files /dev/fd/N may be missing. */

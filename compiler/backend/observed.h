@@ -5,10 +5,10 @@
 #include "quantize/calibrate.h"
 
 typedef struct Observations {
-  Table values;    /* Observed by name */
+  Table values;    /* maps the name of a value to its Observed */
   bool targets;    /* the data set has targets for the outputs */
   int64_t samples; /* number of samples in `input` */
-  double **input;  /* by input: [samples][h][w][c], in the caller's layout */
+  double **input;  /* input[i]: [samples][h][w][c] of input i, in the caller's layout */
 } Observations;
 /* False, with the reason, on failure. */
 bool observed_read(Arena *, const char *path, const Graph *, Observations *, const char **why);

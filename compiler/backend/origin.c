@@ -52,8 +52,9 @@ static int64_t channels(const Graph *graph, int output) {
   return shape.rank ? shape.dim[shape.rank - 1] : 0;
 }
 
-/* Number of labels that the net needs if a file has the names of `names` classes: `names` if an output fits;
- * the channels of the only output if there are more; otherwise 0. */
+/* Number of labels to set if a weight file names `names` classes. It is `names` if an output has that number
+ * of channels, or one channel for two classes. If the only output has more channels, it is that number of
+ * channels. 0: the names do not fit. */
 static int64_t labels_wanted(const Graph *graph, int64_t names) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (channels(graph, o) == names || (channels(graph, o) == 1 && names == 2)) return names;

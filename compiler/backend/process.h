@@ -14,11 +14,11 @@ typedef struct Command {
   const char *input; /* text for the command's standard input; NULL: cnnc's standard input */
   size_t input_bytes;
   FILE *data;       /* a file passed as descriptor 3, or NULL */
-  FILE *printed;    /* the command's standard output; NULL: the same file as `messages` */
-  FILE *messages;   /* the command's messages; NULL: standard error */
-  FILE *buffered;   /* collects messages until the command ends, if several commands run */
-  bool links;       /* the command starts a linker and is never stopped, because the linker would continue to
-                       write */
+  FILE *printed;    /* receives the command's standard output; NULL: the same file as `messages` */
+  FILE *messages;   /* receives the command's messages; NULL: standard error */
+  FILE *buffered;   /* if several commands run: collects the messages until the command ends */
+  bool links;       /* the command starts a linker. cnnc never stops such a command, because the linker would
+                       continue to write */
   bool failed;      /* the exit status was not 0 */
   intptr_t process; /* number of the process, on Windows the handle; 0: not running */
 } Command;
@@ -42,8 +42,8 @@ bool command_run(Command *, const char **why);
 bool commands_run(Command *, int n, const char **why);
 
 /* process_posix.c, platform/windows/process.c: functions that depend on the system. */
-FILE *nameless_file(Arena *); /* a file in $TMPDIR, because it may be large; NULL: errno has the reason */
-/* Starts a command with this standard input; NULL: cnnc's standard input. False, with the reason, if the
+FILE *nameless_file(Arena *); /* an unnamed file in $TMPDIR; NULL: errno has the reason */
+/* Starts a command. input: its standard input; NULL: cnnc's standard input. False, with the reason, if the
  * command cannot be started. */
 bool process_start(Command *, FILE *input, const char **why);
 /* Waits until one of the running commands ends, and returns this command. At least one command must be
@@ -55,7 +55,7 @@ void processes_stop(const Command *, int n); /* asks the running commands to end
 void processes_watch(const Command *, int n);
 bool processes_unwatch(const Command *, const char **why);
 
-/* jobs.c: Limit of concurrent jobs. Under `make -j` each job except the first takes one of make's tokens. */
+/* jobs.c: Limit on concurrent jobs. Under `make -j` each job except the first takes one of make's tokens. */
 typedef struct Jobs {
   int most, running;
   int from, to;     /* descriptors of make's job server; -1: none */

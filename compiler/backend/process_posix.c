@@ -1,5 +1,5 @@
 /* process_posix.c: Starting, stopping and waiting for processes with POSIX calls. After a fatal signal, cnnc
- * ends after its commands, so that no temporary files remain. */
+ * waits for its commands and removes the temporary files before it ends. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
@@ -84,8 +84,8 @@ bool processes_unwatch(const Command *list, const char **why) {
   return *why = arena_printf(list->arena, "stopped by signal %d", (int)fatal_signal), false;
 }
 
-/* If a standard descriptor is closed, opens /dev/null in its place, so that standard input cannot be read and
- * output cannot be written. Otherwise the next opened file would get this descriptor. */
+/* If a standard descriptor is closed, opens /dev/null in its place: standard input for writing and the
+ * outputs for reading, so that their use fails. Otherwise the next opened file would get this descriptor. */
 void backend_begin(void) {
   for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++)
     if (fcntl(descriptor, F_GETFD) < 0)
@@ -151,7 +151,8 @@ static pid_t wait_again(pid_t pid, int *status) {
   return ended;
 }
 
-/* The process number of the running command; -1, for any process, if several commands run. */
+/* The argument of waitpid: the process number of the running command, or -1 (any process) if several commands
+ * run. */
 static pid_t awaited(const Command *list, int n) {
   intptr_t only = 0;
   for (int i = 0; i < n; i++) {
@@ -166,7 +167,7 @@ Command *process_wait(Command *list, int n, bool *done, const char **why) {
     int status, i = 0;
     const pid_t pid = wait_again(awaited(list, n), &status);
     while (i < n && (list[i].process == 0 || (pid > 0 && list[i].process != pid))) i++;
-    if (i == n) continue; /* a child that cnnc inherited, not one of its commands */
+    if (i == n) continue; /* a child process that cnnc inherited: not in the list */
     list[i].process = 0;
     *done = pid > 0 ? process_result(&list[i], status, why) : process_lost(&list[i], why);
     return &list[i];

@@ -17,10 +17,10 @@ typedef struct Scratch {
   int n;
 } Scratch;
 bool scratch_open(Scratch *, Arena *, bool named, const char **why);
-/* The path of a new file, which is empty or, with `named`, does not exist yet; NULL, with the reason, on
- * failure. */
+/* The path of a new temporary file. The file is empty; with `named`, it does not exist yet. NULL, with the
+ * reason, on failure. */
 const char *scratch_file(Scratch *, const char **why);
-/* Writes a file with this name to the folder. */
+/* Writes a file with this name to `folder`. */
 bool scratch_write(Scratch *, const char *name, const void *bytes, size_t n, const char **why);
 void scratch_close(Scratch *);
 #endif

@@ -10,7 +10,8 @@ typedef struct System {
   const char *program, *shared; /* suffixes of executables and shared libraries */
   const char *soname; /* linker option for the name of a shared library; NULL: there is no such option */
   const char *link;   /* additional option for zig when it links; NULL: none */
-  /* names after the CPU: `clang` in clang's target triple, `folder` in the name of the runtime's folder */
+  /* text after the CPU's name: `clang` in clang's target triple, `folder` in the name of the runtime's
+   * folder */
   const char *clang, *folder;
   const char *arch[3]; /* architectures with a runtime, as in Target; NULL-terminated */
 } System;

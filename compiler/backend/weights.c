@@ -1,5 +1,5 @@
 /* weights.c: Reader of a net's parameters from a weight file. It uses the runtime's code for weight files,
- * which is compiled into cnnc. Besides base/suggest.c, only weights.c, origin.c and quantized.c use the
+ * which is compiled into cnnc. Apart from base/suggest.c, only weights.c, origin.c and quantized.c use the
  * runtime. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/weights.h"

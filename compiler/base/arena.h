@@ -9,15 +9,15 @@
 typedef struct Arena Arena;
 
 Arena *arena_new(void);
-/* Registers a function to call before the program ends because it is out of memory. */
+/* Registers a function that is called if memory runs out, before the program exits. */
 void arena_at_failure(Arena *, void (*clean)(void *context), void *context);
 void *arena_alloc(Arena *,
                   size_t bytes); /* zeroed, aligned for any object; if out of memory, exits with status 1 */
 void *arena_grow(Arena *, void *old, size_t old_bytes, size_t new_bytes);
-char *arena_copy(Arena *, const char *text, size_t n); /* n bytes and a final zero */
+char *arena_copy(Arena *, const char *text, size_t n); /* a copy of n bytes, with a final zero */
 char *arena_printf(Arena *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(Arena *, const char *format, va_list);
-size_t arena_bytes(const Arena *); /* memory obtained from the system */
+size_t arena_bytes(const Arena *); /* bytes obtained from the system */
 void arena_reset(Arena *);         /* frees all objects of the arena, and keeps the last chunk */
 void arena_free(Arena *);
 

@@ -51,7 +51,7 @@ static int64_t apply_single(int64_t x, Multiplier factor) {
   return shifted(x * factor.m + (INT64_C(1) << (30 - factor.e)), 31 - factor.e);
 }
 
-/* The clamp to +-2^17 changes no final result: for any zero point, larger numbers are outside of int8 and
+/* The clamp to +-2^17 changes no final result: with any zero point, larger numbers saturate in int8 and
  * int16. */
 static int64_t apply_float(int64_t x, float real) {
   static const float FAR = 1 << 17;
@@ -220,8 +220,9 @@ static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, rounded half away from
   return shifted(x, e) + (e && rest > half);
 }
 
-/* exp(a) as Q0.31; a <= 0 is a fixed-point number with `whole` integer bits. A polynomial computes exp of the
- * part of `a` from -1/4 to 0; each higher bit of `a` that is set contributes a factor. */
+/* exp(a) as Q0.31; a <= 0 is a fixed-point number with `whole` integer bits. `a` is the sum of a number from
+ * -1/4 to 0 and of negative powers of two (-1/4, -1/2, -1, ...). A polynomial computes exp of the number;
+ * each power contributes a factor from the table. */
 static int64_t exponential_of(int64_t a, int whole) {
   static const int64_t factor[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
   const int fraction = 31 - whole;
@@ -261,7 +262,7 @@ static int32_t leading_zeros(int32_t x) {
 
 static int64_t saturated(int64_t x) { return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : x; }
 
-/* 1 / ((1 + x) / 2) as Q2.29, x from 0 to 1 in Q0.31: three Newton steps. */
+/* 1 / ((1 + part) / 2) as Q2.29, with three Newton steps; part: from 0 to 1, as Q0.31. */
 static int64_t reciprocal_of(int64_t part) {
   const int64_t half = (part + INT64_C(0x7fffffff) + 1) / 2;
   int64_t x = 1515870810 + product_saturated(half, -1010580540);
@@ -359,15 +360,15 @@ bool scale_is_power(float scale, int *e) {
 }
 
 /* ---- sigmoid and tanh ---- */
-/* Number of units per 1.0 of x, where a unit is 2^-curve_bits of the distance between two points. sigmoid has
- * 24 points per 1.0 and 2^9 units per point. tanh, computed as the sigmoid of 2x, has 48 points per 1.0 and
- * 2^8 units per point. */
+/* Number of units in an interval of x of length 1; a unit is the distance between two points, divided by
+ * 2^curve_bits. sigmoid has 24 points per interval, and 2^9 units per point. tanh, computed as the sigmoid of
+ * 2x, has 48 points per interval, and 2^8 units per point. */
 static const double CURVE_UNITS = 24 << 9;
 
 bool curve_fits(float in_scale) { return (double)in_scale * CURVE_UNITS < 0x1p16; }
 
-/* A scale of nearly 2^-12 (for tanh, also 2^-11) is treated as this power of two: then the factor is an
- * integer, and products need no shift. */
+/* A scale of nearly 2^-12 (for tanh, also 2^-11) is treated as this power of two: then `factor` is an
+ * integer, and `shift` is 0. */
 Curve curve_of(float in_scale, bool tanh) {
   static const double LARGEST = 32767 / 2.0;
   enum { MOST_SHIFT = 31 };
@@ -413,7 +414,8 @@ int64_t curve_value(const Curve *curve, int64_t q) {
 static double exponential_at(double x) { return exp(x); }
 static double reciprocal_at(double x) { return 1 / (1 + x); }
 
-/* Computes points as curve_point does, but rounds each step of the computation. */
+/* Computes the points of a table from `low` to `high`. Each point is corrected as in curve_point, but each
+ * step is rounded. */
 static void fill_lines(int16_t to[LINES + 1], double low, double high, double (*function)(double)) {
   const double step = (high - low) / (double)LINES, unit = 0x1p15;
   for (int i = 0; i < LINES; i++) {
@@ -489,7 +491,7 @@ static int64_t exponential16(int64_t a, int32_t whole) {
   return a ? result : INT16_MAX;
 }
 
-/* 1 / ((1 + x) / 2) as Q2.13, x from 0 to 1 in Q0.15: three Newton steps. */
+/* 1 / ((1 + x) / 2) as Q2.13, with three Newton steps; x: from 0 to 1, as Q0.15. */
 static int64_t reciprocal16(int64_t x) {
   const int64_t half = (x + (1 << 15)) / 2;
   int64_t y = wrap16(23130 + product16(half, -15420));

@@ -1,6 +1,6 @@
 /* arithmetic.h: Bit-exact reference arithmetic of quantized nets. An int8 or int16 value q represents
- * (q - zero) * scale. Integers are computed in int64, as in the operators' eval; nests use the primitives of
- * nest/primitive.h, which share no code with this file.
+ * (q - zero) * scale. The functions compute with int64, like the operators' eval. Nests use the primitives of
+ * nest/primitive.h instead, which share no code with this file.
  *
  * RSH(x, s) is x / 2^s, rounded down. */
 // SPDX-License-Identifier: Apache-2.0
@@ -13,7 +13,7 @@
 typedef enum Rounding {
   ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; the default of cnnc quantize */
   ROUNDING_DOUBLE, /* rounds after the product, and again after the shift: gemmlowp, TFLM, CMSIS-NN */
-  ROUNDING_FLOAT,  /* nearest-even((float)x * S): XNNPACK, onnxruntime */
+  ROUNDING_FLOAT,  /* (float)x * real, rounded half to even: XNNPACK, onnxruntime */
 } Rounding;
 enum { ROUNDINGS = 3 };
 const char *rounding_name(Rounding); /* "single" */
@@ -30,26 +30,27 @@ Multiplier multiplier_of(double factor);
  * TFLite first rounds the product of scales to float. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
-/* Requantizes a sum of a layer with int16 values, -2^47 < x < 2^47. DOUBLE rounds only once here, and
- * multiplies by m rounded to its upper 15 bits, like TFLite. */
+/* Requantizes a sum of a layer with int16 values, -2^47 < x < 2^47. As in TFLite, DOUBLE rounds only once
+ * here, and its factor is m rounded to its upper 15 bits. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
 int32_t multiplier_reduced(Multiplier);             /* m, rounded to its upper 15 bits */
-int64_t multiply_exactly(int64_t x, double factor); /* rounds half away from zero, clamps to 2^30 */
+int64_t multiply_exactly(int64_t x, double factor); /* rounds half away from zero, clamps to +-2^30 */
 
-/* Bounds of a value, which is clamped after the addition of its zero point. */
+/* Bounds to which an integer q is clamped, after the addition of the zero point. */
 typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
   Bound bound;  /* determines which of lo and hi depend on the scale */
-  bool settled; /* the rounded sum already contains the zero point */
+  bool settled; /* the argument of stored_put already contains the zero point */
 } Stored;
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
 int32_t stored_put(Stored, int64_t rounded);
 
 /* Whether all roundings support sums up to `most`: most * 2^max(e, 0) + 256 fits in int32. */
 bool sum_fits(int64_t most, int32_t e);
-/* The largest exponent e of a factor that converts a value to or from int16; sum_fits must be true, too. */
+/* The largest exponent e of a factor that converts a value to or from int16. A conversion also needs
+ * sum_fits. */
 enum { RESCALED_MOST = 14 };
 /* For means: the maximum number of int8 or int16 numbers whose sum fits in int32. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
@@ -59,8 +60,8 @@ enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
 bool product_fits(Multiplier, int64_t most);
 
 /* Sums of values; one of the values may be subtracted. With more than two values, the terms have fewer
- * fractional bits, one fewer for each doubling, so that the sum does not overflow. Exception: with FLOAT and
- * int16, the number of bits does not change. */
+ * fractional bits, so that the sum does not overflow: 3 or 4 values lose one bit, 5 to 8 values lose two.
+ * With FLOAT and int16, no bits are lost. */
 typedef struct Addend {
   float scale;
   bool minus;
@@ -73,27 +74,28 @@ typedef struct Addition {
   int32_t bits; /* SINGLE, DOUBLE: (q - zero) * 2^bits is multiplied by the addend's factor and rounded; the
                    sum is multiplied by `out` and rounded */
   Multiplier out;
-  int32_t shift;     /* FLOAT: RSH(2^(shift-1) + sum of whole * (q - zero), shift) */
-  bool floats_round; /* FLOAT: each scale is between 2^-10 and 2^8 times the output's; int16: 2^-18 and 2^16
-                        times */
+  int32_t shift;     /* FLOAT: the result is RSH(2^(shift-1) + (sum of all whole * (q - zero)), shift) */
+  bool floats_round; /* FLOAT: each scale, divided by the output's scale, is from 2^-10 to 2^8; int16: from
+                        2^-18 to 2^16 */
 } Addition;
-/* Fractional bits of a sum of two int8 and of two int16 values; FLOAT uses ADDITION_BITS for both. */
+/* Fractional bits of the sum of two values: ADDITION_BITS for int8, WIDE_ADDITION_BITS for int16. FLOAT
+ * always uses ADDITION_BITS. */
 enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 };
 /* Sets the factors of addends from their members scale and minus. wide: an addend or the result is int16. */
 Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
                       int64_t x); /* the term of addend k; x: its value minus the zero point */
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
-/* SINGLE, DOUBLE: the bound of `parts` if |q - zero| <= most */
+/* SINGLE, DOUBLE: the largest |parts| of addition_rounded if |q - zero| <= most */
 int64_t addition_most(const Addition *, int64_t most);
 /* ROUNDING_FLOAT: the scale of an addend, divided by the scale of the sum, must be at least 2^least and below
  * 2^most. */
 int32_t addition_float_least(bool wide);
 int32_t addition_float_most(bool wide);
-bool addition_fits(Rounding, const Addition *, int64_t most); /* whether sums fit if |q - zero| <= most */
+bool addition_fits(Rounding, const Addition *, int64_t most); /* whether the sum fits if |q - zero| <= most */
 
 int64_t average_of(int64_t sum, int64_t n);   /* sum / n, rounded half away from zero */
-int64_t average_even(int64_t sum, int64_t n); /* rounded half to even */
+int64_t average_even(int64_t sum, int64_t n); /* sum / n, rounded half to even */
 
 /* Lookup tables of a function: one entry per int8 value, from -128 to 127. A function with parameters per
  * channel has one table per channel; MOST_TABLES limits their number. */
@@ -101,45 +103,46 @@ enum { MOST_TABLES = 4096 };
 typedef double RealFunction(const void *context, double x);
 void table_of(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, Stored out, RealFunction *,
               const void *context);
-/* Table of requantization to another scale. */
+/* The table that requantizes to another scale. */
 void table_requantize(int8_t to[256], Rounding, float in_scale, int32_t in_zero, float out_scale, Stored out);
 int32_t quantize_real(double x, float scale, Stored); /* rounds half away from zero */
 
-/* The tables of imported nets, computed like TensorFlow Lite's kernels: logistic and tanh in gemmlowp's fixed
- * point, with the scales 1/256 and 1/128 and the zero points -128 and 0. */
+/* The tables of imported nets, computed like TensorFlow Lite's kernels: in gemmlowp's fixed point. The output
+ * of logistic has scale 1/256 and zero point -128; tanh: 1/128 and 0. */
 void table_logistic(int8_t to[256], float in_scale, int32_t in_zero);
 void table_tanh(int8_t to[256], float in_scale, int32_t in_zero);
-/* All variants of relu: (q - zero) is multiplied by `above`, or if it is negative, by `slope` and `below`. */
+/* All variants of relu: q - zero is multiplied by `above` if it is positive, otherwise by `slope` and by
+ * `below`. */
 void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, int32_t slope,
                   Multiplier below, Stored out);
 /* False: the output's scale is too small for TensorFlow Lite's kernel. */
 bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
 
-/* Softmax of gemmlowp, without floats: scale 1/256, zero point -128. */
+/* Softmax of gemmlowp, without floats. The output has scale 1/256 and zero point -128. */
 enum { SOFTMAX_CHANNELS = 4095 };     /* the most channels: a sum of exponentials has 12 integer bits */
 bool softmax_scale_fits(float scale); /* scale: of softmax's input */
 void softmax_table(int32_t exponential[256],
                    float in_scale);        /* exp, indexed by (largest q) - q, as Q0.31; 0: too small */
-int32_t softmax_part(int32_t exponential); /* the term of the sum for this exponential, Q12.19 */
+int32_t softmax_part(int32_t exponential); /* the term of the sum for this exponential, as Q12.19 */
 int32_t softmax_reciprocal(int32_t sum);   /* 1 / s as Q0.31; s: the sum, shifted so that 1 <= s < 2 */
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 
 /* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them ---- */
-/* Whether the scale is nearly a power of two 2^e, as these kernels require: they replace products by
- * shifts. */
+/* Whether the scale is nearly a power of two 2^e. These kernels need such a scale, because they replace
+ * products by shifts. */
 bool scale_is_power(float scale, int *e);
 
-/* Sigmoid, and tanh as 2 * sigmoid(2x) - 1, with the scale 2^-15: linear interpolation between points of the
- * logistic function at multiples of 1/24, and constant after the last point. */
+/* Sigmoid, and tanh as 2 * sigmoid(2x) - 1; the output has scale 2^-15. The curve is the logistic function at
+ * multiples of 1/24, interpolated linearly between these points, and constant after the last point. */
 enum { CURVE_STEPS = 255, CURVE_MIDDLE = 1 << 15 };
 typedef struct Curve {
-  int32_t factor, shift; /* q is at RSH(q * factor + 2^(shift-1), shift), in units of 2^-curve_bits of the
-                            distance between two points */
+  int32_t factor, shift; /* the position of q on the curve is RSH(q * factor + 2^(shift-1), shift). Its unit
+                            is the distance between two points, divided by 2^curve_bits */
   bool tanh;
 } Curve;
 bool curve_fits(float in_scale); /* whether the products of the interpolation fit in int32 */
 Curve curve_of(float in_scale, bool tanh);
-int32_t curve_point(int32_t n);     /* about logistic(n / 24) * 2^16, n from 0 to 255 */
+int32_t curve_point(int32_t n);     /* about logistic(n / 24) * 2^16; n: from 0 to 255 */
 int32_t curve_bits(const Curve *);  /* number of fractional bits of a position */
 int32_t curve_end(const Curve *);   /* value of the constant part, in units of 2^(-16 - curve_bits) */
 int32_t curve_start(const Curve *); /* value at 0, in the same units */
@@ -147,26 +150,27 @@ int32_t curve_shift(const Curve *); /* bits to shift from these units to int16 *
 int64_t curve_value(const Curve *, int64_t q);
 
 /* ---- recurrent layers: sums have the scale 2^-12, gates 2^-15 ---- */
-int64_t cut_wide(int64_t);                     /* to int16 */
-int64_t cut_narrow(int64_t);                   /* to int8 */
+int64_t cut_wide(int64_t);                     /* saturates to int16 */
+int64_t cut_narrow(int64_t);                   /* saturates to int8 */
 int64_t shift_half_up(int64_t x, int32_t s);   /* x / 2^s, rounded half up */
-int64_t shift_half_away(int64_t x, int32_t s); /* rounded half away from zero */
-/* Sigmoid of an input with the scale 2^-12, and tanh of an input with the scale 2^-(15 - whole), as in
- * LiteRT's LSTM kernel: gemmlowp's 16-bit fixed point. */
+int64_t shift_half_away(int64_t x, int32_t s); /* x / 2^s, rounded half away from zero */
+/* Sigmoid of an input with the scale 2^-12, and tanh of an input with the scale 2^-(15 - whole). Both use
+ * gemmlowp's 16-bit fixed point, as in LiteRT's LSTM kernel. */
 enum { FIXED_WHOLE = 3, FIXED_WHOLE_MOST = 6 };
 int64_t fixed_logistic(int64_t q);
 int64_t fixed_tanh(int64_t q, int32_t whole);
 
-/* Tables for linear interpolation: 513 points of a function, at multiples of 128 from -32768 on. */
+/* Tables for linear interpolation: LINES + 1 points of a function, at the positions -32768, -32640, ...,
+ * 32768. */
 enum { LINES = 512, LINES_BITS = 7 };
-/* Softmax with the scale 2^-15. It uses two tables with positions from -32768 to 32767: exp(x) for x from -10
- * to 0, and 1 / (1 + x) for x from 0 to 1. */
+/* Softmax of int16 values; the output has scale 2^-15. One table has exp(x) for x from -10 to 0, the other
+ * table 1 / (1 + x) for x from 0 to 1. */
 enum { SOFTMAX_WIDE_CHANNELS = 65535 };
 void softmax_wide_tables(int16_t exponential[LINES + 1], int16_t reciprocal[LINES + 1]);
 Multiplier softmax_wide_factor(float in_scale);
 bool softmax_wide_fits(float in_scale);
 int32_t softmax_wide_exponential(const int16_t exponential[LINES + 1],
-                                 int64_t below); /* below: q - (largest q), scaled and rounded, 0 or less */
+                                 int64_t below); /* below: q - (largest q), scaled and rounded; at most 0 */
 int32_t softmax_wide_reciprocal(const int16_t reciprocal[LINES + 1], int32_t sum);
 int32_t softmax_wide_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 #endif

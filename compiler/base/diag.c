@@ -46,7 +46,7 @@ bool diags_option(Diags *diags, const char *option) {
   const int id = warning_find(what + (error ? 6 : 0));
   if (id < 0) return false;
   if (error) diags->is_error[id] = off ? SETTING_OFF : SETTING_ON;
-  if (!error || !off) diags->shown[id] = off ? SETTING_OFF : SETTING_ON; /* -Werror=slug enables it, too */
+  if (!error || !off) diags->shown[id] = off ? SETTING_OFF : SETTING_ON; /* -Werror=slug includes -Wslug */
   return true;
 }
 

@@ -3,8 +3,8 @@
 #include <string.h>
 #include "base/diag_record.h"
 
-/* In columns. Of a line wider than WIDEST, WIDEST columns are shown. The first of them is BEFORE_CARET
- * columns before the caret, or the line's first column. */
+/* Numbers of columns. Only WIDEST columns of a wider line are shown, from BEFORE_CARET columns before the
+ * caret on, or from the line's start. */
 enum { TAB = 4, WIDEST = 160, BEFORE_CARET = 60 };
 
 typedef struct Palette {
@@ -148,7 +148,7 @@ static void put_source(const Diags *diags, Text *text, const Palette *color, Spa
 
 /* ---- messages ---- */
 
-/* The slug is at the end of the first line: other lines may be code to copy. */
+/* The slug is at the end of the first line, because the other lines may be code that the user copies. */
 static void put_text_message(const Diags *diags, Text *text, const Palette *color, DiagLevel level, Span span,
                              const char *message, const char *slug) {
   static const char *const word[] = {"note", "warning", "error"};

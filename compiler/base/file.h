@@ -29,7 +29,7 @@ const char *file_temporary(Arena *);        /* the folder of temporary files */
  * character of a name. */
 char *file_slashes(char *path);
 const char *file_self(Arena *); /* the path of the running program; NULL: unknown */
-/* A file of cnnc's installation or build tree, in share/cnnc/lib. NULL: there is none. */
+/* The file with this path in share/cnnc/lib of cnnc's installation or build tree. NULL: there is none. */
 const char *file_library(Arena *, const char *path);
 size_t file_begin(const char *path, void *to,
                   size_t most); /* reads the first bytes; returns the number of bytes read */
@@ -46,7 +46,7 @@ Outputs *outputs_new(Arena *);
 bool outputs_add(Outputs *, const char *path, const char *bytes, size_t n,
                  const char **why); /* "-" is standard output */
 bool outputs_adopt(Outputs *, const char *path, const char **temporary,
-                   const char **why); /* *temporary: the name of the file to which a tool writes */
+                   const char **why); /* *temporary: the file that another program must write */
 bool outputs_folder(Outputs *, const char *path,
                     const char **why); /* creates the folder and its parents if necessary; outputs_abandon
                                           removes created folders */

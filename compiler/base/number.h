@@ -56,8 +56,8 @@ static inline uint16_t f16_bits(float x) {
   if (size > 0x7f800000) return (uint16_t)(sign | INFINITE | 0x200);
   if (size >= LEAST_INFINITE) return (uint16_t)(sign | INFINITE);
   if (size >= LEAST_NORMAL) return (uint16_t)(sign | (size - BIAS + 0xfff + (size >> 13 & 1)) >> 13);
-  /* Adding 0.5 rounds to a multiple of 2^-24: this is the spacing of floats between 0.5 and 1, and of
-   * subnormal f16 numbers. */
+  /* Adding 0.5 rounds to a multiple of 2^-24, because this is the spacing of floats between 0.5 and 1.
+   * Subnormal f16 numbers have the same spacing. */
   const float half = 0.5f;
   float sum = (x < 0 ? -x : x) + half;
   uint32_t bits, from;

@@ -1,6 +1,6 @@
-/* random.h: Counter-based random numbers of a training step, as in generated code: each depends only on
- * (seed, step, sample, index). runtime/core/random.c has the same generator, with other keys for the order of
- * samples and for augmentation. */
+/* random.h: Counter-based random numbers of a training step, as in generated code. Each number depends only
+ * on (seed, step, sample, index). runtime/core/random.c has the same generator, with other keys for the order
+ * of samples and for augmentation. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RANDOM_H
 #define CNNC_RANDOM_H
@@ -20,7 +20,7 @@ static inline void random_keys(uint64_t seed, uint64_t step, uint64_t sample, ui
   key[1] = (uint32_t)(k >> 32);
 }
 
-/* Uniform in [0, 1), 24 bits: the RANDOM of loop nests. */
+/* A uniform random number in [0, 1) with 24 bits: the RANDOM of loop nests. */
 static inline float random_uniform(uint32_t key0, uint32_t key1, uint32_t counter) {
   uint32_t x = counter * 0x9E3779B9u ^ key0;
   x ^= x >> 16;

@@ -8,8 +8,8 @@ enum { LONGEST = 63, NO_MATCH = 1000 };
 
 static int least(int a, int b) { return a < b ? a : b; }
 
-/* Whether the longer word begins with the shorter word, or ends with '_' and the shorter word: kernel_size
- * and kernel, learning_rate and rate. The shorter word must have at least 4 characters. */
+/* Whether the longer word begins with the shorter word, or ends with '_' and the shorter word. Examples:
+ * kernel_size and kernel, learning_rate and rate. The shorter word must have at least 4 characters. */
 static bool is_part(const char *word, int n, const char *name, int m) {
   const int shorter = least(n, m), longer = n + m - shorter;
   const char *inner = n < m ? word : name, *outer = n < m ? name : word;

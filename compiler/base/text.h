@@ -21,7 +21,7 @@ const char *text_float(Arena *, double);  /* shortest decimal that reads back as
 const char *text_double(Arena *, double); /* like text_float, for a double; an integral value below 1e15
                                              has neither point nor exponent */
 void text_json(Text *, const char *utf8); /* a JSON string with its quotes */
-const char *text_shell(Arena *, const char *word); /* in single quotes if a shell needs them */
+const char *text_shell(Arena *, const char *word); /* the word, in single quotes if a shell needs them */
 bool text_number(const char *s, double *value); /* parses s as a decimal number; a point needs digits on both
                                                    sides; independent of the locale; infinite if too large */
 int text_decode(const char *s, size_t n, uint32_t *code); /* number of bytes of the UTF-8 character at s, 0 if

@@ -147,7 +147,7 @@ static bool copy_sources(const AssurePack *p) {
   return true;
 }
 
-/* ---- what the compiler writes ---- */
+/* ---- outputs of the compiler ---- */
 static Options compiler_options(const AssurePack *p, const char *file) {
   Options options = {.batch = 1, .layout = -1, .opset = -1, .threads = -1, .precision = -1};
   options.input = p->input;
@@ -162,7 +162,7 @@ static void add_report(const AssurePack *p, Options *options, ReportKind kind, c
   vec_push(p->arena, options->reports, report);
 }
 
-/* Disables all warnings: they are reported once, for the annotated C. */
+/* Disables all warnings, because they were already reported for the annotated C. */
 static void silence(const AssurePack *p, Options *options) {
   for (const char *const *slug = options_slugs(p->arena, true); *slug; slug++)
     vec_push(p->arena, options->warnings, arena_printf(p->arena, "no-%s", *slug));
@@ -191,7 +191,7 @@ static bool write_annotated(AssurePack *p) {
   return true;
 }
 
-/* Writes the layers and shapes of the program, which the validator reads. */
+/* Writes program.json, which the validator reads: the layers and shapes of the program. */
 static bool write_layers(const AssurePack *p) {
   Compiled result;
   Options options = compiler_options(p, "program.json");
@@ -214,7 +214,7 @@ static bool write_board(const AssurePack *p) {
   options.weights = p->weights;
   options.embed = EMBED_AS_TEXT;
   options.cpu = p->cpu;
-  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* Frama-C cannot read vectors */
+  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* no vectors in Frama-C */
   options.flash_wait = p->flash_wait;
   options.targets_given = true;
   vec_push(p->arena, options.targets, target_find(p->cpu->target));

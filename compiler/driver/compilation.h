@@ -29,11 +29,11 @@ typedef struct Compilation {
   Graph *graph;  /* the program's graph; quantized if the weights are int8; with --stream or --slide, the
                     graph of one step */
   bool training; /* training code is generated or, for a summary, measured */
-  const float *weights;    /* compiled in, or NULL */
+  const float *weights;    /* the weights to compile in, or NULL */
   bool quantized;          /* the graph is an int8 graph, which contains its int8 weights */
   const Graph *floats;     /* the float graph that the int8 graph was quantized from */
   QuantFile *file;         /* the int8 weight file */
-  Node **made;             /* by id of a float node: the int8 node with its value */
+  Node **made;             /* made[id of a float node]: the int8 node with the same value */
   const char *order;       /* suggested lines of a --rename file, or NULL */
   const char *tuning_file; /* NAME.tune next to the program; NULL if there is none */
   Tuning tuning;
@@ -41,7 +41,7 @@ typedef struct Compilation {
   EmitOptions emit;
   ProgramOptions lowering;
   struct {
-    Plan *infer, *train, *look; /* NULL: not needed */
+    Plan *infer, *train, *look; /* NULL: this plan is not needed */
   } plans;
   Programs programs;
   LayoutOptions layout_options;
@@ -52,7 +52,7 @@ typedef struct Compilation {
   struct {
     const void *bytes;
     size_t n;
-  } data;                    /* weights too large for the text, or NULL */
+  } data;                    /* weights that are too large for the C text; bytes NULL: none */
   Bands bands;               /* row bands of inference, to meet --ram */
   const char *bands_to;      /* the last layer in row bands */
   int64_t ram_whole;         /* RAM needed without row bands */
@@ -93,8 +93,8 @@ bool fits_board(Compilation *); /* reports sizes beyond --flash and --ram; false
 
 /* ---- output.c ---- */
 bool output_possible(Compilation *); /* whether the net can have this output; if not, reports why */
-bool emit_output(Compilation *);     /* writes a view, or prints C */
-bool backend(Compilation *);         /* compiles the C text if the output is not C */
+bool emit_output(Compilation *);     /* writes the view, or prints C; writes the reports */
+bool backend(Compilation *);         /* runs the C compiler if the output needs it */
 WordList input_files(const Compilation *);
-void print_results(Compilation *); /* to standard output */
+void print_results(Compilation *); /* prints renaming rules or the summary */
 #endif

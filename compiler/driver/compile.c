@@ -128,10 +128,10 @@ static Options *without_targets(const Options *o, Arena *arena) {
   return own;
 }
 
-/* The options with the targets that suit a net. Some targets have better variants for int8 models or for
- * layers in bf16. Without --target, the variants are added before their target, except AMX for int8 models.
- * If the target was chosen for this CPU, or if --cpu names an x86 CPU, the best variant for that CPU replaces
- * the target. */
+/* A copy of the options with better targets for a net. Some targets have variants that are faster for int8
+ * models or for bf16 layers. Without --target, each variant is added before its target; int8 models get no
+ * AMX variant. If cnnc chose the target for this machine's CPU, or if --cpu names an x86 CPU, the best
+ * variant that this CPU supports replaces the target. */
 static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
   Options *own = without_targets(o, arena);
   const CpuCore *core = o->cpu ? o->cpu->core : NULL;
@@ -147,16 +147,16 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
     }
     const bool tiles = chosen->tiles > 0;
     if (!instead) options_add_target(own, arena, target);
-    /* the variant without tile registers, for systems that do not let programs use them */
+    /* some systems do not let programs use tile registers: adds the variant without them */
     if (tiles && (instead || i + 1 == o->targets.n))
       options_add_target(own, arena, target_find(int8 ? "x86-64-v4-vnni" : "x86-64-v4"));
   }
   return own;
 }
 
-/* The options with copies of the targets that have the throughput of --cpu, or of this CPU if the targets
- * were chosen for it. With training, the throughput of this CPU is not used: all CPUs with the same vector
- * instructions get the same schedules and compute the same weights. */
+/* A copy of the options. Its targets have the throughput of the CPU in --cpu, or of this machine's CPU if
+ * cnnc chose the targets for it. Training does not use the throughput of this machine's CPU: all CPUs with
+ * the same vector instructions get the same schedules and compute the same weights. */
 static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
   const Cpu *cpu = !o->cpu && o->native && !training ? cpu_native() : o->cpu;
   if (!cpu || !cpu->core) return o;
@@ -166,10 +166,11 @@ static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
   return own;
 }
 
-/* The options with the targets for an int8 model; by default, a library is for boards. */
+/* The options with the targets for an int8 model. By default, a library gets two targets of microcontrollers,
+ * whose schedules read the same packed weights. */
 static const Options *int8_targets(const Options *o, Arena *arena) {
   if (o->kind != OUTPUT_LIBRARY || o->targets_given) return with_better_targets(o, arena, true);
-  Options *own = without_targets(o, arena); /* schedules of both targets read the same packed weights */
+  Options *own = without_targets(o, arena);
   vec_push(arena, own->targets, target_find("armv7e-m"));
   vec_push(arena, own->targets, target_find("armv7m"));
   return own;
@@ -191,8 +192,8 @@ static bool analyze(Compilation *c) {
 }
 
 /* ---- weights ---- */
-/* Warns about a microcontroller target whose int8 schedules are unused, because another target of the file
- * does not have them. */
+/* Warns about a microcontroller target whose int8 schedules are unused, because another target of the same
+ * file has no such schedules. */
 static void warn_reference_loops(const Compilation *c) {
   const Options *o = c->options;
   const Target *widest = target_widest(o->targets.n, o->targets.data);
@@ -264,8 +265,8 @@ static bool load_weights(Compilation *c) {
   return !has_errors(c);
 }
 
-/* Reads NAME.tune. An unusable file is ignored, but reported, because measurements change the generated
- * code. */
+/* Reads NAME.tune. A file that cannot be used is ignored and reported, because the code is then generated
+ * without the measurements. */
 static void read_tuning(Compilation *c) {
   const char *path = with_suffix(c->arena, c->options->input, ".tune"), *why = NULL;
   c->tuning.arena = c->arena;
@@ -277,8 +278,8 @@ static void read_tuning(Compilation *c) {
   else diag_report(c->diags, DIAG_tuning_ignored, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
 }
 
-/* Measures the candidates and writes NAME.tune. The rows of an existing file for other targets and kernels
- * are kept. */
+/* Measures the candidates and writes NAME.tune. Keeps the rows of an existing file that are about other
+ * targets or kernels. */
 static bool tune(Compilation *c) {
   const Options *o = c->options;
   const char *why = NULL;
@@ -459,8 +460,8 @@ static bool plan(Compilation *c) {
 }
 
 /* ---- the lowered program ---- */
-/* Options for training, and for inspection, which shares functions with training. Without training code,
- * inspection processes one image at a time. */
+/* Options for training and inspection, which share functions. Without training code, inspection processes one
+ * image at a time. */
 static ProgramOptions training_lowering(const Compilation *c) {
   ProgramOptions options = c->lowering;
   options.batch = c->training ? c->graph->training->batch : 1;
@@ -521,7 +522,7 @@ static const char *with_memory(const Compilation *c) {
   return text.s;
 }
 
-/* Reports each assumption of an updatable net's schedules that does not hold for these weights. */
+/* With --updatable: reports each assumption of the schedules that these weights do not meet. */
 static void check_assumptions(const Compilation *c) {
   const Program *p = c->programs.infer;
   for (int i = 0; i < p->calls.n; i++)

@@ -20,11 +20,11 @@ static NetSizes lower_training_again(Compilation *c, Plan *train) {
   return layout_sizes(c->layout);
 }
 
-/* Searches for a training plan within --memory, and lowers it. `train` is the plan that was lowered last. A
- * plan is made for a limit on the bytes of values, `room`. In addition, a step needs memory for packed
- * weights, the gradients of shards, and scratch, whose size is only known after lowering. The last try has a
- * `room` of 0, so that --memory with the reported minimum succeeds. False: no plan fits; `least` is the
- * smallest number of bytes that a plan needed. */
+/* Searches for a training plan within --memory, and lowers it. `train` is the plan that was lowered last.
+ * Each try makes a plan whose values should need at most `room` bytes. A step also needs memory for packed
+ * weights, for the gradients of shards, and for scratch; its size is only known after lowering. The last try
+ * has a `room` of 0: it finds the plan with the least memory, which must be found if --memory is the reported
+ * minimum. False: no plan fits. *least: the smallest number of bytes that a plan needed. */
 static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, int64_t *least) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;

@@ -14,8 +14,8 @@ static void lower_again(Compilation *c) {
 }
 
 /* ---- flash ---- */
-/* A schedule of a layer whose constants are larger than those of the smallest schedule. It is faster, or it
- * is the current choice. The gains of a layer are consecutive in a list. */
+/* A schedule of a layer with larger constants than the layer's smallest schedule. It is faster than that
+ * schedule, or it is the current choice. In a list, the gains of a layer are consecutive. */
 typedef struct Gain {
   int root; /* id of the layer's node */
   Small small;
@@ -116,9 +116,9 @@ static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) 
   return sets.data[sets.n - 1];
 }
 
-/* Whether functions should be merged: most layers with gains have their smallest constants, and none has
- * Winograd weights. Winograd weights save about as many cycles as a merged function costs, and they need much
- * more flash than the code of a layer. */
+/* Whether functions should be merged: most layers with gains have their smallest constants, and no layer has
+ * Winograd weights. If the flash has room for Winograd weights, merging does not pay: Winograd weights save
+ * about as many cycles as merging costs, and need much more flash than merging saves. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {
@@ -131,9 +131,9 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
   return 2 * smallest > layers;
 }
 
-/* The size class of each kernel's constants in the fastest net within --flash, by node id of the kernel's
- * root. flash: bytes of flash that the net needs with the current choice. NULL: the net fits already, or no
- * constants can be smaller. Sets `merge` if functions should be merged, too. */
+/* The size class of each kernel's constants in the fastest net within --flash. The index is the node id of
+ * the kernel's root. flash: bytes of flash that the net needs with the current choice. NULL: the net fits
+ * already, or no constants can be smaller. Sets `merge` if functions should be merged, too. */
 static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
   const Gains gains = find_gains(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
@@ -168,10 +168,10 @@ void fit_flash(Compilation *c) {
 }
 
 /* ---- RAM ----
- * A trial is a pair: the last layer in row bands, and the number of bands. Trials whose values may fit are
- * lowered first, those with few kernels before others; then the trials with the smallest values. The first
- * trial that fits is used. If none fits, the trial with the least RAM is used, if it needs less than the net
- * without row bands. */
+ * A trial is a pair: the last layer in row bands, and the number of bands. The trials whose values may fit
+ * are lowered first, in the order of their number of kernels. Then the trials with the smallest values are
+ * lowered. The first trial that fits is used. If no trial fits, the trial with the least RAM is used if it
+ * needs less RAM than the net without row bands. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {

@@ -275,9 +275,9 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   return graph->weights.n == im->weights.n ? NULL : "it has other weights";
 }
 
-/* Reports the errors of the front end: ONNX allows numbers that the language does not. The line number of an
- * error identifies the statement: each statement has one line, after the lines of the comment, the net and
- * its inputs. */
+/* Reports the errors of the front end: ONNX allows numbers that the language does not allow. The line number
+ * of an error identifies the statement: each statement has one line, after the lines of the comment, the net
+ * and its inputs. */
 static void report_unsupported(const ModelImport *im, const Diags *diags, const Sources *sources) {
   const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
   Span where;
@@ -328,7 +328,7 @@ static const char *model_title(Importing *m, const char *path) {
   return without_suffix(m, without_suffix(m, path, ".onnx"), ".tflite");
 }
 
-/* -o FOLDER/: the files get the model's name in the folder. */
+/* With -o FOLDER/, the files in the folder get the model's name. */
 static void put_in_folder(Importing *m) {
   const size_t n = m->output ? strlen(m->output) : 0;
   if (n && m->output[n - 1] == '/')
@@ -366,8 +366,8 @@ static int write_program(Importing *m, const ModelImport *im) {
   return 3;
 }
 
-/* Prints the text of --list (NULL: there is none, after an error), and returns the exit status. *whole: all
- * nodes are supported. */
+/* Prints the text of --list (NULL after an error), and returns the exit status. *whole: whether all nodes are
+ * supported. */
 static int finish_list(const char *list, const bool *whole) {
   if (list) fputs(list, stdout);
   return !*whole;
@@ -404,8 +404,8 @@ static void write_tflite(Importing *m, Span at, const TflProgram *made) {
   Text program = {.arena = m->arena};
   const char *base = output_base(m, ".tflite"),
              *wrong = tflite_check(m->arena, made, arena_printf(m->arena, "%s.cnn", base), &program);
-  /* Errors are reported as errors of the model: for example, its declared shapes may differ from the shapes
-   * that its operators compute. */
+  /* A difference is an error of the model. For example, its declared shapes differ from the shapes that its
+   * operators compute. */
   if (wrong) diag_report(m->diags, DIAG_import_file, at, NULL, "the model is invalid: %s", wrong);
   else write_files(m, base, &program, NULL, &made->arrays);
 }

@@ -52,8 +52,8 @@ static bool read_new_line(NewProject *b, int argc, char **argv) {
   return true;
 }
 
-/* The net's name: the folder's name, with the prefix net_ if it would hide a system header or be a target of
- * the Makefile. */
+/* The net's name: the folder's name. It gets the prefix net_ if the folder's name is the name of a system
+ * header or a target of the Makefile. */
 static const char *project_net_name(Arena *arena, const char *folder) {
   static const char *const targets[] = {"embed", "run", "clean", "Makefile", NULL};
   const char *name = import_net_name(arena, folder);

@@ -444,8 +444,8 @@ const Flag options_table[] = {
     FLAG_INCLUDE(AT(directories)),
     {NULL, 'O', required_argument, read_level, AT(level), "-O0 -O1 -O2 -Os",
      "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast as with "
-     "-O2. -O1 uses -O1 of the C compiler, reference loops for inspection and, except in executables, no "
-     "x86-64-v4 code unless --target names it. "
+     "-O2. -O1 uses -O1 of the C compiler and reference loops for inspection. x86-64-v4 code needs "
+     "--target, except in executables. "
      "-O0: readable reference loops, one function per layer. -Os: small code: loops that compute several "
      "sums, the least memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},

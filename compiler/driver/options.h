@@ -38,9 +38,9 @@ typedef enum EmbedKind { EMBED_BY_SIZE, EMBED_AS_TEXT, EMBED_AS_FILE, EMBED_AS_O
 
 typedef enum Level {
   LEVEL_FULL,  /* -O2 */
-  LEVEL_PLAIN, /* -O0: straightforward loops */
+  LEVEL_PLAIN, /* -O0: reference loops */
   LEVEL_QUICK, /* -O1: C that compiles fast */
-  LEVEL_SMALL, /* -Os: small code: reference loops, with fusion of layers */
+  LEVEL_SMALL, /* -Os: small code (reference loops), with fusion of layers */
 } Level;
 
 typedef enum ReportKind { REPORT_TRACE, REPORT_WCET } ReportKind;
@@ -67,12 +67,12 @@ typedef struct Options {
   int64_t memory;              /* limit of training memory in bytes; 0: none */
   bool train;                  /* generate training code, if there is a train block */
   bool train_given;            /* --train or --no-train */
-  bool network, look;          /* generate NAME_network, and inspection; implied by executables */
+  bool network, look;          /* network: generate NAME_network; look: code for inspection */
   VEC(const Target *) targets; /* best first */
-  bool targets_given, native;  /* native: --target names `native`, this CPU */
+  bool targets_given, native;  /* native: cnnc chose a target for this machine's CPU */
   const Cpu *cpu;              /* --cpu; NULL: not given */
   int64_t flash, ram;          /* limits of inference in bytes; 0: none */
-  int64_t flash_wait;          /* wait cycles of flash; 0: none */
+  int64_t flash_wait;          /* extra cycles to read 16 bytes from flash; 0: none */
   const System *system;        /* --os; NULL: this machine's system, or no system */
   const Target *machine;       /* the other machine that the C compiler compiles for; NULL: this machine */
   int threads;                 /* 0: openmp; 1: pool; 2: none; -1: not given */
@@ -94,7 +94,7 @@ typedef struct Options {
   const char *dependency_file;
   bool fix; /* apply fixes to the program first */
   DiagFormat format;
-  int color; /* whether messages have colors */
+  int color; /* the argument of flag_wants_color */
 } Options;
 
 /* False after an error on the command line, which was reported on standard error. */

@@ -36,9 +36,10 @@ static const char *suffix_help(const char *suffix) {
 }
 
 #ifndef __wasi__ /* the browser build has no C compiler */
-/* Sets the kind of the output if its suffix is that of an executable or a shared library on the system of
- * --os, or on another system, which check_system then reports. An output without a suffix gets that of an
- * executable. Without --os, the suffixes .exe, .dll and .dylib imply a system. */
+/* Sets the kind of the output if its suffix is the suffix of executables or shared libraries. If it is not a
+ * suffix of the system in --os, check_system reports the error later. An output without a suffix becomes an
+ * executable, and gets the suffix of executables. Without --os, the suffixes .exe, .dll and .dylib imply a
+ * system. */
 static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
   const System *implied = system_of_suffix(suffix), *system = options->system ? options->system : implied;
   if (!system) return false;
@@ -68,7 +69,7 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
   }
   if (options_kind_of_suffix(suffix, &options->kind)) return true;
   if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-    return options->kind = OUTPUT_PROGRAM, true; /* a directory: the error is reported when it is written */
+    return options->kind = OUTPUT_PROGRAM, true; /* a directory: the attempt to write it reports the error */
   return usage_error("'%s': the suffix '%s' does not name an output: %s", options->output, suffix,
                      suffix_help(suffix));
 }
@@ -164,7 +165,7 @@ static bool check_reports(const Options *options) {
 }
 #endif
 
-/* --memory needs training. Views accept it without --train: their sizes include training. */
+/* --memory needs training. Views accept --memory without --train, because their sizes include training. */
 static bool check_memory(const Options *options) {
   const bool code = options_backend(options->kind) || options->kind == OUTPUT_C ||
                     options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;
@@ -176,7 +177,8 @@ static bool check_memory(const Options *options) {
 
 /* ---- targets and systems ---- */
 #ifndef __wasi__
-/* Chooses the machine of --os. one: the target whose architecture is used; NULL: the system's usual one. */
+/* Chooses the machine of --os. one: the target whose architecture is used; NULL: the system's usual
+ * architecture. */
 static bool choose_system(Options *options, const Target *one) {
   const System *system = options->system;
   const char *arch = one ? one->arch : system_default_arch(system), *other = system->arch[1];
@@ -280,7 +282,7 @@ static bool check_library(const Options *options) {
 }
 
 static const char *const all_x86[] = {"x86-64-v4", "x86-64-v3", "x86-64",
-                                      NULL}; /* slowest to compile first */
+                                      NULL}; /* the first target takes the longest time to compile */
 
 static void add_all_x86(Options *options, Arena *arena) {
   for (int i = options->level == LEVEL_QUICK; all_x86[i]; i++)
@@ -316,7 +318,7 @@ static void default_targets(Options *options, Arena *arena) {
 }
 
 /* Sets the default targets if there is no --target. Then checks that the CPU of --cpu can run code for each
- * target: for targets of its architecture, and for generic. */
+ * target: the target must have the CPU's architecture, or be generic. */
 static bool choose_targets(Options *options, Arena *arena) {
   if (options->targets.n == 0) default_targets(options, arena);
   const Cpu *cpu = options->cpu;

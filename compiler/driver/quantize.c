@@ -1,7 +1,7 @@
 /* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. First, the
- * net is built as an executable, whose command `observe` writes the ranges of the values on the data; weights
- * of QAT contain their ranges. From these ranges, scales are chosen. Then the int8 file is read as the
- * compiler does, and the int8 executable is evaluated on the test data. */
+ * net is built as an executable. Its command `observe` writes the ranges of the values on the data; weights
+ * from QAT contain the ranges already. The scales are chosen from the ranges. Then the int8 file is read in
+ * the same way as the compiler reads it, and the int8 executable is evaluated on the test data. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
@@ -273,8 +273,8 @@ static bool check_keep(Quantizing *q) {
   return !diags_errors(q->diags);
 }
 
-/* Equalizes the weights, unless they have ranges of QAT or --no-equalize is set. *path: the weight file for
- * the calibration. */
+/* Equalizes the weights, unless QAT stored ranges with them, or --no-equalize is set. *path: the weight file
+ * for the calibration. */
 static bool equalize_net(Quantizing *q, const char **path) {
   *path = q->weights;
   q->equalized = q->no_equalize || q->ranges ? 0 : equalize(q->arena, q->graph, q->values);
@@ -316,8 +316,8 @@ static bool calibrate_net(Quantizing *q, const char *path) {
 }
 
 /* ---- --max-loss ---- */
-/* The value with the largest quotient of noise and signal, divided by the MACs of its node. Candidates are
- * the values that can become int16 (if `widen`), or the layers that can become float. NULL: there is none. */
+/* The value with the largest noise-to-signal ratio per MAC of its node. Candidates are the values that can
+ * become int16 (if `widen`), or the layers that can become float. NULL: there is none. */
 static const Chosen *worst_value(const Quantizing *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
@@ -339,7 +339,7 @@ static const Chosen *worst_value(const Quantizing *q, bool widen) {
 }
 
 /* Makes the noisiest values int16 or, if no value is left, the noisiest layers float. Each call changes at
- * most an eighth of the number of layers. False: all layers are float already. */
+ * most n / 8 values or layers, rounded up; n: the number of layers. False: all layers are float already. */
 static bool raise_precision(Quantizing *q) {
   enum { PARTS = 8 };
   int layers = 0;
@@ -399,7 +399,7 @@ static bool find_ranges(Quantizing *q) {
   return false;
 }
 
-/* Checks that the data can be opened, before the executable is built that reads it. */
+/* Checks that the data can be read, before cnnc builds the executable that reads them. */
 static bool check_data(Quantizing *q) {
   if (!q->data || strncmp(q->data, "synthetic", 9) == 0 || access(q->data, R_OK) == 0) return true;
   static const char *const generated[] = {"synthetic", "synthetic:shapes", NULL};
@@ -424,7 +424,7 @@ static void quantize_net(Quantizing *q) {
   q->wrong = !check_qat_options(q);
   if (q->wrong || !check_keep(q)) return;
   diags_print(q->diags, stderr, DIAG_TEXT,
-              flag_wants_color(0)); /* messages about the source; later, each trial records its own */
+              flag_wants_color(0)); /* the messages about the source: each trial records its own messages */
   q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !build_executable(q, NULL, program)) return;
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;

@@ -121,8 +121,8 @@ static bool tune_target(const TuneJob *job, const Target *target, const char **w
   const int n = job->plan->kernels.n;
   const Lower **model = NEW_ARRAY(job->arena, const Lower *, n + 1);
   const Target *widest = target_widest(job->ntargets, job->target);
-  Tuning layout = {.arena =
-                       job->arena}; /* results for the widest target, which determine the weight layout */
+  Tuning layout = {.arena = job->arena}; /* results for the widest target: they determine the layout of the
+                                            weights */
   Sum sum = {0};
   for (int i = 0; i < job->tuning->lines.n && target != widest; i++)
     if (strcmp(job->tuning->lines.data[i]->target, widest->name) == 0)

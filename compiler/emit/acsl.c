@@ -1,7 +1,7 @@
-/* acsl.c: ACSL annotations of the generated C, comments that Frama-C reads: contracts of kernels and inline
- * functions, and for each loop its invariant, its assigned locations and its variant. These annotations state
- * the properties of the nest, so that a tool that knows neither the nest nor its proof can verify the C
- * (docs/assurance.md). */
+/* acsl.c: ACSL annotations of the generated C: comments for Frama-C and its plugins WP and Eva. Kernels and
+ * inline functions get a contract; each loop gets its invariant, its assigned locations and its variant. The
+ * annotations state the properties of the nest. So a tool can verify the C without the nest and without the
+ * proof of the nest (docs/assurance.md). */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/acsl.h"
 #include <stdint.h>
@@ -17,7 +17,8 @@ static int64_t pointed(const Buf *buf) {
   return last + 1;
 }
 
-/* Whether the buffer is a part of a larger array, with elements of other parts between its own elements. */
+/* Whether the buffer is a part of a larger array in which elements of other parts are stored between the
+ * buffer's elements. */
 static bool has_gaps(const Buf *buf) { return pointed(buf) != buf_elements(buf) && code_is_flat(buf); }
 
 static void put_pointed(Text *out, const char *name, const Buf *buf) {
@@ -26,7 +27,8 @@ static void put_pointed(Text *out, const char *name, const Buf *buf) {
 
 enum { ROWS_MOST = 64 };
 
-/* Number of rows of a local array that are printed one by one; 0: ranges are printed. */
+/* Number of rows (of the last axis) of a local array that put_cell_rows prints; 0: another form is
+ * printed. */
 static int64_t listed_rows(const Buf *buf) {
   int64_t rows = 1;
   if (buf->place < STACK || buf->rank < 2 || code_is_flat(buf)) return 0;
@@ -34,9 +36,9 @@ static int64_t listed_rows(const Buf *buf) {
   return rows <= ROWS_MOST ? rows : 0;
 }
 
-/* Prints all elements of a local array as "window[0][0][0 .. 5], window[0][1][0 .. 5]". WP compares each
- * index of a local array separately. If a term had several ranges, the provers would have to find an index in
- * each range. */
+/* Prints all elements of a local array, with one term per row: "window[0][0][0 .. 5], window[0][1][0 .. 5]".
+ * WP compares each index of a local array separately. So if one term had several ranges, the provers would
+ * have to find an index in each range. */
 static void put_cell_rows(Text *out, const char *name, const Buf *buf) {
   const int64_t last = buf->dim[buf->rank - 1] - 1, rows = listed_rows(buf);
   for (int64_t row = 0; row < rows; row++) {
@@ -50,9 +52,9 @@ static void put_cell_rows(Text *out, const char *name, const Buf *buf) {
   }
 }
 
-/* Prints all elements as "(&out[0][0][0])[0 .. 4703]", because provers compare such ranges with linear
- * arithmetic. If there are gaps between the elements, prints "out[0 .. 27][0 .. 27][0 .. 5]". Local arrays
- * with few rows are printed row by row. */
+/* Prints all elements of a buffer as one range, "(&out[0][0][0])[0 .. 4703]", because provers compare such
+ * ranges with linear arithmetic. If there are gaps between the elements, prints a range per index: "out[0 ..
+ * 27][0 .. 27][0 .. 5]". Local arrays with few rows are printed row by row. */
 static void put_cells(Text *out, const char *name, const Buf *buf) {
   const bool range = buf->place < STACK && buf->rank > 1 && buf_contiguous(buf);
   if (code_is_variable(buf)) text_put(out, "%s", name);
@@ -81,7 +83,7 @@ static const char *comma_list(Arena *arena, const Words *list) {
 /* ---- contracts of functions ---- */
 static void put_separated(Printer *p, Text *out, const Buf *a, const Buf *b) {
   if (a->overlaps || b->overlaps || (a->place <= WEIGHTS && b->place <= WEIGHTS)) return;
-  if (has_gaps(a) || has_gaps(b)) return; /* interleaved parts of one array */
+  if (has_gaps(a) || has_gaps(b)) return; /* interleaved parts of one array are not separated */
   text_put(out, "    requires \\separated(");
   put_pointed(out, p->buf_name[a->id], a);
   text_put(out, ", ");
@@ -94,8 +96,9 @@ static bool is_parameter(const Printer *p, int buf) {
 }
 
 /* ---- numbers in the weights ---- */
-/* Arguments of inline functions that must be in a range: factors and shifts. If such an argument is read
- * from the weights, the kernel's contract requires the range, so that WP need not know the weights. */
+/* Arguments of inline functions that must be in a range: factors and shifts. If such an argument is read from
+ * the weights, the kernel's contract requires that the weights are in the range. So WP need not know the
+ * weights. */
 static const struct {
   const Primitive *of;
   int argument;
@@ -108,8 +111,8 @@ static const struct {
 };
 enum { RANGES = sizeof range_table / sizeof *range_table };
 
-/* Prints the requirement that all elements that the reference may read are in lo .. hi. An index that is not
- * constant may have any value. */
+/* Prints the requirement that every element that the reference may read is in lo .. hi. An index that is not
+ * constant is assumed to have every value of its dimension. */
 static void put_weight_range(Printer *p, Text *out, const Ref *ref, int64_t lo, int64_t hi) {
   const Buf *buf = ref->buf;
   const bool flat = code_is_flat(buf);
@@ -196,14 +199,15 @@ const char *acsl_contract(Printer *p, const Instance *instance) {
 /* ---- locations that a loop assigns ---- */
 typedef struct Effects {
   Printer *p;
-  const NestStmt *open[SLOTS]; /* loops around the statement, from the annotated loop inwards */
+  const NestStmt *open[SLOTS]; /* the loops around the current statement; [0] is the annotated loop */
   int nopen;
-  bool *inside; /* by buffer id: whether the buffer is declared in the loop */
+  bool *inside; /* by buffer id: whether the annotated loop declares the buffer */
   Words assigned;
-  bool memory; /* whether parameters are assigned */
+  bool memory; /* whether the loop assigns elements of parameters */
 } Effects;
 
-/* A bound of the loop's variable. Of several bounds, which all hold, a constant one is preferred. */
+/* An inclusive bound of the loop's variable. If the loop has several bounds, all of them hold; a constant
+ * bound is preferred. */
 static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
   const Index *bound = low ? loop->u.loop.lo : loop->u.loop.hi;
   const int n = low ? loop->u.loop.nlo : loop->u.loop.nhi;
@@ -216,8 +220,8 @@ static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
   return best;
 }
 
-/* The smallest or largest value of an index over all iterations of the annotated loop and the loops in it, as
- * an index that only depends on the variables of outer loops. */
+/* The smallest or largest value of an index over all iterations of the annotated loop and of the loops inside
+ * it. The result contains only variables from outside the annotated loop. */
 static Index extreme(const Effects *e, const Index *index, bool low) {
   Index ix = printer_fold(e->p, index);
   for (int i = e->nopen - 1; i >= 0; i--) {
@@ -232,7 +236,7 @@ static Index extreme(const Effects *e, const Index *index, bool low) {
   return ix;
 }
 
-/* Smallest and largest value of an index of the assigned elements. */
+/* The smallest and the largest value of one index, over all elements that the loop assigns. */
 typedef struct AssignedRange {
   Index low, high;
 } AssignedRange;
@@ -246,15 +250,15 @@ static AssignedRange assigned_range(const Effects *e, const Index *index, int64_
 
 static bool is_one_index(const AssignedRange *r) { return !memcmp(&r->low, &r->high, sizeof r->low); }
 
-/* Number of values of the index; 0: the number depends on variables. */
+/* Number of values in the range; 0: this number is not constant. */
 static int64_t index_count(const AssignedRange *r) {
   Index gap = r->high;
   for (int s = 1; s < SLOTS; s++) gap.k[s] -= r->low.k[s];
   return index_constant(&gap) ? gap.c - r->low.c + 1 : 0;
 }
 
-/* Number of assigned elements, if several indices have ranges and the elements follow each other in memory;
- * otherwise 0. */
+/* Number of assigned elements, if at least two indices have several values and the elements are consecutive
+ * in memory; otherwise 0. */
 static int64_t adjacent_elements(const Buf *buf, const AssignedRange *range) {
   int64_t elements = 1;
   int d = buf->rank - 1, ranges = 0;
@@ -267,8 +271,8 @@ static int64_t adjacent_elements(const Buf *buf, const AssignedRange *range) {
   return elements > 0 ? elements : 0;
 }
 
-/* Prints the elements as "(&out[y][0][0])[0 .. 83]", or, if other elements are between them, as
- * "out[y][0 .. 13][0 .. 3]". */
+/* Prints the assigned elements: as one range, "(&out[y][0][0])[0 .. 83]", if adjacent_elements returns their
+ * number; otherwise with a range per index, "out[y][0 .. 13][0 .. 3]". */
 static void put_assigned_ranges(const Effects *e, Text *out, const Buf *buf, const AssignedRange *range) {
   const int64_t elements = adjacent_elements(buf, range);
   text_put(out, elements ? "(&%s" : "%s", e->p->buf_name[buf->id]);
@@ -360,8 +364,8 @@ static void add_effects(Effects *e, const NestStmt *body) {
 /* ---- loops ---- */
 enum { UNROLL_MOST = 1 << 16 };
 
-/* Maximum number of iterations of a loop; 0: not known, or too many together with those of inner loops. With
- * `nested`, the number is multiplied by the largest number of iterations of a loop in its body. */
+/* Maximum number of iterations of a loop. With `nested`, this number is multiplied by the largest result for
+ * a loop in the body. 0: the number is not constant, or is larger than UNROLL_MOST. */
 static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
   Index low = bound_of(p, loop, true), high = bound_of(p, loop, false);
   int64_t most = 1;
@@ -408,8 +412,9 @@ static bool decides(const Printer *p, int slot, const NestStmt *body) {
   return false;
 }
 
-/* Whether lo <= v <= hi is an invariant of a loop in ACSL. For this, hi - lo must not be negative for any
- * values of the variables of outer loops. True is returned only if hi - lo is constant. */
+/* Whether lo <= v <= hi is an ACSL invariant of a loop over v from lo to hi. This holds if hi - lo is never
+ * negative, whatever values the variables of outer loops have. True is returned only if hi - lo is
+ * constant. */
 static bool is_ordered(const Printer *p, const NestStmt *loop) {
   const Index low = printer_fold(p, &loop->u.loop.lo[0]);
   Index gap = printer_fold(p, &loop->u.loop.hi[0]);
@@ -427,9 +432,9 @@ static const char *limit_text(Printer *p, const NestStmt *loop, bool low) {
   return text.s;
 }
 
-/* The number of iterations that Eva computes separately; 0: none. A loop is unrolled for Eva if it only
- * assigns local variables, so that sums and windows keep their bounds. In code that WP does not check, a loop
- * is also unrolled if a condition in its body depends on its variable. */
+/* The number of a loop's iterations that Eva analyzes separately; 0: none. A loop that assigns only local
+ * variables is unrolled; otherwise Eva would lose the bounds of sums and windows. In code that WP does not
+ * check, a short loop is also unrolled if a condition in its body depends on the loop's variable. */
 static int64_t separate_iterations(const Printer *p, const NestStmt *loop, bool memory) {
   enum { SEPARATE_MOST = 256 };
   const int64_t n = iterations(p, loop, false);
@@ -477,13 +482,13 @@ static const struct {
     {"shift_right", "requires 0 <= s <= 31; assigns \\nothing;", NULL},
     {"average", "requires n > 0; assigns \\nothing;", NULL},
     {"leading_zeros", "assigns \\nothing; ensures 0 <= \\result <= 31;", NULL},
-    /* Eva and WP cannot bound Newton's iteration: tests/assure/reciprocal.c runs this function for every
-     * argument. */
+    /* Eva and WP cannot bound the result of Newton's iteration. tests/assure/reciprocal.c checks this bound:
+     * it runs the function for every argument. */
     {"softmax_reciprocal",
      "requires 0 <= zeros <= 31; assigns \\nothing; admit ensures 1073741820 <= \\result <= 2147483647;",
      "loop unroll 3; loop invariant 0 <= i <= 3; loop assigns i, x; loop variant 3 - i;"},
-    /* Eva cannot bound the result, because it does not use the fact that comparisons with NaN are false:
-       tests/assure/quantize.c computes the same steps for every quotient. */
+    /* Eva cannot bound the result, because it does not use the fact that comparisons with NaN are false.
+     * tests/assure/quantize.c checks this bound: it computes the same steps for every quotient. */
     {"quantize_float", "assigns \\nothing; admit ensures -131072 <= \\result <= 131072;", NULL},
     {"softmax_place", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},
     {"softmax_share_wide", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},

@@ -4,9 +4,9 @@
 #define CNNC_EMIT_ACSL_H
 #include "emit/nest_print.h"
 
-/* The contract of a function; its parameters must already have names. "" without --acsl, and for a merged
- * function, whose sizes are parameters. */
+/* The contract of a function; its parameters must already have names. The result is "" without --acsl, and
+ * for a merged function, because its sizes are parameters. */
 const char *acsl_contract(Printer *, const Instance *);
-/* Prints contracts above the inline functions in the text from position `from` on. */
+/* Inserts a contract above each inline function in the text, from position `from` on. */
 void acsl_helpers(Text *, size_t from, const char *prefix);
 #endif

@@ -4,8 +4,8 @@
 #include <string.h>
 #include "emit/example.h"
 
-/* Functions without a contract, whose bodies Eva analyzes: they call kernels with pointers into the
- * workspace. */
+/* Names of the functions without a contract: merged kernels, and the functions that call kernels with
+ * pointers into the workspace. WP skips these functions; Eva analyzes their bodies. */
 static const char *uncontracted(const Net *net) {
   Text list = {.arena = net->arena};
   list_add(&list, "eva_main");
@@ -37,7 +37,7 @@ static bool needs_primitive(const Net *net, const Primitive *primitive) {
   return false;
 }
 
-/* Inline functions whose contracts Eva uses instead of their bodies. */
+/* Prints the option that lists the inline functions whose contracts Eva uses instead of the bodies. */
 static void put_specified(Text *out, const Net *net) {
   static const Primitive *const specified[] = {&primitive_softmax_reciprocal, &primitive_quantize_float};
   const char *before = " -eva-use-spec ";

@@ -1,6 +1,6 @@
 /* dispatch.c: Code for several targets in one file: detection of the best target that the CPU supports, and
- * dispatch to its functions. A level is a target's number, from the lowest target to the best one. The code
- * of level 0 is always compiled; the code of other targets is inside #if. */
+ * dispatch to its functions. Targets are numbered with levels: the lowest target has level 0, the best target
+ * the highest level. The code of level 0 is always compiled; the code of other levels is inside #if. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/template.h"
@@ -10,8 +10,8 @@ static const Target *target_of_level(const Net *net, int level) {
   return net->layout->options.target[net->layout->options.ntargets - 1 - level];
 }
 
-/* Closes the current #if and opens the next one, unless both have the same condition. Returns the open
- * condition. */
+/* Closes the current #if and opens the next one, unless both have the same condition. NULL: there is no #if.
+ * Returns `condition`. */
 static const char *put_condition(Text *out, const char *open, const char *condition) {
   if (open && condition && strcmp(open, condition) == 0) return open;
   if (open) text_put(out, "#endif\n");
@@ -19,7 +19,7 @@ static const char *put_condition(Text *out, const char *open, const char *condit
   return condition;
 }
 
-/* On Linux, a process must request the permission to use tile registers. The system call is arch_prctl; its
+/* On Linux, a process must request permission to use tile registers. The system call is arch_prctl; its
  * arguments are ARCH_REQ_XCOMP_PERM and 18, which identifies the data of the tile registers. */
 static const char amx_text[] = "/* Does the system permit tile registers? */\n"
                                "static int @AMX@(void) {\n"
@@ -76,7 +76,7 @@ static void put_forced(Text *out, const Net *net) {
   text_put(out, "  return 0;\n}\n");
 }
 
-/* Detects x86 features as the compilers' own functions do, but without the compilers' libraries, which some
+/* Detects x86 features like __builtin_cpu_supports, but without the compiler's runtime library, which some
  * linkers do not find. An instruction set counts only if the operating system also saves its registers. */
 static const char avx_text[] =
     "/* AVX features of the CPU and the system: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too@ABOUT@. "
@@ -106,14 +106,14 @@ static const char bf16_text[] =
     "  __asm__ volatile(\"cpuid\" : \"+a\"(more), \"=b\"(b1), \"+c\"(c1), \"=d\"(d1));\n"
     "  const uint32_t bf16 = leaf ? more >> 5 & 1 : 0; /* leaf: the last subleaf of leaf 7 */\n";
 
-/* Bits 17 and 18 of `saved`: the system saves the tile registers. */
+/* Bits 17 and 18 of `saved` are set if the system saves the tile registers. */
 static const char tiles_text[] =
     "(vnni & bf16 & amx & d >> 24 & d >> 25) && (saved >> 17 & 3) == 3 && %s() ? 5 : 2 + "
     "(int)(vnni + (vnni & bf16 & ~amx))";
 
-/* Linux 4.11 and later documents that programs may read the ID registers, which it emulates. Android may have
- * an older kernel, and other systems may end a program that reads them. On such systems, the compiler's
- * options decide. */
+/* Linux 4.11 and later emulates the ID registers, so programs may read them. Android may have an older
+ * kernel, and other systems may end a program that reads these registers. On Android and on other systems,
+ * only the compiler's options decide. */
 static const char arm_text[] = "/* Does the CPU have DotProd@ABOUT@? */\n"
                                "static int @ARM@(void) {\n"
                                "#if @SURELY@\n"
@@ -150,8 +150,8 @@ static void put_arm(Text *out, const Net *net, A64Level most) {
                                {NULL, NULL}});
 }
 
-/* Prints code that determines the level on an architecture. The code queries the CPU only if the targets of
- * that architecture need different features. */
+/* Prints code that determines the level on an architecture. The code queries the CPU only if a target needs
+ * features that not every CPU of the architecture has. */
 static void put_level(Text *out, const Net *net, const char *condition) {
   int highest = 0;
   bool avx = false, vnni = false, bf16 = false, amx = false;

@@ -1,10 +1,10 @@
 /* embed.c: Compiled-in weights, and model files.
  *
  * A small number of weights is printed as arrays in the C text. A larger number of weights is stored in one
- * of four ways: as a string in the text; as a file next to it, which the compiler's #embed or the assembler's
- * .incbin reads; as data that the backend passes in an open file; or as a separate object. Each form defines
- * one array, NAME_bytes. This array contains the packed model, which is also named NAME_trained. If
- * the code has NAME_network, so that training can continue, the weights in their natural layout follow. */
+ * of four forms: a string in the text; a file next to the C file, included with #embed or with the
+ * assembler's .incbin; data that the backend passes in an open file; or a separate object. Each form defines
+ * one array, NAME_bytes. It contains the packed model, which has the additional name NAME_trained. In code
+ * with NAME_network, weights in PyTorch's layouts follow, so that training can continue from them. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static void make_little_endian(Elem elem, void *values, int64_t bytes) {
     }
 }
 
-/* Copies the members of the model to zeroed memory, consecutively and little-endian. */
+/* Copies the members of the model to `to` (zeroed memory), one after the other and little-endian. */
 static void copy_model(Net *net, unsigned char *to) {
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
@@ -84,7 +84,7 @@ static void put_integers(Text *out, Elem elem, const void *values, int64_t n, co
   text_put(out, "\n");
 }
 
-/* Prints nested braces for all dimensions. */
+/* Prints an array in nested braces, one level per dimension. Returns the number of printed elements. */
 static int64_t put_nested(Text *out, Elem elem, const void *values, int rank, const int64_t *dim) {
   int64_t done = 0;
   text_put(out, "{");
@@ -231,7 +231,7 @@ static void put_declaration(Text *out, const Net *net) {
 static void put_beside(Text *out, Net *net) {
   const char *file = net->options->embed_file;
   text_put(out,
-           "/* %s is next to this file. Compilers without #embed search it in the current directory and in "
+           "/* %s is next to this file. Compilers without #embed search for it in the current directory and "
            "the directories of -I. */\n",
            file);
   text_put(out, "#ifdef __has_embed\n#if __has_embed(\"%s\") == 1\n#define %s\n#endif\n#endif\n", file,
@@ -287,8 +287,9 @@ const char *initial_weights(Net *net) {
 }
 
 /* ---- models in files ---- */
-/* The header of a model file, as little-endian numbers: "cnnmodel", the version of the format, the number of
- * bytes that follow the header, a fingerprint of their layout and of the code that reads them, and zeros. */
+/* The header of a model file, as little-endian 64-bit numbers: "cnnmodel", the version of the format, the
+ * number of bytes that follow the header, a fingerprint of the model's layout and of the code that reads the
+ * model, and zeros. */
 enum { MARK_WORDS = 8, MODEL_VERSION = 1 };
 
 static const uint64_t prime = UINT64_C(0x100000001b3);
@@ -299,7 +300,8 @@ static uint64_t hashed(uint64_t hash, const char *text) { /* FNV-1a over the tex
   return hash;
 }
 
-/* Hashes the eight bytes of a number. Seven of these bytes are usually zero; then one step is enough. */
+/* Hashes the eight bytes of a number. Usually all bytes except the lowest are zero; then one multiplication
+ * is enough. */
 static uint64_t hashed_number(uint64_t hash, uint64_t number) {
   if (number <= UINT8_MAX)
     return (hash ^ number) * (prime * prime * prime * prime * prime * prime * prime * prime);
@@ -344,7 +346,8 @@ static uint64_t hashed_scale(uint64_t hash, const Node *port) {
   return hashed_number(hashed_number(hash, scale), port->quant ? (uint64_t)port->quant->zero : 0);
 }
 
-/* Hashes everything in the code, so that a model for any different code is rejected. */
+/* Hashes the calls of all kernels and the scales of the ports, so that a model file for other code is
+ * rejected. */
 static uint64_t hashed_code(uint64_t hash, const Net *net) {
   for (int s = 0; s < net->layout->infer.steps.n; s++)
     for (int t = 0; t < net->layout->options.ntargets; t++)

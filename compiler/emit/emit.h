@@ -10,7 +10,7 @@
 typedef enum Embed {                /* how weights are compiled in if they have more than embed_text bytes */
                      EMBED_TEXT,    /* as a string in the C text */
                      EMBED_BESIDE,  /* as a file next to the C file, named embed_file */
-                     EMBED_BACKEND, /* as the file embed_file, which exists while the backend runs */
+                     EMBED_BACKEND, /* as the file embed_file, which exists only while the backend runs */
                      EMBED_OBJECT,  /* as another object, which the backend builds from the text of
                                        emit_weights_object and the file embed_file */
 } Embed;
@@ -18,7 +18,7 @@ typedef enum Embed {                /* how weights are compiled in if they have 
 typedef struct EmitOptions {
   const char *header;   /* the file name of the header; NULL: the C file contains the header's text */
   const char *summary;  /* the table of layers */
-  bool openmp, pool;    /* threads of OpenMP, or of a pool; neither: one thread */
+  bool openmp, pool;    /* threads with OpenMP, or with a pool; both false: one thread */
   bool no_fma;          /* no fused multiply-adds */
   bool acsl;            /* annotations for Frama-C */
   bool network;         /* the file defines NAME_network */

@@ -9,10 +9,10 @@ typedef struct Example {
   const char *buffers;     /* declarations */
   const char *reset;       /* the call of NAME_reset on a separate line; empty for a net without state */
   const char *const *name; /* names of the buffers: inputs first, then outputs */
-  const char *fill;        /* the loops that fill the inputs, inside a function */
+  const char *fill;        /* the loops that fill the inputs, as a part of a function's body */
   const char *call;        /* the call of NAME_infer or NAME_step */
   const char *print,
-      *serial; /* statements that print the beginning of each output, with stdio and on Arduino */
+      *serial; /* statements that print the first elements of each output: with stdio; on Arduino */
 } Example;
 
 Example example_of(Net *, bool trained); /* trained: the example uses the compiled-in weights */

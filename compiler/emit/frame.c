@@ -65,7 +65,8 @@ static const char *local_new(Frame *f, const char *key, const char *name) {
   return unique;
 }
 
-/* Declares a pointer when it is first needed. `comment` may be empty. */
+/* Returns the name of a local pointer with this value, and declares the pointer when it is first needed.
+ * `comment` may be empty. */
 static const char *local(Frame *f, const char *type, const char *wanted, const char *value,
                          const char *comment) {
   const char *key = local_key(f, wanted, value), *name = table_find(&f->local, key);
@@ -77,15 +78,15 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
   return name;
 }
 
-/* The text of an address, such as "arena + 4704". `base` points to floats, but an array of bytes may start at
- * an address that is not a multiple of 4. */
+/* The text of the address `bytes` bytes after `base`, a pointer to floats: "arena + 4704". An array of bytes
+ * may start at a number of bytes that is not a multiple of 4; then the text casts `base` to char *. */
 static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   Arena *arena = f->net->arena;
   if (bytes % (int64_t)sizeof(float)) return arena_printf(arena, "(char *)(%s) + %" PRId64, base, bytes);
   return bytes ? arena_printf(arena, "%s + %" PRId64, base, floats_in(bytes)) : base;
 }
 
-/* The image's part of a caller's array: "image + n * LENET5_IMAGE_SIZE". */
+/* The current image's part of a caller's array: "image + n * LENET5_IMAGE_SIZE". */
 static const char *image_text(Frame *f, const char *base, const char *size) {
   return f->kind == FRAME_SAMPLE ? arena_printf(f->net->arena, "%s + %s * %s", base, frame_name(f, "n"), size)
                                  : base;
@@ -160,16 +161,16 @@ static const char *kept_value(Frame *f, const Node *node, const Place *place, co
                arena_printf(arena, "%s, kept", value_text(f, node)));
 }
 
-/* The address of an image's value: "all + n * 153". `first`, the value of the first image, is `offset` bytes
- * after a float. If an image has an odd number of bf16 values, or begins at an odd one, the address is not
- * that of a float. */
+/* The address of a value of image `n`: "all + n * 153". `first` is the address of image 0's value, `offset`
+ * bytes after the start of an array of floats; the values of the images are `stride` bytes apart. bf16 values
+ * may have an `offset` or a `stride` that is not a multiple of 4; then the text counts in bytes. */
 static const char *image_offset(Frame *f, const char *first, int64_t offset, int64_t stride) {
   const bool floats = offset % (int64_t)sizeof(float) == 0 && stride % (int64_t)sizeof(float) == 0;
   return arena_printf(f->net->arena, floats ? "%s + %s * %" PRId64 : "(char *)(%s) + %s * %" PRId64, first,
                       frame_name(f, "n"), floats ? floats_in(stride) : stride);
 }
 
-/* A batched value; the values of its images are consecutive. */
+/* The address of a batched value, or of image `n` in it. The parts of the images are consecutive. */
 static const char *value_of_all(Frame *f, const Node *node, const Place *place, const char *name) {
   Net *net = f->net;
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
@@ -182,7 +183,7 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, one per image", value_text(f, node)));
 }
 
-/* The address of a range of channels in a caller's array. */
+/* The address of a value in a caller's array; the value may be a range of its channels. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
   const Program *p = f->part->program;
@@ -239,8 +240,8 @@ const char *frame_value(Frame *f, const Node *node) {
   }
 }
 
-/* The text that passes a multidimensional array to a parameter, which may be a flat array or an array without
- * the dimensions of size 1. */
+/* The text of an argument: a multidimensional array. The parameter may have another type: a flat array, or an
+ * array without the dimensions of size 1. */
 const char *array_argument(Arena *arena, const Nest *nest, int id, const char *array, int rank,
                            const int64_t *dim) {
   const Buf *buf = nest->buf[id];
@@ -270,7 +271,7 @@ static const char *member_text(Frame *f, const Member *member) {
   return arena_printf(f->net->arena, "%s%s->%s", holder, infer || look ? "" : "->packed", member->name);
 }
 
-/* The keys of the image's random numbers, made distinct for each layer that uses them. */
+/* The keys of the image's random numbers in a layer. Each layer that uses random numbers has other keys. */
 static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   Net *net = f->net;
   const bool several = f->images > 1;

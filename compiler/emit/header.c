@@ -25,7 +25,8 @@ static void put_port(Text *out, const Net *net, const PortMacros *macro, Shape s
   for (int i = 0; i < shape.rank; i++) put_define(out, net, axes[shape.rank - 1][i], shape.dim[i], "");
 }
 
-/* Prints the macros for the scale and the zero point of a port. In an updatable net, they read the model. */
+/* Prints the macros for the scale and the zero point of a port. In an updatable net, these macros read the
+ * model. */
 static void put_quant(Text *out, Net *net, const PortNames *names, const Node *node) {
   const Quant *quant = port_quant(node);
   if (!quant) return;

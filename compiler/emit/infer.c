@@ -84,9 +84,9 @@ typedef struct RunArguments {
   bool typed;
   const char *thread;
   bool inside;
-} RunArguments; /* step: expression for the first image; typed: the caller's ports are void pointers, which
-                   must be cast; thread: number of the thread in a team; inside: the caller has a parameter
-                   per state instead of the state struct */
+} RunArguments; /* step: expression for the index of the first image; typed: the caller's ports are void
+                   pointers, which must be cast; thread: number of the thread in a team; inside: the caller
+                   has a parameter per state instead of the state struct */
 
 /* Address of the first image's part of a state. */
 static const char *state_argument(Net *net, const RunArguments *a, int k) {
@@ -147,8 +147,8 @@ static void put_mark(Frame *f, const char *indent, int step) {
 }
 
 /* ---- team of threads ---- */
-/* Prints the timing mark of a step: one thread sets it after all threads have finished the step. waited: a
- * barrier has just been printed. */
+/* Prints the call of `mark` that ends the timing of a step: one thread makes this call after all threads have
+ * finished the step. waited: a barrier has just been printed. */
 static void put_team_mark(Frame *f, int step, bool waited) {
   if (!f->net->options->program) return;
   const char *mark = frame_name(f, "mark"), *thread = frame_name(f, "thread"),
@@ -239,8 +239,8 @@ static void put_phase(Text *out, Net *net, int target, const Phase *of) {
   put_function(out, &f, phase_function(net, target, phase));
 }
 
-/* The images of a slot run one after the other in its part of the arena. With n threads, each thread runs
- * every n-th slot. */
+/* The images of a slot run one after the other in the slot's part of the arena. With n threads, each thread
+ * runs every n-th slot. */
 static void put_images_of_phase(Frame *f, int phase) {
   Net *net = f->net;
   const Parameters taken = run_parameters(net, true);
@@ -381,8 +381,8 @@ static const char *some_arguments(Net *net) {
   return list.s;
 }
 
-/* A slot runs its images, or its groups of interleaved images, one after the other, in its part of the
- * workspace. */
+/* The images of a slot, or its groups of interleaved images, run one after the other in the slot's part of
+ * the workspace. */
 static void put_slots(Text *out, Net *net) {
   const int64_t slots = net->layout->infer.program->slots,
                 images = net->layout->infer.program->batching.lanes;

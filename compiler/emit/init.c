@@ -222,7 +222,7 @@ static void put_initial_weight(Text *out, Net *net, const Weight *weight) {
   text_put(out, ");\n");
 }
 
-static bool uses_keys(const Net *net) { /* whether training needs random keys, as dropout does */
+static bool uses_keys(const Net *net) { /* whether a training kernel uses random keys, as dropout does */
   for (int i = 0; i < net->layout->train.steps.n; i++) {
     const Lower *lower = net->layout->train.steps.data[i].call->version[0].lower;
     for (int k = 0; k < lower->b->nbufs; k++)

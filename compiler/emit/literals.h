@@ -10,7 +10,7 @@
 const char *name_identifier(Arena *, const char *name);
 
 /* ---- literals: exact, and the same under any locale ---- */
-void put_float(Text *, float);                                         /* 0.1f: the shortest form */
+void put_float(Text *, float);                                         /* 0.1f: the shortest exact form */
 void put_hex_float(Text *, float);                                     /* 0x1.99999ap-4f: for tables */
 void put_floats(Text *, const float *, int64_t n, const char *indent); /* a table, without its braces */
 void put_double(Text *, double);

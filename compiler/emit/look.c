@@ -1,6 +1,7 @@
 /* look.c: Inspection code of programs: every layer's value for an image, and the gradient of the scores with
- * respect to the inputs. The values are consecutive at the start of the struct; tables for the runtime
- * contain their positions. Kernels that are equal to training kernels are not printed again. */
+ * respect to the inputs. The values are consecutive at the start of a struct (put_look_struct); tables for
+ * the runtime contain the positions of the values. Kernels that are equal to training kernels are not printed
+ * again. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "emit/module.h"

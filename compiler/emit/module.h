@@ -81,8 +81,8 @@ typedef enum FrameKind {
 } FrameKind;
 typedef struct Parameter {
   const char *name, *declared; /* "n", "int64_t n" */
-  const char *cast;            /* for a pool, which passes each argument as a uintptr_t: the type to which
-                                  this is cast */
+  const char *cast;            /* for a pool, which passes each argument as a uintptr_t: the type to which the
+                                  uintptr_t is cast */
 } Parameter;
 typedef VEC(Parameter) Parameters;
 typedef struct Frame { /* the body of a function; local variables are declared when a call needs them */
@@ -90,7 +90,8 @@ typedef struct Frame { /* the body of a function; local variables are declared w
   const Part *part;
   int target;
   FrameKind kind;
-  int images; /* images per call: 1, or the number of the target's lanes; `count` lanes are used */
+  int images; /* images per call of a kernel: 1, or one per lane; then only the first `count` lanes have
+                 different images */
   Text locals, calls;
   Table local; /* names of local variables; the keys are "wanted name = value" */
   Names names;
@@ -99,8 +100,8 @@ typedef struct Frame { /* the body of a function; local variables are declared w
   bool keys;       /* whether the text uses the image's random numbers */
   Text before;     /* definitions of functions that the text calls */
 } Frame;
-void add_parameter(Arena *, Parameters *, const char *name, const char *declared); /* a pointer */
-void add_number(Arena *, Parameters *, const char *name, const char *declared);    /* an int32_t */
+void add_parameter(Arena *, Parameters *, const char *name, const char *declared); /* adds a pointer */
+void add_number(Arena *, Parameters *, const char *name, const char *declared);    /* adds an int32_t */
 const char *parameters_text(Arena *, const Parameters *);
 Frame frame_begin(Net *, const Part *, int target, FrameKind, const Parameters *);
 void frame_own(Frame *,
@@ -110,8 +111,8 @@ void frame_call(Frame *, const Step *, const char *indent);
 const char *sample_size(Net *,
                         const char *size); /* number of elements of an input or output in a training sample */
 const char *frame_value(Frame *, const Node *); /* an expression for the address of a value */
-/* For interleaved images: copies the outputs of the step to the caller. optional: copies them only if the
- * caller's pointer is not NULL. */
+/* For interleaved images: prints code that copies the outputs of the step to the caller. optional: the code
+ * copies an output only if the caller's pointer is not NULL. */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional);
 bool frame_mentions(const Frame *, const char *name);
 void frame_unused(Text *, const Frame *); /* "(void)name;" for each unused parameter */
@@ -125,7 +126,7 @@ const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* puts commas between the items */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,
                    const char *tail);          /* "head(list)tail", with line breaks in a long list */
-Parameters infer_parameters(Net *, bool some); /* parameters of NAME_infer, NAME_infer_some */
+Parameters infer_parameters(Net *, bool some); /* some: of NAME_infer_some; otherwise of NAME_infer */
 Parameters gradients_parameters(Net *);
 
 /* ---- state.c: nets with state ---- */
@@ -146,8 +147,8 @@ void put_includes(Text *);                          /* net.c: memcpy and memset,
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
 PreludeNeeds net_needs(const Net *); /* net.c: the parts of the prelude that the whole file needs */
-/* module.c: prints the functions that a function calls, except those in `done`, and adds them to `done`,
- * which is indexed by the id of a function's code. */
+/* module.c: prints the functions that a function calls, except those already in `done`, and marks them in
+ * `done`. `done` is indexed by the id of a function's Code. */
 void put_called(Text *, const Section *, const Printed *, bool *done);
 /* units.c: prints the declaration of a function in another unit */
 void put_declared(Text *, const Printed *);
@@ -165,7 +166,7 @@ const char *initial_weights(Net *); /* an expression for the weights from which 
 int64_t model_file_bytes(const Net *);
 void put_infer(Text *, Net *, int target); /* infer.c */
 void put_infer_entries(Text *, Net *);
-void put_dispatch(Text *, Net *); /* dispatch.c: NAME_target, the level of the CPU */
+void put_dispatch(Text *, Net *); /* dispatch.c: NAME_target, and code that finds the level of the CPU */
 void put_dispatched(Text *, Net *, const char *result, const char *function, const char *arguments);
 void put_init(Text *, Net *);         /* init.c */
 void put_batch_struct(Text *, Net *); /* train.c */

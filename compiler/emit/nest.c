@@ -88,7 +88,8 @@ static void print_parameters(Printer *p, const Instance *instance, bool entry, s
   print_list(p, 0, column, &items);
 }
 
-/* Prints a call of the shared body with this instance's constants. */
+/* Prints a call of the function that several instances share (instance->body), with this instance's constants
+ * as arguments. */
 static void print_shared_call(Printer *p, const Instance *instance) {
   Words items = {0};
   for (int i = 0; i < p->nest->nbufs; i++)
@@ -128,7 +129,7 @@ static void print_nest_body(Printer *p, const Instance *instance, bool entry) {
   else print_body(p, instance->fn->body, 1);
   if (tiles) print_tile_shape(p, false);
   for (int i = 0; i < p->nest->nbufs;
-       i++) /* a tile that only covers padding reads no input; its parameter is then unused */
+       i++) /* a tile that covers only padding reads no input; then the input's parameter is unused */
     if (instance->used.buf[i] && p->nest->buf[i]->place < STACK && !p->mentioned[i])
       put("  (void)%s;\n", p->buf_name[i]);
   put("}\n\n");

@@ -33,8 +33,9 @@ static void print_joined_bounds(Printer *p, const NestStmt *loop, const char *v,
   p->print->needs->team = true;
 }
 
-/* Prints the variable of a joined loop if the text uses it. For a loop of 3 iterations around 5 joined
- * iterations, this is `const int u = round/5%3`. The outermost loop needs no %, the innermost one no /. */
+/* Prints the definition of a joined loop's variable, if the text uses the variable. For a loop of 3
+ * iterations around joined loops of 5 iterations, the definition is `const int u = round/5%3`. The outermost
+ * loop needs no %, the innermost loop no /. */
 static void print_joined_index(Printer *p, const NestStmt *loop, bool outermost, const char *round,
                                int depth) {
   const NestStmt *inner = team_inner_loop(loop);

@@ -26,8 +26,8 @@ typedef struct Printer {
 
 #define put(...) text_put(p->out, __VA_ARGS__)
 
-/* Precedence of C's operators, lowest first: a value is parenthesized if its context requires a higher one.
- */
+/* Precedence of C's operators, lowest first: a value is parenthesized if its context requires a higher
+ * precedence. */
 enum { CHOICE, COMPARISON, SUM, PRODUCT, UNARY, PRIMARY };
 
 const char *printer_name(

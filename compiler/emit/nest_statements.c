@@ -208,8 +208,8 @@ static int64_t declared_elements(Printer *p, const Buf *buf) {
   return buf_elements(buf);
 }
 
-/* Arrays whose rows are whole vectors are aligned: compilers align a local array only to 16 bytes, and a
- * vector that crosses a cache line needs two accesses. */
+/* Prints the alignment of an array whose rows are whole vectors. Compilers align a local array only to 16
+ * bytes, and a vector that crosses a cache line needs two accesses. */
 static void print_alignment(Printer *p, const Buf *buf) {
   const int64_t bytes = (int64_t)elem_bytes(buf->type.elem) * p->print->lanes_max,
                 row = buf->rank ? buf->dim[buf->rank - 1] : 0;
@@ -426,7 +426,8 @@ static bool value_reads(Val e, const Buf *buf) {
   return false;
 }
 
-/* Whether vector b is stored directly after vector a, so that one instruction can convert both. */
+/* Whether the elements that b stores follow directly after those of a, so that one instruction can convert
+ * both vectors. */
 static bool adjacent_stores(const NestStmt *a, const NestStmt *b) {
   const Ref *first = &a->u.store.ref, *second = &b->u.store.ref;
   if (first->buf != second->buf || a->u.store.part != b->u.store.part || !first->buf->rank) return false;
@@ -438,7 +439,7 @@ static bool adjacent_stores(const NestStmt *a, const NestStmt *b) {
   return !value_reads(b->u.store.val, first->buf);
 }
 
-/* With AVX-512 BF16, prints two stores of adjacent vectors as one. */
+/* With AVX-512 BF16, prints two stores of adjacent vectors as one instruction. */
 static bool print_store_pair(Printer *p, const NestStmt *const *list, int count, int depth) {
   if (p->print->names.bf16 != 16 || p->print->merged || count < 2) return false;
   if (!stores_bf16(list[0]) || !stores_bf16(list[1]) || !adjacent_stores(list[0], list[1])) return false;
@@ -456,8 +457,8 @@ static bool print_store_pair(Printer *p, const NestStmt *const *list, int count,
 }
 #endif
 
-/* Prints the statements one after the other, but loads of adjacent words, and stores of adjacent bf16
- * numbers, as one instruction. */
+/* Prints the statements one after the other. Loads of adjacent words become one instruction, and so do stores
+ * of adjacent bf16 numbers. */
 static void print_sequence(Printer *p, const NestStmt *const *list, int count, int depth) {
   const NestStmt *before = NULL; /* the first load of the previous group */
   const char *next = NULL;
@@ -475,7 +476,8 @@ static void print_sequence(Printer *p, const NestStmt *const *list, int count, i
       n = 2;
       continue;
     }
-    const bool last = i == count - 1 && is_chosen(list[i]); /* the last statement needs no block of its own */
+    const bool last = i == count - 1 && is_chosen(list[i]); /* a CHOSEN loop at the end needs no block of its
+                                                               own */
     (last ? print_chosen : print_stmt)(p, list[i], depth);
   }
 }

@@ -1,7 +1,7 @@
 /* nest_tiles.c: TILED loops as products of tile registers (AMX). The loops over rows, over equal blocks of
  * rows, over vectors of columns and over pairs (words of two bf16 or four int8 numbers) become instructions.
- * The loops over taps between them remain loops. The addresses and strides of the instructions come from the
- * loads of the product and from its store. */
+ * The loops over taps, which are between the loops over vectors and over pairs, remain loops. The addresses
+ * and strides of the instructions come from the loads of the product and from its store. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 #include "nest/build.h"
@@ -36,7 +36,8 @@ static void find_parts(const NestStmt *stmt, bool begun, Tiled *t) {
 
 static int slot_of(const NestStmt *loop) { return loop ? loop->u.loop.slot : 0; }
 
-/* The distance, in elements of the buffer, from an element to the element at the next index of a loop. */
+/* The distance, in elements, between the elements that a reference accesses in two consecutive iterations of
+ * a loop. */
 static int64_t tiled_step(const Ref *ref, int slot) {
   int64_t step = 0;
   for (int d = 0; d < ref->buf->rank; d++) step += ref->at[d].k[slot] * buf_room(ref->buf, d + 1);
@@ -47,7 +48,8 @@ static int64_t tiled_rounds(const Printer *p, const NestStmt *loop) {
   return loop ? printer_fold(p, &loop->u.loop.hi[0]).c - printer_fold(p, &loop->u.loop.lo[0]).c : 1;
 }
 
-/* Prints the address of an element, with index 0 for the loops that became instructions. */
+/* Prints the address of an element, with 0 for the variables (`slot`) of the loops that became
+ * instructions. */
 enum { REPLACED = 4 };
 static void print_first(Printer *p, const Ref *ref, const int slot[REPLACED]) {
   Ref first = *ref;
@@ -77,7 +79,7 @@ static void print_ahead(Printer *p, const NestStmt *stmt, const int slot[REPLACE
  * is stored after this number of products, to keep the unit awake. */
 enum { MOST_PRODUCTS = 36 };
 
-/* How the unit for tile stores is kept awake. If `every` is not 0, FN_TILE_ADD stores a register after each
+/* How the unit for tile stores is kept awake. If `every` is not 0, FN_TILE_ADD stores a register once per
  * `every` steps. If `level` is not -1, a register is stored at the end of the body of tap loop `level`; the
  * last tap loop is the innermost one. Otherwise there are so few products that the unit stays awake. */
 typedef struct Awake {

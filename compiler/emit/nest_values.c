@@ -61,7 +61,7 @@ const char *printer_memory_type(Printer *p, Elem elem, int lanes) {
 /* ---- indices ---- */
 Index printer_fold(const Printer *p, const Index *ix) { return known_fold(&p->known, ix); }
 
-/* Prints the terms of an index; `of` identifies the numbers in the index. */
+/* Prints the terms of an index. of: CodeNumber.of for the numbers in the index. */
 static void print_terms(Printer *p, const void *of, const Index *ix) {
   const char *number[SLOTS] = {NULL};
   for (int s = 0; p->print->merged && s < SLOTS; s++) number[s] = printer_parameter(p, of, s);
@@ -346,7 +346,7 @@ static void print_primitive(Printer *p, Val e) {
   print_arguments(p, prelude_primitive(p->arena, &p->print->names, e->primitive, lanes), e);
 }
 
-static void print_choice(Printer *p, Val e) { /* PICK, or SELECT with a scalar condition */
+static void print_choice(Printer *p, Val e) { /* prints a PICK, or a SELECT with a scalar condition */
   if (e->op == PICK) print_cond(p, e->cond);
   else print_value(p, e->a[0], COMPARISON);
   int first = e->op == PICK ? 0 : 1;

@@ -1,5 +1,5 @@
 /* network.c: Printer of NAME_network, the constant that describes the net to the runtime, and of the
- * functions in it, whose types are the same for all nets. */
+ * functions that it points to. The types of these functions are the same for all nets. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -44,7 +44,8 @@ static void put_shape(Text *out, Shape shape) {
   text_put(out, "}");
 }
 
-/* With --stream and --slide, prints a port's number of rows per call, their offset and their delay. */
+/* With --stream and --slide, prints a port's number of rows per call, and the offset and the delay of these
+ * rows. */
 static void put_rows(Text *out, const StreamLayer *layer) {
   if (!layer || !layer->flows) return;
   text_put(out, ", .step = %" PRId64, layer->rows);
@@ -90,8 +91,8 @@ static bool absorbs(const Op *op, Scores scores) {
   return false;
 }
 
-/* Whether the regions of an output are masks: images, where another output has one box for each of these
- * regions. */
+/* Whether the regions of an output are masks: each region is an image, and another output has one box per
+ * region. */
 static bool is_masks(const Graph *graph, Shape shape) {
   bool found = false;
   for (int o = 0; o < graph->outputs.n; o++) {
@@ -159,7 +160,7 @@ static void put_criterion(Text *out, Net *net, const LossUse *use, int output) {
   text_put(out, "};\n");
 }
 
-/* Prints the loss of a port and, unless it reads annotations, the target that it reads. */
+/* Prints the loss of a port and, unless the loss reads annotations, the target that the loss reads. */
 static void put_target(Text *out, const Net *net, const LossUse *use, int port) {
   const Shape shape = graph_port(net->graph, port)->node->shape;
   const Extent e = shape_extent(shape);
@@ -280,7 +281,8 @@ static const char *part_of_step(const Net *net, const Node *root) {
                                     : "CNN_FORWARD";
 }
 
-/* Prints the training steps. The last two are the work before and after the calls (put_upkeep_mark). */
+/* Prints the training steps. The last two entries are the work before and after the calls of kernels
+ * (put_upkeep_mark). */
 static void put_training_steps(Text *out, Net *net) {
   if (!net->layout->train.program || !net->options->program) return;
   text_put(out, "static const cnn_training_step %s[] = {\n", net->own->network_training_steps);

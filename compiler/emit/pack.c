@@ -1,4 +1,4 @@
-/* pack.c: Packing of weights into the order in which kernels read them: functions that do it at run time, and
+/* pack.c: Packing of weights into the order in which kernels read them: functions that pack at run time, and
  * packing at compile time by interpreting the same nests. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
@@ -61,7 +61,7 @@ static bool condition_before(const Net *net, const Member *table, int target) {
 }
 
 /* The condition of the targets that need a table. NULL: no condition, because the lowest target needs the
- * table, or because its targets were not recorded. */
+ * table, or because the table's targets were not recorded. */
 static const char *table_condition(const Net *net, const Member *table) {
   const int n = net->layout->options.ntargets;
   const char *all = NULL;
@@ -133,8 +133,8 @@ bool packing_shared(const Net *net) {
          net->layout->train.members.n > 1 && floats_in(members_bytes(&net->layout->train)) >= SHARED_FLOATS;
 }
 
-/* All floats are divided into shares, one per thread; each thread packs the members whose middle is in its
- * share. */
+/* All floats are divided into shares, one per thread; each thread packs the members whose middle float is in
+ * the thread's share. */
 void put_shared_packing(Text *out, Net *net) {
   const int64_t all = floats_in(members_bytes(&net->layout->train));
   int64_t before = 0;

@@ -169,7 +169,7 @@ static void put_mark_of(Frame *f, const char *lead, int step) {
            frame_name(f, "context"), step);
 }
 
-/* Prints calls from .. to-1, which do not use each other's results. */
+/* Prints the calls from .. to-1 as one segment: none of these calls uses the result of another. */
 static void put_segment(Frame *f, int from, int to) {
   const Step *step = f->part->steps.data;
   int most = 1;

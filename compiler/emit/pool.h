@@ -6,9 +6,9 @@
 #include "emit/module.h"
 
 /* All threads of a call run one function, which has a parameter `team`. A loop SHARES(most) in this function
- * divides its work into `threads` shares. Its body runs once for each share that this thread takes; `thread`
- * is the number of that share. Between two such loops, the threads wait where that is necessary. pool.c.in
- * has the pool. */
+ * divides work into shares: in the loop, `threads` is the number of shares, and `thread` is the number of the
+ * current share. The loop's body runs once for each share that this thread takes. A SHARES loop begins when
+ * all shares of the earlier loops are done. pool.c.in has the pool. */
 struct PoolNames {
   const char *team;                         /* "struct lenet5_pool_member *team" */
   const char *member, *split, *take, *call; /* names in the generated C */
@@ -20,22 +20,22 @@ struct PoolNames {
 
 PoolNames *pool_names(Net *);                       /* must be called before functions are printed */
 bool pool_used(const Net *);                        /* whether several threads run a function of the file */
-void pool_declare(Text *, const Net *, bool first); /* first: the unit that has the pool */
+void pool_declare(Text *, const Net *, bool first); /* first: for the unit that contains the pool */
 void pool_define(Text *, Net *);
 
-/* The name of an additional function for the function `of`. */
+/* The name of an additional function: `of` with the suffix _`what`, as in "lenet5_run_slots". */
 const char *pool_function(Net *, const char *of, const char *what);
-/* Number of shares of a call: 1 if only one thread runs it, otherwise a number that depends on its cost. At
- * run time, the pool limits that number to one to four shares per thread. */
+/* Number of shares of a call: 1 if only one thread runs it, otherwise a number that depends on the cost of
+ * the call. At run time, the pool limits that number to one to four shares per thread. */
 int pool_most(const Version *);
 /* Prints a second function, which reads the arguments of `function` from an array of words (uintptr_t) and
  * calls `function` with them. most: the number of shares, if the function has the parameters `thread` and
- * `threads`; 0: the function lacks these parameters, and `last` ends its argument list. */
+ * `threads`; 0: the function lacks these parameters, and `last` is its last argument. */
 void pool_describe(Text *, Net *, const char *function, const Parameters *, const char *last, int most);
 /* Prints the call of a function after its pool_describe; `arguments` excludes `team` and `thread`. */
 void pool_call(Text *, Net *, const char *function, const char *arguments);
 
-bool pool_waits(const Frame *, const Step *); /* whether the step's function takes shares itself */
+bool pool_waits(const Frame *, const Step *); /* whether the step's function contains SHARES loops */
 void pool_steps(Frame *);                     /* prints the calls of an image */
 void pool_step(Frame *, int step);            /* prints one call */
 /* Prints a call for a team that runs only this call. sizes: the number of leading arguments that are

@@ -1,9 +1,10 @@
 /* prelude.c: Text of macros, vector types and inline functions at the top of a generated file. Most functions
  * have one text for scalars and vectors of every width. The text contains placeholders: @F the float type, @I
- * the type of masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned one, @n the
- * width and the target's suffix, @a the attribute, @S the size of a vector. @T @E @l are for functions of
- * several element types: vector, element, width and letter. A word before @n or @l is a function's name and
- * gets the net's prefix. Macros have no prefix; emit_prelude_end undefines them.
+ * the type of masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned constant, @n
+ * the width and the target's suffix, @a the attribute, @S the size of a vector. Functions of several element
+ * types use @T for the vector type, @E for the element type, and @l, which is @n with the letter of the
+ * element type. A word before @n or @l is a function's name and gets the net's prefix. Macros have no prefix;
+ * emit_prelude_end undefines them.
  *
  * The functions use no library and, except for Helium, no intrinsics. Error bounds were measured over all
  * floats with tests/unit/prelude.c (PRELUDE_STEP=1). The polynomials were fitted for cnnc (minimax on the
@@ -28,7 +29,7 @@ static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* characters of na
   "  p = p * r + 1.66665137e-1f;\n"                                                                          \
   "  p = p * r + 4.99999940e-1f;\n"
 
-/* The halves of word i of the result are half i % 2 of a word of x and of the same word of y. */
+/* Word i of the result has two halves: half i % 2 of a word of x, and half i % 2 of the same word of y. */
 #define INTERLEAVE(name, first)                                                                              \
   "// In each word a half of x below a half of y. Of each block of four words, two are read.\n"              \
   "INLINE @a@I interleave_" name "@l(@I x, @I y) {\n"                                                        \

@@ -5,7 +5,7 @@
 #define CNNC_EMIT_PRELUDE_H
 #include "nest/nest.h"
 
-typedef enum PreludeFn { /* in the order of printing, because a function only uses earlier functions */
+typedef enum PreludeFn { /* in the order of printing: a function uses only earlier functions */
                          FN_BITS,
                          FN_FLOAT_OF,
                          FN_FROM_BF16,
@@ -63,7 +63,7 @@ typedef struct PreludeNeeds {
   uint8_t fn[FN_COUNT][ELEMS];        /* functions by element type and width */
   uint8_t convert[ELEMS][ELEMS];      /* conversions of vectors, indexed by [to][from] */
   uint8_t type[ELEMS], memory[ELEMS]; /* vector types: for values, and for unaligned memory */
-  const Routine *routine[ROUTINES];   /* NULL after the last one */
+  const Routine *routine[ROUTINES];   /* the list ends with NULL */
   uint8_t primitive[PRIMITIVES];      /* by index in primitive_table: bits for widths */
   bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, load4, infinite; /* macros */
   bool pool;   /* the team's threads are from a pool */
@@ -87,7 +87,7 @@ void prelude_need_routine(PreludeNeeds *, const Routine *);
 void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
-/* These functions are called once per file, with the merged needs of its targets. They print the
+/* These functions are called once per file, with the merged needs of the file's targets. They print the
  * floating-point settings first, then macros and vector types. The file must first include <stdint.h> and
  * <stddef.h>. At the end of the file, macros and contraction are reset, because other files may follow in the
  * same translation unit. */

@@ -12,8 +12,8 @@ enum { LINE = 64 };
 typedef struct Timing {
   Arena *arena;
   const Target *target;
-  int64_t values, inputs, weights; /* bytes of buffers, the maximum of the trials. values: all buffers except
-                                      weights; inputs: the inputs, the first of these buffers */
+  int64_t values, inputs, weights; /* bytes of buffers, the maximum over the trials. values: all buffers
+                                      except weights; inputs: the inputs, which come first in `values` */
   PreludeNeeds needs;
   NestPrint print;
   Text functions, calls;
@@ -67,10 +67,10 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
 }
 
 /* Before each iteration, the program brings the caches into the state that a call of the net would leave. If
- * the weights of the net exceed half of the last-level cache, a kernel does not find its weights there, so
- * each iteration uses different weights. If they exceed half of the L2 cache, this cache is flushed, because
- * the other kernels of the net would fill it. The inputs are written just before an iteration, as the
- * previous kernel would do. */
+ * the weights of the net exceed half of the last-level cache, a kernel does not find its weights in that
+ * cache, so each iteration uses different weights. If the weights of the net exceed half of the L2 cache,
+ * that cache is flushed, because the other kernels of the net would fill it. The inputs are written just
+ * before an iteration, as the previous kernel would do. */
 static const char program[] =
     "static double now(void) {\n  struct timespec t;\n  clock_gettime(CLOCK_MONOTONIC, &t);\n  return "
     "(double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n}\n\n"

@@ -272,7 +272,8 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 }
 
 /* ---- functions of the interface ---- */
-/* Runs all images one after the other; of several processes, only one has the shard. */
+/* Prints code for a batch with only one shard: it runs all images one after the other. If several processes
+ * train, only one of them has the shard. */
 static void put_only_shard(Text *out, Net *net, int phase) {
   const char *function = training_phase_function(net, phase, false),
              *gradients = net->model ? ", gradients" : "",
@@ -290,14 +291,14 @@ static const char *last_shard(const Net *net) {
   return net_processes(net) ? "exchange->last" : arena_printf(net->arena, "%" PRId64, p->shards);
 }
 
-/* Prints a loop over shards: in a function that a pool calls, over the shards of one thread; otherwise over
- * all shards. */
+/* Prints a loop over the shards from .. to-1: all shards or, in a function that a pool calls, the shards of
+ * one thread. */
 static void put_shard_loop(Text *out, Net *net, int phase, const char *from, const char *to) {
   const char *batch = net_pool(net) ? "batch" : "&batch", *count = net_pool(net) ? "batch->count" : "count";
   const int64_t shards = net->layout->train.program->shards;
   const char *wide = net->layout->train.program->batching.images > INT32_MAX / shards
                          ? "(int64_t)"
-                         : ""; /* 64 bits only if needed, because small CPUs only divide 32-bit numbers */
+                         : ""; /* 64 bits only if needed, because small CPUs divide only 32-bit numbers */
   const char *gradients = !net->model ? "" : ", shard ? &workspace->sum[shard - 1] : gradients";
   if (interleaved(net)) {
     const int images = net->layout->train.program->batching.lanes;
@@ -420,7 +421,8 @@ static void put_clear_loop(Text *out, Net *net, const char *from, const char *to
   if (p->sums.n > 1) text_put(out, "  }\n");
 }
 
-static void put_clear_function(Text *out, Net *net) { /* called by code of put_clear_shards */
+static void put_clear_function(Text *out, Net *net) { /* prints the function that code of put_clear_shards
+                                                         calls */
   if (!net_pool(net) || !sums_shards(net)) return;
   const char *function = pool_function(net, net->own->add, "clear");
   const Parameters list = put_shards_head(out, net, function, false);

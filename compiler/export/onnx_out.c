@@ -125,7 +125,7 @@ static TensorType output_type(const Port *output) {
   return output->as == AS_I8 ? TENSOR_INT8 : output->as == AS_U8 ? TENSOR_UINT8 : TENSOR_FLOAT;
 }
 
-/* In outputs of the model, the regions of a value are a separate axis after the batch. */
+/* In an output of the ONNX model, the regions are a separate axis after the batch axis. */
 static int port_dims(Shape shape, int64_t dim[5]) {
   if (!shape.regions) return out_dims(shape, 0, dim);
   const int rank = out_dims(shape, shape.regions, dim + 1);
@@ -167,8 +167,8 @@ static const char *output_name(const OnnxOut *o, const Node *node, TensorType ty
   return NULL;
 }
 
-/* Names the last ONNX node, which computes the value of `node`, after `node`. The tensor of the value gets
- * the name of the output that has this value, or else the name of `node`. */
+/* The last ONNX node computes the value of `node`, so it gets the name of `node`. The tensor of the value
+ * gets the name of the output that has this value, or else the name of `node`. */
 static void name_last(OnnxOut *o, const Node *node) {
   const char *value = node->quant ? NULL : output_name(o, node, TENSOR_FLOAT);
   o->last->name = node->name;
@@ -180,8 +180,6 @@ static void name_last(OnnxOut *o, const Node *node) {
   o->last->output.data[0] = o->value[node->id] = value;
 }
 
-/* Whether a node keeps the order of a vector: each number is computed from a single number of the input,
- * always by the same function. */
 bool out_keeps_order(const Node *node) {
   return node->shape.rank == 1 && node->nin == 1 && !node->nweights && node->in[0]->shape.rank == 1 &&
          (node->op->family == FAMILY_MAP || node->op->family == FAMILY_ALIAS) &&
@@ -194,8 +192,9 @@ static const char *export_region_rows(OnnxOut *o, const Node *node) {
   return out_channels_first(o, out_reshape(o, out_input(o, 0), 3, dim), node->shape);
 }
 
-/* Exports operators that have no syntax in the language: conversion to integers, regions as rows, and
- * conversion to another scale, for which the operand is returned. */
+/* Exports operators that have no syntax in the language: conversion to integers, conversion of regions to
+ * rows, and conversion to another scale. For a conversion to another scale, this function returns the
+ * operand. */
 static const char *export_hidden(OnnxOut *o, const Node *node) {
   if (node->op == &op_region_rows) return export_region_rows(o, node);
   if (node->op != &op_whole) return out_input(o, 0);

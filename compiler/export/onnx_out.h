@@ -1,5 +1,5 @@
 /* onnx_out.h: Export of a net as an ONNX model. Values of h x w x c become [N,C,H,W], sequences [N,C,L],
- * vectors [N,C]. Other folders only call the functions at the top. */
+ * vectors [N,C]. Other folders only call the functions before the section "shared by the operators". */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ONNX_OUT_H
 #define CNNC_ONNX_OUT_H
@@ -41,7 +41,7 @@ typedef struct OnnxOut {
   const char **stored;    /* by node: the tensor of the node's int8 value, or NULL */
   const Node **flattened; /* by node: the flatten that produced the vector, if the vector's tensor has ONNX's
                              order and not the net's (height, width, channels); otherwise NULL */
-  const int *reads;       /* by node, as in graph_live */
+  const int *reads;       /* by node: the number of its uses, from graph_live */
   /* by node: whether the tensor contains the value only once, because the value is the same for all images
    * and all of its users broadcast it */
   const bool *single;
@@ -74,8 +74,8 @@ const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim,
 /* Parameters of int8 models: out_bytes.c. */
 const NamedArray *out_whole(const OnnxOut *,
                             const Weight *); /* the parameter as integers; NULL: a float parameter */
-/* The dequantized integers of a parameter; data: the integers in the model's order. NULL: ONNX has no form
- * for the parameter's scales. */
+/* Dequantizes the integers of a parameter. data: the integers in the order of the ONNX model. NULL: ONNX has
+ * no form for the parameter's scales. */
 const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,
                             const void *data);
 /* out_quantized quantizes x to this type with the node's scale; out_raw dequantizes `raw`. */
@@ -107,7 +107,7 @@ bool out_is_output(const OnnxOut *, const Node *);
 const char *out_reduced(OnnxOut *, const char *op, const char *x, int n, const int64_t *axis);
 
 /* ---- windows ---- */
-/* Pads a value by the node's window, with the number `value` or by reflection (mode reflect). */
+/* Pads a value along the axes of the node's window. mode: an ONNX mode; `constant` pads with `value`. */
 const char *out_padded(OnnxOut *, const char *x, const Node *, const int64_t before[2],
                        const int64_t after[2], const char *mode, double value);
 /* A convolution with the node's window and the given padding. */
@@ -134,7 +134,7 @@ void out_find_constants(OnnxOut *);
 const char *out_for_images(OnnxOut *, const Node *, const char *x);
 bool out_hides_all_keys(const Node *); /* whether attention may hide all keys from a query */
 
-/* An input or output. images: the dimension of the batch. */
+/* An input or output. images: the index of the batch dimension. */
 ValueInfoProto *out_port(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, int images);
 void out_states(OnnxOut *, ModelProto *); /* adds outputs and metadata of states, after all others */
 /* The reason why a recurrent layer has no ONNX form; NULL: it has an ONNX form. */
@@ -143,8 +143,8 @@ const char *recurrent_refusal(const Node *);
 typedef const char *OnnxExport(OnnxOut *, const Node *);
 typedef struct OnnxWay {
   const char *op;
-  OnnxExport *function; /* NULL: there is none */
-  const char *word;     /* argument of the function; without a function, the reason why there is none */
+  OnnxExport *function; /* NULL: the operator has no ONNX form */
+  const char *word;     /* argument of the function, or the reason why there is no function */
 } OnnxWay;
 const OnnxWay *onnx_way(const Op *); /* the row of onnx_out.def; never NULL for an operator of the language */
 #define OUT(name, function, word) OnnxExport function;

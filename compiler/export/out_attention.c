@@ -7,7 +7,8 @@
 #include "ops/attention/attention.h"
 
 /* ---- queries that see no key ---- */
-/* The first and the last key that a query sees according to the arguments; first > last: it sees none. */
+/* Sets the first and the last key that mask=causal and window= let a query see. first > last: the query sees
+ * no key. */
 static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t *last) {
   *first = a->windowed && query > a->before ? query - a->before : 0;
   *last = a->m - 1;
@@ -44,7 +45,8 @@ static const char *out_table(OnnxOut *o, const Attention *a) {
   return out_floats(o, "mask", 2, dim, table);
 }
 
-/* Axes of the heads of queries, keys and values; several query heads may share a key head. */
+/* Sizes of the n axes of the heads: of queries, and of keys and values. Several query heads may share a key
+ * head. */
 typedef struct HeadAxes {
   int n;
   int64_t query[2], key[2];
@@ -72,7 +74,7 @@ static const char *out_term(OnnxOut *o, const Node *node, const Attention *a, in
 }
 
 /* ---- operands ---- */
-/* x: the tensors of query, key and value; like: for each, a node with the same rows and positions */
+/* x: the tensors of query, key and value; like: for each tensor, a node with the same rows and positions */
 typedef struct Operands {
   const Node *like[SOURCES];
   const char *x[SOURCES];
@@ -185,7 +187,8 @@ typedef struct Rows { /* rows of a parameter; first: index of the first row */
   int64_t first;
 } Rows;
 
-/* A 1x1 convolution with `rows` filters: its weights are rows of parameter w, its biases are numbers of b. */
+/* A 1x1 convolution with `rows` filters: the weights are rows of parameter w, the biases are elements of
+ * parameter b. */
 static const char *projected(OnnxOut *o, const char *x, Shape shape, const char *what, Rows w, Rows b,
                              int64_t rows) {
   const Weight *weight = o->node->weight[w.parameter], *bias = o->node->weight[b.parameter];
@@ -222,7 +225,7 @@ const char *export_multihead_attention(OnnxOut *o, const Node *node) {
 /* ---- relative position biases ---- */
 /* Selects a row of the table for each pair of pixels, by their relative position. */
 const char *export_relative_bias(OnnxOut *o, const Node *node) {
-  static const int64_t standard[] = {0, 2, 3, 1}; /* [i][j][head] as an image of heads x i with channels j */
+  static const int64_t standard[] = {0, 2, 3, 1}; /* [1][i][j][head] to [1][j][head][i] */
   const int64_t n = node->shape.dim[1], pairs = n * n, dim[] = {1, n, n, node->shape.dim[0]};
   int64_t *index = NEW_ARRAY(o->arena, int64_t, pairs), size[2];
   bias_window(node, size);

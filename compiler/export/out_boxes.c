@@ -83,7 +83,8 @@ static const char *of_box(OnnxOut *o, const char *what, int axis, int n, const d
   return out_floats(o, what, axis + 2, dim, to);
 }
 
-static const char *coordinate_pair(OnnxOut *o, const char *x, int64_t from, int64_t axis) { /* x and y */
+/* Two coordinates, x and y, which start at index `from`. */
+static const char *coordinate_pair(OnnxOut *o, const char *x, int64_t from, int64_t axis) {
   const int64_t to = from + 2;
   return out_part(o, x, 1, &from, &to, &axis);
 }
@@ -134,8 +135,8 @@ const char *export_decode(OnnxOut *o, const Node *node) {
 /* ---- non-maximum suppression ---- */
 /* Candidates of nms: each row has a score for each class. */
 typedef struct Candidates {
-  const char *boxes;  /* [N, 4, rows], or with one box per class [N * classes, 4, rows] */
-  const char *scores; /* [N, classes, rows]; or [N * classes, 1, rows] */
+  const char *boxes;  /* [N, 4, rows]; if `each`, [N * classes, 4, rows] */
+  const char *scores; /* [N, classes, rows]; if `each`, [N * classes, 1, rows] */
   int64_t rows, classes;
   bool each; /* a row has one box per class */
 } Candidates;
@@ -165,9 +166,9 @@ static Candidates candidates_of_yolo(OnnxOut *o, const Node *node) {
   return c;
 }
 
-/* The scores of the boxes that NonMaxSuppression keeps, and -inf for all other boxes. ONNX drops scores equal
- * to the minimum, which the language keeps, so the minimum is lowered to the next smaller float. A box with
- * exchanged corners is made empty, so that it overlaps no other box, as in the language. */
+/* The scores of the boxes that NonMaxSuppression keeps, and -inf for all other boxes. The language keeps
+ * scores that equal the minimum, but ONNX drops them. So the minimum for ONNX is the next smaller float. A
+ * box with exchanged corners is made empty, so that it overlaps no other box, as in the language. */
 static const char *kept_scores(OnnxOut *o, const Node *node, const Candidates *c, const char *none) {
   static const int64_t rows_first[] = {0, 2, 1};
   const char *from = coordinate_pair(o, c->boxes, 0, ROW),

@@ -15,8 +15,8 @@ static const char *scale_of(OnnxOut *o, const Node *node) {
   return known;
 }
 
-/* The zero point of a value, as a number of this type: int8 zero points become u8 zero points by adding 128.
- * A u8 input already has a u8 zero point. */
+/* The zero point of a value, as a number of this type. The u8 zero point is the int8 zero point plus 128. A
+ * u8 input already has a u8 zero point. */
 static const char *zero_of(OnnxOut *o, const Node *node, TensorType type) {
   const bool u8 = node->port && node->port->elem == U8;
   const int32_t zero = node->quant->zero + (type == TENSOR_UINT8 && !u8 ? -INT8_MIN : 0);
@@ -49,7 +49,8 @@ const NamedArray *out_whole(const OnnxOut *o, const Weight *weight) {
   return array && (array->elem == I8 || array->elem == I32) ? array : NULL;
 }
 
-/* The scales of a parameter. The scales of a bias are the scale of the input times those of the weights. */
+/* The scales of a parameter. The scales of a bias are the products of the input's scale and the weights'
+ * scales. */
 static float *scales_of(OnnxOut *o, const NamedArray *whole, const NamedArray *weight, int64_t *n) {
   float *scale = NEW_ARRAY(o->arena, float, weight->size);
   const Quant *in = o->node->in[0]->quant;

@@ -1,4 +1,4 @@
-/* out_dense.c: Export of dense layers and flatten to ONNX, which flattens an image channel by channel. */
+/* out_dense.c: ONNX export of dense layers and of flatten. ONNX flattens an image channel by channel. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"

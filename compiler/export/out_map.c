@@ -1,4 +1,4 @@
-/* out_map.c: Export of elementwise operators to ONNX. Operators that opset 17 lacks are decomposed. */
+/* out_map.c: ONNX export of elementwise operators. Operators that opset 17 lacks are decomposed. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "export/onnx_out.h"

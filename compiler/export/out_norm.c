@@ -71,8 +71,8 @@ const char *export_instancenorm(OnnxOut *o, const Node *node) {
 }
 
 /* ---- lrn ---- */
-/* ONNX may place a window of an even number of channels differently, and onnxruntime only supports odd
- * windows. So a 1x1 convolution with equal weights within the window sums the squares. */
+/* If a window has an even number of channels, ONNX may place it differently than cnnc, and onnxruntime only
+ * supports odd windows. So a 1x1 convolution with equal weights within the window sums the squares. */
 static const char *even_window(OnnxOut *o, const Node *node, const char *x) {
   const int64_t channels = out_extent(node).c, size = arg_int(node, "size");
   const int64_t dim[] = {channels, channels, 1, 1};

@@ -146,7 +146,7 @@ const char *export_update(OnnxOut *o, const Node *node) {
   return o->next[node->in[1]->port->index] = out_input(o, 0);
 }
 
-/* The metadata of a state: NAME_next, and its initial numbers unless `init` is the number 0. */
+/* The metadata of a state: NAME_next, and the state's initial numbers unless `init` is the number 0. */
 static const char *state_note(OnnxOut *o, const Node *state, const char *next) {
   const Const *init = arg_const(state, "init");
   Text text = {.arena = o->arena};

@@ -1,6 +1,6 @@
-/* out_rows.c: Export of values with several rows to ONNX, where each row becomes an image of the batch: N
- * images with R rows [C,L] each become [N*R,C,L]. Also exports operators that split, join and transpose rows,
- * and products of two values. */
+/* out_rows.c: ONNX export of values with several rows, of operators that split, join and transpose rows, and
+ * of products of two values. In ONNX, each row is an image of the batch: R rows [C,L] in each of N images
+ * become one tensor [N*R,C,L]. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"
@@ -21,8 +21,9 @@ static bool repeats_images(const OnnxOut *o, const Node *node, int k) {
   return node->op->family == FAMILY_MAP || node->op == &op_decode || node->op == &op_matmul;
 }
 
-/* Clears `single` (exported once for the whole batch) of constants that a node needs once per image. A value
- * computed from constants is single only if all of its operands are. Returns false if nothing changed. */
+/* Clears `single` of each constant that a node needs once per image; a constant with `single` is exported
+ * once for the whole batch. A value computed from constants keeps `single` only if all of its operands keep
+ * it. Returns false if nothing changed. */
 static bool fewer_single(const OnnxOut *o, const bool *fixed, bool *single) {
   const Graph *g = o->graph;
   bool changed = false;
@@ -64,7 +65,7 @@ OutRows out_row_axes(const OnnxOut *o, const Node *node) {
     apart = apart || (single ? n > 1 : n != all);
   }
   if (!apart) return rows;
-  for (int64_t n = 1; n < all;) { /* n: the operands' row counts, ascending; each divides the next */
+  for (int64_t n = 1; n < all;) { /* n: 1, then the operands' row counts in ascending order */
     int64_t next = all;
     for (int k = 0; k < node->nin; k++) {
       const int64_t more = shape_rows(node->in[k]->shape);

@@ -1,5 +1,5 @@
-/* out_shape.c: Export of operators that move elements to ONNX. ONNX's images are channels-first, so a
- * Transpose precedes operators that depend on the net's channels-last order. */
+/* out_shape.c: ONNX export of operators that move elements. ONNX's images are channels-first, so a Transpose
+ * precedes operators that depend on the net's channels-last order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 
@@ -57,8 +57,8 @@ const char *export_channel_shuffle(OnnxOut *o, const Node *node) {
   return out_shaped(o, out_permute(o, x, 4, from), node->shape);
 }
 
-typedef struct Blocks { /* blocks of fy x fx pixels; flat: the extent of the image with all pixels; deep: its
-                           extent with the pixels of a block as channels */
+typedef struct Blocks { /* blocks of fy x fx pixels; flat: the image's extent if all pixels are positions;
+                           deep: its extent if the pixels of a block are channels */
   Extent flat, deep;
   int64_t fy, fx;
   bool dcr, square;

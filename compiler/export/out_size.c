@@ -89,13 +89,14 @@ static const char *resized(OnnxOut *o, const char *x, Extent in, Shape shape, co
   return y;
 }
 
-/* The index of the input element that becomes element `at`: with `exact`, the element with the nearest
- * center, otherwise at * in / out rounded down. */
+/* The index of the input element that becomes element `at` of the output. With `exact`, the input element has
+ * the nearest center; otherwise its index is `at` * in / out, rounded down. */
 static int64_t source(int64_t in, int64_t out, int64_t at, bool exact) {
   return exact ? (2 * at + 1) * in / (2 * out) : at * in / out;
 }
 
-/* Whether ONNX runtimes, which compute the source index with a float factor, select the same elements. */
+/* Whether ONNX runtimes, which compute the source index with a float factor, select the same elements as
+ * source(). */
 static bool rounds_right(int64_t in, int64_t out, bool exact) {
   const float scale = (float)out / (float)in;
   for (int64_t at = 0; at < out; at++) {

@@ -4,8 +4,8 @@
 #include <string.h>
 #include "export/onnx_out.h"
 
-typedef struct Axes { /* n: number of axes of the window, 1 for a sequence; first: index of the first of them
-                         in arrays of {height, width} */
+typedef struct Axes { /* n: number of axes of the window, 1 for a sequence; first: index of the first axis in
+                         arrays of {height, width} */
   int n, first;
 } Axes;
 
@@ -92,8 +92,8 @@ const char *export_conv(OnnxOut *o, const Node *node) {
   return y;
 }
 
-/* For a ConvTranspose: sets the numbers of elements to crop at both ends of each axis. more: its
- * output_padding. */
+/* For a ConvTranspose: sets the numbers of elements to crop before and after each axis, and the
+ * output_padding (`more`). */
 static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int64_t more[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -108,7 +108,7 @@ static void cut_ends(const Node *node, int64_t before[2], int64_t after[2], int6
 
 const char *export_conv_transpose(OnnxOut *o, const Node *node) {
   const Window *w = node->window;
-  /* a negative w->before inserts zeros at the start, which get the bias, too: an Add after the Pad adds it */
+  /* a negative w->before pads the start with zeros, which need the bias: an Add after the Pad adds it */
   const bool early = w->before[0] < 0 || w->before[1] < 0;
   const char *bias = early ? NULL : out_bias(o, node);
   int64_t before[2], after[2], more[2];
@@ -123,8 +123,8 @@ const char *export_conv_transpose(OnnxOut *o, const Node *node) {
 }
 
 /* ---- pooling ---- */
-/* The padding after the input. With ceil=true, the number of windows determines it, because the last window
- * may extend beyond the given padding. */
+/* The padding after the input. With ceil=true, the number of windows determines this padding, because the
+ * last window may extend beyond the given padding. */
 static void ends(const Node *node, int64_t after[2]) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {

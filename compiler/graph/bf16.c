@@ -61,7 +61,7 @@ bool bf16_reads_rounded(const Node *operand) {
 }
 
 /* ---- groups ---- */
-typedef struct Groups { /* by node id */
+typedef struct Groups { /* the arrays are indexed by node id */
   const Graph *graph;
   const int *live; /* number of uses, from graph_live; 0: the value is not needed, so it is not stored */
   int *of;         /* an earlier node of the same group; the first node of a group refers to itself */
@@ -82,8 +82,8 @@ static bool is_from_outside(const Node *node) {
   return node_is_input(node) || node_is_target(node) || node_is_state(node);
 }
 
-/* Whether `from` is a value of the caller or of another call, and the node copies it, because it adds borders
- * or repeats elements. */
+/* Whether the node copies a value of the caller or of another call (`from`), because the node adds borders or
+ * repeats elements. */
 static bool copies_input(const Node *node, const Node *from) {
   return is_from_outside(from) && (node->op->traits.padding || node->op->traits.repeats);
 }

@@ -49,7 +49,8 @@ typedef struct Window { /* axis 0: height, 1 on a sequence; axis 1: width or len
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2]; /* before, after: padding */
   bool ceil;                  /* pooling: the output includes a last, incomplete window */
   bool count_pad;             /* average pooling: padding is part of the mean */
-  int64_t groups, multiplier; /* convolutions; depthwise: input channel c has `multiplier` outputs */
+  int64_t groups, multiplier; /* convolutions; depthwise: each input channel has `multiplier` output
+                                 channels */
 } Window;
 
 /* ---- values of arguments ---- */
@@ -275,7 +276,7 @@ typedef struct Stream {
   const Graph *whole;       /* the net that is computed in steps */
   const StreamLayer *layer; /* by node id of `whole` */
   const StreamLayer *output;
-  int64_t window; /* --slide: rows of the first input in a window; 0: --stream */
+  int64_t window; /* --slide: number of rows of the first input in a window; --stream: 0 */
   int64_t ready;  /* number of initial calls whose outputs are undefined */
 } Stream;
 
@@ -304,7 +305,7 @@ Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in); /* appen
 Node *graph_hidden(Graph *, const struct Op *, Node *of, Shape, Result, int nin, Node *const *in);
 Node *graph_port_node(Graph *, const struct Op *, PortInfo); /* appends an input or target */
 Hidden *hidden_of(Arena *, Node *of);
-const Node *node_forward(const Node *); /* the forward node of a hidden node; any other node itself */
+const Node *node_forward(const Node *); /* the forward node of a hidden node; otherwise the node itself */
 void graph_layout_weights(Graph *);     /* assigns ids and offsets */
 /* Number of ports: outputs, then values that only losses read. The target of a port has the same index as the
  * port; annotation targets have the indices after all ports. */
@@ -338,7 +339,8 @@ Node *graph_part(Graph *, const Node *layer, const struct Op *, const char *suff
                  Node *const *in);
 Graph *graph_copy_head(Arena *, const Graph *); /* a copy without nodes and ports */
 void graph_copy_ports(Graph *, const Graph *from, Node *const *map);
-void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* values and annotation targets */
+void graph_copy_values(Graph *, const Graph *from, Node *const *map); /* copies Graph.values and
+                                                                         Graph.truth */
 /* map receives the copies, by node id */
 Graph *graph_clone(Arena *, const Graph *, Node **map);
 void graph_verify(const Graph *); /* checks invariants; a violation is a compiler bug: exits with status 3 */

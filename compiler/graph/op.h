@@ -71,7 +71,8 @@ typedef struct ShapeContext {
   const Node *share; /* weights=NAME: the layer that owns the parameters, or NULL */
   /* set after a lint about the node's numbers: suppresses warnings that have the same cause */
   bool linted;
-  /* for --stream and --slide: rows that remain at the end of a call are read by later calls */
+  /* for --stream and --slide: no lint about unread rows at the end of an input, because later calls read
+   * them */
   bool streams;
 } ShapeContext;
 /* These functions report an error: op_error at the call; op_error_at at an argument, or at the call if the
@@ -125,7 +126,8 @@ bool gradient_wanted(const Gradient *, const Node *input);
 bool gradient_trained(const Gradient *, const Node *, int weight);
 Graph *gradient_graph(Gradient *);
 void gradient_add(Gradient *, Node *input, Node *contribution);
-Node *gradient_given(const Gradient *, const Node *); /* the only contribution; NULL: none or several */
+Node *gradient_given(const Gradient *, const Node *); /* the node's only contribution; NULL: none or
+                                                         several */
 /* If the gradient of node->in[k] is wanted, appends a node of the operator and adds its value to that
  * gradient; otherwise returns NULL. */
 Node *gradient_operand(Gradient *, const Op *, Node *node, int k, int nin, Node *const *in);
@@ -170,8 +172,9 @@ struct Op {
    * */
   Node *(*parts)(Graph *, Node *, bool backward);
   /* Appends a layer and its states, so that each call continues from the final state of the previous call;
-   * returns the layer's value. calls: NULL, or the call number k of a stream. Row 0 of the input is then row
-   * k*rows + offset of the stream; rows with negative indices are skipped. */
+   * returns the layer's value. calls: in a stream, the value with the number k of the call; otherwise NULL.
+   * In a stream, row 0 of the input is row k*rows + offset of the stream, and the layer skips stream rows
+   * with negative indices. */
   Node *(*keep)(Graph *, Node *, Node *calls, int64_t rows, int64_t offset);
   bool (*identity)(const Node *); /* whether inference can drop the node */
   void (*lower)(struct Lower *);  /* the reference schedule */

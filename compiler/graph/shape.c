@@ -124,14 +124,14 @@ int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t str
 }
 
 /* ---- reach of windows ---- */
-/* Tap k of output o reads input o*S + k*D - P. A Line is the offsets 0, step, ... (n-1)*step: for
- * outputs, n = O and step = S; for taps, n = K and step = D. */
+/* Tap k of output o reads input o*S + k*D - P (S: stride, D: dilation, P: padding before the input). A Line
+ * is the offsets 0, step, ... (n-1)*step: for outputs, n = O and step = S; for taps, n = K and step = D. */
 typedef struct Line {
   int64_t n, step;
 } Line;
 
-/* Shortens the step of `line` if at most one of its positions can read the input, for any position of
- * `other`. With the shorter step, all other positions of `line` must still be outside of the input. */
+/* Shortens the step of `line` if at most one position of `line` can read the input, whatever the position of
+ * `other` is. With the shorter step, all other positions of `line` are still outside of the input. */
 static void shorten_step(Line *line, Line *other, int64_t input, int64_t *before) {
   const int64_t span = (other->n - 1) * other->step;
   const int64_t first = larger(ceil_divide(*before - span, line->step), 0);
@@ -171,7 +171,7 @@ int64_t window_end(const Window *w, int axis, int64_t output) {
 }
 
 /* ---- endless sequences ---- */
-/* Like window_output, for the number of rows that are known after call k: (k + 1)*rows + offset. */
+/* Like window_output, for the number of input rows that are known after call k: (k + 1)*rows + offset. */
 StepRows step_window(const Window *w, int axis, StepRows in) {
   const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1) + 1,
                 known = floor_divide(in.offset + w->before[axis] - reach, w->stride[axis]) + 1;

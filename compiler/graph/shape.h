@@ -7,8 +7,9 @@
 typedef enum PadRule { PAD_VALID, PAD_SAME, PAD_CAUSAL, PAD_EXPLICIT } PadRule;
 
 /* Output size on one axis: O = floor((I + P - D*(K - 1) - 1) / S) + 1. `ceil` rounds up, but omits a last
- * window that would start after the input. Sets the padding for PAD_SAME and PAD_CAUSAL; for PAD_EXPLICIT,
- * `before` and `after` are inputs. If the result is zero or less, the kernel does not fit. */
+ * window that would start after the input. Sets `before` and `after`, the padding P; with PAD_EXPLICIT they
+ * are inputs instead. With PAD_SAME, O = ceil(I / S). If the result is zero or less, the kernel does not
+ * fit. */
 int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule, bool ceil,
                       int64_t *before, int64_t *after);
 /* The formula with its numbers: "floor((4 + 0 - 1*(5 - 1) - 1) / 1) + 1 = 0". */

@@ -62,7 +62,7 @@ typedef enum Int8Form {
   INT8_LARGEST, /* max pooling */
   INT8_MEAN,
   INT8_SOFTMAX,
-  INT8_UNIT,      /* a lookup table with values from 0 to 1; with int16, a Curve */
+  INT8_UNIT,      /* a lookup table with values from 0 to 1; with int16, a Curve (base/arithmetic.h) */
   INT8_SIGNED,    /* a lookup table with values from -1 to 1; with int16, a Curve */
   INT8_MOVE,      /* copies elements of its inputs */
   INT8_RECURRENT, /* lstm, gru, rnn */
@@ -83,7 +83,8 @@ typedef enum StreamRule {
   STREAM_REPEATED,   /* upsampling: each input row becomes several output rows */
   STREAM_CROPPED,    /* removes rows at both ends */
   STREAM_PADDED,     /* adds rows at both ends */
-  STREAM_SHAPED,     /* reshape: like STREAM_ROWS if the number of rows is unchanged */
+  STREAM_SHAPED,     /* reshape: like STREAM_ROWS if the number of rows is unchanged; otherwise not
+                        streamable */
   STREAM_DEEPER,     /* several input rows become one output row */
   STREAM_FLATTER,    /* parts of an input row become output rows */
   STREAM_RECURRENT,  /* output row i depends on row i and, through a state, on all rows before it */

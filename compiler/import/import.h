@@ -99,7 +99,7 @@ typedef struct ImportOptions {
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
   OnnxLoops loops;                /* loops whose number of iterations an earlier import has computed */
-  VEC(const char *) theirs, ours; /* --rename: layer names in the model, in the program; at most one * each */
+  VEC(const char *) theirs, ours; /* --rename: names in the model, names in the program; may contain one * */
   bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
   bool trial;    /* a trial import: if it fails, no suggestions are made */
   bool (*admits)(const ModelImport *); /* whether the imported program compiles; NULL: not checked */
@@ -131,8 +131,9 @@ typedef struct ImportOutput {
   const View *view;
   TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; other types: floats */
   /* The order of the dimensions, as a comment in the program. "": the usual order, in which ONNX's dimension
-   * 1 (the channels) is last; of five or more dimensions, both 1 and 2 are last. ", one dimension last": of
-   * five or more dimensions, only 1 is last. ", in this order": ONNX's order. */
+   * 1 (the channels) is moved to the end, or dimensions 1 and 2 if there are five or more dimensions. ", one
+   * dimension last": only dimension 1 is moved to the end, of five or more dimensions. ", in this order":
+   * ONNX's order. */
   const char *order;
 } ImportOutput;
 
@@ -219,8 +220,9 @@ bool always_computed(const ModelImport *,
                      int tensor); /* whether all branches that contain the tensor are known to be taken */
 bool reads_input(const ModelImport *, const OnnxNode *,
                  int input); /* whether the input's value is used outside of omitted branches */
-/* Returns whether a node is an If. Its results become those of the taken branch or, if the condition is
- * computed, a selection between both branches; or no() has the reason. */
+/* Returns whether a node is an If. The results of an If become the results of the taken branch. If the
+ * condition is computed, they become a selection between both branches. After a failure, no() has the
+ * reason. */
 bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
 
@@ -238,8 +240,8 @@ void find_varying(ModelImport *, const OnnxPort *const *,
 bool set_inputs(ModelImport *);           /* inputs of --set become constants; false after errors */
 bool add_inputs(ModelImport *);           /* false after errors were reported */
 void report_state_hints(ModelImport *im); /* reports inputs that look like states, if there is no --state */
-/* Finds recurrent layers whose initial and final states are exactly the states that --state names. They are
- * imported with keep=true. */
+/* Finds recurrent layers whose initial and final states are exactly the states that --state names. These
+ * layers are imported with keep=true. */
 void find_kept_layers(ModelImport *);
 int channels_of_input(const ModelImport *, const OnnxPort *); /* the channel dimension, or NO_CHANNELS */
 /* whether the input's channel dimension is before the positions */
@@ -309,23 +311,24 @@ void take_back(ModelImport *, int statements);
 View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, const int *pos);
 
 /* ---- broadcast.c ---- */
-/* The constant operand of a node. Before operator set 7, broadcast=1 and axis= align it with dimensions of
- * the first operand: dimensions of size 1 are then appended to its shape. NULL: the operand is not constant,
- * or after no(). */
+/* The constant operand of a node. Before operator set 7, broadcast=1 and axis= align this operand with
+ * dimensions of the first operand. To align the constant, this function appends dimensions of size 1 to the
+ * constant's shape. NULL: the operand is not constant, or after no(). */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
-/* Appends the same dimensions to the Item of a second operand, which may be computed. False after no(). */
+/* Appends the same dimensions to the Item of the second operand, constant or computed. False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
 
 /* ---- permute.c ---- */
-/* A value with the same elements in this order. NULL: not a permutation of all factors. */
+/* A value with the same elements, in the order of these factors. NULL: the factors do not cover each element
+ * of the value once. */
 Value *permuted(ModelImport *, Value *, const Factors *);
 
 /* ---- constant_values.c ---- */
 /* A mask adds this number, or a smaller one, to the scores that it hides. */
 #define EXCLUDED (-1e8)
 /* Emits a constant. It is called `name` if node is NULL; otherwise it is named after the node's constant, or
- * after the node if that constant has no name. Masks are frozen and may contain -inf. NULL after no():
- * another number is not finite. */
+ * after the node if that constant has no name. Masks are frozen and may contain -inf. NULL after no(): the
+ * constant contains any other infinite number, or NaN. */
 Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
                           bool frozen);
 /* A constant as a value in the layout of the other operand, `beside`: with the full shape of that operand's
@@ -335,9 +338,10 @@ Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
 /* A constant as a value of at most three dimensions, without a first dimension of size 1. NULL after no(). */
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
-/* An operand of the node as a view: a value, or a constant alone. */
+/* An operand of the node as a view. A constant is converted with constant_alone. */
 View *value_or_constant(ModelImport *, const OnnxNode *, int input);
-/* A constant for a concat with values: along one dimension, it may have another size than the values. */
+/* A constant for a concat with values: the constant may have another size than the values along one
+ * dimension. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
@@ -354,8 +358,8 @@ View *import_two_gemm(ModelImport *, const OnnxNode *);
  * heads; NULL: not possible. */
 Value *exchanged_as_heads(ModelImport *, Value *, int64_t before, int64_t first, int64_t second,
                           int64_t after);
-/* Converts an image to windows, or windows to an image, if the requested positions and channels (see `lay`)
- * are such a rearrangement. Otherwise NULL. */
+/* Converts an image to windows, or windows to an image, if this conversion gives the requested positions and
+ * channels (see `lay`). Otherwise NULL. */
 Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, const Factors *c);
 /* If the value is an image that was joined from windows and then rolled: the result of a join_windows with
  * shift=, which replaces the rolls. Otherwise the value itself. */
@@ -368,15 +372,16 @@ View *combined_by_heads(ModelImport *, const View *large, const View *small, con
 /* Combines two values after repeating the smaller one to the size and order of the larger one; NULL: not
  * possible. */
 View *combined_repeated(ModelImport *, const View *large, const View *small, const char *word);
-/* Applies an operator along an axis of the value; NULL: dimension d is not such an axis. */
+/* Applies an operator along dimension d, which must be an axis of the value. Otherwise NULL. */
 View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
 
 /* ---- ops_part.c ---- */
-/* The tensor, laid out with the value's channel axis as channels; NULL: no dimension is this axis. */
+/* The same tensor, laid out so that the channels are the value's channel axis; NULL: no dimension of the
+ * tensor is this axis. */
 const View *view_with_channels(ModelImport *, const View *);
 
 /* ---- ops_shape.c ---- */
-Value *join_values(ModelImport *, int n, Value **in, int axis); /* along an axis of the value */
+Value *join_values(ModelImport *, int n, Value **in, int axis); /* joins values along this axis */
 /* Multiplies the channels of each position by a frozen matrix [units][channels]. */
 Value *frozen_product(ModelImport *, const OnnxNode *, Value *, const Tensor *);
 
@@ -384,7 +389,7 @@ Value *frozen_product(ModelImport *, const OnnxNode *, Value *, const Tensor *);
 /* Two values combined by an operator of the language; `alone`: the first value has no other user. */
 View *two_values(ModelImport *, const View *x, bool alone, const View *y, const char *word);
 
-/* Combines a value that this node produced with a constant, which is an input of the node. */
+/* Combines a constant, which is an input of the node, with a value that the node has produced. */
 View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, const Tensor *,
                       const char *word);
 
@@ -394,13 +399,13 @@ bool result_is_used(const ModelImport *, const OnnxNode *, int out);
  * attention accept both. */
 Value *as_pixels(Value *table);
 View *gather_computed(ModelImport *, const OnnxNode *); /* Gather with a computed index */
-/* For a Concat of image numbers and indices that GatherND reads: the Concat's input with the indices. 0:
- * another node. */
+/* For a Concat of image numbers and indices that GatherND reads: the Concat's input with the indices. 0: the
+ * node is not such a Concat. */
 int index_of_pairs(const ModelImport *, const OnnxNode *);
 /* whether the tensor is only used as an index, possibly after copies */
 bool only_chooses(const ModelImport *, int tensor);
-/* Imports x == (0, 1, ... n-1) as one_hot, along a dimension where x has one element. NULL: another
- * comparison. */
+/* Imports x == (0, 1, ... n-1) as one_hot, along a dimension where x has one element. NULL: the constant or x
+ * does not have this form. */
 View *equal_to_range(ModelImport *, const View *x, const Tensor *);
 
 /* ---- ops_elements.c ---- */
@@ -412,7 +417,8 @@ View *parts_by_constant(ModelImport *, const OnnxNode *, const Tensor *);
 bool is_truth(const ModelImport *, int tensor);
 View *truth_of(ModelImport *, const View *);      /* 1 where the view is not 0, otherwise 0 */
 View *differing(ModelImport *, const OnnxNode *); /* 1 where the node's two inputs differ, otherwise 0 */
-void import_choice(ModelImport *, const OnnxNode *branch); /* an If with a computed condition; or no() */
+void import_choice(ModelImport *, const OnnxNode *branch); /* an If with a computed condition; calls no() if
+                                                              unsupported */
 
 /* ---- forms_rotary.c ---- */
 /* If the last statements compute a rotary embedding: the result of one rotary that replaces them; otherwise
@@ -420,9 +426,9 @@ void import_choice(ModelImport *, const OnnxNode *branch); /* an If with a compu
 View *rotary_of(ModelImport *, View *);
 
 /* ---- ops_norm.c ---- */
-/* Checks what forms_norm.c assumed about a matched norm or softmax: its reductions cover all of x along this
- * axis, and are broadcast only along it. The inputs from `first` on are the shapes of these broadcasts. False
- * after no(). */
+/* Checks what forms_norm.c assumed about a matched norm or softmax: the reductions cover all of x along this
+ * axis, and their results are broadcast only along this axis. The inputs from `first` on are the shapes of
+ * these broadcasts. False after no(). */
 bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis, int first);
 
 /* ---- ops_reduce.c ---- */
@@ -448,10 +454,10 @@ void make_frames(ModelImport *);
 /* ---- fold.c, forms.c, program_text.c ---- */
 bool fold(ModelImport *,
           const OnnxNode *); /* computes the results if they are constants; returns whether they are */
-/* May this number of bytes be created or read to compute constants? False after no(). */
+/* Whether this number of bytes may be created or read to compute constants. False after no(). */
 bool may_compute(ModelImport *, size_t bytes);
 /* A constant of zeros, which the caller fills in. Constants of other sizes than those in the file must be
- * created with this function, which limits their total size. NULL after no(): its size is invalid, or all
+ * created with this function, which limits their total size. NULL after no(): the size is invalid, or all
  * constants together need too many bytes. */
 Tensor *constant_new(ModelImport *, TensorType, int rank, const int64_t *dim);
 void canonical(ModelImport *); /* converts old operator forms to current ones; matches decomposed operators */
@@ -463,7 +469,7 @@ typedef struct OnnxOperator {
   ImportOperator *import;
   const char *word;
 } OnnxOperator;
-extern const OnnxOperator onnx_operators[]; /* onnx_ops.def; a row without a name ends it */
+extern const OnnxOperator onnx_operators[]; /* onnx_ops.def; the last row has no name */
 const OnnxOperator *onnx_operator(const char *name);
 #define TRUTH "a computed boolean"
 #define ATTENTION "a product of two values (attention)"

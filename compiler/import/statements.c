@@ -462,7 +462,8 @@ static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const Impo
   return im;
 }
 
-/* The ArgMax that computes an output; the caller can apply argmax to the scores. NULL: another output. */
+/* The ArgMax that computes an output. The importer can drop it, because the caller can apply argmax to the
+ * scores. NULL: the output has no ArgMax. */
 static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Cast",    "Squeeze",  "Unsqueeze", "Reshape",
                                        "Flatten", "Identity", NULL};

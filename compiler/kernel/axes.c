@@ -1,7 +1,7 @@
-/* axes.c: Separable weighted sums along height and width, in one pass if its code has few products or only
- * one axis changes, otherwise in two passes with a scratch buffer between them. If weights repeat along an
- * axis, a loop runs over the periods; the elements of a period are unrolled with constant weights. Elements
- * near the ends are unrolled separately. */
+/* axes.c: Separable weighted sums along height and width. One pass computes both axes if the code has few
+ * products or if only one axis changes. Otherwise each axis has its own pass, and a scratch buffer holds the
+ * result of the first pass. If weights repeat along an axis, a loop runs over the periods; the elements of a
+ * period are unrolled with constant weights. Elements near the ends are unrolled separately. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/axes.h"
 #include "base/number.h"
@@ -11,13 +11,13 @@ enum {
   AT_ONCE = 256, /* maximum number of products in the code of one pass over both axes; with more products,
                     each axis has its own pass */
   IN_LINE = 16,  /* maximum number of products of an element in one expression */
-  FEW = 4        /* maximum number of equal elements whose stores are unrolled */
+  FEW = 4        /* maximum number of adjacent equal result elements whose stores are unrolled */
 };
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 
-/* The taps of an element. If an input occurs more than once, as at a border, its weights are added, so that
- * an infinite input gives infinity, and not NaN, even if the weights have different signs. */
+/* The taps of an element. If an input occurs more than once, as at a border, its weights are added first. So
+ * an infinite input gives infinity, not NaN, even if its weights have different signs. */
 static int axis_taps_at(const Node *forward, AxisRule rule, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int all = rule(forward, axis, to, tap);
   int n = 0;
@@ -118,7 +118,7 @@ static bool line_follows(const Line *a, const Line *b,
 }
 
 /* Finds the repetitions from the middle outwards, because the ends differ. cut: number of repetitions in the
- * middle that the caller has left out. */
+ * middle that `line` does not contain. */
 static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, int64_t cut) {
   AxisMap map = {.size = lines + cut * period, .head = lines, .lines = lines, .line = line};
   const int64_t last = lines - period;
@@ -141,9 +141,9 @@ static AxisMap map_of(Line *line, int64_t lines, int64_t period, int64_t step, i
   return map;
 }
 
-static AxisMap map_spread(
-    Arena *arena,
-    int64_t size) { /* for the gradient of an axis of size 1: one element is the sum of all `size` elements */
+static AxisMap map_spread(Arena *arena,
+                          int64_t size) { /* for the gradient of an input axis of size 1: its only element is
+                                             the sum of all `size` elements of dy */
   Line *line = NEW_ARRAY(arena, Line, 1);
   line->n = line->room = 1;
   line->tap = NEW_ARRAY(arena, Tap, 1);
@@ -200,8 +200,8 @@ typedef struct Pass {
   const AxisMap *map[2];
   int64_t channels;
 } Pass;
-/* Elements with equal taps: along each axis, `times` elements from `to` on; `line`: their taps, relative to
- * `base`. */
+/* Result elements with equal taps: along each axis, `times` elements from position `to` on. line: their taps,
+ * relative to position `base` of the source. */
 typedef struct Spot {
   const Pass *pass;
   Ix to[2], base[2];

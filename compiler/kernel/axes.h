@@ -17,14 +17,14 @@ typedef struct AxisTap {
 /* Stores the taps of row or column `to` of the forward node's value, and returns their number. An input
  * element may occur more than once. */
 typedef int AxisRule(const Node *forward, int axis, int64_t to, AxisTap tap[AXIS_TAPS]);
-/* The weight of input row j + from in result row i + to equals the weight of input row j in result row i,
- * except for about `border` rows near the ends. */
+/* The period of the weights: input row j + from has the same weight in result row i + to as input row j in
+ * result row i. About `border` rows near the ends are exceptions. */
 typedef struct AxisPeriod {
   int64_t from, to, border;
 } AxisPeriod;
 typedef AxisPeriod AxisPeriodOf(const Node *forward, int axis);
 
-/* ---- for the reference interpreter: its rule uses doubles, and shares no code with the nest's rule ---- */
+/* ---- for the reference interpreter; its rule shares no code with the nest's rule ---- */
 void axes_run(const Eval *, AxisRule);
 void axes_run_back(const Eval *, AxisRule); /* the input's gradient, from dy = in[0] */
 

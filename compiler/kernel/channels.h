@@ -11,6 +11,5 @@ typedef Val ChannelsValue(Lower *, const Ix *y, const Ix *x,
 void channels_shape(ShapeContext *, Node *); /* sets the shape HxWx1, Lx1, or a vector of one element */
 void channels_lower(Lower *, ChannelsValue);
 
-extern const Op
-    op_sum_channels; /* its value HxWx1 is the gradient of an operand that was broadcast over the channels */
+extern const Op op_sum_channels; /* the gradient, HxWx1, of an operand that was broadcast over the channels */
 #endif

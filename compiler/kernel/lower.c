@@ -28,7 +28,7 @@ static const char *kernel_name(Arena *arena, const Node *node) {
   const size_t n = strlen(node->hidden->of->op->name);
   if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
   const bool several =
-      !strncmp(what, "map ", 4); /* one node per operand or parameter, whose number is appended */
+      !strncmp(what, "map ", 4); /* one node per operand or parameter: its number is appended */
   return to_c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
                                   : arena_printf(arena, "%s_%s", node->name, what));
 }
@@ -112,7 +112,8 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
 }
 
 /* The extent of a value's buffer. The buffer has a leading axis (n > 0) for the images of a batched kernel,
- * or for the value's rows if the nest or its builder loops over rows. Otherwise the rows form one image. */
+ * or for the value's rows if the nest or its builder loops over rows. In all other cases, the rows form one
+ * image. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n
@@ -245,9 +246,9 @@ static void lead_rows(Lower *l, int64_t rows) {
   }
 }
 
-/* Sets l->rows if the nest loops over rows itself: in batched kernels, operators with mixes_rows or
- * loops_over_rows, and the schedules of dense layers without interleaved images. Otherwise adds the loop over
- * rows. */
+/* Sets l->rows if the nest itself loops over rows. Nests of batched kernels, of operators with mixes_rows or
+ * loops_over_rows, and of schedules of dense layers without interleaved images do so. For all other nests,
+ * begin_rows adds the loop over rows. */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   const bool mixes = root->op->traits.mixes_rows;
@@ -275,7 +276,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->tuning = o->tuning;
   l->plain = o->plain;
   l->sums = o->sums;
-  l->exact = o->exact || node_weight_elem(l->node) == F16; /* transformed f16 weights would be floats */
+  l->exact = o->exact || node_weight_elem(l->node) == F16; /* Winograd would turn them into floats */
   l->updatable = o->updatable;
   l->sole = o->sole;
   l->small = o->small;
@@ -490,7 +491,8 @@ Val lower_packed_weight(Lower *l, Pack *pack, int rank, const Ix *index, const I
   return w;
 }
 
-/* The bias correction of a folded normalize: the sum of shift*weight over all inputs of the output. */
+/* The bias correction of a folded normalize: the sum of shift*weight over all inputs of the output channel.
+ */
 static Val shifted_bias(Lower *l, Pack *pack, const Ix *out_channel, const Ix *group_channel) {
   Nest *b = pack->nest;
   const Weight *weight = l->node->weight[0];
@@ -520,8 +522,8 @@ static Val with_second_bias(Lower *l, Pack *pack, Val bias, const Ix *channel) {
   return add(bias, second);
 }
 
-/* The bias after the folded batchnorms. Each value has its own statement, because the pack lists its source
- * weights in the order of these calls. */
+/* The bias after the folded batchnorms. Each call of scale_part has its own statement, because the pack lists
+ * its source weights in the order of the calls. */
 static Val scaled_bias(Lower *l, Pack *pack, Val bias, const Ix *out_channel) {
   for (int i = 0; i < l->kernel->nscales; i++) {
     Val centered = sub(bias, scale_part(l, pack, i, BN_MEAN, out_channel, 0));

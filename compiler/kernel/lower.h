@@ -26,15 +26,16 @@ typedef struct Kernel {
   /* a normalize before the root whose factor and shift are folded into the weights; or NULL */
   Node *normalize;
   bool normalize_shift;
-  /* a product before the root that scales the channels of the root's input, or NULL. root->in[0] is then the
-   * value before the scaling, and root->in[1] has the factors: the weights are multiplied by them */
+  /* a product before the root that scales the channels of the root's input; or NULL. With a gate, root->in[0]
+   * is the value before the scaling, root->in[1] has the factors, and the kernel multiplies the weights by
+   * the factors */
   Node *gate;
   int phase;  /* number of the kernel's phase; the per-image kernels of a phase run image by image */
   bool batch; /* the kernel runs once for all images, after the per-image kernels of its phase: a BATCH node,
                  or a batched kernel */
   const Home *home; /* by node id: where values are stored; NULL: each value has its own memory */
 } Kernel;
-bool kernel_whole_batch(const Kernel *); /* whether a batched kernel computes a per-image value */
+bool kernel_whole_batch(const Kernel *); /* whether the kernel is batched and computes a per-image value */
 Node *const *kernel_layers(Arena *, const Kernel *,
                            int *n); /* the kernel's n nodes, in the order in which they are computed */
 
@@ -50,7 +51,8 @@ typedef enum BindKind {
   BIND_PACK,     /* the packed weights `pack` */
   BIND_GRADIENT, /* the gradient of `weight` in its natural layout (RESULT_SUM, BATCH with a target) */
   BIND_SCRATCH,
-  BIND_KEYS,  /* int32 [2]: the keys of this image's random numbers, the second one XOR node->salt */
+  BIND_KEYS,  /* int32 [2]: the two keys of this image's random numbers; the second key is XORed with
+                 node->salt */
   BIND_TABLE, /* constants: the `elements` floats at `table` */
 } BindKind;
 typedef struct Pack { /* packed weights: a nest reads weights in their natural layout and stores to one OUTPUT
@@ -59,11 +61,12 @@ typedef struct Pack { /* packed weights: a nest reads weights in their natural l
   Nest *nest;
   Buf *out; /* the packed weights, in pack->nest */
   VEC(Weight *) source;
-  VEC(Buf *) source_buf; /* the nest's input buffers; without sources it packs only constants */
+  VEC(Buf *) source_buf; /* the nest's input buffers; a nest without any packs only constants */
   const void *values;    /* constants without a nest; NULL: there is a nest */
-  const void *origin;  /* updatable models: equal constants are merged only if their origins are also equal */
-  Buf *factor, *shift; /* in pack->nest: the constants of a folded normalize per channel, or NULL */
-  Buf *scale;          /* in pack->nest: for QAT the rounding step of each filter's weights; otherwise NULL */
+  const void *origin;    /* updatable models: the node or detail that the constants belong to; equal constants
+                            with different origins are not merged */
+  Buf *factor, *shift;   /* in pack->nest: the constants of a folded normalize per channel, or NULL */
+  Buf *scale; /* in pack->nest, for QAT: the rounding step of each filter's weights; NULL without QAT */
 } Pack;
 typedef struct Binding {
   BindKind kind;
@@ -74,8 +77,9 @@ typedef struct Binding {
   const float *table;
 } Binding;
 
-struct Schedule;                                                  /* schedule/schedule.h */
-typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order; /* outer loop; OWN: the schedule's choice */
+struct Schedule; /* schedule/schedule.h */
+/* The outer loop: over rows or over panels of weights; OWN: the schedule chooses. */
+typedef enum Order { ORDER_OWN, ORDER_ROWS, ORDER_PANELS } Order;
 /* A schedule and its parameters. If a parameter is 0, the schedule chooses it. The schedule and m determine
  * the packing of weights. */
 typedef struct Choice {
@@ -84,9 +88,9 @@ typedef struct Choice {
   int tiles;   /* Winograd, Strassen: approximate number of tiles per block */
   int pixels;  /* direct: number of outputs of one row in a register tile */
   Order order; /* direct */
-  bool small;  /* for microcontrollers: makes constants smaller and computes more */
+  bool small;  /* for microcontrollers: smaller constants, but more computation */
 } Choice;
-struct Decision; /* schedule/choose.h: the candidates and the choice */
+struct Decision; /* schedule/choose.h: the candidates and the chosen one */
 struct Tuning;   /* schedule/tuning.h: measured choices */
 
 /* Size class of an int8 kernel's constants, if flash is limited. */
@@ -94,11 +98,12 @@ typedef enum Small {
   SMALL_NOT,   /* the constants of the fastest schedule */
   SMALL_TILES, /* no Winograd tiles larger than 2x2 */
   SMALL_BYTES, /* weights as bytes */
-  SMALL_MOST   /* other constants are as small as possible, too */
+  SMALL_MOST   /* weights as bytes, and all other constants as small as possible */
 } Small;
 
-/* -Os: a reduction loop with one accumulator needs 2 loads per multiply-add; with six accumulators, it needs
- * 1.2. More accumulators save little and increase the code size. */
+/* Number of accumulators per reduction loop with -Os. A loop with one accumulator needs 2 loads per
+ * multiply-add, and a loop with six accumulators needs 1.2 loads. More accumulators save few loads and
+ * increase the code size. */
 enum { SMALL_SUMS = 6 };
 
 struct Numbers;
@@ -108,7 +113,7 @@ typedef struct LowerOptions { /* as in Lower */
   int layout_lanes, sums;
   bool plain, exact, threads;
   bool updatable; /* graph->updatable */
-  bool sole;      /* only this kernel adds to the gradient, so it may store the gradient instead */
+  bool sole; /* no other kernel adds to the gradient, so this kernel may store the gradient without adding */
   Small small;
   const CpuCycles *cycles; /* NULL: the cycles of `layout` */
   int64_t batch, call;
@@ -133,17 +138,17 @@ typedef struct Lower {
                            calls */
   struct Tuning *tuning;
   Choice choice;
-  struct Decision *decision; /* the decision, which is set before a schedule builds the nest */
+  struct Decision *decision; /* set before a schedule builds the nest */
   bool plain;                /* -O0, -Os */
   int sums;                  /* reference nests: maximum number of accumulators per reduction loop; 0 means
                                 1 */
   bool exact;                /* excludes algorithms that round differently, such as Winograd */
   bool updatable;            /* graph->updatable: numbers of the weight file are stored in the model */
-  Numbers *numbers[2];       /* the numbers for the model: [0] integers, [1] floats; NULL: none yet */
+  Numbers *numbers[2];       /* numbers stored in the model: [0] integers, [1] floats; NULL: none so far */
   VEC(const char *) broken;  /* assumptions of the schedule that the weights do not satisfy */
   bool sole;                 /* as in LowerOptions */
   Small small;
-  const CpuCycles *cycles; /* cycles of a board's CPU, for the choice of int8 schedules; or NULL */
+  const CpuCycles *cycles; /* instruction cycles of the CPU, for the choice of int8 schedules; or NULL */
   bool threads;            /* PARALLEL loops are run by threads */
   int64_t batch;           /* maximum number of images: of the batch in training, of a batched kernel in
                               inference; 0: a per-image kernel in inference */
@@ -151,27 +156,28 @@ typedef struct Lower {
       call;   /* inference: number of images of a call, which run one after the other or batched; 0 means 1 */
   int images; /* images interleaved in vector lanes, [h][w][c][images]: the nest is built with scalars,
                  then widened; 0 or 1: not interleaved */
-  int64_t rows;   /* size of the nest's leading axis: rows of an image, in a batched nest times the maximum
-                     number of images; 0: none, or the builder loops over the axis (nest_lead) */
-  Buf **in, *out; /* created by lower_begin: [h][w][c] of the root's inputs and of the result ([rows][h][w][c]
-                     in a nest with the leading axis; [batch][h][w][c] for inputs of a RESULT_BATCH node).
-                     RESULT_SUM: out is the gradient, with the dimensions of the weight; its place is UPDATE,
-                     or OUTPUT if the gradient is stored. With kernel->over, out is also the buffer of the
-                     overwritten value; its place is OVER, or UPDATE if the other elements keep their value */
-  Buf *means;     /* the buffer of kernel->means, an OUTPUT; or NULL */
+  int64_t rows; /* size of the nest's leading axis: the rows of an image; in a batched nest, these rows *
+                   batch. 0: the nest has no leading axis, or the builder loops over it (nest_lead) */
+  /* created by lower_begin: [h][w][c] of the root's inputs and of the result ([rows][h][w][c] in a nest with
+   * the leading axis; [batch][h][w][c] for inputs of a RESULT_BATCH node). RESULT_SUM: out is the gradient,
+   * with the dimensions of the weight; its place is UPDATE, or OUTPUT if the gradient is stored. With
+   * kernel->over, out is also the buffer of the overwritten value; its place is OVER, or UPDATE if the kernel
+   * changes only some of the elements */
+  Buf **in, *out;
+  Buf *means;            /* the buffer of kernel->means, an OUTPUT; or NULL */
   VEC(Binding) bindings; /* by buffer id; lower_binding reads it */
   VEC(Pack *) packs;
   Buf *other[64];
-  int nothers;    /* other: the nothers operands of the chain */
+  int nothers;    /* number of elements of `other`, which are the operands of the chain */
   Buf *rounded;   /* QAT, bf16, f16w: node->weight[0] as lower_weight returns it; NULL: not requested yet */
   Buf *scales[2]; /* bf16, f16w: factors and constants of the kernel's batchnorms; NULL: not requested yet */
-  const Ix *row;  /* nests with the leading axis: the row that lower_finish and lower_store access */
+  const Ix *row; /* nests with the leading axis: the row whose elements lower_finish and lower_store access */
   VEC(const char *) details; /* lines for --emit=schedule, from lower_detail */
 } Lower;
 
 /* Whether a RESULT_SUM adds to the gradient. If not, it stores the gradient. */
 bool lower_adds(const Lower *);
-void lower_must_add(Lower *); /* must be called first if the gradient is computed in parts that are added */
+void lower_must_add(Lower *); /* for a gradient computed in several parts: lower_adds then returns true */
 
 /* Starts a nest with buffers for inputs, result and operands of the chain; other parameters are created on
  * first use. The main function is named l->b->name. */
@@ -187,9 +193,9 @@ Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t 
  * a constant or, if the net is updatable, a number in the model. */
 Val lower_number(Lower *, const char *name, int32_t);
 Val lower_real(Lower *, const char *name, float);
-/* Whether an assumption of a schedule about numbers in the weight file holds. For updatable nets the answer
- * is always yes when schedules are chosen; lower_needs records assumptions that these weights do not
- * satisfy. */
+/* Whether an assumption of a schedule about numbers in the weight file holds. For updatable nets,
+ * lower_assumes always returns true, so that the choice of schedules does not depend on the weights;
+ * lower_needs then records the assumptions that the weights do not satisfy. */
 bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* keys of random numbers (BIND_KEYS), I32 [2] */
@@ -225,9 +231,9 @@ Val lower_packed_bias(
 Buf *lower_pack_source(Lower *, Pack *, Weight *, const char *prefix); /* the weight's buffer in pack->nest */
 Buf *lower_pack_done(Lower *, Pack *); /* returns the WEIGHTS buffer of the main nest for this pack */
 
-/* rounded.c. lower_rounds: whether the layer, or the layer whose gradient this is, computes with rounded
- * weights, as in QAT. lower_scales: adds the scales to a pack. lower_rounded: rounds the weight at `index`
- * with these scales; channel: the output channel of that weight. */
+/* rounded.c. lower_rounds: whether the node is a layer that computes with rounded weights, as in QAT, or a
+ * gradient of such a layer. lower_scales: adds the scales to a pack. lower_rounded: rounds the weight at
+ * `index` with these scales; channel: the output channel of that weight. */
 bool lower_rounds(const Lower *);
 void lower_scales(Lower *, Pack *);
 Val lower_rounded(Lower *, Pack *, Val weight, const Ix *index, const Ix *channel);
@@ -236,20 +242,20 @@ Buf *lower_rounded_weight(Lower *); /* all rounded weights in natural order */
 /* Applies the chain: the value of elements [y][x][c .. c+part-1] after all fused nodes, `lanes` wide (1:
  * scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
-/* For kernels that sum in memory and then apply the chain. lower_sums_in_memory: the buffer for the sums: the
- * result, or float scratch if the result is stored as bf16. lower_finishes: whether the sums still need the
- * chain, factors of batchnorms, or rounding. */
+/* For kernels that sum in memory and then apply the chain. lower_sums_in_memory: returns the buffer for the
+ * sums, which is the result's buffer, or float scratch if the result is stored as bf16. lower_finishes:
+ * whether the sums still need the chain, factors of batchnorms, or rounding. */
 Buf *lower_sums_in_memory(Lower *);
 bool lower_finishes(const Lower *);
-bool lower_costly(Lower *, Val sum); /* whether the chain calls functions such as exp: then a loop over the
+bool lower_costly(Lower *, Val sum); /* whether the chain calls functions such as exp. If so, a loop over the
                                         sums of a tile is better than a copy of the code for each sum */
 void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
                  int lanes);                         /* applies lower_finish, then stores to out */
 int64_t lower_sums(const Lower *, int64_t channels); /* reference nests: the number of sums per loop, which
                                                         divides the number of channels */
-void lower_store_sums(
-    Lower *, Buf *sum, int64_t sums, const Ix *y, const Ix *x,
-    const Ix *block); /* finishes and stores the sums of the channels from block * sums on */
+void lower_store_sums(Lower *, Buf *sum, int64_t sums, const Ix *y, const Ix *x,
+                      const Ix *block); /* applies the chain to the sums of channels block * sums and
+                                           following, and stores the results */
 void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
                int lanes); /* stores to out; the chain has already been applied */
 Val lower_root_map(
@@ -268,14 +274,13 @@ typedef struct Map {
   const Node *node;
   Val x[MOST_INPUTS]; /* operands in the order of the node's `in`, where x[0] is the current value; vectors of
                          `lanes` lanes */
-  Val y; /* in map_gradient: the node's value (only if the operator requests it: see map.c), otherwise NULL */
+  Val y; /* in map_gradient: the node's value, if the operator requests it (map_needs); otherwise NULL */
   Lower *lower;
   const Ix *c;
   int part, lanes;
 } Map;
 Val map_weight(Map *, int k);               /* node->weight[k] at channel c, as a vector of `lanes` lanes */
 Val map_weight_at(Map *, int k, int64_t i); /* node->weight[k] at index i, for all channels */
-Val map_constant(
-    Map *, const float *per_channel,
-    int64_t n); /* n is 1: a number; n is the number of channels: the element of a table at channel c */
+Val map_constant(Map *, const float *per_channel,
+                 int64_t n); /* the element of per_channel at channel c; its only element if n is 1 */
 #endif

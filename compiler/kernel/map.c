@@ -40,8 +40,7 @@ static bool map_repeats(Shape whole, Shape part) {
          (p.c == 1 || p.c == w.c);
 }
 
-/* The index, in an operand of this shape, of the element that is used for channel c of a pixel of the
- * result. */
+/* The index of the operand's element from which the result's element at `pixel` and channel c is computed. */
 static int64_t operand_element(Shape operand, int64_t pixel, int64_t c) {
   const Extent e = shape_extent(operand);
   return (one_pixel(e) ? 0 : pixel * e.c) + (e.c == 1 ? 0 : c);
@@ -218,7 +217,7 @@ static void weight_gradient_run(const Eval *eval) {
     }
 }
 
-/* The element of l->in[k] at a pixel; if in[k] is broadcast, its only pixel or channel. */
+/* Loads l->in[k] at a pixel and a channel. If in[k] is broadcast, loads from its only pixel or channel. */
 static Val map_operand(Lower *l, int k, const Ix *y, const Ix *x, const Ix *c, int part, int lanes) {
   const int64_t *size = l->in[k]->dim + l->in[k]->leads;
   const Ix zero = {0}, *row = size[0] == 1 ? &zero : y, *column = size[1] == 1 ? &zero : x;

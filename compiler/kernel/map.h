@@ -11,25 +11,25 @@ void map_shape_weighted(ShapeContext *, Node *); /* like map_shape, with one wei
                                                     argument init= initializes */
 void map_shape_weight(ShapeContext *, Node *, const char *member,
                       bool decay); /* like map_shape_weighted, with `member` as the weight's name */
-void map_shape_operands(ShapeContext *, Node *); /* several operands: of equal shape, or broadcast: 1x1xC (or
-                                                    a vector of C) to every pixel, HxWx1 to every channel */
+void map_shape_operands(ShapeContext *, Node *); /* several operands of equal shape; 1x1xC (or a vector of C)
+                                                    is broadcast to every pixel, HxWx1 to every channel */
 void map_run(const Eval *);                      /* op->eval */
 void map_backward(Gradient *, Node *, Node *dy); /* op->gradient */
 void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_is_one);
-uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs for functions of one operand */
+uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs: the derivative needs only operand x[wrt] */
 uint32_t map_needs_y(const Node *, int wrt);
 
-extern const Op op_map_gradient; /* inputs: dy and the operands of the derivative; value: dy times dy/dx[wrt];
-                                    elementwise, so that the operator can be fused */
-extern const Op op_map_weight_gradient; /* like op_map_gradient, for the derivative with respect to a
-                                           parameter; the value is summed over the pixels */
+extern const Op op_map_gradient;        /* inputs: dy, and the operands of the derivative; value: dx = dy *
+                                           dy/dx[wrt]; elementwise, so passes can fuse the node */
+extern const Op op_map_weight_gradient; /* like op_map_gradient, but for a parameter: the products are summed
+                                           over the pixels */
 extern const Op op_sum_pixels; /* 1x1xC: the gradient of an operand that was broadcast to all pixels */
 
 #define MAP_OPERATOR                                                                                         \
   .family = FAMILY_MAP, .traits.keeps_spatial = true, .eval = map_run, .gradient = map_backward,             \
   .lower = lower_plain_map
 
-/* The first lines of an operator's functions, with the parameter names that their bodies use. */
+/* Heads of an operator's functions, which define the parameter names for the function bodies. */
 #define UNUSED __attribute__((unused))
 #define MAP_EVAL(name)                                                                                       \
   static double name(UNUSED const Node *node, UNUSED const double *x, UNUSED const double *weight,           \

@@ -5,12 +5,12 @@
 #define CNNC_PARTS_H
 #include "kernel/walk.h"
 
-/* Loads elements of row n; a value without rows is the same for every n. */
+/* Loads elements of row n of the leading axis. A value without this axis is the same for every n. */
 Val parts_load(Lower *, Buf *, const Ix *n, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 /* The gradient of an operand of this shape: dx, summed over the rows that share a row of the operand. */
 Node *parts_gradient(Gradient *, Node *of, Shape operand, Node *dx);
 /* Whether n divides `all`. If not, reports an error like "n=5 of split_heads does not divide the 192 channels
- * of its input", with the divisors. */
+ * of its input", and lists the divisors of `all`. */
 bool parts_divide(ShapeContext *, const Node *, const char *param, int64_t n, int64_t all, const char *what,
                   const char *of, const Node *value);
 #endif

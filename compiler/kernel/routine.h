@@ -6,12 +6,12 @@
 #define CNNC_ROUTINE_H
 #include "kernel/lower.h"
 
-/* Texts in ops/detection/NAME_routine.h, used by several runtime functions; each text uses the previous
- * text. */
+/* Functions in ops/detection/NAME_routine.h that several runtime functions call. match_routine calls
+ * box_routine, and delta_routine calls match_routine. */
 extern const Routine box_routine, match_routine, delta_routine;
-extern const Routine best_routine, suppress_routine; /* these use no other texts */
+extern const Routine best_routine, suppress_routine; /* these call no other runtime functions */
 
-/* A buffer with the contiguous elements of one row, as runtime functions need: a copy if `in` has a leading
- * axis or is an alias in a larger value. */
+/* A buffer in which the elements of one row are contiguous, as runtime functions require: `in`, or a copy if
+ * `in` has a leading axis or is an alias in a larger value. */
 Buf *lower_contiguous(Lower *, const char *name, Buf *in);
 #endif

@@ -160,7 +160,7 @@ void walk_sum_end(Lower *l, Buf *sum, Extent e) {
 }
 
 /* ---- rows ---- */
-/* Lanes of the widest vector within the channels; 1 if there are fewer than 4 channels. */
+/* Number of lanes of the widest vector that has at most `channels` lanes; 1 if that is less than 4. */
 static int whole_lanes(const Lower *l, int64_t channels) {
   int lanes = l->plain ? 1 : l->target->lanes;
   while (lanes > channels) lanes /= 2;
@@ -206,7 +206,7 @@ Val walk_row_sum(Lower *l, int64_t channels, const Ix *y, const Ix *x, WalkValue
   return nest_let(b, "total", hsum(nest_get(b, nest_at(b, sum, 0))));
 }
 
-/* ---- squares ---- */
+/* ---- square matrices of vectors ---- */
 void walk_interleave(int lanes, int low[LANES], int high[LANES]) {
   for (int i = 0; i < lanes; i++) {
     low[i] = i / 2 + i % 2 * lanes;
@@ -214,8 +214,8 @@ void walk_interleave(int lanes, int low[LANES], int high[LANES]) {
   }
 }
 
-/* Transposes `lanes` vectors as a square matrix: interleaves their first half with the second half,
- * log2(lanes) times. */
+/* Transposes a square matrix of `lanes` vectors: interleaves vector n with vector n + lanes/2 for each n <
+ * lanes/2, log2(lanes) times. */
 void walk_transpose(Nest *b, Val x[LANES], int lanes) {
   Val y[LANES];
   int low[LANES], high[LANES];

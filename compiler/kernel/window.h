@@ -10,22 +10,22 @@
 bool window_pair(ShapeContext *, const Node *, const char *param, int64_t to[2]);
 bool window_size(ShapeContext *, const Node *, const char *param,
                  int64_t to[2]); /* like window_pair, but the argument is always read as for an image */
-/* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1. False
- * after an error, or if the shape of the input is unknown after an earlier error. */
+/* Fills kernel, stride, dilation and explicit padding from the arguments; groups and multiplier are 1.
+ * Returns false after an error, or if the shape of the input is unknown after an earlier error. */
 bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
-/* The shape of the node's output: its input's shape with another size and number of channels. */
+/* The shape of the node's output: the input's shape, but with size h x w and c channels. */
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */
-/* Whether the positions that windows reach on the large side fit into int32; if not, reports the numbers that
- * make them too large. large: the side over which windows move; small: the side with one element per
- * window. */
+/* Whether all positions on the large side that windows reach fit into int32. If not, reports the sizes,
+ * stride or dilation that make the positions too large. large: the side over which windows move; small: the
+ * side with one element per window. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
                         const int64_t small[2]);
 /* Windows of a sequence from the arguments size, step and pad: sets node->window, and stores the number of
  * windows in *frames. */
 bool window_frames(ShapeContext *, Node *, int64_t *frames);
-bool window_groups_fit(
-    ShapeContext *, const Node *, int64_t channels,
-    int64_t filters); /* whether groups= divides both numbers; if not, reports the common divisors */
+bool window_groups_fit(ShapeContext *, const Node *, int64_t channels,
+                       int64_t filters); /* whether groups= divides `channels` and `filters`; if not, reports
+                                            their common divisors */
 #endif

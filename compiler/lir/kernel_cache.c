@@ -11,8 +11,8 @@
 #include "ops/registry.h"
 #include "schedule/schedule.h"
 
-/* Number of steps upstream: operators and schedules read the operands of a kernel, the layer whose gradient
- * it computes, and the operands of that layer. */
+/* Maximum number of steps upstream that lowering reads: it reads the operands of a kernel, the layer whose
+ * gradient the kernel computes, and the operands of that layer. */
 enum { UPSTREAM = 3 };
 
 typedef struct CachedKernel {
@@ -109,8 +109,9 @@ static int number_node(KernelCache *kept, Arena *scratch, const Node *node) {
   return number_for(kept, &key);
 }
 
-/* Assigns a number to a node from the numbers `before` of the node, of its operands and, for a hidden node,
- * of the node for which it was created. So the number depends on one more step upstream. */
+/* Assigns a new number to a node. The new number is computed from the old numbers (`before`) of the node, of
+ * its operands and, for a hidden node, of the node for which it was created. So the new number depends on one
+ * more step upstream. */
 static int number_further(KernelCache *kept, Arena *scratch, const int *before, const Node *node) {
   Key key = {0};
   key_add(scratch, &key, before[node->id]);

@@ -67,8 +67,8 @@ typedef struct Functions {
   KeyTable code_of;
 } Functions;
 
-/* A member with weights, in the model (inference) or in the training struct; or a constant table, without
- * weights. */
+/* A member of the model (inference) or of the training struct: an array of weights. Or a constant table,
+ * which does not depend on weights. */
 typedef struct Member {
   const char *name, *key; /* key: equal contents have equal keys */
   int rank;
@@ -122,7 +122,8 @@ typedef struct PortNames {
   PortMacros macro;
   const char *step;         /* the name of a macro such as LENET5_STEP_IMAGE */
   const char *scale, *zero; /* names of members of an updatable net's model; otherwise NULL */
-} PortNames;                /* name and upper are, for example, image and IMAGE; target is output_target */
+} PortNames;                /* example: name is image, upper is IMAGE; for an output, target is
+                               output_target */
 
 typedef struct StateNames {
   const char *name; /* name of the state's member in the struct */
@@ -198,10 +199,10 @@ int64_t layout_slot_floats(const Layout *);
  * images, or of SPACE_BATCH. */
 int64_t layout_training_floats(const Layout *, SpaceKind);
 
-/* Memory of inference on a microcontroller, without code. */
+/* Memory that inference needs on a microcontroller, in bytes, not counting code. */
 typedef struct LayerFootprint {
   const char *name; /* name of the layer's function, without the net's prefix */
-  int64_t flash;    /* constants that no earlier layer reads */
+  int64_t flash;    /* bytes of the constants that this layer reads and no earlier layer reads */
   int64_t ram;      /* arena bytes that are live while the layer runs */
   int64_t stack;    /* stack of the layer's function; -1: unknown */
 } LayerFootprint;

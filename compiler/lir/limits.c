@@ -55,8 +55,8 @@ bool check_target_limits(Arena *arena, Diags *diags, const Graph *graph, const L
 }
 
 /* ---- C arrays ---- */
-/* Checks that the array of a value for `images` images has at most 2^31 - 1 elements, the limit of this
- * compiler for C arrays. option: the setting that the error suggests to reduce. */
+/* Checks that the array of a value for `images` images has at most 2^31 - 1 elements, the limit of cnnc for C
+ * arrays. option: the setting that the error suggests to reduce. */
 static bool check_array(Arena *arena, Diags *diags, const Graph *graph, const Node *node, const char *option,
                         int64_t images) {
   if (shape_elements(node->shape) <= INT32_MAX / images) return true;
@@ -93,8 +93,8 @@ static bool check_kernel_count(Arena *arena, Diags *diags, const Graph *graph, c
   return false;
 }
 
-/* Checks the operands of batched kernels (losses, batchnorm, large dense layers): the values of a whole batch
- * are one array. */
+/* Checks the sizes of the operands of batched kernels (losses, batchnorm, large dense layers): the values of
+ * all images of a batch are one array. */
 static bool check_batch_arrays(Arena *arena, Diags *diags, const Graph *graph, const Plan *training) {
   bool good = true;
   for (int k = 0; k < training->kernels.n; k++) {

@@ -20,7 +20,7 @@ bool check_call_limits(Arena *, Diags *, const Graph *, int64_t batch);
  * NULL without training. */
 bool check_plan_limits(Arena *, Diags *, const Graph *, const Plan *infer, const Plan *train);
 
-/* Reports that training needs more than `memory` bytes. least: the smallest size that was found. Returns
- * false. */
+/* Reports that training needs more than `memory` bytes. least: bytes of the smallest plan that was found.
+ * Returns false. */
 bool report_memory_limit(Arena *, Diags *, const Graph *, int64_t memory, int64_t shards, int64_t least);
 #endif

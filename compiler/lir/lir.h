@@ -36,9 +36,9 @@ typedef enum SpaceKind {
 } SpaceKind;
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
-/* bytes: size of one arena, one record, one image's part of ALL, BATCH, or one array of gradients. bound: a
- * lower bound of this size; with the program's calls in their order, no choice of addresses needs fewer
- * bytes. */
+/* bytes: the size of one arena, of one record, of one image's part of ALL, of BATCH, or of one array of
+ * gradients. bound: a lower bound of this size; with the program's calls in this order, no choice of
+ * addresses needs fewer bytes. */
 typedef struct Space {
   int64_t bytes, bound;
 } Space;
@@ -194,8 +194,10 @@ typedef struct ProgramOptions {
   const Graph *written; /* the graph as written */
   struct Tuning *tuning;
   const CpuCycles *cycles;   /* cycles of the microcontroller's CPU; NULL: the default of the targets */
-  const Small *small;        /* by id of a kernel's root: the size class of its constants; NULL: SMALL_NOT */
-  struct KernelCache *cache; /* earlier lowerings, while a net is fitted to a memory limit; NULL: no cache */
+  const Small *small;        /* by id of a kernel's root: size class of the kernel's constants; NULL:
+                                SMALL_NOT */
+  struct KernelCache *cache; /* kernels of earlier lowerings, while a net is fitted to a memory limit; NULL:
+                                no cache */
   /* for tests */
   bool team;            /* uses a team regardless of the amount of work */
   int layout_lanes;     /* number of lanes for which weights are packed; 0: the widest target's lanes */
@@ -203,8 +205,8 @@ typedef struct ProgramOptions {
                            weights */
 } ProgramOptions;
 
-/* Cache of kernels from earlier lowerings of a net. Only the last lowered program of each kind remains
- * valid, because it shares nests with the earlier programs. */
+/* Cache of kernels from earlier lowerings of a net. The programs of one kind share nests, so only the last
+ * lowered program of each kind remains valid. */
 typedef struct KernelCache KernelCache;
 KernelCache *kernel_cache_new(Arena *);
 void kernel_cache_begin(KernelCache *, ProgramKind,
@@ -226,7 +228,7 @@ void program_order(Program *, Arena *);                       /* sets `barrier` 
 
 /* Returns the first violation of the following rules; NULL: no violation. Every byte that is read was written
  * before, for the same image, and still has the required value. Values that later phases read are kept until
- * then. Calls without a barrier between them do not access each other's results. Every space is large
+ * those phases. Calls without a barrier between them do not access each other's results. Every space is large
  * enough. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);

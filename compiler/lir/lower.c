@@ -138,7 +138,7 @@ static bool is_in_place(const Lower *lower) {
 }
 
 /* Whether `lower`, which may be NULL, was lowered with the current choices: whether the result overwrites an
- * operand, and whether the gradient is stored. These choices change if a proof fails. */
+ * operand, and whether the gradient is stored (`sole`) or added. These choices change if a proof fails. */
 static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
   return lower && lower->sole == sole && is_in_place(lower) == (kernel->over != NULL);
 }
@@ -239,7 +239,7 @@ static Place contiguous(SpaceKind space, int index, int64_t offset, int64_t stri
   return (Place){space, index, offset, stride, bytes, bytes, bytes};
 }
 
-/* The place of an input or target in the caller's array, which is in the caller's format. */
+/* The place of an input or target in the caller's array; the elements have the caller's type. */
 static Place port_place(const Node *node) {
   const int64_t image = elem_bytes(node->port->elem) * shape_elements(node->shape);
   return contiguous(node_is_target(node) ? SPACE_TARGET : SPACE_INPUT, node->port->index, 0, image, image);
@@ -342,8 +342,8 @@ static void find_phases(const Lowering *l) {
   }
 }
 
-/* Lists the outputs that are copied to the caller, because no call writes them directly. They are copied as
- * soon as they are computed; in inference without interleaving, after the last call. */
+/* Lists the outputs that are copied to the caller, because no call writes them directly. An output is copied
+ * as soon as it is computed or, in inference without interleaving, after the last call. */
 static void find_copies(const Lowering *l) {
   Program *p = l->program;
   const bool interleaved = p->batching.how == INTERLEAVED;
@@ -400,7 +400,8 @@ static bool shards_add_to(const Program *p, const Weight *weight) {
   return !together;
 }
 
-/* Whether the gradient must be cleared: calls add to it, or calls do not store all of its elements. */
+/* Whether the gradient must be cleared: this is necessary if calls add to it, or if no call stores some of
+ * its elements. */
 static bool starts_with_zeros(const Program *p, const Weight *weight) {
   int64_t stored = 0;
   for (int c = 0; c < p->calls.n; c++) {

@@ -2,8 +2,8 @@
  *
  * A nest becomes C functions: an entry point, and the functions that it calls. Each function has a key of
  * everything that determines its code (nest/key.c), with buffers and variables numbered in order of use, so
- * that names do not matter. Functions with equal keys are emitted once: whole kernels of layers with equal
- * shapes, and convolution tiles that differ only in a fused residual. */
+ * that names do not matter. Functions with equal keys are emitted once: the entry points of layers with equal
+ * shapes, and functions that different kernels call. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 

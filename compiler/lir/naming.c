@@ -63,9 +63,9 @@ static void name_states(Layout *layout, Names *parameters) {
   }
 }
 
-/* Names the ports, after it has reserved the names of the other parameters and variables in generated
- * functions that have ports as parameters. Ports are named before any function is printed: their names are
- * part of the interface, which must not depend on the functions. */
+/* Names the ports. First reserves the names of the other parameters and variables in generated functions that
+ * have ports as parameters. Ports are named before any function is printed: their names are part of the
+ * interface, which must not depend on the functions. */
 static void name_ports(Layout *layout) {
   const Graph *graph = layout->graph;
   Names *names = &layout->locals, uppers = {.arena = layout->arena};

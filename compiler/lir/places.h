@@ -7,7 +7,7 @@
 
 /* Whether two places of one image intersect. */
 bool places_meet(const Place *, const Place *);
-/* Whether the first place of any image intersects the second place of any image, the same or another. */
+/* Whether the first place of some image intersects the second place of the same or of another image. */
 bool places_meet_in_any(const Place *, const Place *, int64_t images);
 /* Sorts the n ranges. Returns whether they cover the bytes from .. to - 1. */
 bool stretches_cover(Stretch *, int n, int64_t from, int64_t to);

@@ -7,7 +7,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* For messages of this size, the latency of common networks is negligible. */
+/* A bucket of at least this size is not extended: for such a message, the latency of common networks is
+ * negligible. */
 enum { BUCKET_BYTES = 128 << 10 };
 
 /* The place of a value, for all images. */
@@ -50,7 +51,7 @@ static bool regions_meet(const Program *p, const Region *a, const Region *b) {
          b->offset < a->offset + a->stride * images;
 }
 
-/* Whether two places of one region intersect; aliases are columns of its pixels. */
+/* Whether two places of one region intersect. An alias is a column: the same channels of each pixel. */
 static bool shared_places_meet(const Place *a, const Place *b) {
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
   if (a->pitch != b->pitch || a->pitch <= 0) return true;

@@ -1,6 +1,6 @@
 /* verify.c: Verifier of lowered programs: replays the calls on ranges of bytes, for a symbolic image, and
- * tracks the value of each range. The verifier does not use the analyses that have built the program, so that
- * it finds their errors.
+ * tracks the value of each range. The verifier does not use the analyses that have built the program, so it
+ * can find errors in them.
  *
  * nest/prove.c has proved each nest: the nest accesses only its buffers, does not write its inputs, and
  * writes all elements of its outputs. */
@@ -139,8 +139,8 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
     return true;
   if (place->space == SPACE_NONE) return fail(v, "has no place", buf->name);
   const bool gathers = operand->binding->kind == BIND_INPUT && v->program->batching.how == INTERLEAVED;
-  const bool all =
-      place->stride && (once ? buf->rank == 4 : gathers); /* gathers: an input call reads all lanes' images */
+  const bool all = place->stride && (once ? buf->rank == 4 : gathers); /* gathers: this per-image call reads
+                                                                          the input of all lanes' images */
   const int64_t bytes = all ? place->bytes + place->stride * (buf->dim[0] - 1) : place->bytes,
                 most =
                     place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);
@@ -156,10 +156,10 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   return true;
 }
 
-/* Whether a result may overwrite an operand of the same call: the nest's proof must permit their distance,
- * the C of the call must not use restrict, and one thread must run the call. If a later call reads the
- * operand, check_read reports the error. An operand in the memory of a state is dead after the call, because
- * the state's next value is then in these bytes. */
+/* Whether a result may overwrite an operand of the same call: the nest's proof must permit the distance
+ * between the two, the C of the call must not use restrict, and one thread must run the call. If a later call
+ * reads the operand, check_read reports the error. An operand in the memory of a state is dead after the
+ * call, because the state's next value is then in these bytes. */
 static bool may_overwrite(const Verifier *v, const Version *version, const Buf *out, const Buf *in) {
   const Place *written = &version->argument[out->id].place, *read = &version->argument[in->id].place;
   const int64_t behind = written->offset - read->offset;
@@ -564,8 +564,8 @@ static bool check_sums(Verifier *v) {
 }
 
 /* ---- several processes ---- */
-/* Checks that each gradient to which shards add is in one bucket, and that nothing is added to it after its
- * exchange. */
+/* Checks that each gradient to which shards add is in one bucket, and that nothing is added to it after the
+ * bucket's exchange. */
 static bool check_buckets(Verifier *v) {
   const Program *p = v->program;
   for (int i = 0; i < p->phases.n; i++)

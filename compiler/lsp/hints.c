@@ -83,8 +83,8 @@ static void hint_call(void *context, const Call *call) {
   Hinting *h = context;
   if (call->span.end < h->from || call->span.start > h->to) return;
   if (hint(h, h->analysis, call->span, call->span)) return;
-  /* The call has no results, because of an error: shows those of the same call in the last text without
-   * errors. */
+  /* This call has no results because of an error. Shows the results that the call had in the last text
+   * without errors. */
   Place before, here = {(Document *)h->document, h->now, h->file, call->span.start};
   if (h->now != h->document->now || !place_before(&here, &before)) return;
   Span there = {1, before.offset, before.offset + call->span.end - call->span.start};

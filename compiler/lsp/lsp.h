@@ -69,11 +69,11 @@ typedef struct Analysis {
   SemaRecord record;
   Names *names;
   int main_files;        /* sources 1 .. main_files are files; later sources are synthetic */
-  const char **uri;      /* by source */
-  Lines *lines;          /* by source, with the byte order mark if the editor counts it */
-  uint32_t *mark;        /* by source: bytes of the byte order mark in `lines`, or 0 */
+  const char **uri;      /* URI of each source */
+  Lines *lines;          /* lines of each source, with the byte order mark if the editor counts it */
+  uint32_t *mark;        /* bytes of each source's byte order mark in `lines`, or 0 */
   int *order;            /* indices of the record's calls, sorted by file and position */
-  LayerNumbers *numbers; /* by node id; NULL until needed, or after errors */
+  LayerNumbers *numbers; /* indexed by node id; NULL until needed, or after errors */
   const char *memory;    /* text of the code lens (memory use); NULL until needed */
 } Analysis;
 
@@ -130,7 +130,7 @@ Analysis *analysis_for(Server *, Document *, uint32_t *file);
 json_t *range_json(const Server *, const Analysis *, Span);
 json_t *location_json(const Server *, const Analysis *, Span);
 const LayerNumbers *analysis_numbers(Analysis *);
-/* The results of calls at this span: order[*first] .. order[*first + n - 1]. Returns n. */
+/* The recorded calls at this span are order[*first] .. order[*first + n - 1]. Returns n. */
 int calls_at(const Analysis *, Span, int *first);
 const SemaCall *call_of(const Analysis *, int i);
 

@@ -129,7 +129,7 @@ static void uses_sort(Uses *uses) { /* insertion sort: few uses, nearly sorted *
   }
 }
 
-/* The text of a file with the new name. */
+/* The text of a file after the renaming. */
 static Instead renamed_edits(Arena *arena, const Uses *uses, const char *uri, const char *name) {
   Text text = {.arena = arena};
   const Source *source = NULL;
@@ -155,8 +155,8 @@ static int uses_in(const Analysis *a, const Uses *uses) {
   return n;
 }
 
-/* Number of uses of the symbol after renaming. The first use in each file still has its old position, by
- * which the symbol is found. */
+/* Number of uses of the symbol after renaming. Finds the symbol by its first use in a file, because this use
+ * still has its old position. */
 static int uses_then(const Analysis *then, const Uses *uses) {
   const Symbol *symbol = NULL;
   int n = 0;

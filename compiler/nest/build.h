@@ -19,7 +19,7 @@ void nest_lead(Nest *, int64_t rows);
 void nest_lead_parallel(Nest *);
 /* Must be called after nest_lead. Permits buffers with only `rows` rows: row i of the nest reads row (i
  * modulo `rows`) of such a buffer. Each permitted number of rows must divide the next larger one, up to the
- * rows of the nest. Returns false if a number does not, or if there are already LEADS numbers. */
+ * rows of the nest. Returns false if `rows` violates this rule, or if there are already LEADS numbers. */
 bool nest_repeat_lead(Nest *, int64_t rows);
 const Ix *nest_row(const Nest *); /* the current row of the leading axis, for use in this function */
 const Ix *nest_param(Nest *, const char *name, ParamKind);
@@ -54,7 +54,7 @@ Val num(Nest *, double);
 Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* num_i64: absolute value at most 2^53 */
 Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused arguments are NULL */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
-Val vmax_nan(Val, Val); /* NaN if an argument is NaN; vmin and vmax then return the second one */
+Val vmax_nan(Val, Val); /* NaN if an argument is NaN; vmin and vmax: then the second argument */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);

@@ -1,6 +1,6 @@
 /* code.h: The C function of an instance: its statements, limits, conditions and references, with the
- * constants of the instance. The printer prints the contents, and function keys (key.c) are computed from
- * them, so functions with equal keys have the same text.
+ * constants of the instance. The printer prints these contents, and function keys (key.c) are computed from
+ * the same contents, so functions with equal keys have the same text.
  *
  * A number in the code has an address: the index, value or buffer that contains it, and its position there.
  * Functions that differ only in numbers can be merged: these numbers become parameters, and the printer finds
@@ -16,8 +16,9 @@ typedef VEC(const NestStmt *) Stmts;
  * that runs. Dead statements are dropped. Pins are dropped, too, unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
-/* Stores the bounds on one side of a loop that can matter, and returns their number. low: lower bounds, of
- * which the largest one holds; otherwise upper bounds, of which the smallest one holds. */
+/* Stores those bounds on one side of a loop that can matter, and returns the number of stored bounds. low:
+ * the lower bounds, of which the largest one holds; otherwise the upper bounds, of which the smallest one
+ * holds. */
 int code_limit(const Known *, int n, const Index *bound, bool low, const Index *limit[BOUNDS]);
 
 /* Form of a range test in a condition. */

@@ -574,8 +574,8 @@ static void interp_exec_store(Interp *in, const int64_t *env, const Step *step) 
   for (int l = 0; p && l < lanes; l++) p[l] = v[l];
 }
 
-static void fill_from(double *at, const Buf *buf,
-                      int d) { /* marks elements as unwritten; those between them belong to other buffers */
+static void fill_from(double *at, const Buf *buf, int d) { /* marks the buffer's elements as unwritten;
+                                                              elements between them belong to other buffers */
   const int64_t lanes = buf->place == REGS ? buf->type.lanes : 1, step = buf_room(buf, d + 1) * lanes;
   for (int64_t i = 0; i < (d < buf->rank ? buf->dim[d] : lanes); i++)
     if (d < buf->rank) fill_from(at + i * step, buf, d + 1);

@@ -13,7 +13,7 @@ typedef struct Writer {
   const Instance *instance;
   CodeNumbers *numbers; /* NULL: the key includes all numbers */
   Stmts list;           /* statements of the bodies that are being added */
-  bool pairs, team;     /* team: threads share PARALLEL loops */
+  bool pairs, team;     /* pairs: the target loads two words at a time; team: threads share PARALLEL loops */
   bool
       whole; /* this is the key of a whole nest: called functions are identified by their index in the nest */
   int *met, n;            /* met: by buffer id: the buffer's number in order of first use, from 1 on */
@@ -32,8 +32,9 @@ static void add_open(Writer *w, const void *of, int which, int64_t value) {
 }
 
 /* ---- indices ---- */
-/* Adds an index. of: the address of its numbers; NULL: all numbers are in the key. Coefficients of 1 and
- * signs are always in the key, because a 1 is not printed and signs are printed as operators. */
+/* Adds an index. of: CodeNumber.of for the numbers of the index; NULL: all these numbers are in the key.
+ * Coefficients of 1 and signs are always in the key, because a 1 is not printed and signs are printed as
+ * operators. */
 static void add_terms(Writer *w, const void *of, const Index *ix) {
   CodeNumbers *numbers = w->numbers;
   if (!of) w->numbers = NULL;

@@ -40,7 +40,7 @@ typedef int64_t Ix
 
 typedef struct Index {
   int64_t c, k[SLOTS];
-} Index; /* c + sum of k[s] * slot s; slot 0 is unused */
+} Index; /* c + the sum of k[s] * (variable of slot s); slot 0 is unused */
 
 /* ---- types, buffers ---- */
 typedef struct Type {
@@ -71,7 +71,8 @@ typedef struct Buf {
   int64_t dim[DIMS];
   int64_t room[DIMS]; /* dimensions of the array in memory: equal to dim, or larger if this buffer is a part
                          of the array */
-  /* stride of the first dimension in elements if it is not the product of the other `room`; otherwise 0 */
+  /* stride of the first dimension in elements, if it is not the product of room[1] and the later sizes; else
+   * 0 */
   int64_t apart;
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer that contains the view */
@@ -279,9 +280,9 @@ typedef struct NestFn {
   struct NestFn *next;
 } NestFn;
 
-/* Tile registers. rows: rows of the sums and of the left operand; pairs: words of an operand in one step,
- * each with two bf16 numbers or four bytes; lines: cache lines that each step prefetches, from the PREFETCH
- * next to the products. */
+/* Tile registers. rows: number of rows of the sums and of the left operand; pairs: number of words per row in
+ * one step, each with two bf16 numbers or four bytes; lines: cache lines that each step prefetches, from the
+ * PREFETCH next to the products. */
 typedef struct TileShape {
   int rows, pairs, lines;
 } TileShape;

@@ -9,12 +9,12 @@
  * best result. Each replacement alone is valid, so the result is correct for any order of replacements.
  *
  * Written elements are kept as boxes with affine corners. At the end of a loop, each box written in it is
- * widened to the elements that all iterations write, if these leave no gap; adjacent boxes are merged. Boxes
- * that cannot be widened are forgotten, so a proof can fail, but it cannot wrongly succeed. The elements that
- * iterations of a loop touch are kept as ranges, with a step between the touched elements of a range.
- * Iterations are disjoint if their ranges are disjoint, or if each iteration touches its own part of every
- * step, as in the phases of a dilated convolution. If a resource runs out (variables, fuel, 64 bits), a bound
- * becomes unknown and the proof fails. */
+ * widened to the elements that all iterations write, if there is no gap between these elements; adjacent
+ * boxes are merged. Boxes that cannot be widened are forgotten, so a proof can fail, but it cannot wrongly
+ * succeed. The elements that iterations of a loop touch are kept as ranges, with a step between the touched
+ * elements of a range. Iterations are disjoint if their ranges are disjoint, or if each iteration touches its
+ * own part of every step, as in the phases of a dilated convolution. If a resource runs out (variables, fuel,
+ * 64 bits), a bound becomes unknown and the proof fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 #include <string.h>
@@ -399,7 +399,8 @@ static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body) {
   prover_leave_block(p, p->level); /* from p->level on, because merges may have moved the body's boxes */
 }
 
-/* Marks accesses that are ignored in the other branches, because only one of the branches runs. */
+/* Sets `aside` of the accesses from index `first` on, which are in one branch of an IF. While the prover is
+ * in the other branch, it ignores these accesses, because only one branch runs. */
 static void set_aside(Prover *p, int first, bool aside) {
   for (int i = first; i < p->accesses.n; i++) p->accesses.data[i].aside = aside;
 }
@@ -521,8 +522,8 @@ static void clear_seen(NestStmt *stmt) {
 }
 
 static bool is_whole_buffer(Prover *p, const NestFn *main,
-                            const Buf *buf) { /* whether all elements are written; with a size parameter, the
-                                                 elements up to the size */
+                            const Buf *buf) { /* whether all elements are written; with a size parameter n,
+                                                 those with an index below n in dimension 0 */
   Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
   for (int d = 0; d < buf->rank; d++) hi[d].c = buf->dim[d] - 1;
   if (prover_written(p, buf, lo, hi)) return true;

@@ -1,5 +1,5 @@
 /* prove_accesses.c: Part of the prover that records written elements as boxes, and checks each access against
- * these boxes, its bounds, and the accesses of other iterations. */
+ * these boxes, the bounds of the buffer, and the accesses of other iterations. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/prover.h"
@@ -247,8 +247,8 @@ bool prover_apart(Prover *p, const Lin *hi, const Lin *lo, int t) {
 }
 
 /* For two accesses that each touch a part of every step: whether these parts are disjoint in different
- * iterations of loop t. The parts are disjoint if their distance is at least their width and all of them fit
- * into a step. */
+ * iterations of loop t. The parts are disjoint if their distance is at least their width and the parts of all
+ * iterations fit into one step. */
 static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, int t) {
   const int64_t step = common_divisor(a->step[d], b->step[d]);
   const Lin gap = lin_add(b->lo[d], &a->lo[d], -1), rounds = lin_add(p->var[t].hi[0], &p->var[t].lo[0], -1);

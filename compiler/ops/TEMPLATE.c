@@ -2,7 +2,8 @@
 // docs/dev/adding-an-operator.md: ops.def, local.mk, onnx_out.def, tests, `make docs`, editors.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The file begins with the formula and its source. This example mixes each channel with its mirror image:
+// The first comment has the formula and the paper that defines it. This example mixes each channel with its
+// mirror image:
 //
 //     y[h][w][c] = (1 - amount) * x[h][w][c] + amount * x[h][w][C - 1 - c]
 //
@@ -10,8 +11,8 @@
 // rest from map.h.
 #include "kernel/lower.h"
 
-/* Parameters, in the order of positional arguments. This table checks the arguments, prints `--help mirror`
- * and generates docs/operators.md. */
+/* Parameters, in the order of positional arguments. cnnc checks the arguments with this table, and generates
+ * `--help mirror` and docs/operators.md from it. */
 static const Param params[] = {
     {"amount", PARAM_NUMBER, "0.5", "weight of the mirror image", 0, 1,
      NULL}, /* default 0.5, range 0 .. 1; with NULL as the default, the argument is required */
@@ -48,7 +49,7 @@ static void eval(const Eval *eval) {
           (1 - amount) * eval->in[0][p * e.c + c] + amount * eval->in[0][p * e.c + e.c - 1 - c];
 }
 
-/* Builds the reference schedule: the loops of -O0, and of operators without another schedule. lower_store
+/* Builds the reference schedule: the loops for -O0, and for operators without another schedule. lower_store
  * also applies the nodes that are fused after the operator. For -O2, kernel families have schedules in
  * schedule/. */
 static void lower(Lower *l) {
@@ -65,8 +66,8 @@ static void lower(Lower *l) {
       }
 }
 
-/* The backward pass: hidden operators, whose names contain a space, with their own eval and lower. This
- * operator is its own gradient. */
+/* The backward pass consists of hidden operators. Their names contain a space, and each has its own eval and
+ * lower. The gradient of mirror is computed with the same functions as mirror. */
 static const Op op_mirror_gradient = {.name = "mirror gradient", .eval = eval, .lower = lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {

@@ -34,7 +34,7 @@ typedef struct LossDetail {
   int64_t uncounted;  /* for the scale: number of rows at the target's start to ignore (loss_from) */
   int64_t at;         /* op_object_part: the part's first index in the vector */
   const Node *made;   /* the value to which the loss applies, after its activation */
-  const Graph *graph; /* the graph that contains all losses; NULL while the program is read */
+  const Graph *graph; /* the graph that contains all losses; NULL while the source is read */
 } LossDetail;
 /* op_object_scale: weight / images; op_object_part: a part of a loss's vector, times that scale */
 extern const Op op_object_scale, op_object_part;

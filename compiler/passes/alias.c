@@ -9,7 +9,7 @@
  * values are views if only these operators read or write them: heads, slices of values with a leading axis,
  * and slices that are reshaped without a change of the channels per pixel.
  *
- * Requires: a verified graph. Preserves: values and order; adds copies of concat inputs that their producers
+ * Requires: a verified graph. Preserves: values and order; adds copies of those concat inputs whose producers
  * do not write into the concat. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/alias.h"
@@ -22,16 +22,16 @@ enum { NEAR = 2, WIDE = 3 };
 
 typedef struct Placer {
   Arena *arena;
-  Inside *inside; /* by node id; nodes that this pass adds have the highest ids until its end */
+  Inside *inside; /* by node id; until the pass ends, the nodes that it adds have the highest ids */
   int ids;
   const Plan *plan;
   Graph *graph;
   int *uses; /* by node id */
-  /* by node id: output: the value or an alias of it is an output; whole: an alias has another shape, or the
-   * value contains or has views of rows (concat_offset, slice_offset) */
+  /* by node id. output: the value or an alias of it is an output; whole: an alias of the value has another
+   * shape, or the value has parts that are rows (concat_offset, slice_offset) */
   bool *output, *whole;
   bool *anywhere;      /* by node id: whether all readers of the value accept pixels at any distance */
-  bool *rows;          /* by node id: whether an alias or slice has another leading axis */
+  bool *rows;          /* by node id: whether an alias or slice of the value has another leading axis */
   const Node **reader; /* by node id: one reader of the value */
 } Placer;
 

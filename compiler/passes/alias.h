@@ -5,6 +5,6 @@
 #include "passes/plan.h"
 
 /* Runs before fusion. Sets plan->inside and plan->home, so that producers write directly into a concat's
- * value, and slices need no copy. Adds nodes that copy the inputs of a concat that cannot be aliases. */
+ * value, and slices need no copy. Adds nodes that copy those inputs of a concat that cannot be aliases. */
 void place_values(Arena *, Plan *);
 #endif

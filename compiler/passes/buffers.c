@@ -60,8 +60,8 @@ static Overlaps block_overlaps(Arena *arena, const Plan *plan, Block *const *val
   return overlaps;
 }
 
-/* Lays out the values of one storage kind with the `more` blocks that `block` already contains. In an image's
- * record, as in the arena, a value may reuse the memory of a dead value, because the kernels of an
+/* Lays out the values of one storage kind, together with the `more` blocks that `block` already contains. In
+ * an image's record, as in the arena, a value may reuse the memory of a dead value, because the kernels of an
  * image run in order. */
 static Layout lay_out_kind(Plan *plan, StoreKind kind, Block *const *value, Block **block, int more,
                            const Overlaps *overlaps) {

@@ -1,6 +1,6 @@
 /* caller_inputs.c: Pass that chooses the inputs, targets and states that kernels read directly from the
- * caller's arrays. A conversion kernel converts the others (channels-first pixels, interleaved images, or
- * bytes that a layer reads repeatedly) to the layout and element type that kernels need.
+ * caller's arrays. A conversion kernel converts all other inputs (channels-first pixels, interleaved images,
+ * or bytes that a layer reads repeatedly) to the layout and element type that kernels need.
  *
  * Requires: a graph, and whether images are interleaved. Preserves: the graph; marks nodes. */
 // SPDX-License-Identifier: Apache-2.0
@@ -27,7 +27,7 @@ static bool pools_slowly(const Node *pool) {
 
 /* Whether the node reads each element about once, so that it may convert bytes itself. Measured:
  * convolutions, dense layers and crops of few channels are slower if they convert the bytes themselves than
- * if a conversion kernel does it first. */
+ * if a conversion kernel runs first. */
 static bool reads_once(const Node *node, const Node *value) {
   const bool repeated = shape_elements(value->shape) < shape_elements(node->shape);
   if (node->result != RESULT_SAMPLE) return false;

@@ -1,8 +1,9 @@
 /* fuse.c: Fusion of nodes into kernels. An element-wise node joins the kernel of its input if the input has
  * no other user. In inference, batchnorm is folded into the weights of the convolution or dense layer before
- * it, and normalize into the weights of the one after it, if the result is exact (no padding). If only one
- * convolution uses a value with scaled channels (squeeze and excitation), the weights of the convolution are
- * scaled instead, for each image. Row means are computed by the kernel that computes the rows.
+ * the batchnorm. A normalize is folded into the weights of the convolution or dense layer after it, if the
+ * result is exact (no padding). If only one convolution uses a value with scaled channels (squeeze and
+ * excitation), the weights of the convolution are scaled instead, for each image. Row means are computed by
+ * the kernel that computes the rows.
  *
  * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0

@@ -12,7 +12,8 @@
 typedef struct Copy {
   Graph *to;
   Node **map;           /* by node id of the source: the copy */
-  const bool *repeated; /* by node id: the convolution includes the upsampling before it; NULL: none does */
+  const bool *repeated; /* by node id: whether the convolution includes the upsampling before it; NULL: no
+                           convolution does */
   bool by_rows;         /* split means of images into means of rows */
   const int *readers;   /* by node id: number of readers; NULL: do not swap operands of sums */
   bool layers;          /* keep layers, instead of the nodes that compute them (op->parts) */
@@ -87,8 +88,8 @@ static void split_mean(Copy *copy, Node *pool) {
   pool->window = window_over(arena, pool, e.h, 1);
 }
 
-/* Swaps the operands of a sum if the sum is the only user of the second operand, but not of the first.
- * Fusion computes an element-wise node in the kernel of its first operand. */
+/* Swaps the operands of a sum if the second operand has no other user, but the first operand has. Fusion
+ * computes an element-wise node in the kernel of its first operand. */
 static void swap_sum_operands(Copy *copy, Node *node, const Node *from) {
   if (!copy->readers || !node->op->traits.commutes || !node->op->traits.commutes(node)) return;
   const Node *first = from->in[0], *second = from->in[1];

@@ -16,7 +16,7 @@ static int64_t span(const Block *a) { return a->dies - a->born + 1; }
 
 static int64_t multiple_from(int64_t n, int64_t step) { return ceil_divide(n, step) * step; }
 
-/* Maximum number of bytes that operand and result share. */
+/* Maximum number of bytes that operand and result can share. */
 static int64_t shared_bytes(const Overlap *o) {
   const int64_t up = multiple_from(larger(-o->most, 0), o->step); /* operand's start - result's start */
   return smaller(larger(o->result->bytes - up, 0), o->operand->bytes);
@@ -129,7 +129,7 @@ typedef struct Placed {
   Blocks *born;      /* by step */
   Overlaps *overlaps; /* by block number: the permitted overlaps of the block */
   Block **meeting;    /* result of placed_meeting */
-  int64_t *before;    /* previous offsets, by number */
+  int64_t *before;    /* by block number: the offset before a move */
 } Placed;
 
 static Placed placed_new(Arena *arena, int n, int steps, const Overlap *overlap, int noverlaps) {
@@ -157,7 +157,8 @@ static void change_list(Arena *arena, Blocks *list, Block *block, bool add) {
   else list->n--;
 }
 
-/* Appends a block to its lists. With add=false removes it; it must be the last block of each list. */
+/* Appends a block to the lists of its lifetime. With add=false, removes the block, which must be the last one
+ * of each list. */
 static void placed_change(Placed *placed, Block *block, bool add) {
   int from = block->born + placed->leaves, to = block->dies + placed->leaves + 1;
   change_list(placed->arena, &placed->born[block->born], block, add);

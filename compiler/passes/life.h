@@ -7,7 +7,7 @@
 
 typedef struct Life {
   const Node *node;
-  Block block; /* its lifetime, in indices of kernels */
+  Block block; /* the value's lifetime, in indices of kernels */
   int phase, last_phase;
   bool all; /* a batched kernel reads or computes the value */
 } Life;

@@ -2,9 +2,9 @@
  * rematerialize. First the pass tries runs of values, of several lengths: all values of a run are
  * rematerialized, and one value is kept between two runs (Chen et al., 2016, "Training deep nets with
  * sublinear memory cost"). The runs consist of all values, or only of values with little work per byte. Then
- * the pass starts from the best of these trials, and also from a plan without runs. It repeatedly chooses
- * the value whose rematerialization saves the most memory above the limit per unit of work. When everything
- * fits, it stops rematerializing each value for which there is enough memory.
+ * the pass starts from the best of these trials, and also from a plan without runs. It repeatedly chooses the
+ * value whose rematerialization saves the most memory above the limit per unit of work. When everything fits,
+ * the pass stops rematerializing each value for which there is enough memory.
  *
  * Requires: a graph with a train block. Preserves: all values, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -87,8 +87,8 @@ static double trial_gain(const Trial *from, const Trial *to) {
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
-/* Plans a trial. First computes its work, and stops if the trial could not gain more than `least` over `from`
- * even if it fits in the memory. */
+/* Plans a trial. First computes the trial's work, and stops if the trial could not gain more than `least`
+ * over `from` even if it fits in the memory. */
 static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
   PassState state = recompute_state(s->scratch, &s->base, trial->again, true);
   trial->work = state.plan->recomputed_work;

@@ -9,7 +9,7 @@
 #include "quantize/quantize.h"
 #include "passes/recompute.h"
 
-/* With --stream or --slide, builds the graph of one step, otherwise copies the source's graph. The driver
+/* With --stream or --slide, builds the graph of one step; otherwise copies the source's graph. The driver
  * uses the result instead of the source's graph everywhere. */
 static void do_stream(PassState *state) {
   Node **map = NEW_ARRAY(state->arena, Node *, state->written->nodes.n + 1);

@@ -64,8 +64,8 @@ typedef enum StoreKind {
   STORE_ALL,    /* for batched kernels: the values of all images, in an array that begins at `offset` * images
                    bytes */
   STORE_BATCH, /* training: value of a BATCH node; `offset` bytes into the space that exists once per batch */
-  STORE_STATE, /* the caller's state `index`: its old value, and the new value after the last read of the old
-                  one */
+  STORE_STATE, /* the caller's state `index`: the old value and, after the last read of the old value, the new
+                  value */
   STORE_GRADIENT, /* RESULT_SUM nodes, and BATCH nodes with a target: the gradient of node->target */
 } StoreKind;
 typedef struct Storage {
@@ -112,10 +112,11 @@ typedef struct Plan {
   Node **output;     /* by output: the output's node in the current graph */
   bool *copy_output; /* inference, per output: the output is stored elsewhere, and copied to the caller's
                         buffer at the end */
-  Node **loss;       /* training, per loss: the node with the loss of one image; one float, STORE_ALL */
+  Node **loss;       /* training, per loss: the node that computes the loss of one image: one float, in
+                        STORE_ALL */
   Node **target;     /* training: by port, then by part of the annotations: the target, or NULL */
   int *layer, *score, *gradient;  /* inspection: indices of outputs, as in LookGraph */
-  int64_t arena_bytes;            /* values and scratch, as laid out */
+  int64_t arena_bytes;            /* bytes of values and scratch, as laid out */
   int64_t arena_bound;            /* lower bound: the largest sum of live values and scratch at a kernel; an
                                      operand and a result that overwrites it count once */
   int64_t *scratch;               /* by kernel: offset of the kernel's scratch in the arena */
@@ -133,7 +134,8 @@ Plan *plan_new(Arena *, const Graph *, PlanKind, PlanOptions);
 Plan *plan_inference(Arena *, const Graph *, Fusing, int images, int64_t whole_batch);
 Plan *plan_training(Arena *, const Graph *, Fusing, int images);
 bool plan_batches_conv(const Plan *);    /* whether any convolution is batched */
-Plan *plan_look(Arena *, const Graph *); /* for inspection: without fusion, all shown values are outputs */
+Plan *plan_look(Arena *, const Graph *); /* the plan of inspection: without fusion; all shown values are
+                                            outputs */
 /* Of the plans that the search tries, the one with the least work whose values fit into `bytes` according to
  * plan_training_needs; if none fits, the smallest one. */
 Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
@@ -149,8 +151,9 @@ void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* after lowering: assigns offsets in the arena to values and to
                                               the scratch of each kernel, in bytes */
 
-/* Whether kernel k is the last user of the operand and the first writer of its result, and both are blocks of
- * the arena, or rows of such blocks. False if the result already overwrites an operand. */
+/* Whether kernel k is the last user of the operand and the first writer of its result, and both operand and
+ * result are blocks of the arena, or rows of such blocks. False if the result already overwrites an
+ * operand. */
 bool plan_may_overlap(const Plan *, int k, const Node *operand);
 
 /* ---- for --emit=graph --after=PASS ---- */

@@ -25,7 +25,7 @@ typedef struct Time {
 struct Times { /* by node id */
   Time *time;
   int *last; /* the last phase that reads the node's value */
-  bool *all; /* read by a batched kernel */
+  bool *all; /* whether a batched kernel reads the value */
 };
 typedef struct Reader {
   Node *node;
@@ -37,7 +37,7 @@ typedef VEC(Reader) Readers;
 typedef struct Recompute {
   Arena *arena;
   Plan *plan;
-  Graph *graph; /* the plan's */
+  Graph *graph; /* the plan's graph */
   const Time *time;
   const int *last;
   const bool *all;
@@ -50,8 +50,8 @@ typedef struct Recompute {
 } Recompute;
 
 /* Whether a copy of the node costs nothing: an alias, or a slice within a layer (layer_part). Other slices
- * are also views, but they keep their whole input in memory for a part of it. A layer's slices together read
- * all of their input. */
+ * are also views, but a copy of such a slice keeps the whole input in memory, although it reads only a part
+ * of the input. A layer's slices together read the whole input. */
 static bool is_alias_of_kept(const Node *node) {
   const bool slice = node->op->traits.slice_offset && node->op->traits.layer_part;
   return (node->op->family == FAMILY_ALIAS || slice) && node->nin;

@@ -19,6 +19,6 @@ typedef struct Recomputed {
 Recomputed pass_recompute(Plan *, const Times *, const unsigned char *again);
 /* By node id: whether rematerialization can be requested: the value is not cheap, and has a late reader. */
 const bool *recompute_late(Arena *, Plan *, const Times *);
-/* MACs, plus the elements of the result or of the largest input; 0 for aliases. */
+/* MACs, plus the elements of the result or of the largest input, whichever is larger; 0 for aliases. */
 int64_t recompute_work(const Node *);
 #endif

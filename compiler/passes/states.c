@@ -76,7 +76,7 @@ static bool is_given_out(const Plan *plan, const Node *value) {
   return false;
 }
 
-/* Whether the value can be computed in the state's memory: it is the whole value of a kernel, and has the
+/* Whether the value can be computed in the state's memory: it is the whole result of a kernel, and has the
  * state's element type. */
 static bool fits_state(const Plan *plan, const Node *value, const Node *state) {
   const Home *home = &plan->home[value->id];

@@ -20,7 +20,7 @@ static void use(Plan *plan, const Node *node, int kernel) {
   if (reader->batch) life->all = true;
 }
 
-/* Extends the life of a value that exists for all images to whole phases, because each phase runs for one
+/* Extends the life of a value to whole phases, if the value is stored for all images: each phase runs for one
  * image after the other. */
 static void live_for_phases(const Plan *plan, Life *life) {
   Kernel *const *kernel = plan->kernels.data;

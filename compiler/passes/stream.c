@@ -37,7 +37,8 @@ typedef struct Ring {
   int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
   Node *rows;          /* the history, then the new rows; for a gather ring only the new rows */
   Node *state;         /* for a gather ring: the state with its rows */
-  /* only if the state also stores the new rows. kept: the state; moved: the history, moved to its start */
+  /* only if the state also stores the new rows. kept: the state; moved: the history, moved to the start of
+   * the state */
   Node *kept, *moved;
 } Ring;
 
@@ -63,7 +64,7 @@ static Ring *ring_of(Step *s, const Node *of, const StreamNeed *need) {
 }
 
 /* The rows that a reader reads. A dilated window reads only some of the rows in `need`. If `reader` is NULL,
- * all of them are read. */
+ * all rows in `need` are read. */
 static RingTaps ring_taps(const Step *s, const Node *reader, const StreamNeed *need) {
   const RingTaps all = {1, need->first, 0, need->count};
   if (!reader || !s->streams->flow[reader->id].flows || !reader->window || stream_in_regions(reader) ||
@@ -256,8 +257,9 @@ static Node *needed_rows(Step *s, const Node *of, const Node *reader, const Stre
 }
 
 /* ---- layers ---- */
-/* Sets the window on the rows of a step: without padding along the rows; for a transposed convolution, with
- * the crop that leaves the step's rows. In gathered rows, the dilation is the number of rows per tap. */
+/* Sets the window on the rows of a step: without padding along the rows; for a transposed convolution, with a
+ * crop that leaves only the step's rows. Gathered rows contain the rows of one tap after the other, so there
+ * the dilation is the number of rows per tap. */
 static void set_step_window(Step *s, Node *step, const Node *node, const StreamNeed *need) {
   const int axis = stream_axis(node->in[0]->shape);
   Window *window = NEW(s->to->arena, Window);
@@ -274,8 +276,8 @@ static void set_step_window(Step *s, Node *step, const Node *node, const StreamN
   step->window = window;
 }
 
-/* Removes the border along the rows, because the ring provides this border; false: there is no other
- * border. */
+/* Removes the border along the rows, because the ring provides this border. False: no border remains, so the
+ * step needs no layer for it. */
 static bool set_border(Step *s, Node *step, const Node *node) {
   int64_t before[2], after[2];
   const int axis = stream_axis(node->shape);
@@ -285,7 +287,8 @@ static bool set_border(Step *s, Node *step, const Node *node) {
   return before[!axis] || after[!axis] || shape_extent(node->shape).c != shape_extent(node->in[0]->shape).c;
 }
 
-/* A layer that continues from its final state in the previous call; returns the node of its value. */
+/* Appends a layer that continues from its final state in the previous call; returns the node of the layer's
+ * value. */
 static Node *kept_layer(Step *s, const Node *node, Node *step) {
   const StepRows in = stream_steps(s, node->in[0]), out = stream_steps(s, node);
   const bool counts = stream_state_counts(node, in, out);

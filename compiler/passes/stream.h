@@ -9,7 +9,7 @@
 
 typedef struct Flow {
   bool depends;     /* the node depends on an input of which each call gets new rows */
-  bool flows;       /* each call also computes only new rows of the node */
+  bool flows;       /* each call computes only new rows of the node */
   bool refused;     /* an error was reported for the node */
   StepRows step;    /* step.rows 0: unknown after an error */
   int64_t up, down; /* the ratio up / down: rows of the node per row of the input */
@@ -46,8 +46,8 @@ bool stream_needs(const Streams *, const Node *, int k, StreamNeed *); /* false:
 /* With --slide: sets `need` to all rows of the window. False: the value is not computed in steps. */
 bool stream_needs_window(const Streams *, const Node *, StreamNeed *);
 bool stream_in_regions(const Node *); /* whether each region depends on one region of the input */
-/* Whether a layer with a state needs the number of earlier calls: because rows before the sequence must not
- * change the state, or because its initial state is given. */
+/* Whether a layer with a state needs the number of earlier calls. The number is needed if rows before the
+ * sequence must not change the state, or if the initial state is given. */
 bool stream_state_counts(const Node *, StepRows in, StepRows out);
 /* Whether the node is a mean over windows that may begin before row 0, and divides by the number of rows that
  * exist. */

@@ -24,8 +24,8 @@ Shape stream_with_rows(Shape shape, int64_t rows) {
 static bool slides(const Streams *s) { return s->options->slide > 0; }
 static bool sees_edges(const Streams *s) { return slides(s) && !s->unpadded; }
 
-/* The node of the program that corresponds to a node: it has the same source location. (Passes and int8
- * models replace operators.) */
+/* The node of the program with the same source location as `node`. (Passes and int8 models replace
+ * operators.) */
 static const Node *node_in_program(const Streams *s, const Node *node) {
   for (int i = 0; i < s->written->nodes.n; i++) {
     const Node *other = s->written->nodes.data[i];

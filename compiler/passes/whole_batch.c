@@ -51,7 +51,8 @@ static bool unrolls(const Window *w) {
 
 /* Whether a batched schedule supports the convolution: one group (weight gradients: also several, with
  * Winograd), a window that can be unrolled, and indices that fit into an int. The schedules index weights by
- * input and output channel, so traits.matrix_of_taps is not supported. Weights must be float, if read. */
+ * input and output channel, so traits.matrix_of_taps is not supported. If the kernel reads weights, they must
+ * be float. */
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   if (node->op->family != FAMILY_CONV_WEIGHTS && node_weight_elem(node) != F32) return false;

@@ -226,8 +226,8 @@ static double rounding_error(const Calibrator *k, const double *w, int64_t n, do
   return sum;
 }
 
-/* Returns the scale for the largest weight or, with RANGE_MSE, a smaller scale if its error is smaller,
- * although it clips the largest weights. */
+/* Returns the scale for the largest weight or, with RANGE_MSE, a smaller scale. The smaller scale is returned
+ * if it has a smaller error although it clips the largest weights. */
 double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
   enum { PARTS = 128 };
   double best = most / weight_most(k), least = rounding_error(k, w, n, best);
@@ -268,10 +268,10 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
   return reach * sum;
 }
 
-static const double FAR = 0x1p46; /* half of the maximum sum of int16 layers, 2^WIDE_SUM_BITS */
+static const double FAR = 0x1p46; /* half of 2^WIDE_SUM_BITS, the maximum sum of int16 layers */
 
 /* Returns `scale` if the filter's |bias| plus the maximum of its sum of products is within the limit,
- * INT32_MAX (in int16 layers: FAR). Otherwise returns a larger scale, with which it is at most half the
+ * INT32_MAX (in int16 layers: FAR). Otherwise returns a larger scale, with which this sum is at most half the
  * limit. */
 static float scale_with_room(const Calibrator *k, const Node *node, const Layer *l, bool wide, float scale,
                              int64_t f) {
@@ -390,7 +390,7 @@ bool calibrate_has_bf16(const Calibration *how, const Node *node) {
 }
 
 /* Whether the layer stays float: on request, because it has no int8 form, or because it shares weights with
- * another node (the biases of both would need different scales). */
+ * another node (the biases of the two nodes would need different scales). */
 static bool keeps_float(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
          (node_given_as_float(node) || table_find(k->how->keep, node->name) ||

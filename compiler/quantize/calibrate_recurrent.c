@@ -21,8 +21,8 @@ static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight 
   return sum;
 }
 
-/* Whether, with this weight scale, the sums of a gate, including its bias, are at most half of INT32_MAX and,
- * rescaled to the scale of the gates, at most a quarter of it. */
+/* Whether this weight scale leaves room for the sums of a gate, including the bias. The sums must be at most
+ * half of INT32_MAX. Rescaled to the scale of the gates, they must be at most a quarter of INT32_MAX. */
 static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
                           Quant in) {
   const double reach = fmax(in.zero - INT8_MIN, INT8_MAX - in.zero), unit = (double)in.scale * scale;
@@ -121,7 +121,7 @@ void calibrate_recurrent(Calibrator *k, const Node *node) {
 }
 
 /* ---- svdf ---- */
-static const double SUMS_MOST = 0x1p30; /* half of int32 */
+static const double SUMS_MOST = 0x1p30; /* about half of INT32_MAX */
 
 /* Quantizes the weights of features, with one scale per feature. */
 static float *put_feature_weights(Calibrator *k, const Node *node) {

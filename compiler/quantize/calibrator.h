@@ -14,7 +14,7 @@ typedef struct Calibrator {
   Calibrated *made;
   Quant *quant;      /* by node id */
   bool *fused;       /* the node shares its input's stored value, and has no other scale */
-  bool *real;        /* stays float */
+  bool *real;        /* the value stays float */
   const Node **join; /* NULL, or the node whose range the value shares: a concat that reads it, or the node
                         that updates the state */
   int *uses;
@@ -27,7 +27,7 @@ typedef struct Calibrator {
 Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
 /* The scale of n weights, the largest of which is `most`. */
 double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);
-double calibrate_stored_weight(const Calibrator *, double w, double scale); /* as int8 */
+double calibrate_stored_weight(const Calibrator *, double w, double scale); /* w as int8 stores it */
 
 Chosen *calibrate_as(Calibrator *, const Node *, const Node *last, Quant, double cut);
 Quant calibrate_between(double lo, double hi, bool wide); /* scale and zero point of a range */

@@ -1,7 +1,7 @@
-/* equalize.c: Cross-layer equalization (Nagel et al., 2019). Let a layer have only one user, with at most
- * batchnorm and relu between the two. Then each channel can be divided by a factor in the first layer, and
- * multiplied by this factor in the second. If r1 and r2 are the channel's largest weights in the two layers,
- * the factor sqrt(r1*r2)/r2 balances them. */
+/* equalize.c: Cross-layer equalization (Nagel et al., 2019). Let a layer have only one user, with nothing but
+ * batchnorm and relu between the two layers. Then each channel can be divided by a factor in the first layer,
+ * and multiplied by this factor in the second. If r1 and r2 are the channel's largest weights in the two
+ * layers, the factor sqrt(r1*r2)/r2 balances them. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"

@@ -1,6 +1,6 @@
 /* intervals.c: Interval analysis of an int8 model: the range of each channel for all inputs. Rounding and
- * clamping are monotonic, so the ends of the operands' intervals determine those of the result's interval;
- * only a lookup table is evaluated at all values of its operand's interval. */
+ * clamping are monotonic, so the ends of the operands' intervals determine the ends of the result's interval.
+ * Only lookup tables need not be monotonic: a table is evaluated at all values of the operand's interval. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 

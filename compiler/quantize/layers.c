@@ -150,7 +150,7 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
   return true;
 }
 
-/* Multipliers of an int16 layer as doubles, if the file requires it. */
+/* Multipliers of an int16 layer as doubles, if the file requires doubles. */
 static void make_doubles(Quantizer *q, const Node *node, const Weights *w, const Quant *in, Quant out,
                          Int8Product *p) {
   const Factor kind = quant_file_factor(q->file, node->name);
@@ -269,7 +269,7 @@ static bool matmul_fits(Quantizer *q, const Node *node, const Int8Matmul *p, boo
 
 static Multiplier matmul_factor(const Node *a, const Node *b, double scale, float out) {
   const float product = a->quant->scale * b->quant->scale;
-  if (!isfinite(product)) return multiplier_of(INFINITY); /* is rejected later */
+  if (!isfinite(product)) return multiplier_of(INFINITY); /* this factor is rejected later */
   Multiplier factor = multiplier_of((double)product * scale / (double)out);
   factor.real = scale == 1 ? product / out : product / out * (float)scale;
   return factor;
@@ -302,7 +302,7 @@ static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, StoredFo
 /* The factor that converts a sum to a mean. As in TensorFlow Lite, the quotient of the scales is first
  * converted to fixed point, and then divided by the number of elements. */
 static Multiplier mean_factor(const Quant *in, Quant out, int64_t n) {
-  if (!isfinite(out.scale * (float)n)) return multiplier_of(INFINITY); /* is rejected later */
+  if (!isfinite(out.scale * (float)n)) return multiplier_of(INFINITY); /* this factor is rejected later */
   Multiplier factor = multiplier_of((double)in->scale / (double)out.scale);
   factor.real = in->scale / (out.scale * (float)n);
   int shift = 0; /* position of n's leading bit */

@@ -11,8 +11,8 @@ typedef struct Interval {
   int64_t lo, hi;
 } Interval;
 
-/* The filters of a convolution or dense layer. filters, channels: their numbers per group. Weights are stored
- * as [groups * filters][channels][taps]. */
+/* The filters of a convolution or dense layer. filters, channels: counts per group. Weights are stored as
+ * [groups * filters][channels][taps]. */
 typedef struct Filters {
   int64_t groups, filters, channels, taps;
   bool clipped; /* windows may include padding, which has the input's zero point */

@@ -12,8 +12,8 @@ typedef struct Measured { /* sums of squares of a value of the float net */
                    as operands */
 } Measured;
 
-/* made: by float node id, the int8 node (quantize_graph). input: by input, [samples][h][w][c], in the
- * caller's layout. Returns an array by float node id. */
+/* made: the int8 node for each float node id, from quantize_graph. input: for each input, [samples][h][w][c]
+ * numbers in the caller's layout. Returns an array by float node id. */
 const Measured *measure_layers(Arena *, const Graph *floats, const float *weights, const Graph *bytes,
                                Node *const *made, int64_t samples, const double *const *input);
 /* Measurements of the cells and gates of the float net's recurrent layers on samples: CellSeen (calibrate.h),

@@ -53,8 +53,8 @@ static void round_value(Graph *graph, const Calibrated *made, const Chosen *c, W
   rounds->hi = (double)c->scale * (INT8_MAX - c->zero);
 }
 
-/* Whether the value is not rounded: an input of bytes is exact, and callers and losses read the exact value
- * of an output (or loss operand) whose scale is known without data. */
+/* Whether the value is not rounded. An input of bytes is exact. Outputs and loss operands whose scale is
+ * known without data stay exact for their callers and losses. */
 static bool is_exact_rescale(const Graph *graph, const Chosen *c) {
   bool scores = false;
   for (int i = 0; i < graph_ports(graph); i++) scores |= graph_port(graph, i)->node == c->last;
@@ -99,7 +99,7 @@ void aware_prepare(Graph *graph) {
     if (form == INT8_PRODUCT || form == INT8_RECURRENT || form == INT8_SVDF)
       rounds_at(graph, c->node)->weights = true;
     round_value(graph, made, c, known);
-    if (exact) rounds_at(graph, c->last)->value = false; /* only h in the products of the layer is rounded */
+    if (exact) rounds_at(graph, c->last)->value = false; /* h is rounded only in the layer's products */
   }
   round_means(graph);
   for (int i = 0; i < graph->nodes.n; i++)

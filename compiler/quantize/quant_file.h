@@ -22,7 +22,7 @@ typedef struct QuantArray {
   int rank;
   int64_t dim[4], size;
   const void *data;
-  bool used; /* was looked up */
+  bool used; /* the array was looked up */
 } QuantArray;
 
 /* How the multiplier of a sum or a product is computed from scales. */
@@ -36,7 +36,7 @@ typedef enum Factor {
 typedef struct QuantLayer {
   const char *name;
   Rounding rounding;
-  bool mean_factor; /* a mean over all positions is their sum times one factor, as in TensorFlow Lite */
+  bool mean_factor; /* as in TensorFlow Lite, a mean over all positions is a sum times one factor */
   Factor factor;
   bool wide;            /* the value is int16 */
   bool litert;          /* an lstm with the arithmetic of LiteRT's kernel */

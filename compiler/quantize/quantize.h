@@ -7,7 +7,7 @@
 #include "graph/graph.h"
 #include "quantize/quant_file.h"
 
-/* quantize_graph: the graph that computes in int8 wherever the file has scales, and in float where its
+/* quantize_graph: the graph that computes in int8 wherever the file has scales, and in float where the file's
  * weights are F32. Int8 layers contain their weights; float layers have frozen weights with values. NULL
  * after errors: [weights-mismatch] (missing and unsuitable arrays), [int8-overflow], [scale-mismatch],
  * [not-updatable]. Notes: [not-int8] (operators that compute in float), [dead-filters]. */

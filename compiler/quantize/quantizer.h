@@ -17,10 +17,10 @@ typedef struct Quantizer {
   /* by node id of `from` */
   Node **map;                 /* the converted node */
   Node **floats;              /* an int8 value converted to float, or NULL */
-  int *uses;                  /* 0: dead */
-  const Node **reader;        /* one of its users */
-  bool *fused;                /* computed with its input */
-  bool *boxes;                /* its regions are those of boxes */
+  int *uses;                  /* number of uses; 0: the node is dead */
+  const Node **reader;        /* one of the node's users */
+  bool *fused;                /* the node is fused into the node of its input */
+  bool *boxes;                /* the value's regions are regions of boxes */
   Weight **kept;              /* by weight id of `from`: the weight's float copy */
   VEC(const char *) problems; /* errors about the file, one line each */
   Table reported;             /* the set of these lines, to avoid duplicates */
@@ -32,8 +32,8 @@ void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(p
  * recorded as problems. */
 bool quant_given(Quantizer *, const char *value, Quant *);
 const Quant *quant_keep(Quantizer *, Quant); /* a copy of the Quant, for node->quant */
-/* The form in which a layer's value is stored. The file has its scale under the name of the layer, or of a
- * node that is fused after the layer (relu, relu6, folded batchnorm, identity). */
+/* The form in which a layer's value is stored. In the file, the scale of this value has the name of the
+ * layer, or of a node that is fused after the layer (relu, relu6, folded batchnorm, identity). */
 typedef struct StoredForm {
   Quant quant;
   Bound bound;
@@ -46,7 +46,7 @@ const void *quant_array(Quantizer *, const char *name, Elem, int rank, const int
 
 /* ---- values.c ---- */
 Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *in,
-                 const Quant *); /* I8 or I16 */
+                 const Quant *); /* creates an I8 or I16 node */
 /* The value of a node of `from` in int8; NULL: the node has no scale. */
 Node *quant_int8_value(Quantizer *, const Node *);
 Node *quant_floats(Quantizer *, const Node *);

@@ -310,7 +310,8 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
   return made;
 }
 
-/* The index of an argmax is exact, unless the file has a scale for it: then it is stored as int8. */
+/* The index of an argmax stays float, which is exact. But if the file has a scale for the index, the index is
+ * stored as int8. */
 static Node *argmax_node(Quantizer *q, const Node *node) {
   Node *in = q->map[node->in[0]->id];
   Quant quant;
@@ -343,7 +344,7 @@ static bool has_boxes(const Quantizer *q, const Node *node) {
   return made && node->op->traits.int8 != INT8_MOVE;
 }
 
-/* An output `as i32`: whole numbers of floats. */
+/* An output `as i32`: floats that are converted to integers. */
 static Node *whole_node(Quantizer *q, const Node *node) {
   Node *in = quant_floats(q, node->in[0]);
   if (!in) return NULL;

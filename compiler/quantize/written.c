@@ -116,7 +116,8 @@ static Node *kept(Writing *w, const Node *node) {
   return own;
 }
 
-/* Whether the int8 operator has no syntax in the language, but computes an operator that has. */
+/* Whether the int8 operator has no syntax in the language, but computes the same as an operator that has
+ * syntax. */
 static bool is_int8_only(const Op *op) {
   return op == &op_int8_product || op == &op_int8_transposed || op == &op_int8_combine ||
          op == &op_int8_matmul || op == &op_int8_pool || op == &op_int8_softmax ||

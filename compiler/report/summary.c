@@ -115,7 +115,7 @@ static Totals totals_of(const Graph *graph) {
     const Cost cost = node->op->cost ? node->op->cost(node) : (Cost){0};
     t.parameters += cost.parameters;
     t.parameter_bytes += cost.bytes;
-    t.trainable += cost.parameters; /* they were trainable before quantization */
+    t.trainable += cost.parameters; /* int8 parameters, which were trainable before quantization */
     t.macs += node_macs(node);
     t.bytes += node_bytes(node);
     t.products += node_is_bf16(node);
@@ -135,8 +135,8 @@ static const bool to_the_right[COLUMNS] = {[PARAMETERS] = true, [MACS] = true, [
                                            [BYTES] = true,      [ROWS] = true, [OFFSET] = true,
                                            [HISTORY] = true};
 
-/* The graph that the table shows. For the graph of one step (--stream, --slide), it is the graph of the whole
- * net. */
+/* The graph that the table shows. If `graph` computes one step (--stream, --slide), the table shows the graph
+ * of the whole net. */
 static const Graph *shown_graph(const Graph *graph) { return graph->stream ? graph->stream->whole : graph; }
 static int columns_of(const Graph *graph) { return graph->stream ? COLUMNS : ROWS; }
 

@@ -15,7 +15,7 @@ typedef struct SummarySizes { /* sizes of a layout in bytes; bound: lower bound 
 } SummarySizes;
 
 typedef struct LayerNumbers {
-  int64_t parameters, macs, bytes; /* parameters: without those of an earlier layer */
+  int64_t parameters, macs, bytes; /* parameters: without parameters shared with an earlier layer */
   const char *field;               /* the receptive field, as text */
 } LayerNumbers;
 bool is_layer(const Node *); /* not an input, an update of a state, or a conversion to i32 */

@@ -369,8 +369,8 @@ static void put_trace_names(Text *out, const char *what, const NameList *list) {
   text_put(out, "\n");
 }
 
-/* Lists the layers of a row that the program has, or those that the compiler has added, such as the
- * conversions of an int8 model. */
+/* Lists the layers of a row that are written in the program or, with `written` false, the layers that the
+ * compiler has added, such as the conversions of an int8 model. */
 static NameList row_layers(const Trace *t, const TraceRow *row, bool written) {
   NameList list = {0};
   for (int i = 0; i < row->layers.n; i++)

@@ -1,4 +1,5 @@
-// choices.c: Lists of choices: parameters of a schedule, which the cost model ranks and --tune measures.
+// choices.c: Lists of choices (a schedule and its parameters), which the cost model ranks and --tune
+// measures.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/schedule.h"
 

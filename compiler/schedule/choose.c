@@ -1,9 +1,10 @@
 // choose.c: Choice of a kernel's schedule.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The cost model ranks the registered schedules that support the kernel. All targets of a file share one
-// layout of the weights, so the schedule of a kernel is chosen for the widest target, except in batched
-// kernels. A measured choice overrides the model if the kernel supports it.
+// The cost model ranks the registered schedules that support the kernel. All targets of a generated file
+// share one layout of the weights. So the schedule of a kernel is chosen for the file's widest target.
+// Batched kernels are an exception: their schedule is chosen for each target. A measured choice overrides the
+// model's choice if the measured schedule supports the kernel.
 #include "schedule/choose.h"
 #include <inttypes.h>
 #include <math.h>
@@ -13,8 +14,8 @@
 #include "base/number.h"
 #include "graph/shape.h"
 
-static const double HOPELESS =
-    3; /* a candidate is not measured if its predicted time is this many times that of the model's choice */
+static const double HOPELESS = 3; /* a candidate is measured only if its predicted time is less than HOPELESS
+                                     times that of the model's choice */
 
 /* ---- description of the kernel ---- */
 static const char *axes(Arena *arena, const char *what, const int64_t value[2], int64_t otherwise) {
@@ -49,7 +50,8 @@ static bool dense_near_limits(const Node *node) {
   return bounded_product(inputs + UNIT, units + UNIT) > MOST_PACKED;
 }
 
-/* Whether sizes are so large that, on every target, only the operator's own loops support them. */
+/* Whether the kernel's sizes are so large that, on every target, only the operator's own loops support
+ * them. */
 static bool choose_near_limits(const Lower *l) {
   switch (l->node->op->family) {
   case FAMILY_DENSE:
@@ -64,7 +66,7 @@ static bool choose_near_limits(const Lower *l) {
     const Correlation k = correlation_of(l->node);
     return correlation_near_limits(&k);
   }
-  default: return false; /* int8 kernels check their sizes themselves */
+  default: return false; /* the int8 schedules check the sizes themselves */
   }
 }
 
@@ -96,22 +98,23 @@ static void add_candidates(const Lower *l, Decision *d) {
 }
 
 /* ---- picking ---- */
-/* The cycles that determine the choice: the cycles on the widest target of the file, whose packing all
- * targets share. A batched kernel packs no weights for other targets, so its schedule is chosen for each
- * target separately. */
+/* The cycles that determine the choice. All targets of a file share the packing for the widest target, so the
+ * cycles on the widest target count. A batched kernel packs no weights for other targets, so the cycles on
+ * l->target count. */
 static double cycles_for(const Lower *l, const Candidate *c) {
   if (l->target == l->layout || kernel_whole_batch(l->kernel)) return c->cycles.total;
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;
 }
 
-/* Reports an internal error: the reference schedule supports every kernel (add_candidates). */
+/* Reports an internal error: add_candidates always adds at least one possible schedule. */
 static _Noreturn void no_schedule(const Lower *l) {
   fprintf(stderr, "cnnc: internal error: no schedule computes %s\n", l->b->name);
   exit(3);
 }
 
-/* Chooses the candidate with the fewest cycles. The first candidate, if it is possible, is preferred: another
- * one must need less than `gain` of its cycles. `gain` is 1 for a batched kernel. */
+/* Chooses the candidate with the fewest cycles. If the first candidate is possible, it is preferred: another
+ * candidate must need less than `gain` times the first candidate's cycles. `gain` is 1 for a batched
+ * kernel. */
 static void pick_by_model(const Lower *l, Decision *d) {
   const double gain = kernel_whole_batch(l->kernel) ? 1 : l->target->rates->gain;
   double least = INFINITY;
@@ -140,8 +143,9 @@ choose_name_of(const Lower *l, const Target *target) { /* the target's name in a
                                           : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
 }
 
-/* The candidate for a measured choice, or NULL. It compares names, not schedules: schedules of different
- * families share a tuning name, and a choice from a file has the first schedule with that name. */
+/* The candidate for a measured choice, or NULL. Tuning names are compared, not schedules: schedules of
+ * different families share a tuning name, and a choice that was read from a file has the first schedule with
+ * its name. */
 static const Candidate *find_candidate(const Decision *d, const Choice *choice) {
   for (int i = 0; i < d->candidates.n; i++) {
     const Choice *c = &d->candidates.data[i].choice;
@@ -159,8 +163,8 @@ static const char *why_not(const Lower *l, const Decision *d, const Target *targ
   return target == l->target && s->refused ? s->refused(l, choice) : NULL;
 }
 
-/* The measured choice for a target, if it is possible. With --exact, an impossible choice is not reported,
- * because the choice may be possible without --exact. */
+/* The measured choice for a target; NULL if there is none, or if it is impossible. With --exact, an
+ * impossible choice is not reported, because the choice may be possible without --exact. */
 static const Tuned *measured(const Lower *l, const Decision *d, const Target *target) {
   Tuned *tuned = l->tuning && !l->batch && !l->plain && l->images <= 1
                      ? tuning_find(l->tuning, target == l->target ? d->target : d->layout_target, d->key)

@@ -6,20 +6,22 @@
 #include "schedule/tuning.h"
 
 typedef struct Candidate {
-  Choice choice;       /* the schedule and its parameters */
-  const char *name;    /* "Winograd F(4x4,3x3)" */
-  bool compared;       /* the plan decided against it (batched or not): listed, but never chosen */
-  const char *refused; /* the reason why the candidate is unsupported, or NULL */
-  /* Predicted cycles for the target. The choice that determines the packing of weights uses the cycles of the
-   * file's widest target. */
+  Choice choice;    /* the schedule and its parameters */
+  const char *name; /* "Winograd F(4x4,3x3)" */
+  bool compared; /* listed, but never chosen: the schedule is batched and the plan does not batch the kernel,
+                    or the reverse */
+  const char *refused; /* the reason why the candidate cannot be chosen, or NULL */
+  /* Predicted cycles for the target. They are shown in --emit=schedule. The choice itself may use the cycles
+   * on the file's widest target (choose.c). */
   Cycles cycles;
   WinogradError error;
 } Candidate;
 
 typedef struct Decision {
-  const char *target, *layout_target; /* names in a file of measured choices: "x86-64-v3/16" means 8-lane code
-                                         in a file whose weights are packed for "x86-64-v4" */
-  const char *key;           /* text about the kernel, which identifies it in a file of measured choices */
+  const char *target,
+      *layout_target; /* names of the targets in a file of measured choices: "x86-64-v3/16" is the target
+                         x86-64-v3 (8 lanes) in a generated file whose weights are packed for 16 lanes */
+  const char *key; /* description of the kernel, which identifies the kernel in a file of measured choices */
   VEC(Candidate) candidates; /* at least one candidate is possible */
   int model, chosen;         /* indices of candidates: the cost model's choice, and the final choice */
   const char *why;           /* the reason for the choice, as text */
@@ -29,7 +31,7 @@ typedef struct Decision {
 } Decision;
 
 void choose_schedule(Lower *);          /* sets choice and decision */
-Choices choose_variants(const Lower *); /* variants worth measuring: with `layout` those of the chosen
-                                           schedule, otherwise those of the model's choice and then of other
-                                           candidates; n 0: none */
+Choices choose_variants(const Lower *); /* variants worth measuring; n may be 0. If Decision.layout is set,
+                                           these are variants of the chosen schedule; otherwise variants of
+                                           the model's choice, then of other candidates */
 #endif

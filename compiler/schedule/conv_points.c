@@ -1,9 +1,10 @@
-// conv_points.c: Driver of fast convolutions: divides tiles into blocks, packs weights, multiplies point by
-// point.
+// conv_points.c: Driver of fast convolutions (Winograd, Strassen): blocks of tiles, packed weights, products
+// point by point.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The output is divided into tiles; every tile has the same points xi. The weights of a point are computed
-// when they are packed. A block is some whole rows of tiles; t is a tile of the block:
+// The output is divided into tiles. The input of a tile and the weights are transformed to points xi, which
+// are multiplied separately. The weights are transformed when they are packed (int8: in each call). A block
+// consists of whole rows of tiles; t is the index of a tile in the block:
 //
 //     split     V[xi][t][c] = the input of tile t, channel c, transformed
 //     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]
@@ -11,13 +12,13 @@
 //
 // multiply is a register tile as in the direct convolution: the products of some tiles and two vectors of
 // output channels stay in registers during the loop over input channels. Each call prefetches its share of
-// the next weights. Blocks are small enough that V and M stay in the L2 cache. In layers with many blocks,
-// each thread processes separate blocks. In layers with few blocks, or with many weights, the threads share
-// each block: they divide its rows of tiles, then its points, then its rows again, with barriers between
-// these parts. The sums are the same for any number of threads.
+// the next panel of weights. Blocks are small enough that V and M stay in the L2 cache. In layers with many
+// blocks, each thread processes separate blocks. In layers with few blocks, or with many weights, the threads
+// share each block: they divide its rows of tiles (split), then its points (multiply), then its rows of tiles
+// (join), with barriers between these steps. The results do not depend on the number of threads.
 //
-// With groups, V contains the channels of all groups. Each group has its own panels of weights, in bundles.
-// A group's products and outputs are computed before those of the next group.
+// With groups, V contains the channels of all groups. Each group has its own panels of weights, which are
+// divided into bundles. A group's products and outputs are computed before those of the next group.
 #include "schedule/conv_points.h"
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
@@ -25,7 +26,7 @@
 enum {
   MOST_SLOTS = 8,
   FEW_BLOCKS = 4,
-  MOST_AXIS = 16, /* points along an axis */
+  MOST_AXIS = 16, /* maximum number of points, and of taps, of a tile along an axis */
   MOST_VECTORS = 8
 };
 
@@ -38,7 +39,7 @@ static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* t
 static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* per group */
 
 /* ---- choices ---- */
-/* The number of slots with the least idle time on two, four and eight threads. */
+/* The number of slots for which the idle time, summed for two, four and eight threads, is the smallest. */
 static int64_t choose_slots(int64_t blocks) {
   int64_t best = 1, least = INT64_MAX;
   for (int64_t slots = 2; slots <= MOST_SLOTS; slots++) {
@@ -113,7 +114,7 @@ static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point
 
 static int taps_of(const PointPack *how, int axis) { return how->taps[axis][0] * how->taps[axis][1]; }
 
-/* Transforms the taps of filter f to y. The taps are in `from`, starting at index `first`. */
+/* Transforms the taps from[first + k][f] of filter f along one axis, for k = 0, 1, ..., to the values y. */
 static void transformed(const Points *c, Nest *b, const PointPack *how, int axis, Buf *from, const Ix *first,
                         const Ix *f, Val *y) {
   Val x[MOST_AXIS];
@@ -122,9 +123,10 @@ static void transformed(const Points *c, Nest *b, const PointPack *how, int axis
   how->transform(c, b, axis, x, y);
 }
 
-/* In the natural layout, the window of one filter is contiguous; in the packed layout, each point has a row
- * of filters. So the taps of a panel's filters are first copied into rows; then compilers can vectorize the
- * transform. This code is kept small, because it runs at most once per call. */
+/* Packs the filters of a panel for one input channel. In the natural layout, the window of a filter is
+ * contiguous. In the packed layout, each point has a row with one number per filter. So the taps are first
+ * copied to rows of one number per filter; then compilers can vectorize the transform. This code is kept
+ * small, because it runs at most once per call. */
 static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                          const PointPack *how) {
   Nest *b = pack->nest;
@@ -158,9 +160,9 @@ static void pack_filters(const Points *c, Pack *pack, PointWeight *at, const Pan
     }
 }
 
-/* The rows of one channel at different points are often a power of two apart, and a cache can hold only few
- * lines at such distances. So the rows of some channels are collected first, and then copied to each point as
- * one contiguous block. */
+/* Number of input channels that are packed together. The rows of a channel at successive points are often a
+ * power of two apart in memory, and a cache can hold only few lines at such distances. So the rows of several
+ * channels are collected first, and then copied to each point as one contiguous block. */
 static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
   enum { ENOUGH = 8 };
   const Target *target = c->l->target;
@@ -169,7 +171,8 @@ static int64_t channels_at_a_time(const Points *c, const Panels *panels) {
   return rows;
 }
 
-/* Packs panel `out` of a group and phase; at->panel is its number in the group. */
+/* Packs one panel. at->out is the index of the panel in its group and phase; at->panel is its index in the
+ * group. */
 static void pack_channels(const Points *c, Pack *pack, PointWeight *at, const Panels *panels,
                           const PointPack *how) {
   Nest *b = pack->nest;
@@ -200,8 +203,8 @@ static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *pane
       nest_store(b, nest_at(b, pack->out, *xi, *panel, in, f), num(b, 0));
 }
 
-/* Whether the kernel is batched and transforms its weights itself, once per call. All kernels then share the
- * scratch memory for the transformed weights. */
+/* Whether the kernel is batched, in training. It then transforms its weights itself, once per call. All such
+ * kernels share the scratch memory for the transformed weights. */
 static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
 
 static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPack *how) {
@@ -243,8 +246,8 @@ static void pack_panels(Points *c, Panels *panels, const char *member, const Poi
   panels->w = lower_pack_done(c->l, pack);
 }
 
-/* Two vectors per panel; one vector if that is enough for all filters, or if phases would otherwise share a
- * panel. */
+/* Width of a panel: two vectors; one vector if it has enough lanes for all filters, or if a panel of two
+ * vectors would contain filters of two phases. */
 static int64_t panel_width(const Points *c, int64_t unit) {
   const bool two = points_phases_of(c) > 1 ? c->filters % (2 * unit) == 0 : c->filters > unit;
   return two ? 2 * unit : unit;
@@ -264,20 +267,20 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The argument for the group, or for the part of the input channels. This argument is the last one, and is
- * omitted if there are no groups and no parts. */
+/* The last argument of a function: the group, or the part of the input channels. Without groups and parts,
+ * the functions do not have this argument. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
 }
 
-/* Arguments of a register tile, which multiplies tiles of the slot's block (from tile t on) with vectors of
- * a panel's rows (from h on), and stores the products from f on. */
+/* Arguments of a register tile. It multiplies tiles of the slot's block, from tile t on, with vectors of a
+ * panel's rows, from column h on. It stores the products to M, from column f + h on. */
 typedef struct MultiplyArgs {
   const Panels *panels;
   int vectors;
   Ix slot, xi, t, panel, h, f, ahead, group;
-  Ix point; /* point in the array of weights */
+  Ix point; /* index of (group, xi) in the array of weights; int8: index of (slot, xi) */
 } MultiplyArgs;
 
 static MultiplyArgs multiply_args(const Points *c, const Panels *panels, int vectors) {
@@ -301,7 +304,8 @@ static void add_product(const Points *c, Ref sum, Val x, Val w) {
 }
 
 /* Adds the products of channel i for all tiles. For the inner product (int8_inner.c), channel i is paired
- * with channel i + in/2: the input of each is added to the weight of the other. */
+ * with channel i + in/2: the input of each channel is added to the weight of the other channel before the
+ * multiplication. */
 static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix *i) {
   Nest *b = c->l->b;
   const int L = c->lanes, n = points_int8(c) && c->inner[0] ? 2 : 1;
@@ -323,8 +327,8 @@ static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix
   }
 }
 
-/* Initializes the sums with zeros. For the inner product, the initial value subtracts the products of inputs
- * with inputs, and of weights with weights. */
+/* Initializes the sums with zeros. For the inner product (int8_inner.c), the initial value is minus the
+ * products of inputs with inputs, minus the products of weights with weights. */
 static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
   Nest *b = c->l->b;
   const Val zero = points_int8(c) ? splat(num_i32(b, 0), c->lanes) : num(b, 0);
@@ -341,8 +345,8 @@ static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
     }
 }
 
-/* A register tile of `count` tiles. At each input channel, it prefetches `lines` cache lines of later
- * weights, from element `ahead` on. */
+/* The function of a register tile of `count` tiles. For each input channel, it prefetches the next `lines`
+ * cache lines of later weights, beginning at element `ahead` of the panels. */
 static NestFn *multiply_tile(Points *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
   Nest *b = c->l->b;
   for (int i = 0; i < c->nmultiply; i++)
@@ -393,7 +397,7 @@ static Product product_functions(Points *c, const Panels *panels, int64_t tiles_
   return p;
 }
 
-/* next: number of the next panel among the panels of all points. */
+/* next: index, among the panels of all points, of the panel that is prefetched. */
 static void points_product(Nest *b, const Points *c, const Panels *panels, const Product *p, const Ix *slot,
                            const Ix *xi, const Ix *group, const Ix *panel, const Ix *f, const Ix *next) {
   const int64_t step = p->vectors * c->lanes, share = points_line_of(c) * p->share;
@@ -427,7 +431,8 @@ static NestFn *multiply_point(Points *c, const Bundle *bundle, int64_t rows) {
   const Ix slot = nest_arg(b, "slot"), xi = nest_arg(b, "xi"), first = nest_arg(b, "first"),
            group = group_arg(c), point = points_point_of(c, points_int8(c) ? &slot : &group, &xi);
   const bool whole_points =
-      bundle->count == panels[0].count; /* otherwise the next panel in memory belongs to another bundle */
+      bundle->count == panels[0].count; /* whether the bundle has all panels of a point; if not, the next
+                                           panel in memory belongs to another bundle */
   const Ix here = panels[0].count * point + first;
   if (bundle->count)
     NEST_FOR(b, i, bundle->count)
@@ -464,7 +469,7 @@ typedef struct Block {
 
 static int64_t block_rows(const Points *c, const Block *k) { return k->last ? c->last : c->block; }
 
-/* Multiplies bundle g of a group and a phase, and computes its outputs. */
+/* Computes the products and then the outputs of bundle g of a group and a phase. */
 static void bundle_of_block(Nest *b, const Points *c, const Block *k, int kind, const Ix *g, const Ix *group,
                             const Ix phase[2]) {
   const Bundle *bundle = &c->bundle[kind];
@@ -486,7 +491,7 @@ static void call_rows(Nest *b, const Points *c, const Block *k, NestFn *fn, cons
   NEST_FOR(b, r, block_rows(c, k)) nest_call(b, fn, *slot, *k->ty + r, c->width * r, *bundle);
 }
 
-/* Int8: the weights of each bundle are transformed before its products. */
+/* Int8: for each bundle, transforms its weights, then computes its products and outputs. */
 static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
   const int64_t each = c->bundles / c->slots;
   NEST_LOOP(b, slot, c->by_bundles, 1, NEST_IX(0), 1, NEST_IX(c->slots))
@@ -504,8 +509,8 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
     }
 }
 
-/* Calls split_row for row r of a block. If the row is an image after the end of the batch, the first image is
- * split instead; no outputs are computed from the products of this copy. */
+/* Calls split_row for row r of a block. In a batched kernel, row r is an image. If the batch has fewer
+ * images, the first image is transformed instead, and the products of this copy are not used. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {
@@ -533,7 +538,7 @@ static void points_block(Nest *b, const Points *c, bool last, LoopKind kind, con
       }
 }
 
-/* Processes the blocks of all images one after the other, up to the number of images present. */
+/* For batched kernels: processes the blocks one after the other, without the blocks after the last image. */
 static void image_blocks(Nest *b, Points *c) {
   const Ix none = {0};
   const LoopKind kind = c->by_points ? PARALLEL : SERIAL;

@@ -9,8 +9,8 @@
 #include "schedule/float/direct.h"
 
 /* Panels of one group whose products are in M at the same time: `count` whole panels, then the rest panel if
- * `rest` is set. width: output channels with padding; valid: without padding. multiply: the functions for
- * whole blocks, and for the last block if it has fewer rows. */
+ * `rest` is set. width: number of output channels with the padding; valid: without the padding. multiply[0]:
+ * the function for whole blocks; multiply[1]: the function for the last block, if it has fewer rows. */
 typedef struct Bundle {
   int64_t count, width, valid;
   bool rest;
@@ -21,53 +21,59 @@ typedef struct MultiplyTile {
   const Panels *panels;
   int64_t count, lines;
   NestFn *fn;
-} MultiplyTile; /* count: number of tiles; lines: cache lines of weights that each of them prefetches */
+} MultiplyTile; /* function of a register tile. count: number of tiles; lines: number of cache lines of
+                   weights that it prefetches per input channel */
 
 typedef struct Points {
   /* these members are defined by the algorithm */
   Lower *l;
-  int64_t points;      /* points of a tile */
-  int64_t groups, in;  /* input channels of a group at a point */
-  int64_t channels;    /* input channels of all groups, as in V */
-  int64_t phases[2];   /* along each axis: number of phases of a transposed convolution, which use the same
-                          tiles, each with its own filters */
-  int64_t filters;     /* output channels of a group and a phase at a point */
+  int64_t points;     /* points of a tile */
+  int64_t groups, in; /* number of groups; input channels of a group at a point */
+  int64_t channels;   /* input channels of all groups, as in V */
+  int64_t phases[2];  /* number of phases of a transposed convolution along each axis; all phases use the same
+                         transformed tiles, but each phase has its own filters */
+  int64_t filters;    /* output channels of a group and a phase at a point */
   int64_t rows, width; /* rows of tiles; tiles per row */
   bool many_small; /* the layer has many small images (phases, or images of a batch), so blocks are larger */
-  bool alone;      /* threads must share each block, instead of computing different blocks */
-  bool images;     /* a row of tiles contains all tiles of an image */
+  bool alone;      /* threads must share each block; they cannot compute different blocks */
+  bool images;     /* batched kernel: a row of tiles contains all tiles of an image */
   int64_t macs;    /* multiply-adds of the direct convolution */
   int64_t block_tiles; /* approximate number of tiles of a block; 0: as many tiles as the cache can hold */
 
-  /* int8: V, M and the weights are I32; an element of V, and of the weights, holds two int16. The weights of
-   * a bundle are transformed in each call. Many input channels are split into parts, whose outputs are
-   * added. */
-  const Primitive *dot; /* adds the product of two elements; NULL: float multiply-adds */
-  Buf *inner[2];   /* for int8_inner.c: sums of the products of even and odd channels of V, [point][tile],
-                      and of the weights, [slot][point][filter of the bundle]; or NULL */
-  int64_t parts;   /* number of parts of the input channels; `in` is for one part */
-  NestFn *weights; /* transforms the weights of (slot, bundle[, part]); NULL: weights are packed */
+  /* int8: V, M and the weights are I32; each element of V and of the weights holds two int16 numbers. The
+   * weights of a bundle are transformed in each call. If there are many input channels, they are divided into
+   * parts, and the outputs of the parts are added. */
+  const Primitive *dot; /* adds the dot product of two elements to a sum; NULL: float multiply-adds */
+  Buf *inner[2]; /* for int8_inner.c, or NULL: inner[0][point][tile] has the sums of the products of even and
+                    odd channels of V; inner[1][slot][point][filter of the bundle] has the same sums of the
+                    weights */
+  int64_t parts; /* number of parts into which the input channels are divided; `in` is the size of one part */
+  NestFn *weights; /* transforms the weights; parameters: slot, bundle, and with parts the part. NULL: weights
+                      are packed */
   NestFn *clear;   /* with parts: has the parameter slot, and is called before the first part */
   NestFn *finish;  /* with parts: called after the last part, like join_row */
 
   /* choices of the schedule */
   int lanes, vectors;
   int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last block, or 0 */
-  int64_t slots;               /* number of blocks, or bundles, in progress at the same time */
+  int64_t slots;               /* number of blocks (int8: bundles) in progress at the same time */
   /* threads share the loop over blocks, or the loops inside a block; both false: one thread */
   bool by_blocks, by_points;
-  LoopKind by_bundles; /* int8: kind of the loop over slots (which share V), and of the loop over split_row */
-  /* panels of a group: whole panels, the rest panel; w: [group, point][panel][channel][width] */
+  LoopKind
+      by_bundles; /* int8: kind of the loop over slots, which share V, and of the loop that calls split_row */
+  /* panels of a group: [0] whole panels, [1] the rest panel. Panels.w is [group * points +
+   * point][panel][channel][width] */
   Panels panels[2];
-  NestFn *pack[2]; /* batched training: computes a panel of w, which is scratch */
-  Ix count;        /* with images: the number of images present */
+  NestFn *pack[2]; /* batched kernel in training: transforms the weights of a panel to Panels.w, which is
+                      scratch memory */
+  Ix count;        /* batched kernel: the number of images in this call */
   int64_t bundles;
   Bundle bundle[2]; /* each group has `bundles` bundles like bundle[0], then one like bundle[1] if its `count`
                        or `rest` is set */
-  int64_t most;     /* maximum number of tiles in one multiplication; 0: from direct_tiling */
-  Buf *V, *M; /* [slot][point][tile of the block][channel]. V: transformed inputs (int8: [part][point]...); M:
-                 products of a bundle */
-  NestFn *split_row, *join_row[2]; /* join: by bundle */
+  int64_t most;     /* maximum number of tiles in a register tile; 0: chosen by direct_tiling */
+  Buf *V, *M; /* both are [slot][point][tile of the block][channel]. V: transformed inputs (int8: the first
+                 index is the part); M: products of a bundle */
+  NestFn *split_row, *join_row[2]; /* join_row[i] is for bundle[i] */
   MultiplyTile multiply[8];
   int nmultiply;
 } Points;
@@ -84,13 +90,14 @@ static inline bool points_int8(const Points *c) {
  * panel. */
 typedef struct PointWeight {
   Ix group, panel, in, f, out, phase[2];
-  Buf *points; /* buffer for the weight's points, at index `row`; NULL: points are stored directly */
+  Buf *points; /* buffer for the window's points, [point][row][f]; NULL: points are stored directly to the
+                  packed weights */
   Ix row;
 } PointWeight;
 
-/* Packing of a window: `transform` turns its taps into points[0] x points[1] numbers, axis by axis. A tap has
- * two indices along each axis, below taps[axis][0] and taps[axis][1]. `read` gets the two indices of the
- * first axis, then those of the second axis. */
+/* Packing of a window: `transform` turns the window's taps into points[0] x points[1] numbers, one axis after
+ * the other. A tap has two indices along each axis; they are less than taps[axis][0] and taps[axis][1]. The
+ * argument `tap` of `read` has the two indices along the first axis, then the two along the second axis. */
 typedef struct PointPack {
   int taps[2][2], points[2];
   Val (*read)(const Points *, Pack *, const PointWeight *, const Ix tap[4]);
@@ -98,19 +105,19 @@ typedef struct PointPack {
 } PointPack;
 
 /* Call these functions in this order; for int8, call points_begin_words instead of points_begin.
- * split_row(slot, ty, t0) transforms the tiles of row ty from the input to V; join_row(slot, ty, t0, f0[,
- * phase along each axis]) transforms them from M to the output filters from f0 on. The row starts at tile t0
- * of the block. Both functions must be built before points_loops fills the main function. */
+ * split_row(slot, ty, t0) transforms the tiles of row ty from the input to V. join_row(slot, ty, t0, f0[,
+ * phase along each axis]) transforms these tiles from M to the output channels from f0 on. The row starts at
+ * tile t0 of the block. Both functions must be built before points_loops fills the main function. */
 void points_begin(Points *, const PointPack *); /* chooses panels and blocks, and creates V and M */
-/* Int8: must be called after lanes, vectors, bundles, rows, block and slots were chosen. Rows of V have `odd`
- * unused elements: without them, points or tiles that are a power of 2 apart would map to the same lines of
- * the first-level cache. */
+/* Int8: must be called after lanes, vectors, bundles, rows, block and slots were chosen. Each row of V has
+ * `odd` additional, unused elements. Without these elements, points or tiles that are a power of 2 apart
+ * would map to the same lines of the first-level cache. */
 void points_begin_words(Points *, int64_t odd);
 typedef NestFn *JoinRow(const Points *, const Bundle *);
 void points_functions(Points *, NestFn *split_row, JoinRow *);
 void points_loops(Nest *, Points *);
 Tiling points_tiling(const Points *, int64_t tiles,
-                     int vectors); /* the register tiles of a block of `tiles` tiles */
+                     int vectors); /* division of a block of `tiles` tiles into register tiles */
 /* Describes the tiles, in the generated comment and in --emit=schedule. */
 void points_about(const Points *, const char *name);
 #endif

@@ -1,8 +1,8 @@
 // cost.c: Analytical cost model of kernels: multiply-adds, memory traffic of weights, transforms.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The target's row in target/target.c has the machine's throughput, and the fraction of it that generated
-// code reaches.
+// The target's row in target/target.c has the machine's throughput, and the fraction of this throughput that
+// generated code reaches.
 #include "schedule/cost.h"
 #include <math.h>
 #include "base/number.h"
@@ -11,12 +11,12 @@
 #include "schedule/float/phases.h"
 #include "schedule/float/strassen.h"
 
-static const double PANEL_VECTORS = 2; /* vectors of channels of a register tile */
+static const double PANEL_VECTORS = 2; /* width of a register tile, in vectors of channels */
 
 static double vectors(int64_t channels, int lanes) { return (double)((channels + lanes - 1) / lanes); }
 
-/* Sets where weights are loaded from. If the net's weights fill more than half of a cache, the other layers
- * evict this layer's weights from it between two calls. */
+/* Sets the memory from which weights are loaded, and the load time. If the net's weights fill more than half
+ * of a cache, the other layers evict this layer's weights from that cache between two calls. */
 static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_bytes) {
   const bool far = net_bytes > t->l3 / 2, near = net_bytes <= t->l2 / 2;
   c->weight_bytes = (int64_t)bytes;
@@ -24,7 +24,8 @@ static void set_memory(Cycles *c, const Target *t, double bytes, int64_t net_byt
   c->memory = bytes / (far ? t->memory_rate : near ? t->l2_rate : t->l3_rate);
 }
 
-static double far_rate(const Target *t, double bytes) { /* bytes per cycle, if the data has `bytes` bytes */
+static double far_rate(const Target *t,
+                       double bytes) { /* rate at which data of `bytes` bytes is loaded, in bytes per cycle */
   return bytes > (double)t->l3 / 2 ? t->memory_rate : bytes <= (double)t->l2 / 2 ? t->l2_rate : t->l3_rate;
 }
 
@@ -84,8 +85,8 @@ Cycles cost_pair_tiles(Cycles c, const Target *t, double products) {
   return summed(c);
 }
 
-/* Measured cycles to store and load a vector of sums, and to copy a vector of the input of a kernel larger
- * than 1x1. */
+/* Measured cycles. TILE_SUM: to store and load a vector of sums; PADDED_VECTOR: to copy a vector of the
+ * input, if the kernel is larger than 1x1. */
 static const double TILE_SUM = 4, PADDED_VECTOR = 2;
 
 Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k, double products) {
@@ -112,9 +113,9 @@ Cycles cost_joined(const Target *t, const Correlation *k, int64_t net_bytes) {
   return summed(c);
 }
 
-/* There is one sum for each pair of an input and an output of a group. The vectors of sums run over the
- * inputs or over the outputs of all groups. For each output, the lanes of all its sums except one are
- * permuted, and then the sums are added. */
+/* A group has one sum for each pair of an input channel and an output channel. Successive groups share a
+ * vector of sums. At the end, the sums of each output are added; the lanes of all these sums except one must
+ * be permuted first. */
 Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
   const int64_t n = smaller(k->l, k->s), wide = larger(k->l, k->s) / n;
   const double sums = vectors(k->groups * n, t->lanes) * (double)(n * wide);
@@ -125,7 +126,8 @@ Cycles cost_groups(const Target *t, const Correlation *k, int64_t net_bytes) {
 }
 
 static double taps_repeated(const Correlation *k, int axis,
-                            int64_t factor) { /* like taps_inside, with merged taps */
+                            int64_t factor) { /* like taps_inside, but taps that read the same input element
+                                                 are merged and count as one */
   int64_t n = 0;
   for (int64_t r = 0; r < factor; r++) {
     const Axis a = axis_repeated(k, axis, factor, r);
@@ -153,14 +155,15 @@ Cycles cost_columns(const Target *t, const Correlation *k, int64_t outputs, int6
   return summed(c);
 }
 
-/* Tiles of the output, m outputs long on the axes on which the kernel is longer than 1. */
+/* The tiles that cover the output. A tile has m outputs along each axis on which the kernel is longer than 1,
+ * and one output along the other axes. */
 typedef struct Tiles {
-  double points, count; /* points of a tile; number of tiles */
+  double points, count; /* number of points of a tile; number of tiles */
   double transform;     /* time to transform a point, relative to a point of a 6x6 tile */
 } Tiles;
 
-static const double ROW_TRANSFORM =
-    2; /* measured: with few points, scattered loads and stores take most of the time */
+static const double ROW_TRANSFORM = 2; /* Tiles.transform of tiles that are a row or a column (measured); most
+                                          of the time is spent on scattered loads and stores */
 
 static Tiles all_tiles(const Correlation *k, int m) {
   Tiles tiles = {1, 1, k->kernel[0] > 1 && k->kernel[1] > 1 ? 1 : ROW_TRANSFORM};
@@ -173,12 +176,12 @@ static Tiles all_tiles(const Correlation *k, int m) {
   return tiles;
 }
 
-/* Measured cycles per vector of a group's sums: with few channels, a larger part of the time is spent on
- * calls of register tiles, and on initializing and storing sums. */
+/* Measured cycles per vector of a group's sums, to call register tiles, and to initialize and store the sums.
+ * Groups have few channels, so these cycles are a larger part of the time than without groups. */
 static const double GROUP_SUM = 7;
 
-/* Cycles of a convolution with Winograd, without loading the weights; for several images, cycles per
- * image. */
+/* Cycles per image of a convolution with Winograd, without loading the weights, if `images` images are
+ * computed together. */
 static Cycles winograd_work(const Target *t, const Correlation *k, int m, int64_t images) {
   const Tiles all = all_tiles(k, m);
   const double points = all.points, tiles = all.count, groups = (double)k->groups,
@@ -200,8 +203,8 @@ static double winograd_weights_of(const Correlation *k, int m) { /* number of tr
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
-/* With a stride, packed weights are many times larger than natural weights. As measurements show, this
- * fraction of their load time must be added even if the multiply-adds take longer. */
+/* With a stride, packed weights are many times larger than natural weights. Measurements show that this
+ * fraction of their load time does not overlap with the multiply-adds. */
 static const double WAITED_FOR_STRIDE = 0.5;
 
 Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch, int64_t net_bytes) {
@@ -213,12 +216,12 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
   return summed(c);
 }
 
-/* Cycles for transfers of weights, transformed inputs and products from the last-level cache. conv_points.c
+/* Cycles to transfer weights, transformed inputs and products to and from the last-level cache. conv_points.c
  * divides the tiles into blocks. A block reads all weights, and writes its transformed inputs and its
- * products; every bundle of filters reads the transformed inputs. Without Blocking.strassen_tiles, inputs and
- * products of one block fill about the whole second-level cache, but only half of it is free for them. With
- * strassen_tiles, inputs and products are transferred only if the image itself is larger than the
- * second-level cache (measured). */
+ * products; every bundle of filters reads the transformed inputs. If Blocking.strassen_tiles is 0, the inputs
+ * and products of a block fill about the whole second-level cache. They are then transferred, because only
+ * half of that cache is free for them. Otherwise they are transferred only if the image itself is larger than
+ * the second-level cache (measured). */
 static double strassen_passed(const Target *t, double points, double tiles, double in, double out,
                               double image) {
   const Blocking *most = &t->blocking;
@@ -250,7 +253,8 @@ Cycles cost_strassen(const Target *t, const Correlation *k, int parts, int64_t b
 Cycles cost_weights(const Target *t, const Correlation *k) {
   const double large = vectors(k->l, t->lanes) * (double)k->s, small = vectors(k->s, t->lanes) * (double)k->l;
   const double elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
-  const bool whole = k->kernel[0] * k->kernel[1] == 1 && large <= small; /* stores are whole vectors */
+  const bool whole =
+      k->kernel[0] * k->kernel[1] == 1 && large <= small; /* whether all stores are whole vectors */
   return summed((Cycles){.products = cost_taps(k) * (double)k->groups * (large < small ? large : small) /
                                      t->fmas / t->rates->direct,
                          .transforms = whole ? t->rates->row_sum * (double)k->groups * large
@@ -266,7 +270,7 @@ Cycles cost_groups_weights(const Target *t, const Correlation *k) {
                .transforms = cost_taps(k) / (double)k->kernel[1] * sums + t->rates->lane_add * elements});
 }
 
-/* Cycles to transform an image's tiles to points, and to add up their products. */
+/* For a weight gradient: cycles to transform the tiles of an image to points, and to sum their products. */
 static Cycles winograd_sums(const Target *t, const Correlation *k, int m) {
   const Tiles all = all_tiles(k, m);
   const double groups = (double)k->groups, large = groups * vectors(k->l, t->lanes),
@@ -276,7 +280,7 @@ static Cycles winograd_sums(const Target *t, const Correlation *k, int m) {
                                 all.transform * all.points / 36};
 }
 
-/* Cycles to transform sums to gradients. */
+/* For a weight gradient: cycles to transform the sums back, and to add them to the gradient. */
 static double winograd_joined(const Target *t, const Correlation *k, int m) {
   const double elements = (double)(k->groups * k->l * k->s * k->kernel[0] * k->kernel[1]);
   return t->rates->joined_point * all_tiles(k, m).points * (double)(k->groups * k->s) *
@@ -328,8 +332,8 @@ Cycles cost_rows(const Target *t, const Correlation *k, bool spread, bool turned
   return summed(c);
 }
 
-/* Cycles to load and store the gradients if they are in memory. If the gradients are in a cache, they are
- * loaded during the additions and cost nothing. */
+/* Cycles to load and store the gradients if they are in memory. If the gradients are in a cache, loading and
+ * storing them overlaps with the additions and costs nothing. */
 double cost_gradient_sums(const Target *t, const Correlation *k, int64_t net_bytes) {
   return net_bytes > t->l3 / 2 ? 2 * weight_bytes_of(k) / t->memory_rate : 0;
 }
@@ -390,9 +394,9 @@ Cycles cost_together(const Target *t, int64_t macs, int64_t own_bytes, int64_t b
   return summed(c);
 }
 
-/* Sums of quarters of the weights (in weight gradients, of the products) are computed once per batch, sums of
- * quarters of the values once per image. In input gradients the sums of the weights take longer, because the
- * sums of a panel exceed the first-level cache. */
+/* Strassen adds quarters of the matrices. Quarters of the weights (in a weight gradient: of the products) are
+ * added once per batch, quarters of the values once per image. In an input gradient, the additions of the
+ * weights take longer, because the sums of a panel do not fit in the first-level cache. */
 Cycles cost_dense_strassen(const Target *t, const Node *node, int64_t batch, int64_t net_bytes) {
   const Family family = node->op->family;
   const Node *forward = node_forward(node);
@@ -402,7 +406,8 @@ Cycles cost_dense_strassen(const Target *t, const Node *node, int64_t batch, int
   const int64_t unit = 2 * (family == FAMILY_DENSE         ? STRASSEN_VECTORS * (int64_t)t->lanes
                             : family == FAMILY_DENSE_INPUT ? t->blocking.dense_rows
                                                            : 1),
-                images = ceil_divide(batch, unit) * unit; /* includes the zeros that fill tiles */
+                images = ceil_divide(batch, unit) *
+                         unit; /* number of images, including images of zeros that fill the last tile */
   Cycles c = {.products =
                   7.0 / 8 * macs * (double)images / (double)batch / t->lanes / t->fmas / t->rates->together,
               .transforms = each * macs / t->lanes / (double)batch + 8 * (inputs + units) / t->lanes};

@@ -8,53 +8,61 @@
 typedef struct Cycles {
   double products;   /* cycles of multiply-adds */
   double transforms; /* cycles of other computations, and of stores of partial vectors */
-  /* cycles of loads of weights (in cost_stream also of values), in parallel with the products */
+  /* cycles to load weights (in cost_stream also values); the loads overlap with the products */
   double memory;
   double total;
   int64_t weight_bytes; /* size of the packed weights */
-  const char *from;     /* the memory from which weights are loaded: "memory" */
+  const char *from;     /* the memory from which weights are loaded: "memory", or the name of a cache */
 } Cycles;
 
-/* Adds the load time of own_bytes of weights to known products and transforms, and sets the total. */
+/* Sets the load time of own_bytes bytes of weights, and the total; `products` and `transforms` must be
+ * set. */
 Cycles cost_with_weights(Cycles, const Target *, int64_t own_bytes, int64_t weight_bytes);
-/* weight_bytes: bytes of all weights of the net, which determine the cache level of a layer's weights. */
+/* In all functions, weight_bytes is the size of all weights of the net. It determines the cache level of a
+ * layer's weights. */
 Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
-/* The cost with tile registers, computed from the cost of the float kernel. products: cycles of the products
- * in tile registers. */
+/* The cost of a kernel with tile registers. floats: the cost of the float kernel; products: cycles of the
+ * products in tile registers. */
 Cycles cost_tiles(Cycles floats, const Target *, const Correlation *, double products);
-/* Like cost_tiles, for a kernel that copies no values. */
+/* Like cost_tiles, for a kernel that does not copy values. */
 Cycles cost_pair_tiles(Cycles floats, const Target *, double products);
-/* The cost if words of two bf16 numbers are multiplied, computed from the cost of the float kernel. */
+/* The cost of a kernel that multiplies words of two bf16 numbers. floats: the cost of the float kernel. */
 Cycles cost_pairs(Cycles floats, const Target *);
-/* A convolution after nearest upsampling by these factors, computed from the smaller image. */
+/* A convolution after nearest upsampling by these factors; the kernel reads the image before the
+ * upsampling. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
 Cycles cost_phases(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed convolution, phase by phase */
 Cycles cost_joined(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed convolution, all phases together */
-Cycles cost_groups(const Target *, const Correlation *,
-                   int64_t weight_bytes); /* narrow groups, with diagonals (conv_groups.c) */
-/* A convolution with vectors of output columns; `outputs` lanes are stored one by one. */
+Cycles
+cost_groups(const Target *, const Correlation *,
+            int64_t weight_bytes); /* a convolution with groups narrower than a vector (conv_groups.c) */
+/* A convolution with vectors of output columns, whose `outputs` outputs are stored one by one. */
 Cycles cost_columns(const Target *, const Correlation *, int64_t outputs, int64_t weight_bytes);
 Cycles
 cost_winograd(const Target *, const Correlation *, int m, int64_t batch,
-              int64_t weight_bytes); /* tiles of m outputs on each axis on which the kernel is longer than 1;
-                                        batch: images for which weights are packed once, 0: packed earlier */
+              int64_t weight_bytes); /* m: number of outputs of a tile along each axis on which the kernel is
+                                        longer than 1; batch: number of images for which weights are packed
+                                        once; 0: the weights are packed before the call */
 Cycles cost_strassen(const Target *, const Correlation *, int parts, int64_t batch,
                      int64_t weight_bytes); /* batch: as in cost_winograd */
-Cycles cost_groups_weights(const Target *,
-                           const Correlation *); /* a weight gradient of narrow groups, with diagonals */
+Cycles cost_groups_weights(
+    const Target *,
+    const Correlation *); /* a weight gradient with groups narrower than a vector (conv_groups_weights.c) */
 Cycles cost_weights(const Target *, const Correlation *); /* a weight gradient, tap by tap */
 Cycles cost_winograd_weights(const Target *, const Correlation *,
                              int m); /* a weight gradient, with Winograd */
-/* `cycles` of a Schedule without its own model: from the kernel's multiply-adds, weights and values. */
+/* For schedules without their own model: the cost computed from the kernel's multiply-adds, weights and
+ * values. May be used as Schedule.cycles. */
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
-/* Cycles to store and load `bytes` bytes per image if a batched kernel needs the values of all images. For
- * images one by one there is no such cost, because an image's values are used while they are cached. */
+/* Cycles per image to store and load values of `bytes` bytes for a batched kernel, which needs the values of
+ * all images. If images are computed one by one, this costs nothing, because the values of an image are used
+ * while they are in a cache. */
 double cost_passed(const Target *, double bytes, int64_t batch);
 /* Cycles per image of a batched convolution, or of its input gradient. spread: the kernel computes the input
- * side; turned: weights are permuted first. */
+ * side; turned: the kernel permutes the weights first. */
 Cycles cost_rows(const Target *, const Correlation *, bool spread, bool turned, int64_t batch,
                  int64_t weight_bytes);
 Cycles cost_rows_weights(const Target *, const Correlation *, int64_t batch,
@@ -65,19 +73,21 @@ Cycles cost_winograd_rows(const Target *, const Correlation *, int m, bool packs
                           int64_t weight_bytes);
 Cycles cost_winograd_rows_weights(const Target *, const Correlation *, int m, int64_t batch,
                                   int64_t weight_bytes);
-/* For a weight gradient: the number of rows of an image's transformed tiles that fit in the second-level
- * cache, and the number of images whose transformed tiles fit in a quarter of the last-level cache. */
+/* For a weight gradient with Winograd. cost_winograd_lines: number of rows of tiles of an image whose points
+ * fit in the second-level cache. cost_winograd_images: number of images whose points fit in a quarter of the
+ * last-level cache. */
 int64_t cost_winograd_lines(const Target *, const Correlation *, int m);
 int64_t cost_winograd_images(const Target *, const Correlation *, int m, int64_t batch);
 double cost_gradient_sums(const Target *, const Correlation *,
                           int64_t weight_bytes); /* cycles to load and store weight gradients */
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes,
-                   int64_t weight_bytes); /* any other kernel: loads own_bytes of weights, and value_bytes */
+                   int64_t weight_bytes); /* any other kernel, which loads own_bytes bytes of weights and
+                                             value_bytes bytes of values */
 Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t batch,
                      int64_t weight_bytes); /* cycles per image of a batched dense layer */
 /* Cycles per image of a batched dense layer in training, with Strassen. */
 Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch, int64_t weight_bytes);
-/* Adds a line to --emit=schedule with the fraction of taps on padding, which schedules skip. */
+/* Adds a line to --emit=schedule: the fraction of the taps that are in the padding and are skipped. */
 void cost_padding_detail(Lower *, const Correlation *);
 
 #endif

@@ -37,8 +37,9 @@ static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch)
              MORE * (double)(rows->h * runs) * product_cycles(rows->columns);
 }
 
-/* For a single tile that is the map's only row: widens the blocks until blocks at equal distances end exactly
- * at the end of the row. If there is no such width, the row is divided into tiles of two blocks. */
+/* For a map of one row that is a single tile: widens the blocks until the last of several blocks at equal
+ * distances ends exactly at the end of the row. If there is no such width, the row is divided into tiles of
+ * two blocks. */
 static void row_blocks(MatrixMap *m) {
   for (int64_t columns = m->columns; columns <= MATRIX_ROWS && m->blocks > 1; columns++)
     if ((m->w - columns) % (m->blocks - 1) == 0) {

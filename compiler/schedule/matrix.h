@@ -5,8 +5,8 @@
  * registers are summed at the same time: up to four blocks of one vector of channels, or two blocks of two
  * vectors. These blocks are in adjacent rows of the map, or in one row if the map has only one row. All
  * blocks of a layer have the same number of columns, because loading another register shape takes 150 cycles.
- * If the length of a row is not a multiple of this number, its last block overlaps the block before it; the
- * first `skip` columns of the last block are then not stored.
+ * If the length of a row is not a multiple of this number of columns, the last block of the row overlaps the
+ * block before it; the first `skip` columns of the last block are then not stored.
  *
  * A small map is one tile: the rows of its padded input are `pitch` columns apart and are processed as a
  * single row. Columns of this row that are not part of a row of the map are not stored. */
@@ -19,7 +19,8 @@ enum {
   MATRIX_ROWS = 16,
   MATRIX_LANES = 16,
   MATRIX_SUMS = 4
-}; /* rows and lanes of a register; registers for the sums of a tile */
+}; /* MATRIX_ROWS, MATRIX_LANES: rows and lanes of a register; MATRIX_SUMS: number of registers for the sums
+      of a tile */
 
 typedef struct MatrixSpan { /* tiles on an axis: `count` tiles from sum `first` on, `step` sums apart; a tile
                                has `blocks` blocks, and its first `skip` columns are not stored */
@@ -29,7 +30,8 @@ typedef struct MatrixSpan { /* tiles on an axis: `count` tiles from sum `first` 
 typedef struct MatrixMap {
   int64_t h, w, parts[2]; /* h, w: rows and columns of sums; parts: number of sums along each axis that are
                              pooled to one output */
-  int64_t columns, blocks, apart; /* apart: columns from a block to the next block of a row */
+  int64_t columns, blocks, apart; /* columns: number of columns of a block; blocks: number of blocks of a
+                                     tile; apart: columns from a block to the next block of a row */
   int64_t pitch, spare; /* pitch: columns from row to row if the map is small, otherwise 0; spare: number of
                            columns of the last block that are after the end of a small map */
   int vectors;
@@ -58,8 +60,8 @@ typedef void MatrixSum(const void *context, const Ix *u, const Ix *q, const Ix *
 void matrix_groups(Nest *, const MatrixMap *, int64_t blocks, int64_t vectors, MatrixSum,
                    const void *context);
 
-/* The functions that compute tiles. The indices are those of the spans outer[] and inner[]. NULL: there are
- * no such tiles. */
+/* The functions that compute tiles: fn[i][j] computes the tiles of the spans outer[i] and inner[j]. NULL:
+ * there are no such tiles. */
 typedef struct MatrixFns {
   NestFn *fn[2][2];
 } MatrixFns;

@@ -8,13 +8,14 @@
  * microsecond.
  */
 enum {
-  TEAM_CYCLES = 1 << 16,   /* 15 microseconds */
-  KERNEL_CYCLES = 8000,    /* overhead per kernel, in addition to its work: the threads wait, and half of its
-                              inputs are in the other core's cache. Measured: DS-CNN with 12 kernels takes 36
-                              microseconds on one thread, 60 on two (Xeon, AVX-512) */
-  PARALLEL_MACS = 1 << 12, /* half a microsecond. The cost of barriers is not included, because the team waits
-                              before and after every layer anyway. In a smaller loop, the second thread saves
-                              less time than is needed to move the values to the cache of its core */
+  TEAM_CYCLES = 1 << 16,   /* overhead of a team per call, with a margin: about 15 microseconds */
+  KERNEL_CYCLES = 8000,    /* overhead of a team per kernel: the threads wait, and half of the kernel's inputs
+                              are in the other core's cache. Measured: DS-CNN with 12 kernels takes 36
+                              microseconds on one thread, and 60 on two threads (Xeon, AVX-512) */
+  PARALLEL_MACS = 1 << 12, /* minimum multiply-adds per lane of a parallel loop: about half a microsecond.
+                              With fewer multiply-adds, the second thread saves less time than is needed to
+                              move the values to the cache of its core. The cost of barriers is not included,
+                              because the team waits before and after every layer anyway */
 };
 
 /* Whether a team makes the net faster. The multiply-adds and the loading of weights overlap, so the net takes

@@ -53,7 +53,7 @@ static Lower *lowered(Arena *arena, const Kernel *kernel, const Target *target, 
 }
 
 /* Lowers the kernel again, without the proposal that could not be proved: either the kernel's result gets
- * separate memory, or its gradient is added to the gradient in memory and does not overwrite it. */
+ * separate memory, or the kernel adds its gradient to the gradient in memory instead of overwriting it. */
 static Lower *lowered_otherwise(Arena *arena, const Kernel *kernel, const Target *target,
                                 const LowerOptions *options) {
   LowerOptions added = *options;

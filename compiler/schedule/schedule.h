@@ -11,30 +11,32 @@
 #include "schedule/float/winograd.h"
 #include "schedule/parallel.h"
 
-/* Choices of one schedule: its tile sizes, or the variants that --tune measures. */
+/* Choices of one schedule: its possible sizes, or the variants that --tune measures. */
 enum { MOST_CHOICES = 24 };
 typedef struct Choices {
   int n;
   Choice choice[MOST_CHOICES];
 } Choices;
 void choices_add(Choices *, Choice); /* choices beyond MOST_CHOICES are ignored */
-/* adds only the given choice; may be used as a schedule's `variants` */
+/* For a schedule's `variants`: adds only the given choice. */
 void choices_itself(const Lower *, const Choice *, Choices *);
 void choices_by_tiles(const Lower *, const Choice *,
-                      Choices *); /* the given choice, and its copies with blocks of 32 to 256 tiles */
+                      Choices *); /* adds the given choice, and copies of it with blocks of 32 to 256 tiles */
 
 /* Members may be omitted (0 or NULL); their comments state the default. */
 typedef struct Schedule Schedule;
 struct Schedule {
-  const char *name;        /* "direct": in --emit=schedule */
-  const char *tuning_name; /* "direct": one word of a file of measured choices; NULL: never measured */
-  unsigned families;       /* FAMILY_BIT of each family whose kernels the schedule computes */
-  const char *transforms;  /* the label of Cycles.transforms in the schedule's listing; NULL: "transforms" */
+  const char *name; /* "direct": in --emit=schedule */
+  const char
+      *tuning_name;  /* "direct": the name in a file of measured choices, one word; NULL: never measured */
+  unsigned families; /* FAMILY_BIT of each family whose kernels the schedule computes */
+  const char *transforms; /* the label of Cycles.transforms in the schedule's listing; NULL: "transforms" */
 
   /* Whether the schedule supports this kernel of its families; NULL: all kernels that are not batched. */
   bool (*takes)(const Lower *);
-  /* Whether the plan rules this schedule out, because the plan batches the kernel or does not batch it. The
-   * schedule is then listed for comparison, but never chosen. NULL: false for every kernel */
+  /* Whether the plan excludes this schedule: the schedule is batched and the plan does not batch the kernel,
+   * or the reverse. The schedule is then listed for comparison, but never chosen. NULL: false for every
+   * kernel */
   bool (*compared)(const Lower *);
   /* The schedule's possible sizes, as choices that the cost model ranks; NULL: the schedule has no sizes. */
   void (*sizes)(const Lower *, Choices *);
@@ -42,7 +44,8 @@ struct Schedule {
   const char *(*refused)(const Lower *,
                          const Choice *); /* why a choice is not possible; NULL: all are possible */
   Cycles (*cycles)(const Lower *, const Target *, const Choice *);
-  WinogradError (*error)(const Lower *, const Choice *); /* NULL: rounds like the reference loops */
+  WinogradError (*error)(const Lower *,
+                         const Choice *); /* rounding error; NULL: rounds like the reference loops */
   /* Builds the nest of l->node for l->target with l->choice, or returns false before it has built anything.
    * NULL: the operator's own nest. */
   bool (*build)(Lower *);
@@ -58,8 +61,8 @@ struct Schedule {
 #define SCHEDULE(name) extern const Schedule schedule_##name;
 #include "schedule/registry.def"
 #undef SCHEDULE
-extern const Schedule
-    schedule_plain; /* the operator's own nest, if no other schedule supports the kernel; not in the table */
+extern const Schedule schedule_plain; /* the operator's own nest, used if no other schedule supports the
+                                         kernel; not in the table */
 /* In the order in which candidates are listed; NULL at the end. */
 extern const Schedule *const schedule_registry[];
 const Schedule *schedule_named(const char *tuning_name); /* the first schedule with that name, or NULL */

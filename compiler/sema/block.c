@@ -170,8 +170,8 @@ static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def
   return *ok ? arena_printf(s->arena, "%s.", found->full) : NULL;
 }
 
-/* The result of a block that is not expanded, because of an error, or because the call is in a block that is
- * checked without an application: poison, a value that causes no further errors. */
+/* The result of a block that is not expanded: poison, a value that causes no further errors. A block is not
+ * expanded after an error, and not in a block that is checked without an application. */
 static Made block_unknown(Sema *s, Span span) { return (Made){.value = value_poison(s, span)}; }
 
 Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value,

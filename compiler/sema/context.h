@@ -53,7 +53,8 @@ typedef struct BlockDef {
   bool active;           /* being expanded now */
   bool used;             /* reachable from the net */
   bool broken;           /* recursive, and the recursion was reported */
-  int color, height;     /* color: used to find cycles; height: nesting depth of this and its inner blocks */
+  int color, height;     /* color: used to find cycles; height: nesting depth of this block and of the blocks
+                            that it applies */
 } BlockDef;
 
 /* ---- names of layers (layer_names.c) ---- */
@@ -81,8 +82,8 @@ typedef struct LayerName {
 typedef struct CallName {
   const char *assigned;
   Naming *naming;
-} CallName; /* the statement's name if this layer gets it; NULL: the layer gets a default name with the next
-               number that `naming` counts */
+} CallName; /* assigned: the statement's name if this layer gets it. NULL: the layer gets a default name with
+               the next number that `naming` counts */
 Naming *naming_inner(Sema *, const Naming *, const char *name); /* a Naming for the names inside of `name` */
 /* The full name of a call of the operator or block `what`. *share: the full name of the layer or block that
  * owns the parameters, or NULL. */
@@ -92,7 +93,8 @@ bool naming_add(Sema *, const Naming *, LayerName); /* false after a clash, whic
 const LayerName *naming_find(const Sema *, const char *full);
 void names_check(Sema *); /* reports names of ports or weights that are equal as C identifiers */
 
-/* The calls whose result got a name (Const.origin). If the name is e, this resolves e.c1 and weights=e. */
+/* The calls whose result got a name (Const.origin). For a value with the name e, Origin resolves e.c1 and
+ * weights=e. */
 typedef struct Origin {
   const Scope *members; /* if the chain has exactly one block: the names in this block; else NULL */
   const char *layer;    /* the layer, block application or prefix with the value's name; or NULL */
@@ -126,14 +128,14 @@ struct Sema {
   VEC(Scope *) files; /* in the order of program->files */
   Table blocks;
   VEC(BlockDef *) block_list;
-  Table layers;       /* by C name: LayerName */
-  Table applications; /* by name: LayerName */
+  Table layers;       /* maps a C name to its LayerName */
+  Table applications; /* maps a name to its LayerName */
   Table prefixes;     /* names that statements gave to several layers */
   Const current;      /* the current value; NONE before the first input */
   const Stmt *output, *labels, *train;
   int train_order;  /* the train block sees names of the net's scope up to this position */
   VEC(Span) damage; /* source ranges of syntax errors; errors that may follow from them are not reported */
-  VEC(StmtResult) results; /* by statement, for warnings about unused values */
+  VEC(StmtResult) results; /* one per statement, for warnings about unused values */
   Span clash;              /* position of the last reported name clash */
   const Call *applying;    /* the operator whose arguments are being bound */
   const Node *applied_to;  /* the input of that operator */
@@ -145,10 +147,11 @@ struct Sema {
   int64_t steps, napplications;
   double bytes, macs; /* bytes of all values and weights; multiply-adds of all layers */
 };
-bool damage_mentions(const Sema *, const char *name); /* whether the name follows a syntax error on a line */
+bool damage_mentions(const Sema *, const char *name); /* whether the name follows a syntax error on the same
+                                                         line */
 /* Whether the parser reported an error in that range, so that a statement is missing. */
 bool damage_within(const Sema *, uint32_t file, uint32_t start, uint32_t end);
-bool sema_step(Sema *, Span, const Site *); /* counts work; false above the limit, which is reported once */
+bool sema_step(Sema *, Span, const Site *); /* counts one step; false (reported once) after too many */
 
 /* ---- constant values (value.c, constants.c, describe.c) ---- */
 typedef struct Choices {
@@ -226,7 +229,7 @@ typedef enum AdviceKind {
   ADVICE_AUGMENT,
   ADVICE_SETTING
 } AdviceKind;
-/* Advice about a foreign word, or NULL. drop: the fix is to remove the argument. */
+/* Advice about a foreign word, or NULL. *drop: whether the fix is to remove the argument. */
 const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
 /* Like name_meant, but if there is advice about the word, similar names are not considered. */
 const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
@@ -268,7 +271,7 @@ void losses_read(Sema *, const Frame *, const Expr *, Training *);
 void warn_unused_values(Sema *);
 void check_states(Sema *);
 void check_front_end(Sema *);              /* called after the train block is read */
-bool stops_training(Sema *, const Node *); /* whether check_front_end reports the node, or one before it */
+bool stops_training(Sema *, const Node *); /* whether check_front_end reports it or a node before it */
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
 

@@ -344,7 +344,8 @@ static Const default_list(Arena *arena, const char *text) {
   return (Const){.kind = CONST_LIST, .n = items.n, .items = items.data, .i = items.n};
 }
 
-/* The initialization in a default such as normal(1); arguments that it omits get their own defaults. */
+/* The initialization in a default such as normal(1); arguments that this text omits get their own
+ * defaults. */
 static Const default_init(Sema *s, const char *text) {
   const size_t length = strcspn(text, "(");
   const char *name = arena_copy(s->arena, text, length);
@@ -357,8 +358,8 @@ static Const default_init(Sema *s, const char *text) {
   return (Const){.kind = CONST_CALL, .span = NO_SPAN, .s = name, .n = n, .items = arg};
 }
 
-/* The default value of a parameter. If the default is the name of another parameter ("kernel"), it is that
- * parameter's value; the default "" means that there is no value. */
+/* The default value of a parameter. If the default is the name of another parameter ("kernel"), the result is
+ * that parameter's value. The default "" means that there is no value. */
 Const param_default(Sema *s, const char *what, const Param *p, const Param *table, const Const *bound) {
   if (p->value[0] == 0) return (Const){.kind = CONST_NONE};
   for (int i = 0; table[i].name; i++)

@@ -407,7 +407,7 @@ static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   case STMT_IF: if_expand(s, frame, stmt); break;
   case STMT_INPUT:
     if (frame->net) input_make(s, frame, stmt);
-    break; /* outside the net, the parser reports inputs */
+    break; /* the parser reports inputs outside of the net */
   case STMT_OUTPUT:
     if (frame->net) output_make(s, frame, stmt);
     break;
@@ -420,8 +420,8 @@ static void stmt_expand(Sema *s, const Frame *frame, const Stmt *stmt) {
   }
 }
 
-/* A syntax error in this range may have hidden statements: after it, the current value is unknown, and
- * unknown names are not reported. */
+/* A syntax error in this range may have hidden statements. After such an error, the current value is unknown,
+ * and unknown names are not reported. */
 static void gap_expand(Sema *s, const Frame *frame, uint32_t file, uint32_t start, uint32_t end) {
   if (s->damage.n == 0 || !damage_within(s, file, start, end)) return;
   s->current = value_poison(s, (Span){file, start, end});

@@ -27,8 +27,8 @@ static const char *normal_form(Arena *arena, const char *word) {
 
 /* ---- names ---- */
 
-/* A word in normal form. If the table has several rows for a word, the first row whose name is expected at
- * that place is used. */
+/* word: a foreign word in normal form; here: a name of the language. If the table has several rows for a
+ * word, the first row is used whose name is permitted at the word's place in the program. */
 typedef struct ForeignName {
   const char *word, *here;
 } ForeignName;
@@ -267,7 +267,7 @@ static const ForeignName same[] = {
     {"float", "f32"},
 };
 
-/* Foreign words without a counterpart, which must not be taken for misspelled names. */
+/* Foreign words without a counterpart, which must not be mistaken for misspelled names. */
 static const char others[] =
     "celu crelu rrelu glu reglu geglu swiglu softmin softsign logsigmoid hardtanh tanhshrink "
     "minpool maxunpool batchrenorm l1norm rmsnorm "
@@ -311,7 +311,7 @@ void name_suggest(Arena *arena, Diag *diag, Span span, const char *word, const c
 
 /* ---- advice ---- */
 
-/* drop: the fix is to remove the argument */
+/* drop: whether the fix is to remove the argument */
 typedef struct Advice {
   AdviceKind kind;
   const char *word, *text;

@@ -148,7 +148,7 @@ static bool gradient_reaches(const LossReading *r, const LossUse *use) {
   const Loss *parts = loss_parts(use->op);
   const Node *stops = gradient_stopped_by(
       r, output->node, absorbs_output(parts, output->node) || inside_of(parts, output->node));
-  if (!stops || stops_training(r->s, stops)) return true; /* check_front_end reports a trained layer */
+  if (!stops || stops_training(r->s, stops)) return true; /* check_front_end reports this error */
   Diag *diag = diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
                            "the loss of output '%s' trains nothing: no gradient passes through %s",
                            output->name, stops->op->name);
@@ -157,7 +157,7 @@ static bool gradient_reaches(const LossReading *r, const LossUse *use) {
   return false;
 }
 
-/* The operands of a loss. */
+/* Stores the operands of a loss in `in`, and returns their number. */
 static int operands_of(const LossReading *r, const LossUse *use, Node **in) {
   int n = loss_operands(loss_parts(use->op), graph_port(r->s->graph, use->port)->node, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(r->s->graph, use->more[i])->node;
@@ -228,7 +228,7 @@ static double weight_of_loss(const LossReading *r, const Op *op, const Argument 
   return const_is_number(&weight) ? weight.f : 1;
 }
 
-/* Sets the ports of further values of a loss: deltas, boxes. */
+/* Sets the ports of the other values of a loss, such as deltas and boxes. */
 static void extra_ports_read(const LossReading *r, LossUse *use, const Bound *bound) {
   use->nmore = bound->values.n;
   use->more = NEW_ARRAY(r->s->arena, int, bound->values.n + 1);

@@ -185,8 +185,8 @@ static void integer_outputs_convert(Graph *graph) {
   }
 }
 
-/* Nets that detect objects may have other shapes in training: building the training graph reports layers that
- * do not accept these shapes. */
+/* Nets that detect objects may have other shapes in training. Builds the training graph, because this reports
+ * the layers that do not accept these shapes. */
 static void training_check(Sema *s) {
   const Graph *graph = s->graph;
   if (!graph->training || !graph->training->objects || diags_mistakes(s->diags)) return;

@@ -68,7 +68,7 @@ void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value
 typedef struct Definition {
   Span span, whole;
   bool in_round;
-} Definition; /* the name; the whole statement */
+} Definition; /* span: the name; whole: the statement */
 
 /* Finds the definition of a name in a body, including branches and repeats. */
 static bool definition_find(const Body *body, const char *name, bool in_round, Definition *found) {

@@ -80,7 +80,7 @@ static void block_register(Sema *s, const Scope *file, int order, const Block *b
   }
   BlockDef *def = NEW(s->arena, BlockDef);
   *def = (BlockDef){.block = block, .file = file, .order = order, .in_main = in_main};
-  def->used = before || name_is_reserved(block->name.s); /* no warning that the block is unused */
+  def->used = before || name_is_reserved(block->name.s); /* suppresses the warning that the block is unused */
   vec_push(s->arena, s->block_list, def);
   if (!before) table_set(s->arena, &s->blocks, block->name.s, def);
 }

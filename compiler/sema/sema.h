@@ -35,7 +35,7 @@ typedef struct SemaOptions {
   const char **labels_file; /* set to the path of the label file, for -MD; may be NULL */
   SemaRecord *record;       /* receives the results for editors, or NULL */
   Precision precision;      /* --precision: for layers whose precision the program does not state */
-  bool streams;             /* for --stream and --slide */
+  bool streams;             /* the net is compiled for --stream or --slide */
 } SemaOptions;
 
 /* The keys of a train block in order, with defaults and descriptions; NULL after the last. */

@@ -239,7 +239,8 @@ static bool has_pixels(const Graph *graph, const LossUse *use) {
   return shape.rank == 3 && shape.dim[0] * shape.dim[1] > 1;
 }
 
-/* The metrics that fit the prediction of a loss: metrics for classes, a class per pixel, or numbers. */
+/* The kind of metrics that fits the prediction of a loss: metrics of classes, of a class per pixel, or of
+ * numbers. */
 static MetricCode loss_measure(const Graph *graph, const LossUse *use) {
   if (use->op->traits.class_target) return has_pixels(graph, use) ? METRIC_PIXELS : METRIC_CLASSES;
   return METRIC_VALUES;
@@ -479,7 +480,8 @@ static void smoothing_check(const Reading *r) {
 }
 
 /* ---- steps: several calls per sample ---- */
-/* Number of nodes of a call in training, including the states that keep=true will add. */
+/* Number of nodes of a call in training, including the states that keep=true will add. *states: becomes true
+ * if the net has states. */
 static int64_t nodes_of_call(const Graph *graph, bool *states) {
   int64_t nodes = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -491,7 +493,7 @@ static int64_t nodes_of_call(const Graph *graph, bool *states) {
   return nodes;
 }
 
-/* Reports augmentations of images: they would have to change the images of all calls in the same way.
+/* Reports augmentations of images, because they would have to change the images of all calls in the same way.
  * Augmentations that do not fit the shape of the input were reported before. */
 static void steps_check_augment(const Reading *r) {
   const Training *t = r->training;
@@ -508,7 +510,7 @@ static void steps_check_augment(const Reading *r) {
   }
 }
 
-/* Reports losses of objects, and losses such as dice, which need sums over all pixels of an image. */
+/* Reports losses of objects, and losses that need sums over all pixels of an image, such as dice. */
 static void steps_check_losses(const Reading *r) {
   const Training *t = r->training;
   for (int i = 0; i < t->losses.n; i++) {

@@ -5,7 +5,7 @@
 
 /* ---- values without effect ---- */
 
-/* By node id: the first statement whose result is this node. */
+/* An array indexed by node id: the first statement whose result is the node, or NULL. */
 static const StmtResult **results_find(const Sema *s) {
   const StmtResult **of = NEW_ARRAY(s->arena, const StmtResult *, s->graph->nodes.n);
   for (int i = s->results.n - 1; i >= 0; i--) of[s->results.data[i].node->id] = &s->results.data[i];
@@ -99,8 +99,8 @@ static bool is_trained(const Node *node) {
   return false;
 }
 
-/* By node id: the nearest trained layer before the node; NULL: there is none. past: also before other front
- * ends. */
+/* An array indexed by node id: the nearest trained layer before the node; NULL: there is none. past: also
+ * searches before other front ends. */
 static const Node **trained_before(Sema *s, bool past) {
   const Graph *graph = s->graph;
   const Node **before = NEW_ARRAY(s->arena, const Node *, graph->nodes.n + 1);

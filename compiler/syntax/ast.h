@@ -8,7 +8,7 @@
 #include "base/diag.h"
 
 /* Maximum bytes of a name or a label. C compilers need not support strings of more than 4095 characters, and
- * a byte may need four (an octal escape). */
+ * a byte may need four characters (an octal escape). */
 enum { MOST_NAME = 1000 };
 typedef struct Ident {
   const char *s;
@@ -121,7 +121,7 @@ typedef struct Stmt {
                         list or string */
   const Body *body, *otherwise; /* STMT_REPEAT, STMT_IF; `else if` is a body with one STMT_IF */
   Ident type;
-  Arguments args; /* type, args: of STMT_INPUT, as u8 (type.s NULL: none) and (layout=chw) */
+  Arguments args; /* STMT_INPUT: type: the word after `as` (s NULL: none); args: such as (layout=chw) */
   int noutputs;
   const OutputItem *output; /* STMT_OUTPUT */
   Arguments settings;       /* STMT_TRAIN: NAME = expr, in order */

@@ -66,8 +66,8 @@ static void dimensions_rule(Diag *diag) {
             "list: [h, w]");
 }
 
-/* Adds help: for 28X28, to write 28x28; for 28xside, to write [28, side]; for other words, the general
- * rule. */
+/* Adds help. For 28X28, the help is to write 28x28; for 28xside, to write [28, side]; for other words, it is
+ * the general rule. */
 static void dimensions_help(const Parser *p, Diag *diag, const char *word, Span span) {
   Text dims = {.arena = p->arena}, list = {.arena = p->arena};
   bool digits_only = true;

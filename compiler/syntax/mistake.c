@@ -94,8 +94,8 @@ static const char *expectation(const Parser *p, const Expected *e) {
 
 /* ---- brackets ---- */
 
-/* The bracket that was probably left open: the one that a brace closed (see brackets_cut), or else the
- * innermost open bracket before the token found. */
+/* The bracket that was probably left open: the bracket that a brace closed (see brackets_cut) or, if there is
+ * none, the innermost open bracket before the token found. */
 static Opening open_bracket(const Parser *p, Span span) {
   if (p->dangling.kind) return p->dangling;
   for (int i = p->depth - 1; i >= 0; i--)

@@ -17,7 +17,7 @@ typedef struct Expected {
 } Expected;
 
 bool expects(const Expected *, const char *token);                        /* token: its name in parser.y */
-bool is_assigned(const Parser *, Span);                                   /* whether '=' follows */
+bool is_assigned(const Parser *, Span);                                   /* whether '=' follows the span */
 void syntax_advise(const Parser *, Diag *, Span found, const Expected *); /* adds a hint, often with a fix */
 void keyword_advise(const Parser *, Diag *, Span keyword); /* adds a hint about a keyword before an '=' */
 bool is_stray_comma(const Parser *, const Expected *);     /* a comma between or after statements */

@@ -77,7 +77,8 @@ const Expr *literal_float(Parser *, const char *digits, Span);
 const Expr *literal_dims(Parser *, const char *digits, Span);
 const Expr *literal_bad(Parser *, const char *word, Span); /* reports digits that are not a number */
 const Expr *literal_string(Parser *, Span with_quotes);
-const Expr *literal_single_quoted(Parser *, Span with_quotes); /* reported, then accepted */
+const Expr *literal_single_quoted(Parser *, Span with_quotes); /* reports the quotes, but accepts the
+                                                                  string */
 void literal_unterminated(Parser *, Span);
 
 /* ---- nodes (ast_build.c) ---- */

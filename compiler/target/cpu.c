@@ -9,15 +9,15 @@
 // Cortex-M55 and M85 process 8 bytes of a Helium vector per cycle. A load and a multiplication overlap by one
 // cycle, so a vector takes 1 to 2 cycles; the table has 1.5.
 //
-// Without DSP instructions, a pair of products is two multiplications, two additions and unpacking, mostly
-// shifts: gcc's code for RV32IMC has 6.9 instructions per product of a pointwise convolution, and 9 in the
-// reference schedule.
+// Without DSP instructions, a pair of products needs two multiplications, two additions, and instructions
+// that unpack the operands (mostly shifts). gcc's code for RV32IMC has 6.9 instructions per product of a
+// pointwise convolution; with the reference schedule, it has 9.
 //
-// AMD's Zen 4 executes a 64-byte vector in two halves: one multiply-add per cycle, with additions in other
-// units at the same time, one load per cycle, and a store every other cycle. So a product that Winograd or
-// Strassen saves is worth twice as many additions of a transform as on cores with full-width vectors. The
-// numbers of Zen 4 are fitted to the times that `cnnc --tune -v` prints for the pointwise layers of twelve
-// nets with all schedules and block sizes.
+// AMD's Zen 4 executes a 64-byte vector in two halves. In each cycle, it can start one multiply-add and one
+// load; it can start a store in every other cycle. Additions run in other units at the same time. So each
+// product that Winograd or Strassen saves may cost twice as many additions as on cores with full-width
+// vectors. The numbers of Zen 4 are fitted to the times that `cnnc --tune -v` prints for the pointwise layers
+// of twelve nets with all schedules and block sizes.
 #include "target/cpu.h"
 #include <stddef.h>
 #include <string.h>

@@ -35,25 +35,26 @@
  * direct_panel, direct_weights: smaller on CPUs with a smaller L2 cache, which must also have space for other
  * data.
  *
- * direct_sums: longer unrolled code is not faster than a loop over the taps, and compilers load inputs long
- * before their use and spill registers. On aarch64, for an 11x11 kernel and 3 channels, clang 22 spills 12
- * vectors in a loop and 22 in unrolled code; for a 5x5 kernel and 4 channels, 30 and 134. On AVX-512, with an
- * earlier clang, code with 726 unrolled multiply-adds was half as fast as a loop.
+ * direct_sums: longer unrolled code is not faster than a loop over the taps: compilers load inputs long
+ * before their use, and so spill registers. On aarch64, for an 11x11 kernel and 3 channels, clang 22 spills
+ * 12 vectors in the loop and 22 vectors in unrolled code. For a 5x5 kernel and 4 channels, it spills 30
+ * vectors in the loop and 134 in unrolled code. On AVX-512, with an earlier clang, code with 726 unrolled
+ * multiply-adds was half as fast as a loop.
  *
  * winograd_channels: with Winograd, 3x3 layers of 3 to 12 channels were 1.2x to 1.9x faster than direct
  * convolutions on AVX2, and 1.1x to 2.3x faster on AVX-512, where the cost model selects Winograd.
  *
- * winograd_block: a block is read back once, and should still be in the L2 cache. winograd_tiles: an image
- * with at most that number of tiles is one block, which reads all weights once. winograd_products: the
- * products of that number of channels are still in the cache when they are transformed to outputs.
- * winograd_input: a larger input does not stay in the L2 cache, half of which contains its transform.
- * winograd_weights: the bytes that a thread reads from the L3 cache in the time of three barriers, half a
- * microsecond each.
+ * winograd_block: a block is written and then read once, and should still be in the L2 cache when it is read.
+ * winograd_tiles: an image with at most this number of tiles is one block, which reads all weights once.
+ * winograd_products: the products of this number of channels are still in the cache when they are transformed
+ * to outputs. winograd_input: a larger input does not stay in the L2 cache, because its transform uses half
+ * of the cache. winograd_weights: the bytes that a thread reads from the L3 cache during three barriers of
+ * half a microsecond each.
  *
- * dense_depth, dense_packed: with 64-byte vectors the reused data fills the L1 cache.
+ * dense_depth, dense_packed: with 64-byte vectors, the reused weights fill the L1 cache.
  *
- * dense_vectors, dense_rows, gradient_rows, depthwise_pixels: sizes of register tiles, whose sums and
- * operands fit into the registers. */
+ * dense_vectors, dense_rows, gradient_rows, depthwise_pixels: the sums and operands of these register tiles
+ * fit into the registers. */
 #define BLOCKING(REGISTERS, L2, L3_RATE, STRASSEN_TILES)                                                     \
   {                                                                                                          \
       .direct_panel = LEAST(192 * KB, (L2) / 4 * 3),                                                         \
@@ -135,8 +136,8 @@ static const Rates measured = RATES(2, 4.1, 0.9), measured_avx2 = RATES(1, 2, 0.
   .bare = true
 
 /* Cortex-M55 and M85 with Helium vectors. Float code does not use vectors. int8 kernels use eight 16-byte
- * registers, either four of them for sums, or all for the operands of products that are summed across a
- * vector. */
+ * registers. Either four of these registers hold sums, or all hold operands of products that are summed
+ * across a vector. */
 #define HELIUM(LANES)                                                                                        \
   MICROCONTROLLER, .name = "armv8.1-m", .suffix = "m55", .lanes = (LANES), .fma = true,                      \
       .condition = "defined(__ARM_FEATURE_MVE)", .march_level = 3, .arch = "arm",                            \
@@ -415,7 +416,7 @@ static bool has_amx(void) {
 /* Requests permission from Linux to use tile registers. */
 static bool amx_permitted(void) {
 #if defined(__linux__) && defined(SYS_arch_prctl)
-  enum { REQUEST = 0x1023, TILES = 18 }; /* ARCH_REQ_XCOMP_PERM of asm/prctl.h, newer than some headers */
+  enum { REQUEST = 0x1023, TILES = 18 }; /* ARCH_REQ_XCOMP_PERM, which old versions of asm/prctl.h lack */
   return has_amx() && syscall(SYS_arch_prctl, REQUEST, TILES) == 0;
 #else
   return false;

@@ -6,30 +6,30 @@
 #include <stdint.h>
 
 /* Block sizes, and limits of unrolled code. Sizes of data are in bytes; such data should stay in a cache.
- * Fields marked "layout" determine the layout of packed weights. They are read from the row of the file's
- * widest target. */
+ * Fields marked "layout" determine the layout of packed weights; these fields are read from the row of the
+ * file's widest target. */
 typedef struct Blocking {
-  int64_t direct_panel;   /* layout: weights that the tiles of a direct convolution reuse */
-  int64_t direct_weights; /* maximum weights of a convolution whose outer loop is over rows */
+  int64_t direct_panel;   /* layout: bytes of weights that the tiles of a direct convolution reuse */
+  int64_t direct_weights; /* maximum bytes of weights of a convolution whose outer loop is over rows */
   int direct_sums;        /* maximum vector multiply-adds of unrolled code, with few input channels */
   int unrolled_taps;      /* maximum unrolled taps of a kernel row */
-  int edge_tiles; /* maximum number of tiles of a row that have separate calls; with more tiles, edges are
-                     computed pixel by pixel */
+  int edge_tiles; /* maximum number of tiles at the edges of a row, each with its own call; with more such
+                     tiles, edges are computed pixel by pixel */
   int64_t winograd_channels; /* layout: minimum number of input channels for Winograd */
-  int64_t winograd_block;    /* transformed inputs and products of a block of tiles */
+  int64_t winograd_block;    /* bytes of the transformed inputs and products of a block of tiles */
   int64_t winograd_tiles;    /* maximum tiles of an image in one block */
-  int64_t winograd_products; /* output channels whose products are kept at a time, if there are many blocks */
-  int64_t winograd_input;    /* the transform of a larger input prefetches its next lines */
-  int64_t winograd_weights;  /* maximum weights that each thread reads completely, to save barriers */
+  int64_t winograd_products; /* output channels whose products are kept at a time if there are many blocks */
+  int64_t winograd_input;    /* bytes; the transform of a larger input prefetches the input */
+  int64_t winograd_weights;  /* maximum bytes of weights that every thread reads, to save barriers */
   int64_t strassen_tiles;    /* tiles of a block with Strassen; 0: as with Winograd */
-  int64_t dense_depth;       /* inputs whose weights (two vectors each) the images of a batch reuse */
-  int64_t dense_packed; /* inference: inputs whose packed weights (dense_vectors each) the images reuse */
-  int dense_vectors;    /* inference: vectors of a register tile with packed weights */
-  int64_t rows_panel;   /* weights of a convolution that all images of a batch reuse */
-  int dense_rows;       /* training: rows of a register tile of two vectors */
-  int gradient_rows;    /* weight gradients: rows of a register tile of two vectors */
-  int depthwise_pixels; /* columns of a register tile of one vector and two rows */
-  int depthwise_sums;   /* maximum multiply-adds of a tile whose taps are all unrolled */
+  int64_t dense_depth;       /* inputs of a block; images reuse the block's weights (two vectors per input) */
+  int64_t dense_packed;      /* inference, packed weights: like dense_depth, with dense_vectors per input */
+  int dense_vectors;         /* inference: vectors of a register tile with packed weights */
+  int64_t rows_panel;        /* bytes of a convolution's weights that all images of a batch reuse */
+  int dense_rows;            /* training: rows of a register tile of two vectors */
+  int gradient_rows;         /* weight gradients: rows of a register tile of two vectors */
+  int depthwise_pixels;      /* columns of a register tile of one vector and two rows */
+  int depthwise_sums;        /* maximum multiply-adds of a tile whose taps are all unrolled */
 } Blocking;
 
 /* Throughput of schedules and cost of transforms, for the cost model. */
@@ -46,12 +46,12 @@ typedef struct Rates {
   /* fractions of load times during which the core computes nothing. strassen_loaded: while weights are loaded
    * from memory; strassen_first: while the first block reads the weights from the last-level cache */
   double strassen_loaded, strassen_first;
-  double packed_point;  /* cycles to transform the weights of two channels, per point */
+  double packed_point;  /* cycles to compute one transformed weight */
   double lane_store;    /* cycles to store a single lane of a vector */
   double lane_add;      /* cycles to add a single lane to memory */
   double row_sum;       /* cycles to load and store a vector of sums */
   double turned_weight; /* cycles to pack a weight, or to unpack a gradient */
-  double joined_point;  /* cycles to combine a vector of weight gradients, per point */
+  double joined_point;  /* cycles to combine a vector of weight gradients, per point of the transform */
   double gradients;     /* slowdown of weight gradients that are computed image by image, because they sum few
                            channels at a time */
   double gain;          /* a later candidate is chosen only if it needs less than this fraction of the first
@@ -108,10 +108,9 @@ typedef struct Target {
   AvxLevel avx;          /* the code needs a CPU with these features */
   A64Level arm;          /* the code needs an aarch64 CPU with these features */
   Dot dot;
-  bool for_int8,
-      for_bf16;     /* differs from the rows before it only in int8 models, or in nets with bf16 layers */
-  int march_level;  /* order within an architecture */
-  const char *arch; /* architecture of object files: "x86-64"; NULL: any */
+  bool for_int8, for_bf16; /* differs from the rows before it only for int8 models, or only for bf16 layers */
+  int march_level;         /* order within an architecture */
+  const char *arch;        /* architecture of object files: "x86-64"; NULL: any */
   const char *const *cross;     /* clang's options for cross-compiled objects; NULL: none */
   bool bare;                    /* no shared libraries */
   const struct Target *vectors; /* the target with vectors for int8 kernels, used if this is the file's only

@@ -1,12 +1,12 @@
 /* augment.c: Augmentation of one sample with its own random numbers. Consecutive geometric steps are merged
- * into one map from pixels of the result to pixels of the source, so that they resample an image only once.
- * The other steps change values. Each step has its own range of random numbers, so its draws do not depend on
- * those of other steps. */
+ * into one map from result pixels to source pixels. So the image is resampled only once for these steps. The
+ * other steps change values. Each step has its own range of random numbers, so that its results do not depend
+ * on other steps. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
 
-enum { DRAWS = 32 }; /* random numbers reserved for a step */
+enum { DRAWS = 32 }; /* number of random numbers reserved for each step */
 
 static int64_t elements(cnn_plane plane) { return (int64_t)plane.height * plane.width * plane.channels; }
 
@@ -72,21 +72,22 @@ cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uin
 }
 
 /* ---- geometry ----
- * A warp maps positions in the result to positions in the source. Positions are relative to the center and in
- * pixels of the first input. */
+ * A warp maps positions in the result to positions in the source. Positions are relative to the center of the
+ * plane. The unit is a pixel of the net's first input; warp_on converts a warp to another plane. */
 
 typedef struct Warp {
   double xx, xy, x, yx, yy, y;
 } Warp;
 static const Warp NOTHING = {1, 0, 0, 0, 1, 0};
 
-static Warp warp_after(const Warp *w, const Warp *t) { /* applies t, then w */
+static Warp warp_after(const Warp *w, const Warp *t) { /* the warp that applies t, then w */
   return (Warp){w->xx * t->xx + w->xy * t->yx,      w->xx * t->xy + w->xy * t->yy,
                 w->xx * t->x + w->xy * t->y + w->x, w->yx * t->xx + w->yy * t->yx,
                 w->yx * t->xy + w->yy * t->yy,      w->yx * t->x + w->yy * t->y + w->y};
 }
 
-/* The warp that enlarges a crop of height x width, whose first pixel is (top, left), to the whole plane. */
+/* The warp that enlarges a crop to the whole plane. The crop has height x width pixels, and its top left
+ * corner is (top, left). */
 static Warp piece(cnn_plane plane, double height, double width, double top, double left) {
   const double h = plane.height, w = plane.width;
   return (Warp){width / w, 0, left + (width - w) / 2, 0, height / h, top + (height - h) / 2};
@@ -98,8 +99,8 @@ static Warp rotation(double degrees) {
   return (Warp){cosine, -sine, 0, sine, cosine, 0};
 }
 
-/* A random crop (Szegedy et al., 2015): its area is lo to hi of the image's area, its aspect 3/4 to 4/3. If
- * none of ten attempts fits into the image, the crop is the whole image. */
+/* A random crop (Szegedy et al., 2015). Its area is a fraction lo .. hi of the image's area, and its aspect
+ * ratio is 3/4 .. 4/3. If none of ten attempts fits into the image, the crop is the whole image. */
 static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, double hi) {
   const double h = a->plane.height, w = a->plane.width, log_aspect = 0.28768207245178090; /* log(4/3) */
   for (uint32_t k = 0; k < 10; k++) {
@@ -113,7 +114,7 @@ static Warp random_piece(const cnn_augmentation *a, int32_t step, double lo, dou
   return NOTHING;
 }
 
-/* Sets *warp to the warp of a step. False: the step is not geometric. */
+/* Sets *warp to the warp of a step. Returns false if the step is not geometric. */
 static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
   const cnn_option *option = &a->recipe->augment[step];
   const double *v = option->value;
@@ -147,14 +148,16 @@ static bool step_warp(const cnn_augmentation *a, int32_t step, Warp *warp) {
 /* Whether the plane is an image. Geometric steps, color steps and cutout change only images. */
 static bool is_picture(cnn_plane plane) { return plane.height > 1 && plane.width > 1; }
 
-/* Converts a warp of the plane `first` to the size of another plane. */
+/* Converts a warp from pixels of the plane `first` to pixels of `plane`. Returns the identity if `plane` is
+ * not an image. */
 static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
   if (!is_picture(plane)) return NOTHING;
   const double sx = (double)first.width / plane.width, sy = (double)first.height / plane.height;
   return (Warp){w->xx, w->xy * sy / sx, w->x / sx, w->yx * sx / sy, w->yy, w->y / sy};
 }
 
-/* True if the warp only flips and shifts by whole pixels. Then pixels are copied, not resampled. */
+/* Returns true and sets *move if the warp only flips, and shifts by whole pixels. Then pixels are copied, not
+ * resampled. */
 static bool warp_is_move(const Warp *w, cnn_move *move) {
   const bool straight =
       w->xy == 0 && w->yx == 0 && (w->xx == 1 || w->xx == -1) && (w->yy == 1 || w->yy == -1);
@@ -178,7 +181,7 @@ void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t h
     }
     if (move->upend) source_y = height - 1 - source_y;
     const char *line = from + row * (size_t)source_y;
-    /* columns whose source is inside the image */
+    /* columns first .. end-1 have their source pixels inside the image */
     int32_t first = move->right > 0 ? move->right : 0, end = move->right < 0 ? width + move->right : width;
     if (first >= end) {
       memset(to, border, row);
@@ -201,7 +204,8 @@ static int32_t floor_of(double x) {
   return (double)i > x ? i - 1 : i;
 }
 
-/* Interpolates at an edge of the image: the weighted sum of the neighbors that are inside the image. */
+/* Interpolates at an edge of the image. The result is the weighted sum of those neighbors that are inside the
+ * image. */
 static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t top, const float part[4],
                        float *out) {
   const int64_t depth = plane.channels;
@@ -246,8 +250,8 @@ static void resample(const Warp *warp, cnn_plane plane, const float *in, float *
   }
 }
 
-/* For each pixel of `bytes` bytes, copies the nearest source pixel. Outside the image, each byte is
- * `border`. */
+/* Sets each result pixel, of `bytes` bytes, to the nearest source pixel. If there is no source pixel at this
+ * position, sets each byte of the result pixel to `border`. */
 static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int border, const void *in,
                          void *out) {
   const double half_w = plane.width / 2.0, half_h = plane.height / 2.0;
@@ -265,7 +269,7 @@ static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int borde
   }
 }
 
-/* ---- steps that change values; `scale` is the full scale of the values */
+/* ---- steps that change values; `scale`: maximum value of the input's full range */
 
 static double luma(const float *pixel) {
   return 0.299 * (double)pixel[0] + 0.587 * (double)pixel[1] + 0.114 * (double)pixel[2];
@@ -287,7 +291,7 @@ static void saturation(cnn_plane plane, float *pixel, float factor) {
   }
 }
 
-/* Rotates the hue by the fraction `turn` of a circle, in the HSV color space (Smith, 1978). */
+/* Rotates the hue in the HSV color space (Smith, 1978). `turn` is a fraction of a full circle. */
 static void hue(cnn_plane plane, float *pixel, float turn) {
   for (int64_t i = 0; i < (int64_t)plane.height * plane.width; i++, pixel += 3) {
     const float r = pixel[0], g = pixel[1], b = pixel[2];
@@ -310,7 +314,7 @@ static void hue(cnn_plane plane, float *pixel, float turn) {
   }
 }
 
-/* Erases a rectangle whose center is anywhere in the image (DeVries and Taylor, 2017). */
+/* Sets a rectangle to zero. Its center is a random pixel of the image (DeVries and Taylor, 2017). */
 static void cutout(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *pixel) {
   const double *v = a->recipe->augment[step].value;
   const int32_t height = (int32_t)(v[0] * plane.height / a->plane.height),
@@ -410,15 +414,16 @@ static void values_write(cnn_type type, const float *in, void *out, int64_t n) {
   }
 }
 
-/* Limits values to the range of the type; f32 has no limits, and indices keep their values. */
+/* Limits values to the range of the type. i8 values are stored with 128 added, so their range is 0 .. 255.
+ * f32 values and i32 indices have no limits. */
 static void clip(cnn_type type, float *pixel, int64_t n) {
   if (type == CNN_F32 || type == CNN_I32) return;
   const float low = type == CNN_I16 ? -32768 : 0, high = type == CNN_I16 ? 32767 : 255;
   for (int64_t i = 0; i < n; i++) pixel[i] = pixel[i] < low ? low : pixel[i] > high ? high : pixel[i];
 }
 
-/* Whether a step, which is not geometric, applies to inputs of the type: i32 inputs are indices, whose values
- * must not change. */
+/* Whether a step that is not geometric applies to inputs of the type. i32 inputs are indices; arithmetic
+ * steps do not apply to them. */
 static bool step_applies(const cnn_augmentation *a, int32_t step, cnn_type type) {
   const cnn_augment_kind kind = cnn_augment_kind_of(&a->recipe->augment[step]);
   return type != CNN_I32 || kind == CNN_AUGMENT_CUTOUT || kind == CNN_AUGMENT_TIME_SHIFT;
@@ -430,7 +435,8 @@ static void swap(float **a, float **b) {
   *b = before;
 }
 
-/* Merges the geometric steps from *step on. Sets *step to the first step that is not geometric. */
+/* Merges consecutive geometric steps, from step *step on. Sets *step to the next step that is not
+ * geometric. */
 static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
   Warp warp = NOTHING, next;
   for (; *step < a->recipe->augments && step_warp(a, *step, &next); (*step)++)
@@ -475,7 +481,7 @@ void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type
   values_write(type, now, out, n);
 }
 
-/* Merges all geometric steps for a plane. */
+/* Merges all geometric steps into one warp, in pixels of the plane. */
 static Warp warp_of(const cnn_augmentation *a, cnn_plane plane) {
   Warp all = NOTHING, next;
   for (int32_t step = 0; step < a->recipe->augments; step++)

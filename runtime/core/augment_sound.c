@@ -12,7 +12,7 @@ static double between(const cnn_augmentation *a, int32_t step, uint32_t k, doubl
   return lo + (hi - lo) * cnn_draw_uniform(a, step, k);
 }
 
-/* The amplitude of a level in dB. */
+/* Converts a level in dB to an amplitude. */
 static double amplitude(double decibels) { return cnn_exp(decibels * log_ten / 20); }
 
 static void time_shift(const cnn_augmentation *a, int32_t step, cnn_plane plane, const float *in,
@@ -36,7 +36,8 @@ static double power(const float *sample, int64_t n) {
   return sum;
 }
 
-/* Copies a random part of a background recording, which is mixed in later; a short recording is repeated. */
+/* Copies a random part of a random background recording to `out`. Repeats the recording if it is shorter than
+ * the plane. */
 static void noise_cut(const cnn_augmentation *a, int32_t step, cnn_plane plane, float *out) {
   const cnn_noise *noise = a->noise;
   const uint32_t r = cnn_draw_below(a, step, 2, (uint32_t)noise->recordings);
@@ -69,7 +70,7 @@ static double sine(double half_turns) { /* sin(pi * half_turns), half_turns >= 0
   return turn < 1 ? value : -value;
 }
 
-/* The Hann-windowed sinc filter, t zero crossings from its center. */
+/* The value of the Hann-windowed sinc filter at a distance of t zero crossings from its center. */
 static double filter_at(double t) {
   const double pi = 3.14159265358979323846, away = t < 0 ? -t : t;
   if (away < 1e-9) return 1;

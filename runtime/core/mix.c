@@ -1,8 +1,8 @@
-/* mix.c: Mixing of samples: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). A sample's share of
- * the result is drawn from a beta distribution. With cutmix, it is then recomputed from the pasted rectangle,
- * which is clipped at the edges of the image. If the target is a class number, labels cannot be mixed. Then
- * the result gets the label of one of the two samples, chosen at random; the probability of each label is its
- * sample's share. So the expected loss is the same as with mixed labels. */
+/* mix.c: Mixing of samples: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). A sample's share of the
+ * result is drawn from a beta distribution. Cutmix pastes a rectangle, clipped at the edges of the image, and
+ * then recomputes the share from the clipped rectangle. Class numbers cannot be mixed. So a target that is a
+ * class number becomes the label of one of the two samples, chosen at random with the probability of the
+ * sample's share. Then the expected loss is the same as with mixed labels. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -16,8 +16,9 @@ enum {
   LEFT = 29
 }; /* LABEL, PARTNER, TOP, LEFT: indices of random numbers within a step */
 
-/* A random number of the distribution Gamma(shape, 1), with the method of Marsaglia and Tsang (2000); shapes
- * below 1 are computed from shape + 1. Fewer than one attempt in twenty is rejected. */
+/* A random number of the distribution Gamma(shape, 1), with the method of Marsaglia and Tsang (2000). For a
+ * shape below 1, draws with shape + 1, and scales the result. Fewer than one attempt in twenty is
+ * rejected. */
 static double gamma_draw(cnn_random random, uint32_t first, double shape) {
   const double boosted = shape < 1 ? shape + 1 : shape, d = boosted - 1.0 / 3, c = 1 / (3 * cnn_sqrt(d));
   double value = d;
@@ -76,7 +77,7 @@ static void blend(cnn_type type, double share, void *own, const void *other, int
     } else if (type == CNN_U8) {
       uint8_t *x = (uint8_t *)own + i;
       *x = (uint8_t)(part * (float)*x + (1 - part) * (float)((const uint8_t *)other)[i] + 0.5f);
-    } else if (type == CNN_I32) { /* indices cannot be mixed: the larger share wins */
+    } else if (type == CNN_I32) { /* indices cannot be mixed: the sample with the larger share wins */
       if (share < 0.5) ((int32_t *)own)[i] = ((const int32_t *)other)[i];
     } else if (type == CNN_I16) {
       int16_t *x = (int16_t *)own + i;

@@ -1,5 +1,5 @@
-/* optimizer.c: Optimizers: SGD, Adam, AdamW and RMSprop with the arithmetic of PyTorch's torch.optim, term
- * for term; LARS and LAMB with the arithmetic of their papers. Scalars are double, tensors float. */
+/* optimizer.c: Optimizers: SGD, Adam, AdamW and RMSprop with the formulas of PyTorch's torch.optim; LARS and
+ * LAMB with the formulas of their papers. Scalars are double, tensors float. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 #include "scalar.h"

@@ -19,7 +19,8 @@ static Axis axis_make(int32_t in, double from, double length, int32_t out) {
   return (Axis){from, scale, support, in, 2 * reach + 1};
 }
 
-/* The filter weight, not normalized, of source pixel t for an output pixel whose center is `center`. */
+/* The weight, not normalized, of source pixel t for an output pixel. `center` is the output pixel's center,
+ * in source pixels. */
 static double triangle(const Axis *axis, int32_t t, double center) {
   double distance = ((double)t - center + 0.5) * (1 / axis->support),
          share = distance < 0 ? 1 + distance : 1 - distance;
@@ -39,7 +40,8 @@ static int32_t axis_weights(const Axis *axis, int32_t i, int32_t *weight, int32_
   return end - begin;
 }
 
-/* A weighted sum along one axis, rounded to a byte. `step`: bytes between two source pixels of the sum. */
+/* A weighted sum of source pixels along one axis, rounded to a byte. `step`: bytes from one of these pixels
+ * to the next. */
 static uint8_t weighted(const uint8_t *in, size_t step, const int32_t *weight, int32_t taps) {
   int32_t sum = 1 << (PRECISION - 1);
   for (int32_t t = 0; t < taps; t++) sum += weight[t] * (int32_t)in[(size_t)t * step];
@@ -47,7 +49,7 @@ static uint8_t weighted(const uint8_t *in, size_t step, const int32_t *weight, i
   return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-/* Returns the number of source rows that the output needs; *top is the first of them. */
+/* Returns the number of source rows that the output needs. Sets *top to the first of these rows. */
 static int32_t rows_needed(const Axis *rows, int32_t out_h, int32_t *top) {
   double first = rows->from + 0.5 * rows->scale - rows->support + 0.5,
          last = rows->from + ((double)out_h - 0.5) * rows->scale + rows->support + 0.5;
@@ -67,7 +69,7 @@ void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn
                   int32_t out_h, int32_t out_w, size_t out_stride, void *scratch) {
   Axis rows = axis_make(h, area.y, area.height, out_h), columns = axis_make(w, area.x, area.width, out_w);
   int32_t *weight = scratch, top, first, needed = rows_needed(&rows, out_h, &top);
-  /* The size of `middle` is needed * out_w * channels bytes. */
+  /* The size of `middle` in bytes: `needed` times out_w times channels. */
   uint8_t *middle = (uint8_t *)(weight + (rows.taps > columns.taps ? rows.taps : columns.taps));
   size_t depth = (size_t)channels, in_stride = (size_t)w * depth, row_bytes = (size_t)out_w * depth;
   for (int32_t x = 0; x < out_w; x++) {

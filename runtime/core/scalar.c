@@ -5,7 +5,7 @@
 static const double LN2_HIGH = 6.93147180369123816490e-01,
                     LN2_LOW = 1.90821492927058770002e-10; /* their sum is ln 2; the high part has 32 bits */
 
-static double power_of_two(int64_t exponent) { /* -1022 .. 1023 */
+static double power_of_two(int64_t exponent) { /* exponent: -1022 .. 1023 */
   uint64_t bits = (uint64_t)(exponent + 1023) << 52;
   double value;
   memcpy(&value, &bits, sizeof value);

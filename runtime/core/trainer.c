@@ -43,8 +43,8 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
   cnn_schedule_begin(&trainer->schedule);
 }
 
-/* Copies statistics, such as running means and variances; generated code returns them where their gradients
- * would be. */
+/* Copies statistics, such as running means and variances. Generated code returns the new statistics in the
+ * array of gradients, in the place of their gradients. */
 static void copy_statistics(const cnn_network *network, float *to, const float *from) {
   for (int32_t i = 0; i < network->weights; i++) {
     const cnn_weight *weight = &network->weight[i];
@@ -94,8 +94,8 @@ int32_t cnn_trainer_overflow(const cnn_trainer *trainer) {
   return -1;
 }
 
-/* Scales the gradients by min(1, most / (norm + 1e-6)). norm: the norm of the gradients of all trained
- * weights, as one vector. */
+/* Scales the gradients by min(1, most / (norm + 1e-6)). The norm is that of one vector of the gradients of
+ * all trained weights. */
 static void clip(const cnn_network *network, float *gradients, double most) {
   double square = 0;
   for (int32_t i = 0; i < network->weights; i++) {
@@ -109,7 +109,8 @@ static void clip(const cnn_network *network, float *gradients, double most) {
   for (int64_t i = 0; i < network->parameters; i++) gradients[i] *= (float)scale;
 }
 
-/* The first step copies the weights, like PyTorch's AveragedModel. Running statistics are always copied. */
+/* The first step copies the weights, like PyTorch's AveragedModel. Running statistics are copied in every
+ * step. */
 static void move_average(cnn_trainer *trainer) {
   const cnn_network *network = trainer->network;
   float *average = trainer->average;
@@ -127,7 +128,7 @@ void cnn_trainer_update(cnn_trainer *trainer, double rate) {
   const cnn_recipe *recipe = &trainer->recipe;
   if (trainer->samples == 0) return;
   float *gradients = trainer->gradients;
-  if (trainer->sum) { /* the mean over all samples of the step, as in one large batch */
+  if (trainer->sum) { /* the mean over all samples of the step, as for one large batch */
     gradients = trainer->sum;
     const float scale = (float)(1 / (double)trainer->samples);
     for (int64_t i = 0; i < network->parameters; i++) gradients[i] *= scale;

@@ -8,8 +8,8 @@
  *
  * This header adds evaluation and training of a net. Functions that can fail return a cnn_status, whose
  * message states the cause, and for a file its name and the position. Only cnn_main, which is a whole
- * program, prints or ends the process; training on several processes also does if memory runs out. The caller
- * must not free a net while these functions use it. */
+ * program, prints text or ends the process. There is one exception: training on several processes does both
+ * if memory runs out. The caller must not free a net while these functions use it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_H
 #define CNN_H
@@ -29,9 +29,10 @@ extern "C" {
 
 /* ---- Threads */
 
-/* Number of threads that a net and the runtime's loops use: `wanted`, or if it is 0, OMP_NUM_THREADS or the
- * number of processors. A net compiled with --threads=none uses one thread, but evaluation still distributes
- * the samples over all threads. Results never depend on the number of threads. */
+/* Number of threads that a net and the runtime's loops use: `wanted`. If `wanted` is 0: OMP_NUM_THREADS, or
+ * if that is not set, the number of processors. A net compiled with --threads=none uses one thread, but
+ * evaluation still distributes the samples over all threads. Results never depend on the number of
+ * threads. */
 int32_t cnn_threads(int32_t wanted);
 
 /* ---- Evaluation */
@@ -114,9 +115,9 @@ typedef struct cnn_epoch { /* values of a row in the log */
   double images_per_second, seconds;
   int64_t step; /* number of weight updates up to the end of this epoch */
   double time;  /* end of the epoch, in seconds since 1970 */
-  /* the best epoch so far, whose weights are saved as the best. The criterion is the validation loss; if that
-   * is unknown, or for nets with object losses, it is the first metric. Without validation, each epoch is the
-   * best so far */
+  /* whether this epoch is the best so far; then its weights are saved as the best. The criterion is the
+   * validation loss. If that loss is unknown, or for nets with object losses, the criterion is the first
+   * metric. Without validation, each epoch is the best so far */
   bool best;
 } cnn_epoch;
 
@@ -125,7 +126,7 @@ typedef enum cnn_event_kind {
   CNN_EVENT_STEP,       /* a step is finished; at most ten per second, and the last step of an epoch */
   CNN_EVENT_VALIDATION, /* validation begins */
   CNN_EVENT_EPOCH,      /* an epoch has ended */
-  CNN_EVENT_END         /* success; `done` is the epoch with the best weights, possibly before a resume */
+  CNN_EVENT_END         /* success; `done`: the epoch with the best weights, which may precede a resume */
 } cnn_event_kind;
 
 typedef struct cnn_event {
@@ -177,9 +178,9 @@ cnn_train_options cnn_train_defaults(const cnn_network *network);
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 
-/* Paths of a run's files, derived from the path of its best weights: "a.safetensors" gives
- * "a.last.safetensors", "a.npz" gives "a.last.npz"; the checkpoint ("checkpoint") is always .safetensors. The
- * caller frees the path; NULL: out of memory. */
+/* The path of another file of a run, next to `path`, the run's best weights. For the kind "last":
+ * "a.safetensors" gives "a.last.safetensors", and "a.npz" gives "a.last.npz". For the kind "checkpoint", the
+ * file is always a .safetensors. The caller frees the path; NULL: out of memory. */
 char *cnn_sibling(const char *path, const char *kind);
 
 /* ---- plots */

@@ -130,7 +130,7 @@ void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out);
  * .npz keyed by input name, or a table (.csv), with or without the target's columns. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
-/* Like cnn_inputs_open. In a table the column `target` is ignored, as in cnn_data_options; NULL: the last
+/* Like cnn_inputs_open, but ignores the column `target` of a table (see cnn_data_options). NULL: the last
  * columns are ignored if the table has all columns of the input and of the target. */
 cnn_status cnn_inputs_open_table(cnn_inputs **inputs, const char *path, const cnn_network *network,
                                  cnn_fit fit, const char *target);

@@ -19,13 +19,13 @@ typedef struct cnn_weights_report {
 } cnn_weights_report;
 void cnn_weights_report_free(cnn_weights_report *report);
 
-/* A path may be "FILE:KEY": the dictionary KEY of a PyTorch file. Without KEY it is the outermost dictionary,
- * or the first of "state_dict", "model_state_dict", "model", "net" and "ema" that contains tensors. Every
- * name and shape must match, but the file may lack weights of the role CNN_PASSING. Otherwise nothing is
- * written to `weights`, and the message lists as many differences as fit (the report has all of them).
- * Numbers of other types (F16, BF16, F64, integers) are converted to float. Non-finite numbers are errors,
- * except minus infinity in frozen weights, which attention masks use. `report` may be NULL; the caller frees
- * the report. */
+/* A path may be "FILE:KEY": the dictionary KEY of a PyTorch file. Without KEY it is the outermost dictionary.
+ * If that contains no tensors, it is the first of "state_dict", "model_state_dict", "model", "net" and "ema"
+ * that contains tensors. Every name and shape must match, but the file may lack weights of the role
+ * CNN_PASSING. If there is a difference, nothing is written to `weights`, and the message lists as many
+ * differences as fit (the report has all of them). Numbers of other types (F16, BF16, F64, integers) are
+ * converted to float. Non-finite numbers are errors, except minus infinity in frozen weights, which attention
+ * masks use. `report` may be NULL; the caller frees the report. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report);
 

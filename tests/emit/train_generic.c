@@ -60,7 +60,7 @@ typedef enum cnn_output_kind {
   CNN_OUTPUT_VALUES,      /* numbers, or class scores */
   CNN_OUTPUT_DETECTIONS,  /* rows x1 y1 x2 y2 score class, in pixels of the first image input; class -1: none
                            */
-  CNN_OUTPUT_MASKS,       /* a mask per row of the detections: 0 to 1 for each pixel of its box and class */
+  CNN_OUTPUT_MASKS,       /* per row of the detections: a mask of its box for each class, values 0 to 1 */
   CNN_OUTPUT_MASK_LOGITS, /* masks before a sigmoid */
   CNN_OUTPUT_PANOPTIC     /* per pixel: its class, and the number of its instance; 0: none */
 } cnn_output_kind;
@@ -214,7 +214,7 @@ typedef struct cnn_network {
   int32_t version;           /* CNN_NETWORK_VERSION */
   const char *name, *target; /* target: the names of all targets, "x86-64-v4,x86-64-v3,x86-64" */
   int32_t inputs, outputs, weights, layers, steps, labels;
-  const cnn_port *input, *output; /* output: the outputs, then `values` that only losses read */
+  const cnn_port *input, *output; /* output: the outputs, then `values` values that only losses read */
   int32_t values;
   /* Losses for object detection read a record for each image, NAME_truth: int32_t count, class[objects],
    * float box[objects][4] of x1 y1 x2 y2 in pixels of the first image input, and, if the height is not 0,

@@ -1,6 +1,7 @@
-/* lsp.c: Fuzz target for the language server: the bytes are what an editor sends. Consecutive newlines
- * separate messages. Each message gets a valid header, so that mutations reach more than headers; a message
- * that begins with '!' is sent verbatim. Two documents are open from the start. */
+/* lsp.c: Fuzz target for the language server: the input is a sequence of messages from an editor. Two
+ * newlines separate messages. Each message gets a valid header, because most mutations of a header would be
+ * rejected immediately. A message that begins with '!' gets no header: the bytes after the '!' are sent
+ * unchanged. Two documents are open from the start. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>

@@ -14,7 +14,8 @@ typedef struct Case {
   const int32_t *label;
 } Case;
 
-/* The class of the ground-truth box with the largest overlap; -1 if the overlap is below `overlap`. */
+/* The class of row r: that of the ground-truth box with the largest overlap, or -1 if this overlap is below
+ * `overlap`. */
 static int class_of(const Case *c, int r) {
   float most = 0.f;
   int class_of_row = -1;
@@ -28,8 +29,8 @@ static int class_of(const Case *c, int r) {
   return class_of_row;
 }
 
-/* Whether the gradient has one of the two valid values: that of a cell inside the object, or that of a cell
- * outside. */
+/* Whether `slope` is a valid gradient: that of a cell inside the object, or that of a cell outside. NaN is
+ * valid if `sigmoid` or the product of `sigmoid` and `share` is NaN. */
 static int possible(float slope, float sigmoid, float share) {
   const float inside = (sigmoid - 1.f) * share, outside = sigmoid * share;
   return slope != slope ? sigmoid != sigmoid || share * sigmoid != share * sigmoid

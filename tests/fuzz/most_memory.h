@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-/* An import of a small file needs no more memory than this. Most of the memory is for the constants that the
+/* Maximum memory, in bytes, of the import of a small file. Most of the memory is for the constants that the
  * import computes (room_of_file in import/common/tensor.c) and for the nodes of unrolled loops. */
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 #define MOST_MEMORY ((size_t)1 << 29)

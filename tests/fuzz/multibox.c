@@ -1,6 +1,6 @@
 /* multibox.c: Fuzz target for the runtime function of the loss multibox, with any numbers in arrays of
  * exactly the declared sizes. Boxes that are assigned to a ground-truth box must overlap it. Of the other
- * boxes, at most `negatives` for each assigned box count: those with the largest losses. */
+ * boxes, only those with the largest losses count: at most `negatives` boxes for each assigned box. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"
@@ -22,8 +22,8 @@ static float shared(const Case *c, int r, int t) {
   return cnn_box_overlap_routine(c->boxes + 4 * r, c->truth + 4 * t);
 }
 
-/* A box is assigned to a valid ground-truth box if they overlap by at least `overlap`, or if no other box
- * overlaps that ground-truth box more. */
+/* Checks that each assigned box overlaps its ground-truth box by at least `overlap`, or at least as much as
+ * any other box does. A box that overlaps a valid ground-truth box by at least `overlap` must be assigned. */
 static void check_truths(const Case *c) {
   for (int r = 0; r < c->rows; r++) {
     const int t = (int)c->match[r];

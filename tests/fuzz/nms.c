@@ -17,8 +17,8 @@ static void check_rows(const float *out, int kept, int classes, float overlap, f
   }
 }
 
-/* Checks that each candidate that is not in the result is suppressed by a row, or is not better than the last
- * row of a full result. */
+/* Checks each candidate that is not in the result. Either its score is less than `least`, or a row of the
+ * result suppresses the candidate, or the result is full and its last row has at least this score. */
 static void check_missing(const float *boxes, const float *scores, const float *out, int rows, int classes,
                           int most, int each, int kept, float overlap, float least) {
   for (int i = 0; i < rows * classes; i++) {

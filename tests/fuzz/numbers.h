@@ -22,7 +22,7 @@ static inline void hold_failed(const char *file, int line, const char *what) {
 }
 #define hold(truth) ((truth) ? (void)0 : hold_failed(__FILE__, __LINE__, #truth))
 
-static inline float number_of(uint8_t byte) { /* a few unusual numbers, otherwise multiples of 1/4 */
+static inline float number_of(uint8_t byte) { /* unusual numbers, and multiples of 1/4 */
   static const float odd[] = {0.f, -0.f, 1e38f, -1e38f, 1e-45f};
   if (byte == 255) return (float)strtod("nan", NULL);
   if (byte == 254) return (float)strtod("inf", NULL);
@@ -45,7 +45,7 @@ static inline float *room(int n) {
   return x;
 }
 
-/* n classes: a few small numbers, -1, and the extremes. */
+/* n classes: -1, a few small numbers, and the extremes of int32_t. */
 static inline int32_t *labels(Bytes *bytes, int n) {
   int32_t *x = calloc((size_t)n, sizeof *x);
   hold(x != NULL);
@@ -54,7 +54,7 @@ static inline int32_t *labels(Bytes *bytes, int n) {
   return x;
 }
 
-/* A count as a caller may pass it: mostly small, sometimes negative or an extreme. */
+/* A count as a caller may pass it: mostly small, sometimes negative or an extreme of int32_t. */
 static inline int32_t count_of(uint8_t byte) {
   return byte == 255 ? INT32_MAX : byte == 254 ? INT32_MIN : (int32_t)byte % 16 - 3;
 }

@@ -1,5 +1,5 @@
 /* onnx.c: Fuzz target for cnnc import of ONNX: the importer rejects the bytes, or writes a program that
- * computes the same as the model; the importer's memory is limited. */
+ * computes the same as the model. The importer's memory is limited. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdint.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* panoptic.c: Fuzz target for the runtime function panoptic, with any numbers in arrays of exactly the
- * declared sizes; each pixel has a valid class and instance. */
+ * declared sizes. Each pixel of the result must have a valid class and instance. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/panoptic_routine.h"

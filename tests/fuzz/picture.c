@@ -6,7 +6,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-/* Checks that the orientation is the same with the mark that JPEG has before EXIF; other formats omit it. */
+/* Checks that the orientation remains the same if JPEG's mark "Exif" precedes the EXIF data. */
 static void expect_same_marked(const uint8_t *bytes, size_t n, int orientation) {
   static const char mark[6] = "Exif\0";
   if (n >= sizeof mark && memcmp(bytes, mark, sizeof mark) == 0) return;

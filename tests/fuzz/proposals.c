@@ -19,8 +19,8 @@ static int covers(const float *kept, const float *box, float overlap) {
   return cnn_proposals_covered_routine(corners, box, 0, 1, 1, overlap);
 }
 
-/* The number of rows that precede row i in the order of scores. Row i is considered only if that number is
- * less than `before`. */
+/* The number of rows that precede row i in the order of scores. The runtime function considers row i only
+ * if that number is less than `before`. */
 static int better(const Case *c, int i) {
   int n = 0;
   for (int k = 0; k < c->rows; k++)
@@ -39,7 +39,7 @@ static void check(const Case *c, int kept) {
     hold(from < c->rows && large(c->out + 4 * i));
     for (int k = 0; k < i; k++) hold(!covers(c->out + 4 * k, c->out + 4 * i, c->overlap));
   }
-  for (int i = 0; i < c->rows && kept < c->most; i++) { /* the reason why a row is missing */
+  for (int i = 0; i < c->rows && kept < c->most; i++) { /* each missing row must have a reason */
     const float *box = c->boxes + 4 * i;
     int found = !large(box) || !(c->scores[i] == c->scores[i]) || better(c, i) >= c->before;
     for (int k = 0; k < kept && !found; k++)

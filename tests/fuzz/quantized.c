@@ -217,7 +217,8 @@ static void change_numbers(uint8_t *bytes, size_t n, const cnn_archive *archive)
   }
 }
 
-/* Mutates the header like any text, and corrects its length field. */
+/* Mutates the header with libFuzzer's general mutations, and corrects its length field. Returns the
+ * new size of the file. */
 static size_t change_header(uint8_t *bytes, size_t n, size_t room, size_t length) {
   const size_t rest = n - 8 - length;
   uint8_t *header = malloc(room), *data = malloc(rest + 1);

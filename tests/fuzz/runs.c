@@ -1,4 +1,4 @@
-/* runs.c: Fuzz target for outlines: the first two bytes are the size of the image, and the third byte selects
+/* runs.c: Fuzz target for outlines. The first two bytes are the size of the image. The third byte selects
  * whether the remaining bytes are packed runs or polygon corners. Accepted runs are packed and unpacked
  * again, which must give the same runs. */
 // SPDX-License-Identifier: Apache-2.0

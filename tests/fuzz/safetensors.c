@@ -5,8 +5,9 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   archive_touch(bytes, n);
   if (n == 0) return 0;
-  /* After a mutation of the header its length field is rarely right. Therefore the input is also tried as a
-   * header with the right length field: the first byte is the number of data bytes after the header. */
+  /* A mutation rarely leaves the header's length field correct. Therefore a second file is built from the
+   * input, with a correct length field. The first byte of the input is the number of data bytes. The other
+   * bytes are the header, then the data. */
   size_t data = bytes[0] < n - 1 ? bytes[0] : n - 1, header = n - 1 - data;
   uint8_t *whole = malloc(8 + n);
   if (!whole) return 0;

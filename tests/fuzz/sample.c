@@ -1,5 +1,5 @@
 /* sample.c: Fuzz target for the runtime function that samples regions for training, with any numbers in
- * arrays of exactly the declared sizes; the rows of the result must be ground-truth boxes, then regions with
+ * arrays of exactly the declared sizes. The rows of the result must be ground-truth boxes, then regions with
  * an object, then regions without an object, then zeros. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
@@ -27,8 +27,8 @@ static int kind_of(const Case *c, int r) {
   return kind;
 }
 
-/* Checks that the rows from `from` on are `taken` regions of a kind: those with the largest random numbers,
- * without duplicates. */
+/* Checks that the rows from .. from + taken - 1 are different regions of `kind`: those with the largest
+ * random numbers. */
 static void check_kind(const Case *c, int kind, int from, int taken) {
   int all = 0, *used = calloc((size_t)c->rows, sizeof *used);
   hold(used != NULL);

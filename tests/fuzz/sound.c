@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     (void)cnn_sound_feed(&sound, "input", &stereo, place, floats);
     (void)cnn_sound_feed(&sound, "input", &stereo, -1, floats);
     if (sound.rate >= 100)
-      (void)cnn_sound_feed(&sound, "input", &port, place, input); /* resampling lower rates takes too long */
+      (void)cnn_sound_feed(&sound, "input", &port, place, input); /* resampling from lower rates is slow */
   }
   cnn_sound_free(&sound);
   return 0;

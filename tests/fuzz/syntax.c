@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   if (diags_errors(diags) == 0) {
     Diags *again = diags_new(arena, &sources);
     const Text second = dump_of(arena, again, &sources, dump.s, dump.n);
-    /* The dump has more brackets than the text. The only error that it may have is that brackets are nested
-     * too deeply. */
+    /* The dump may have more brackets than the text. The only error allowed in the dump is therefore that
+     * brackets are nested too deeply. */
     bool deep = false;
     for (size_t i = 0, depth = 0; i < dump.n; i++) {
       if (strchr("([{", dump.s[i])) depth++;

@@ -1,5 +1,5 @@
 /* tflite.c: Fuzz target for cnnc import of TensorFlow Lite: the importer rejects the bytes with an error, or
- * writes a program; it must not read outside of the bytes, and its memory is limited. */
+ * writes a program. The importer must not read outside of the bytes, and its memory is limited. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "import/import.h"

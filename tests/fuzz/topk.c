@@ -1,5 +1,5 @@
 /* topk.c: Fuzz target for the runtime function topk, with any numbers in arrays of exactly the declared
- * sizes. The result is sorted, has no index twice, and omits no better element. */
+ * sizes. The result must be sorted and contain the k best elements, each once. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/best_routine.h"

@@ -1,5 +1,5 @@
-/* torch.c: Fuzz target for the reader of PyTorch files. An input that is not a zip becomes the pickle of a
- * zip with valid storages, so that mutations reach the pickle, too. */
+/* torch.c: Fuzz target for the reader of PyTorch files. An input that is not a zip file is used as the pickle
+ * in a zip file with valid storages, so that mutations also test the reader of pickles. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "archive.h"
@@ -51,7 +51,7 @@ static void finish(Zip *zip) {
   zip->n = at + zip->directory_bytes + 22;
 }
 
-/* Reads the file again, now only the part that the key names. */
+/* Reads only the part of the file that `key` names. */
 static void touch_key(const Zip *whole, const char *key) {
   cnn_archive archive = {0};
   cnn_zip zip;

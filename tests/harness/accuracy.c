@@ -1,6 +1,6 @@
-/* accuracy.c: Rounding errors of float kernels, compared with double precision: every operator of a training
- * graph with the schedule that is chosen for it (convolutions also with the other schedules), and the
- * gradients of whole nets. */
+/* accuracy.c: Rounding errors of float kernels, compared with double precision. Each operator of a training
+ * graph is measured with its chosen schedule, and convolutions also with the other schedules. The gradients
+ * of whole nets are measured, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 static const double UNIT = 0x1p-23; /* spacing of floats at 1 */
 static const double LARGER = 10; /* limit of a schedule's error, relative to the reference schedule's error */
 static const double FLOATS = 16; /* the limit is at least this number of UNITs */
-static const double TYPICAL = 8; /* Winograd, Strassen: the limit is at least this times the typical error */
+static const double TYPICAL = 8; /* Winograd, Strassen: least limit, as a multiple of the typical error */
 
 /* ---- the table ---- */
 typedef struct Row {
@@ -81,8 +81,8 @@ void accuracy_table(void) {
 /* ---- one kernel ---- */
 typedef struct Trial {
   const Check *check;
-  const GraphRun *run; /* result of eval for the plan's graph: the kernels' inputs */
-  double **value;      /* by node id: the values of `run`, rounded to float */
+  const GraphRun *run; /* result of eval for the plan's graph */
+  double **value;      /* by node id: the values of `run`, rounded to float; inputs of kernels */
   const Kernel *kernel;
   const Target *target;
   double least; /* errors are relative to at least this number, because sums may cancel */
@@ -215,8 +215,8 @@ static const char *group_of(const Trial *t) {
                                         : group;
 }
 
-/* Compares the lowered kernel with `want`, n numbers. If the error, as a fraction of the limit, exceeds
- * *worst, stores it in *worst. */
+/* Compares the results of the lowered kernel with `want`, n numbers. *worst is the largest error so far, as a
+ * fraction of its limit, and is updated. `plain`: error of the reference schedule. */
 static void judge(const Trial *t, const Lower *l, const double *want, int64_t n, double plain,
                   double *worst) {
   const Candidate *candidate = &l->decision->candidates.data[l->decision->chosen];
@@ -295,7 +295,7 @@ static double plan_accuracy(const Check *check, const Plan *plan, const Target *
 }
 
 /* ---- whole nets ---- */
-/* Gradients of the net in floats; NULL: it did not run. */
+/* Gradients of the net, computed in floats; NULL if the interpreter failed. */
 static const double *net_gradients(const Check *check, const Target *target, Plan *plan, bool plain,
                                    bool exact) {
   const Sample *s = &check->sample;
@@ -313,8 +313,9 @@ static const double *net_gradients(const Check *check, const Target *target, Pla
   return machine_run(&m, target, plain) ? m.gradients : NULL;
 }
 
-/* Error of the gradient of one weight, relative to the largest element of the gradient; if its terms cancel,
- * relative to the rounding errors of the terms. */
+/* Error of the gradient of one weight, relative to the gradient's largest element. Because the summands of a
+ * gradient may cancel, the error is relative to at least `least`, which depends on the size and the rounding
+ * errors of the summands. */
 static double gradient_error(const Check *check, const Weight *weight, const double *gradients,
                              const double *moved) {
   const double least = fmax(gradient_floor(&check->sample, &check->training, weight, 1e-2),

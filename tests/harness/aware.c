@@ -1,6 +1,6 @@
-/* aware.c: Compares QAT with the int8 model quantized from its result. The forward pass of training rounds
- * floats, and the int8 model computes with integers. Both must give the same values, except for the rounding
- * of sums. */
+/* aware.c: Compares the outputs of QAT with those of the int8 model that is quantized from the QAT weights.
+ * The forward pass of training rounds floats, and the int8 model computes with integers. The outputs must be
+ * the same, except for the rounding of sums. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -48,8 +48,8 @@ static double distance(const double *a, const double *b, int64_t n, double *mean
 }
 
 void check_aware(Check *check) {
-  /* In int8, a mean halfway between two steps is rounded to even. In training, the rounding errors of floats
-   * decide to which step the mean is rounded. So some values differ by a step. */
+  /* A mean may be halfway between two neighboring int8 values. The int8 model then rounds to even; in
+   * training, rounding errors of floats decide. So some values of the two nets differ by one int8 step. */
   static const double MOST = 0.04, MEAN = 0.006, PART = 4;
   Sample *s = &check->sample;
   if (!s->graph->training || !s->graph->training->aware) {

@@ -1,6 +1,6 @@
 // bare.c: A program without a C library, for CPUs emulated by qemu-user: reads standard input into bare_in,
-// calls bare_run, and writes bare_out to standard output. bare.mjs does this for WebAssembly. Also defines
-// the two functions that generated code may call.
+// calls bare_run, and writes bare_out to standard output. bare.mjs does the same for WebAssembly. memcpy
+// and memset are defined here, because generated code may call them.
 // SPDX-License-Identifier: Apache-2.0
 #include <stddef.h>
 
@@ -37,7 +37,7 @@ static int host(int number, const void *argument) {
   return r0;
 }
 
-/* Converts a number below 2^53, such as a 64-bit sum: its two halves and the result are exact as doubles. */
+/* Converts an integer of magnitude below 2^53. Both halves of x and the result are exact as doubles. */
 static double doubled(long long x) {
   return (double)(int)(x >> 32) * 0x1p32 + (double)(unsigned)(x & 0xffffffff);
 }

@@ -1,4 +1,5 @@
-/* check.h: Interface of netcheck's parts: comparisons with eval and their tolerances. */
+/* check.h: Interface of netcheck's parts, which compare a net's results with eval's. eval is the reference
+ * interpreter of graphs, in double precision (reference/eval.h). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_CHECK_H
 #define TEST_CHECK_H
@@ -44,10 +45,10 @@ void report_error(const Check *, const char *what, double error, double limit); 
 
 /* Error of the float outputs of all images. */
 double outputs_error(const Check *, float *const *output);
-/* Whether this output may have NaN in more places than eval's, because a kernel on the way to it reads more
- * numbers than the formula of its operator. */
+/* Whether this output may have NaN in more places than eval's output: a kernel before the output reads more
+ * numbers than the formula of its operator needs. */
 bool may_spread(const Check *, const Node *output);
-/* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to its
+/* Error of loss, gradients and outputs. The error of a parameter's gradient is relative to the gradient's
  * largest element. */
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
 /* Threshold below which a gradient counts as 0: the fraction `part` of the magnitude of its summands. */
@@ -57,7 +58,7 @@ double gradient_floor(const Sample *, const GraphRun *, const Weight *, double p
 double gradient_rounding(const Weight *, const double *moved);
 
 /* ---- the interpreter ---- */
-#define NEST_ERROR 1e-6 /* everything is computed in double, but constants of nests are floats */
+#define NEST_ERROR 1e-6 /* limit of errors: constants of nests are floats, all else is double */
 /* Largest error of a machine's results: outputs, loss and gradients. */
 double machine_error(const Check *, const Machine *, bool training);
 /* Error of all layers' values and the inputs' gradients: slopes.c. */
@@ -84,10 +85,10 @@ void check_look(Check *);                                 /* slopes.c */
 /* streams.c: checks steps and windows; nests: only in the interpreter */
 void check_streams(Check *, bool nests);
 void check_step_programs(Check *); /* streams.c: check_programs for the program of a step, and of a window */
-/* int8.c: quantizes the program with random parameters, with each rounding, and compares every byte with
- * eval. */
-void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any program */
-/* aware.c: compares QAT with the int8 model that is quantized from its weights. */
+/* int8.c: quantizes the net with random parameters, once for each rounding, and compares every output byte
+ * with eval's. */
+void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any net */
+/* aware.c: compares the outputs of QAT and of the int8 model that is quantized from the QAT weights. */
 void check_aware(Check *);
 /* models.c: checks an imported int8 model like check_int8, and compares each stored value with the hashes of
  * a reference. */

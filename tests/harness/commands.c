@@ -1,7 +1,7 @@
 /* commands.c: Runs cnnc on a program with many command lines: the exit status must be 0, and in the
  * interpreter the lowered program must give eval's results. The test writes no files and runs no C compiler.
  * Each command line runs in a separate process, as when a user runs cnnc, because a bug of the compiler may
- * end its process. */
+ * end the process. */
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <math.h>
@@ -15,12 +15,12 @@
 #include "check.h"
 #include "machine.h"
 
-enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* PATIENCE: seconds */
+enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* PATIENCE: seconds until a command is aborted */
 
 /* run: for one of `run` nets, the interpreter also runs the lowered program; 0: never. */
 typedef struct Command {
   const char *options;
-  enum { ANY, TRAINED, LEAST } kind; /* TRAINED: nets with a train block; LEAST: also with minimal memory */
+  enum { ANY, TRAINED, LEAST } kind; /* TRAINED: nets with a train block; LEAST: with minimal memory */
   int run;
 } Command;
 
@@ -83,7 +83,7 @@ static int run_command(const Check *check, const char *options, bool runs, Outco
   return status;
 }
 
-/* Runs a command line in a child process; returns the text that it wrote to standard error. */
+/* Runs a command line in a child process. Returns the text that the process wrote to standard error. */
 static const char *try_command(const Check *check, const char *options, bool runs, Outcome *outcome) {
   FILE *said = tmpfile();
   Text text = {.arena = check->sample.arena};
@@ -107,7 +107,8 @@ static const char *try_command(const Check *check, const char *options, bool run
   return text.n ? text.s : "";
 }
 
-/* Adds the smallest possible --memory, which cnnc reports for any smaller limit. */
+/* Returns `options` with the smallest possible --memory added. cnnc reports this size if the limit is too
+ * small. */
 static const char *in_least_memory(const Check *check, const char *options, Outcome *outcome) {
   static const char before[] = "the smallest size found is ";
   Arena *arena = check->sample.arena;

@@ -34,7 +34,8 @@ typedef enum Slope { SLOPE_RIGHT, SLOPE_KINK, SLOPE_WRONG } Slope;
 Slope slope_judge(Function *f, void *context, double x, double gradient, double scale, double limit,
                   double *error);
 
-/* Counts of slope_judge's results, and the largest error. Kinks are skipped, but only a few are permitted. */
+/* Counts of slope_judge's results, and the largest error. The error does not include kinks, but only a few
+ * kinks are permitted. */
 typedef struct Slopes {
   int64_t judged, kinks;
   double error;

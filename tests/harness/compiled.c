@@ -20,7 +20,7 @@ typedef void ThreadsFunction(int threads);
 typedef float GradientsFunction(const float *weights, void *const *input, void *const *target, int32_t count,
                                 uint64_t seed, uint64_t step, float *gradients, float **output);
 
-static int variant; /* number of the next directory: one for each C file */
+static int variant; /* number of the next directory; each net.c gets its own directory */
 
 /* ---- generated code, with two functions whose signature does not depend on the net ---- */
 static const char *port_type(const Node *node) { return elem_c_type(node->port->elem); }
@@ -30,8 +30,8 @@ static bool is_whole(const Graph *graph, int output, bool train) {
   return graph->outputs.data[output].node->elem == I32 && !train;
 }
 
-/* Writes the call for a batch that begins with image `first`; some: for the remaining images, fewer than a
- * batch. */
+/* Writes a call for the batch that begins with image `first`, a variable of the generated code. With `some`,
+ * the call is for the remaining images, which are fewer than a batch. */
 static void put_infer_call(Text *out, const Check *check, bool train, bool some) {
   const Sample *s = &check->sample;
   const Graph *graph = s->graph;
@@ -86,7 +86,7 @@ static void put_whole_outputs(Text *out, const Sample *s, bool train) {
   }
 }
 
-/* Whether code of -O2 has threads without OpenMP (NETCHECK_THREADS=pool); otherwise it uses OpenMP. */
+/* Whether code generated with -O2 uses a thread pool (NETCHECK_THREADS=pool) rather than OpenMP. */
 static bool has_pool(void) { return !strcmp(variable("NETCHECK_THREADS", "openmp"), "pool"); }
 static const char *threads_option(void) { return has_pool() ? " --threads=pool" : " --threads=openmp"; }
 static const char *threads_flags(void) { return has_pool() ? " -pthread -DNET_POOL" : " -fopenmp"; }
@@ -183,7 +183,7 @@ static void *build_glue(const Check *check, const char *targets, const char *for
   return system(command.s) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 
-/* If `targets` names several targets, `forced` is the one that runs; for a single target it is NULL. */
+/* If `targets` names several targets, `forced` is the target that runs; for a single target it is NULL. */
 static void *build(const Check *check, const char *targets, const char *forced, const char *level,
                    bool train) {
   Text glue = {.arena = check->sample.arena};
@@ -251,7 +251,7 @@ static void check_infer(const Check *check, void *library, const char *targets, 
   if (by_threads(level) && !forced) check_infer_threads(check, what, library, infer, output);
 }
 
-/* Checks that loss, gradients and outputs are the same as with one thread. */
+/* Checks that with several threads loss, gradients and outputs are the same as with one thread. */
 static void check_gradient_threads(const Check *check, const char *what, void *library,
                                    GradientsFunction *function, float loss, const float *want,
                                    float *const *output) {
@@ -290,8 +290,8 @@ static void check_gradients(const Check *check, void *library, const char *targe
   if (by_threads(level)) check_gradient_threads(check, what, library, function, loss, gradients, output);
 }
 
-/* The widest target of this CPU, if wider than `target`, otherwise NULL. A file for both targets packs
- * weights for the wider one. */
+/* The widest target of this CPU, if wider than `target`, otherwise NULL. Code for both targets packs weights
+ * for the wider target. */
 static const Target *wider_here(const Target *target) {
   const Target *widest = target_native();
   return widest->lanes > target->lanes ? widest : NULL;
@@ -338,8 +338,8 @@ static size_t values_bytes(const Sample *s, const Node *node) {
   return (size_t)(s->count * sample_calls(s) * shape_elements(node->shape)) * bytes;
 }
 
-/* One program for everything: it reads weights, inputs and targets as one block of bytes, and writes outputs,
- * loss and gradients as another block. */
+/* A program with bare.c: bare_run reads weights, inputs and targets from the bytes bare_in, and writes
+ * outputs, loss and gradients to bare_out. */
 typedef struct Bare {
   const Check *check;
   Text main;
@@ -462,8 +462,8 @@ static void check_raced(const Bare *bare, const char *dir, int threads, const un
 }
 
 /* Checks that races would be detected: leaves out each barrier in turn, and at least one omission must be
- * detected. Not every omitted barrier causes a race: another barrier may follow closely, or all threads may
- * divide two loops in the same way, which is less common with 3 threads than with 4. */
+ * detected. Not every omitted barrier causes a race: another barrier may follow closely, or each thread may
+ * get the same part of two loops. With 3 threads such loops are less common than with 4. */
 static void check_barriers(const Bare *bare, const char *dir, int barriers) {
   const Check *check = bare->check;
   Arena *arena = check->sample.arena;

@@ -1,8 +1,8 @@
 /* exchanges.c: Mutants of lowered programs, each of which program_verify must reject: damaged exchanges
  * between processes, and values with other element sizes. The interpreter cannot detect damaged exchanges,
  * because it runs one process with all images. With several processes, each damaged exchange would make
- * processes compute with stale data of other processes, or omit a gradient. Each mutant must be rejected with
- * the error that is named here, because only the check with this error detects it. */
+ * processes compute with stale data of other processes, or omit a gradient. Each kind of mutant is for one
+ * check of program_verify, and must be rejected with the error of this check. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@ static const char *const LATE = "is added to after it was sent",
                          *const UNSENT = "that is not sent exactly once",
                          *const ABSENT = "in other processes";
 
-/* Damages gather or bucket `i` of a copy; false: the change would be harmless. */
+/* Damages gather or bucket `i` of a copied program; false: the change is harmless. */
 typedef bool Damage(Program *, int i);
 
 static bool drop_gather(Program *p, int i) {
@@ -59,8 +59,8 @@ static bool gather_elsewhere(Program *p, int i) {
   return true;
 }
 
-/* Whether each image adds its part to these gradients. If not, a batched call computes them, and every
- * process has all of them. */
+/* Whether each image adds its part to the gradients from .. to - 1. If not, a batched call computes these
+ * gradients, and every process has all of them. */
 static bool added(const Program *p, int64_t from, int64_t to) {
   for (int c = 0; c < p->calls.n; c++) {
     const Version *version = &p->calls.data[c].version[0];
@@ -178,7 +178,8 @@ static bool is_read(const Program *p, int home) { /* a nest reads this value */
   return false;
 }
 
-/* Changes the element type of a value of bytes to int16 or float; all offsets stay. */
+/* Changes the element type of an int8 or uint8 value to int16 or float, but no offset. False: program_verify
+ * does not report the different size. */
 static bool widen(Arena *arena, const Program *p, int home, Elem elem) {
   Program mutant = *p;
   Home *homes = NEW_ARRAY(arena, Home, p->graph->nodes.n);

@@ -1,5 +1,5 @@
-// foreign.c: Commands that compile and run code for other CPUs. The environment has the paths: CLANG and
-// top_srcdir.
+// foreign.c: Commands that compile and run code for other CPUs. Environment variables: CLANG is the C
+// compiler, top_srcdir is the root of the source tree.
 // SPDX-License-Identifier: Apache-2.0
 #include "foreign.h"
 #include <stdio.h>
@@ -27,7 +27,7 @@ static const char *emulator_of(const Target *target) {
   return NULL;
 }
 
-/* The option with which node accepts modules for the target; NULL: it rejects them with any option. In Node
+/* The option with which node accepts modules for the target; NULL if node never accepts them. In Node
  * 20 relaxed vectors are experimental and need the option; later versions always accept them, and reject the
  * option. The bytes in the script are a module with an instruction of this extension. */
 static const char *node_option(Arena *arena, const Target *target) {

@@ -1,12 +1,13 @@
-/* foreign.h: Runs generated code for other CPUs: compiled without a C library, run by qemu-user;
- * WebAssembly by node. */
+/* foreign.h: Runs code generated for other CPUs. The code is compiled without a C library and runs in QEMU;
+ * WebAssembly runs in node. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_FOREIGN_H
 #define TEST_FOREIGN_H
 #include "base/arena.h"
 #include "target/target.h"
 
-/* The tool that is missing to compile or run such code, or NULL. */
+/* The name of a missing tool, without which code for the target cannot be compiled or run; NULL if no tool is
+ * missing. */
 const char *foreign_missing(Arena *, const Target *);
 /* Compiles and runs net.c and glue.c of a directory, where glue.c defines the functions for bare.c; false
  * after an error message. */

@@ -1,15 +1,16 @@
 /* golden.c: Compares training with PyTorch. The nets of tests/golden/nets are compiled, and trained with the
- * runtime's core; the results are compared with the numbers in tests/golden/nets.txt and steps.txt.
+ * runtime's core; the results are compared with the numbers in NETS.TXT.
  *
  *     golden NETS.TXT FOLDER [OPTION]
  *
- * The variables CNNC and CC name the compilers; OPTION is an option of cnnc. Prints one TAP line per
- * comparison.
+ * FOLDER has the nets, OPTION is an option of cnnc. The environment variables CNNC and CC name the compilers.
+ * Prints one TAP line per comparison.
  *
  * After one step, losses must agree within 1e-5, weights within 1e-5 of the tensor's largest weight, and
- * gradients within 1e-4 of the largest gradient; after a hundred steps, all must agree within 1e-3. Gradients
- * are summed in program order (--threads=openmp). A run with another order is just as correct. But a sum near
- * 0 may then have the other sign before a relu, and from there on the two runs diverge. */
+ * gradients within 1e-4 of the tensor's largest gradient. After a hundred steps, losses and weights must
+ * agree within 1e-3. Gradients are summed in program order (--threads=openmp). A run with another order is
+ * just as correct. But a sum near 0 may then have the other sign before a relu, and from there on the two
+ * runs diverge. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <dlfcn.h>
@@ -203,8 +204,8 @@ static const cnn_weight *find(const cnn_network *network, const char *name) {
 }
 
 /* Reads "weight NAME SIZE LARGEST NORM INDEX:VALUE ...", or "gradient ..." with the same fields. Returns the
- * largest difference from these numbers, relative to the largest element; infinite if the tensor has another
- * size. */
+ * largest difference between the tensor and these numbers, relative to LARGEST. The difference of the norms
+ * is relative to NORM. Infinite if the tensor has another size. */
 static double compare(const Run *run, const char *line) {
   char name[200];
   int at = 0;
@@ -231,8 +232,8 @@ static double compare(const Run *run, const char *line) {
 
 static bool next_line(char *line, FILE *file) { return fgets(line, LINE, file) != NULL; }
 
-/* Reads "step N LOSS" and the lines of weights and gradients after it, and compares their numbers; false:
- * there are no more lines. */
+/* Trains to step N, and compares the results with "step N LOSS" and the lines of weights and gradients after
+ * this line. False: there are no more lines. */
 static bool check_step(Run *run, const char *name, int64_t step, double loss, char *line, FILE *file) {
   const double limit = step == 1 ? 1e-5 : 1e-3;
   double weights = 0, gradients = 0;

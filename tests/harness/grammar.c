@@ -75,8 +75,9 @@ static uint16_t entry_of(TSStateId state, TSSymbol symbol) {
   return 0;
 }
 
-/* The parser's action for this token; false: there is none. A grammar without `conflicts` has at most one,
- * apart from actions for parts of a repetition, which are skipped here as in tree-sitter's library. */
+/* The parser's action for this token; false: there is none. A grammar without `conflicts` has at most one
+ * action per token, apart from actions for parts of a repetition, which are skipped here as in tree-sitter's
+ * library. */
 static bool action_of(TSStateId state, TSSymbol symbol, TSParseAction *action) {
   const TSParseActionEntry *entry = language->parse_actions + entry_of(state, symbol);
   bool found = false;

@@ -32,7 +32,7 @@ static int64_t beyond(Net *net) {
   return PICK_ONE(net, some);
 }
 
-static int64_t size(Net *net, int percent) { /* huge in that percentage of cases */
+static int64_t size(Net *net, int percent) { /* huge with a probability of `percent` % */
   if (chance(net, 1)) return beyond(net);
   return chance(net, percent) ? huge(net) : small(net);
 }

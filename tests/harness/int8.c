@@ -75,7 +75,7 @@ static double differences(const Check *check, double *const *numbers, void *cons
 }
 
 /* ---- in the interpreter ---- */
-/* Each run frees its memory, in its own arena, because a net is run in hundreds of ways. */
+/* Each run has its own arena, which is freed after the run, because a net is run hundreds of times. */
 static void check_plan(const Check *check, Plan *plan, const char *rounding, const Target *target,
                        bool plain) {
   const Sample *s = &check->sample;
@@ -129,7 +129,7 @@ static bool is_for_models(const Check *check, const Target *target) {
   return !target->for_bf16 || target->for_int8 || graph_has_bf16(check->sample.graph);
 }
 
-/* Checks nests with the reference schedule, and for each target that has int8 schedules. */
+/* Checks the nests of each target that has int8 schedules, and the nests of the reference schedule. */
 static void check_all_nests(const Check *check, const char *rounding) {
   for (const Target *target = target_table; target->name; target++)
     if (is_for_models(check, target) &&
@@ -221,12 +221,12 @@ static void check_compiled_of(const Check *check, const char *rounding, const ch
 }
 
 /* ---- on other CPUs, in emulators ---- */
-static int64_t slot_of(const Sample *s, const Node *node) { /* bytes of a port, for all images */
+static int64_t slot_of(const Sample *s, const Node *node) { /* bytes reserved for a port, for all images */
   enum { LINE = 64 };
   return (s->count * shape_elements(node->shape) * (int64_t)sizeof(float) + LINE - 1) / LINE * LINE;
 }
 
-/* Appends the functions for bare.c to the glue: each port in its own slot. */
+/* Appends bare_run and its buffers to glue.c. In the buffers, each port has its own slot. */
 static bool put_bare(const Sample *s, const char *path, int64_t in, int64_t out) {
   FILE *file = fopen(path, "a");
   if (!file) return false;
@@ -296,8 +296,8 @@ bool int8_quantize(Check *check, const char *weights) {
   return true;
 }
 
-/* Whether no value is computed in float. Eval computes float values in double, so a number close to the
- * middle between two int8 steps may be rounded to the other step. */
+/* Whether no value is computed in float. eval computes float values in double. Therefore a number close to
+ * the middle between two int8 values may be rounded differently by eval and by a kernel. */
 bool int8_whole_numbers(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

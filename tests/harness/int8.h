@@ -4,10 +4,11 @@
 #define TEST_INT8_H
 #include "check.h"
 
-/* Converts the sample's graph to an int8 model with a weight file; false after reporting an error. */
+/* Converts the sample's graph to an int8 model with the weight file `weights`; false after printing an
+ * error. */
 bool int8_quantize(Check *, const char *weights);
 bool int8_whole_numbers(const Graph *); /* whether no value is computed in float */
-/* Compares code and nests with check->forward. images: number of images for the interpreter, which is
- * slow. */
+/* Compares the results of compiled code and of nests in the interpreter with check->forward. images: number
+ * of images for the interpreter, which is slow. */
 void int8_compare(Check *, const char *rounding, const char *weights, int64_t images);
 #endif

@@ -1,6 +1,6 @@
 /* int8_draw.c: File of random int8 weights, occasionally at their limits. The scales in the file are chosen
- * so that most values do not saturate and differ from each other. Values with precision=i16 in the program
- * are int16; with `some_wide`, so is a fifth of the other values. */
+ * so that few elements saturate and most elements differ from each other. Values with precision=i16 in the
+ * program are int16; with `some_wide`, so is a fifth of the other values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>
@@ -68,7 +68,7 @@ static bool can_widen(const Drawing *d, const Node *node) {
   }
 }
 
-/* Means whose name begins with `factor` are computed as their sum times one factor. */
+/* Whether the int8 model computes this mean as the sum times one factor: its name begins with `factor`. */
 static bool is_factor(const Node *node) { return strncmp(node->name, "factor", 6) == 0; }
 
 static bool is_wide(const Drawing *d, const Node *node) { return node->nin && d->wide[node->in[0]->id]; }
@@ -96,7 +96,7 @@ static void note(Drawing *d, const Node *node, bool wide) {
   if (*said) text_put(&d->notes, "%s\\\"%s\\\":{%s}", d->notes.n ? "," : "", node->name, said);
 }
 
-/* An int16 scale is smaller, and its zero point is 0. */
+/* Writes the scale and the zero point of a value. An int16 value has a smaller scale and the zero point 0. */
 static void put_scale(Drawing *d, const Node *node, double scale, int zero) {
   const int64_t one = 1;
   const bool wide = d->wide[node->id] = draw_wide(d, node);
@@ -130,7 +130,7 @@ static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
 }
 
 /* Makes many filters of some layers zero or constant, and lets some layers read only a part of their
- * channels: this tests the removal of dead channels. */
+ * channels. Such layers test the removal of dead channels. */
 static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, double spread) {
   const double FAR = 40;
   const int64_t filters = int8_filters(node), terms = node->weight[0]->size / filters,
@@ -156,7 +156,7 @@ static void draw_weights(Drawing *d, const Node *node) {
   int32_t *bias = NEW_ARRAY(d->arena, int32_t, filters);
   int64_t *wide_bias = NEW_ARRAY(d->arena, int64_t, filters);
   float *scale = NEW_ARRAY(d->arena, float, filters);
-  const bool all = sample_number(&d->state) < 0.3;                   /* all filters have one scale */
+  const bool all = sample_number(&d->state) < 0.3;                   /* all filters share a scale */
   const int most_weight = sample_number(&d->state) < 0.4 ? 64 : 127; /* as with --reduce-range */
   const double spread = 5400 * sqrt((double)terms), own = between(d, 0.002, 0.02);
   put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
@@ -305,8 +305,8 @@ static void draw_svdf(Drawing *d, const Node *node) {
     put_array(d, node->weight[SVDF_BIAS]->name, "I32", 1, &s.units, bias, sizeof *bias * (size_t)s.units);
 }
 
-/* The range of a function: computed from its values at both ends of the input's range and at some numbers
- * between them. */
+/* Writes the scale of a function's result. The range of the result is computed from the function's values at
+ * both ends of the input's range and at some numbers between them. */
 static void draw_function(Drawing *d, const Node *node) {
   enum { STEPS = 64 };
   double lo = 0, hi = 0;
@@ -363,8 +363,8 @@ static bool takes_bounds(const Node *node) {
          combine_has_int8(node);
 }
 
-/* Whether the node is fused into the layer before it, like batchnorm and relu after a convolution: only the
- * result of both is rounded. */
+/* Whether the node is fused into the layer before it, like batchnorm and relu after a convolution: the
+ * layer's own result is then not rounded. */
 static bool is_fused(const Drawing *d, const Node *node) {
   if (node->nin != 1 || !node->in[0]->nin) return false;
   const Node *before = node->in[0];
@@ -419,7 +419,7 @@ static void put_unit(Drawing *d, const Node *node) {
   d->scale[node->id] = (double)real * (1 << WIDE_BITS);
 }
 
-/* The numbers of the table have the scale of the layer's result. */
+/* Draws the table of an embedding. The scale of the table is that of the layer's result. */
 static void draw_table_of_rows(Drawing *d, const Node *node) {
   const Weight *weight = node->weight[0];
   int8_t *table = NEW_ARRAY(d->arena, int8_t, weight->size);
@@ -428,7 +428,7 @@ static void draw_table_of_rows(Drawing *d, const Node *node) {
   put_scale(d, node, between(d, 0.005, 0.03), any_zero(d));
 }
 
-/* Indices have no scale. */
+/* Whether the elements of the value are indices, which have no scale. */
 static bool has_indices(const Node *node) {
   while (node->op->traits.int8 == INT8_MOVE && node->nin == 1) node = node->in[0];
   return node->op->traits.indices || (node_is_input(node) && node->port->elem == I32);
@@ -474,7 +474,7 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
   else if (is_fixed(node) && is_wide(d, node) && node->precision == PRECISION_I16) put_unit(d, node);
   else if (is_fixed(node) && is_wide(d, node))
-    put_scale(d, node, 1 / 200.0, any_zero(d)); /* the result is int8, rounded as floats are */
+    put_scale(d, node, 1 / 200.0, any_zero(d)); /* such a function computes in float */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* near the scales of the operands */
     put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d));
@@ -489,8 +489,8 @@ static void draw_value(Drawing *d, const Node *node) {
   }
 }
 
-/* Whether values without precision=i16 in the program may be int16. They must not be int16 if outputs are
- * bytes, or if layers share weights, whose bias would have two types. */
+/* Whether values without precision=i16 in the program may be int16. They must not be int16 if an output is
+ * int8 or uint8, or if layers share weights: the shared bias would need two types. */
 static bool may_widen(const Graph *graph, const int *uses) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (graph->outputs.data[o].as == AS_I8 || graph->outputs.data[o].as == AS_U8) return false;

@@ -82,7 +82,7 @@ static int64_t images_from(const Machine *m, int64_t image) { /* number of image
   return m->images - image < m->lanes ? m->images - image : m->lanes;
 }
 
-/* Copies a number that is not interleaved into the lane of each interleaved image; unused lanes are 0. */
+/* Copies a number that all images share to the lane of each interleaved image; unused lanes are 0. */
 static double *repeated(const Machine *m, const Place *place, int64_t image) {
   int64_t room;
   double *own = NEW_ARRAY(m->arena, double, m->lanes);
@@ -129,9 +129,9 @@ static double *constant_of(const Machine *m, int call, const Binding *binding, c
   return *own;
 }
 
-/* The number of elements that a call may access, from the first to the last; for a batched call, only the
- * elements of its images. All these elements must exist, because the interpreter marks the elements that a
- * nest writes as unset before the nest runs. */
+/* Number of elements from the first to the last element that a call may access. For a batched call, only the
+ * elements of its images count. All these elements must exist, because the interpreter marks the elements
+ * that a nest writes as unset before the nest runs. */
 static int64_t reach(const Buf *buf, int64_t images, bool once) {
   int64_t last = 0;
   for (int d = buf->rank - 1; d >= 0; d--) {
@@ -259,7 +259,7 @@ static bool run_images(Machine *m, const Phase *phase) {
   return true;
 }
 
-/* Units between barriers: the images of a phase, or one batched call. */
+/* All images of a phase, or one batched call. barrier: a barrier precedes this part. */
 typedef struct Part {
   const Phase *phase;
   int call; /* -1: all images */
@@ -299,7 +299,8 @@ static bool has_size(const Program *p, int size) { /* a value has elements of th
   return false;
 }
 
-/* In the first shard, clears the ranges that the program clears; the other shards are 0 already. */
+/* In the first shard, sets the gradients that the program clears to 0 and the others to NaN. The other shards
+ * are 0 already. */
 static void clear_gradients(Machine *m) {
   const Program *p = m->program;
   double *first = m->space[SPACE_GRADIENT];

@@ -26,7 +26,7 @@ typedef struct Machine {
   int turns;
   uint64_t seed, step;
   const double *weights; /* in the order of the weights struct */
-  /* for each input and output: the numbers of all images, in the caller's order */
+  /* for each input and each target: the numbers of all images, in the caller's order */
   double *const *input, *const *target;
   /* Results of machine_run: */
   double **output;   /* by output, for all images */
@@ -36,8 +36,8 @@ typedef struct Machine {
   const char *error; /* an error message, or NULL */
   /* members that only the machine uses */
   const Program *program;
-  double *space[SPACES], *small[SPACES][2]; /* small: the elements of 1 and 2 bytes in each space. Memory is
-                                               read only with the element size with which it was written */
+  double *space[SPACES], *small[SPACES][2]; /* small: the elements of 1 and 2 bytes in each space. Programs
+                                               read memory with the element size with which it was written */
   int64_t size[SPACES];                     /* bytes */
   int64_t lanes;      /* images that run in one call: 1; with interleaving, the target's lanes */
   double ***constant; /* by call and buffer: packs and tables */

@@ -1,5 +1,6 @@
-/* models.c: Imported nets (tests/models): compares each value that eval stores with hashes of a
- * reference's values for the same inputs; then compares nests and code with eval, as int8.c does. */
+/* models.c: Test of imported nets (tests/models). The hash of each value in eval must equal the hash of this
+ * value in a reference implementation with the same inputs. Nests and code are then compared with eval, as in
+ * int8.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <inttypes.h>
@@ -127,7 +128,7 @@ static void read_reference(const Check *check, Reference *reference, const char 
   if (file) fclose(file);
 }
 
-/* Number of int8 and int16 values, except inputs, that no column is for. */
+/* Number of int8 and int16 values that have no column; inputs do not count. */
 static int values_left_out(const Graph *graph, const Reference *reference) {
   int n = 0;
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -171,8 +172,8 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   draw_inputs(s);
   check->forward = sample_infer(s);
   compare_hashes(check, rounding, values);
-  /* If the layers of a model round in different ways, its nests and code are compared only for int16 inputs
-   * and with try_all: other models cover the rest. */
+  /* If the layers of a model round in different ways, its nests and code are compared only if the input is
+   * int16 or if everything is tested (try_all). Other models test the code of such layers. */
   if (rounding_find(rounding, &of_all) || wide_input(s->graph) || try_all())
     int8_compare(check, rounding, weights, SLOW);
 }

@@ -56,7 +56,7 @@ static double gradients_error(const Check *check, const double *gradients, const
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     /* Gradients below `least` count as rounding errors, for example those of gelu for large negative numbers.
-     * With `moved` (the changes by rounding to float), `least` includes the errors of float constants and the
+     * With `moved` (the result of sample_round), `least` includes the errors of float constants and the
      * rounding errors of double, which has 29 more bits than float. */
     const double part = moved ? 4 * 0x1p-24 / NEST_ERROR : 1e-3,
                  terms = fmax(1e-9, gradient_floor(&check->sample, &check->training, weight, part)),
@@ -109,7 +109,7 @@ double machine_error(const Check *check, const Machine *m, bool training) {
                              : gradients_error(check, m->gradients, sample_round(s, check->gradients)));
 }
 
-/* Each run has its own arena, freed after the run, because a net is run in hundreds of ways. */
+/* Each run has its own arena, which is freed after the run, because a net is run hundreds of times. */
 static double plan_error(const Check *check, Plan *plan, const Way *way) {
   const Sample *s = &check->sample;
   Arena *arena = arena_new();
@@ -146,8 +146,8 @@ static void check_plan(const Check *check, Plan *plan, const Way *way) {
   report_error(check, what, plan_error(check, plan, way), NEST_ERROR);
 }
 
-/* Checks nests in which every convolution after nearest upsampling reads the smaller image before the
- * upsampling, where that is possible. */
+/* Checks nests in which convolutions after a nearest upsampling read the smaller input of the upsampling, if
+ * the convolution permits it. */
 static void check_repeated(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
   const bool *repeated = conv_repeated_where(s->arena, s->graph, NULL);
@@ -198,7 +198,7 @@ static void check_way(const Check *check, const Way *way, int images) {
   Plan *training = plan_training(s->arena, s->graph, fusing, images);
   if (training->images == images && (images == 1 || !has_rows(s->graph))) check_plan(check, training, way);
   if (!plain && images == 1 && way->layout == way->target->lanes) check_together(check, way, PLAN_TRAINING);
-  if (!plain && images == 1 && way->target->lanes == 1) /* rematerializes everything that saves memory */
+  if (!plain && images == 1 && way->target->lanes == 1) /* rematerializes as much as possible */
     check_plan(check, plan_training_within(s->arena, s->graph, (PlanOptions){.fusing = fusing}, 0, 1), way);
 }
 
@@ -240,7 +240,7 @@ static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   return n;
 }
 
-/* Checks inference with choice n of every kernel that has more than n choices; false: no kernel has. */
+/* Checks inference with choice n of every kernel that has more than n choices; false if there is none. */
 static bool check_choice(const Check *check, Way way, int n, double *error) {
   Arena *arena = check->sample.arena;
   Plan *plan = plan_inference(arena, check->sample.graph, FUSE_ALL, 1, 0);

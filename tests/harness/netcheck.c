@@ -17,8 +17,8 @@
  *     --nests      runs the loop nests in the interpreter: fast, without a C compiler
  *     --rows=N     like --nests, with N rows of a leading axis in all values
  *     --choices    like --nests, with each schedule that could be chosen
- *     --programs   like --nests, with damaged lowered programs ($MUTANTS of each): the verifier must reject
- *                  the programs that misbehave
+ *     --programs   like --nests, with up to $MUTANTS damaged programs for each lowered program: the verifier
+ *                  must reject the damaged programs that misbehave
  *     --commands   runs cnnc with many command lines, and compares the lowered program with eval
  *     --on=TARGET  runs code for another CPU in an emulator, at -O2
  *     --races      runs code with 2 and 4 threads under ThreadSanitizer, which must report no race; then with
@@ -29,9 +29,9 @@
  *     --stream     computes programs in steps of several sizes, and in windows; --stream-nests: in the
  *                  interpreter alone
  *     --infer      inference only, for large nets
- *     --draw       writes a random quantization of the program, as --int8 draws it
- *     --accuracy   rounds every result to float, compares each kernel of training, with each schedule,
- *                  with the same kernel in double, and prints a table
+ *     --draw       writes a file of random int8 weights, like those of --int8
+ *     --accuracy   rounds every result to float, compares each kernel of training with the same kernel in
+ *                  double, and prints a table; convolutions are compared with each schedule
  *
  * Prints one TAP line per comparison. The first lines of a program may set
  *
@@ -56,7 +56,7 @@
 
 /* number of images for nests: interleaved in vectors of four, they fill one vector and a part of another */
 enum { SEVERAL = 5 };
-enum { SPOILED = 6 }; /* images of special numbers: one of each kind */
+enum { SPOILED = 6 }; /* number of images with special numbers: one per kind */
 
 static int cases;
 
@@ -116,9 +116,9 @@ static bool is_settled(const Check *check, const Node *node, int64_t image) {
   return true;
 }
 
-/* Whether kernels of this operator may read numbers that its formula does not: attention multiplies the
- * values of excluded positions by 0; sampling at a point outside the image multiplies the pixels next to the
- * point by 0; the fast Fourier transform adds samples, and later subtracts them. */
+/* Whether kernels of this operator may read numbers that the operator's formula does not contain. Attention
+ * multiplies the values of excluded positions by 0. Sampling at a point outside the image multiplies the
+ * pixels next to the point by 0. The fast Fourier transform adds samples, and later subtracts them. */
 static bool is_spreading(const Node *node) {
   static const char *const always[] = {"stft", "grid_sample", "deformable_attention"};
   for (size_t i = 0; i < sizeof always / sizeof *always; i++)
@@ -175,7 +175,8 @@ double outputs_error(const Check *check, float *const *output) {
   return error;
 }
 
-/* Largest norm of a channel of the value: the root of the sum of its squares over pixels and images. */
+/* Largest norm among the channels of a value. The norm of a channel is the square root of the sum of its
+ * squared elements, over all pixels and images. */
 static double channel_size(const GraphRun *run, const Node *node) {
   const Extent e = shape_extent(node->shape);
   const int64_t pixels = e.h * e.w * (node->result == RESULT_BATCH ? 1 : run->count);
@@ -266,7 +267,7 @@ typedef enum Mode {
   SHARE
 } Mode;
 
-/* Reports images whose sums may overflow in float; these are not compared. */
+/* Reports images whose sums may overflow in float. Such images are not compared. */
 static void find_far(Check *check) {
   const Sample *s = &check->sample;
   check->far = sample_infer_far(s);
@@ -389,7 +390,7 @@ static void check_file(const char *path, Mode mode, bool special, bool infer, in
   arena_free(arena);
 }
 
-/* FILE.cnn FILE.safetensors ROUNDING VALUES */
+/* `argument`: FILE.cnn FILE.safetensors ROUNDING VALUES */
 static void check_imported(char **argument, const char *work) {
   Arena *arena = arena_new();
   Check check = {.work = work, .limits = read_limits(arena, argument[0])};
@@ -398,7 +399,7 @@ static void check_imported(char **argument, const char *work) {
   arena_free(arena);
 }
 
-/* FILE.cnn ROUNDING SEED FILE.safetensors: writes the net's random quantization to the file. */
+/* Writes random int8 weights of the net to the file. `argument`: FILE.cnn ROUNDING SEED FILE.safetensors */
 static bool draw_file(char **argument) {
   Arena *arena = arena_new();
   Sample sample = {0};

@@ -72,7 +72,7 @@ static bool move_place(Draw *d, Program *p) {
   return operand != NULL;
 }
 
-static bool swap_place(Draw *d, Program *p) { /* moves a buffer to the address of another in the same space */
+static bool swap_place(Draw *d, Program *p) { /* moves a buffer to the address of another buffer */
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->place.space != other->place.space) return false;
   operand->place.offset = other->place.offset;
@@ -130,8 +130,8 @@ static void move_value(Program *p, int home, int64_t by) {
   }
 }
 
-/* Moves a value to the address of another value of its space, or else by a small offset, as if one of the two
- * had a shorter lifetime. */
+/* Moves a value to the address of another value in the same space, as if the lifetime of one of the two were
+ * shorter. If the other value is in a different space, moves the value by a small offset. */
 static bool shorten_life(Draw *d, Program *p) {
   Operand *operand = some_operand(d, p), *other = some_operand(d, p);
   if (!operand || !other || operand->binding->kind != BIND_VALUE) return false;
@@ -251,7 +251,7 @@ static bool swap_states(Draw *d, Program *p) { /* a call reads or writes a wrong
   return false;
 }
 
-/* A call reads or writes a state without its first row, or without its last one. */
+/* A call reads or writes a state without the state's first row or without its last row. */
 static bool less_history(Draw *d, Program *p) {
   for (int tries = 0; tries < 50; tries++) {
     const Version *version = &p->calls.data[draw(d, p->calls.n)].version[0];
@@ -323,7 +323,7 @@ static bool same(const Results *a, const Results *b) {
 
 /* ---- mutants of a program ---- */
 typedef struct Count {
-  int mutants, refused, harmless; /* harmless: rejected, although they behave correctly */
+  int mutants, refused, harmless; /* harmless: rejected mutants with correct results */
   const char *missed;
 } Count;
 
@@ -424,7 +424,8 @@ static void check_training_together(const Check *check, int mutants) {
              "training of a whole batch in little memory", s->count + 2, mutants);
 }
 
-/* $MUTANTS, but fewer for a large net: the interpreter runs each of them. */
+/* Number of mutants per lowered program: $MUTANTS, but fewer for a large net, because the interpreter runs
+ * each mutant. */
 static int mutants_of(const Graph *graph) {
   static const double MOST_MACS = 5e7;
   const char *wanted = getenv("MUTANTS");

@@ -1,5 +1,5 @@
-// racer.c: Program for ThreadSanitizer. Reads standard input into bare_in, calls bare_run twice with a number
-// of threads, and writes bare_out to standard output.
+// racer.c: Program for ThreadSanitizer. Reads standard input into bare_in, calls bare_run twice with THREADS
+// threads, and writes bare_out to standard output.
 //     racer THREADS [BARRIER]
 // With BARRIER, threads do not wait at that barrier of net.c, counted from 0.
 // SPDX-License-Identifier: Apache-2.0

@@ -1,5 +1,5 @@
-// races.c: Commands that compile generated code with ThreadSanitizer and run it. The environment has the
-// paths: CLANG and top_srcdir.
+// races.c: Commands that compile generated code with ThreadSanitizer and run it. Environment
+// variables: CLANG is the C compiler, top_srcdir is the root of the source tree.
 // SPDX-License-Identifier: Apache-2.0
 #include "races.h"
 #include <stdlib.h>
@@ -15,7 +15,8 @@ const char *races_missing(Arena *arena) {
   return system(command) ? "libarcher.so of clang" : NULL;
 }
 
-/* Changes the macro BARRIER: each barrier calls racer_waits of racer.c, which decides whether to wait. */
+/* The code is compiled with a changed macro BARRIER: each barrier calls racer_waits of racer.c, which decides
+ * whether to wait. */
 bool races_compile(Arena *arena, const char *dir, const char *flags) {
   const char *edit = "s/^#define BARRIER() _Pragma(\"omp barrier\")$/_Bool racer_waits(int barrier);\\n"
                      "#define BARRIER() do { if (racer_waits(__COUNTER__)) { _Pragma(\"omp barrier\") } } "

@@ -28,7 +28,7 @@ typedef struct Value {
   int64_t regions;
   double pace;
 } Value;
-/* Fields of Value. id: identifies the computation, whatever its name is. size: approximate magnitude of the
+/* Fields of Value. id: the same for all names of one value. size: approximate magnitude of the
  * numbers. apart: no number is near zero. equal: 1 if some elements are equal, 2 if they are equal up to
  * rounding. regions: values with an equal number have the same leading axis; 0: no leading axis. lost: a loss
  * reads it. cut: no gradient reaches it. level: its mean is the same for every image. joined: it is the
@@ -58,7 +58,7 @@ typedef struct Net {
   int nvalues, nparts, nblocks, depth, names, layers, ids;
   int64_t constant[3];    /* values of `const k0 = ...` and of the next two constants */
   double macs, most_macs; /* multiply-adds so far; maximum per layer */
-  bool uneven;            /* prefers primes and windows of odd sizes */
+  bool uneven;            /* prefers primes and windows of unusual sizes */
   Text losses;            /* losses of detection heads, each with a comma before it */
   int heads;              /* number of detection heads */
   bool halves;            /* the net computes in bf16 */
@@ -83,9 +83,9 @@ void put_number(Net *, int64_t n); /* writes an expression with the value n */
 void put_pair(Net *, const char *name, const int64_t n[2], int rank);
 void put_init(Net *, const char *name);
 void put_kernel(Net *, const int64_t kernel[2], int rank);
-void put_literal(Net *, const int64_t kernel[2]); /* a literal kernel */
+void put_literal(Net *, const int64_t kernel[2]); /* writes init=[...], frozen=true */
 Part *find_part(Net *, const char *op); /* a layer whose parameters the next call may share, or NULL */
-void put_part(Net *, const Part *shared, const Part *made); /* ends a call with parameters */
+void put_part(Net *, const Part *shared, const Part *made); /* writes the last arguments of a call */
 
 typedef struct Window {
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], out[2];

@@ -1,6 +1,7 @@
-/* random_joined.c: Nets whose values are joined, split and reused: several inputs of any rank (float, u8 or
- * i8), branches joined by flatten and concat, a concat of a value with itself or of other concats, slices and
- * crops of these, outputs and losses on inner values, primes and uneven windows throughout. */
+/* random_joined.c: Nets whose values are joined, split and reused. They have several inputs of any rank
+ * (float, u8 or i8) and branches that flatten and concat join. A concat may join a value with itself, or
+ * other concats, and its result may be sliced or cropped. Inner values may be outputs and have losses.
+ * Numbers of channels are often prime, and windows often have unusual sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -19,7 +20,7 @@ static void name_value(Net *net) {
   text_put(net->out, chance(net, 95) ? "\n" : ";\n");
 }
 
-/* Prefers a recent value, so that some nets are deep. */
+/* Draws a value. Prefers recent values, so that some nets are deep. */
 static Value *any_value(Net *net) {
   const int64_t latest = net->nvalues < 5 ? net->nvalues : 5;
   if (chance(net, 25)) /* prefers a joined value */
@@ -199,7 +200,7 @@ static void join_round(Net *net, int id, const char *flat) {
   text_put(net->out, "\n");
 }
 
-/* A repeat of a few iterations; each one joins the results of two layers that read its input. */
+/* Writes a repeat with a few iterations. Each iteration joins the results of two layers. */
 static bool write_joined_rounds(Net *net) {
   const Shape in = net->now.shape;
   const int64_t rounds = between(net, 1, 4), n = channels(net) % 11 + 1;
@@ -287,7 +288,7 @@ int joined_outputs(Net *net, Value output[MOST_OUTPUTS]) {
 
 void write_joined(Net *net) {
   net->uneven = true;
-  /* in a few nets layers may be large: some schedules are worthwhile only for these */
+  /* in a few nets layers may be large: some schedules are worthwhile only for large layers */
   net->most_macs = (chance(net, 12) ? 25 : 2) * MOST_MACS;
   joined_inputs(net);
   const int n = (int)between(net, 5, 22);

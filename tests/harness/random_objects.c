@@ -12,7 +12,7 @@ typedef struct Head {
   int64_t h, w, step[2], classes;
 } Head;
 
-/* Adds a value that later statements may read. Elements of boxes may be equal up to rounding. */
+/* Adds a value that later statements may read. Its elements may be equal up to rounding. */
 static Value *keep(Net *net, char letter, int id, Shape shape, double size) {
   Value *v = &net->value[net->nvalues++];
   *v = (Value){.id = ++net->ids,
@@ -163,7 +163,8 @@ static void write_rcnn(Net *net, const Head *h) {
            "sample=%lld, positives=0.5)\n",
            id, id, id, anchors > 1 ? ", [7, 3]" : "", (long long)h->step[0], (long long)h->step[1],
            (long long)between(net, most, 20), most, sample);
-  /* only for the loss; no later statement may read it, because in training its number of rows is `sample` */
+  /* the regions are only for the loss: later statements must not read them, because in training their number
+   * of rows is `sample` */
   Value regions = {.size = 12};
   lose(net, &regions,
        arena_printf(net->arena, "rpn(r%d, sample=%lld, high=0.5", id, (long long)between(net, 1, 9)));

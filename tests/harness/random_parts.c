@@ -1,5 +1,5 @@
-/* random_parts.c: Random nets whose rows are split into heads, windows or rows of pixels, and joined again;
- * with matrix products, attention, softmax along any axis, and indices. */
+/* random_parts.c: Random nets whose rows are split into heads, windows or rows of pixels, and joined again.
+ * The nets have matrix products, attention, softmax along any axis, and indices. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "random.h"
@@ -31,7 +31,7 @@ static bool rows_meet(const Value *a, const Value *b) {
   return rows_of(a) % rows_of(b) == 0 || rows_of(b) % rows_of(a) == 0;
 }
 
-/* `vN = FROM -> `, where vN is the next value. */
+/* Writes `vN = FROM -> `, where vN is the next value. */
 static void begin(Net *net, Value *from) {
   from->reads++;
   text_put(net->out, "    v%d = %s -> ", net->names, from->name);
@@ -207,7 +207,7 @@ static bool put_matmul(Net *net, Value *from) {
   return net->value[net->nvalues - 1].size < 60 || chance(net, 100);
 }
 
-static void put_seen(Net *net, int64_t l, int64_t m) { /* arguments that select the keys of a query */
+static void put_seen(Net *net, int64_t l, int64_t m) { /* writes arguments that select the keys of a query */
   if (l == m && chance(net, 25)) text_put(net->out, ", mask=causal");
   if (chance(net, 15)) text_put(net->out, ", window=%lld", (long long)between(net, l > m ? l : 1, l + m));
   else if (chance(net, 15))

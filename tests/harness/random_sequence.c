@@ -1,6 +1,6 @@
-/* random_sequence.c: Random nets of sequences: recurrent layers, causal convolutions, pools, crops, branches
- * that are aligned and joined, and states that a call passes to the next one. Nets for steps (Net.flows) have
- * only layers that streaming supports, and no states. */
+/* random_sequence.c: Random nets of sequences. They have recurrent layers, causal convolutions, pools, crops,
+ * branches that are aligned and joined, and states that a call passes to the next call. Nets for steps
+ * (Net.flows) have only layers that streaming supports, and no states. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "random.h"
@@ -12,7 +12,7 @@ static Value *add_value(Net *net, const char *letter, Shape shape) {
   return v;
 }
 
-/* A value of that rank and pace, or NULL; pace 0: any. */
+/* A value with this rank and pace, or NULL; pace 0: any pace. */
 static Value *draw_paced(Net *net, int rank, double pace) {
   Value *found = NULL;
   int n = 0;
@@ -59,8 +59,8 @@ static const char *svdf(Net *net, Shape in, bool states, int64_t *out, bool *las
                       chance(net, 50) ? ", activation=relu" : "", keeps ? ", keep=true" : "");
 }
 
-/* The text of a recurrent layer for a value of shape `in`; *out: channels of its result; *last: it returns
- * only the last row. */
+/* The text of a recurrent layer for a value of shape `in`; *out: channels of its result; *last: whether the
+ * layer returns only its last row. */
 static const char *recurrent(Net *net, Shape in, bool states, int64_t *out, bool *last) {
   static const char *const names[] = {"rnn", "gru", "lstm"};
   if (chance(net, 15)) return svdf(net, in, states, out, last);
@@ -131,8 +131,8 @@ static void put_window_layer(Net *net, Value *from) {
   text_put(net->out, "    %s = %s -> %s) -> %s\n", made->name, from->name, call.s, activation(net));
 }
 
-/* Writes a layer with windows and any padding; windows may include later rows. Windows of a transposed layer
- * leave no gaps: rows in a gap after the last window would exist in steps only. */
+/* Writes a layer with windows and any padding; windows may include later rows. The windows of conv_transpose
+ * leave no gaps: steps would return the rows of a gap after the last window, but the whole net would not. */
 static void put_padded(Net *net, Value *from) {
   static const char *const calls[] = {"conv(5, ", "depthwise(", "maxpool(", "avgpool(", "conv_transpose(4, "};
   const Shape in = from->shape;
@@ -257,8 +257,8 @@ static void put_rows_layer(Net *net, Value *from) {
   }
 }
 
-/* Crops the longer one of two sequences at its beginning, and adds them or concatenates their channels; or
- * concatenates the rows of both without cropping. */
+/* Joins two sequences. Either the longer sequence is cropped at its beginning, and then the sequences are
+ * added or their channels are concatenated. Or all rows of both sequences are concatenated. */
 static void put_joined(Net *net, Value *a) {
   Value *b = draw_paced(net, 2, net->flows ? a->pace : 0);
   if (a == b) return;

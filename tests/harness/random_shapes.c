@@ -54,7 +54,7 @@ bool op_border(Net *net) {
            (const char *const[]){"", ", mode=reflect", ", mode=edge", ", value=0.5", ""}[mode]);
   becomes(net, (Shape){in.rank, h, w, c}, size);
   if (mode == 1 || mode == 2)
-    net->now.equal = net->now.equal ? net->now.equal : 1; /* copies of one element */
+    net->now.equal = net->now.equal ? net->now.equal : 1; /* some elements are copies */
   return true;
 }
 
@@ -77,7 +77,7 @@ bool op_resize(Net *net) {
   text_put(net->out, ")");
   const int equal = bilinear && net->now.equal ? 2 : net->now.equal;
   becomes(net, to, mode == 3 ? 2 * net->now.size : net->now.size);
-  net->now.equal = equal ? equal : bilinear ? 2 : 1; /* copies of one element */
+  net->now.equal = equal ? equal : bilinear ? 2 : 1; /* 1: some elements are copies */
   return true;
 }
 

@@ -22,7 +22,7 @@ static const char *draw_loss(Net *net, const Value *v, bool *classes) {
   return arena_printf(net->arena, "cross_entropy(weights=[%s])", weights);
 }
 
-/* Adds a loss to the list: on an output, or on any value, given by name. */
+/* Adds a loss on the output or value `name` to the list. */
 static void put_loss(Net *net, const char *loss, const char *name, bool *any) {
   const char *arguments = strchr(loss, '(');
   const int length = arguments ? (int)(arguments - loss) : (int)strlen(loss);
@@ -33,8 +33,8 @@ static void put_loss(Net *net, const char *loss, const char *name, bool *any) {
   *any = true;
 }
 
-/* Draws values for losses other than those on outputs; none is drawn twice, even if it has two names. A loss
- * on a value that depends on inputs alone trains nothing, but is valid. */
+/* Draws values that are not outputs, for more losses. No value is drawn twice, even if it has two names. A
+ * loss on a value that depends on inputs alone trains nothing, but is valid. */
 static int inner_values(Net *net, int noutputs, const Value *output, const Value *inner[3]) {
   const int most = chance(net, net->uneven ? 65 : 15) ? (int)between(net, 1, 3) : 0;
   int n = 0;

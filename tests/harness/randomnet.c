@@ -6,9 +6,9 @@
  * program in ten is a tower: a small net like nets that are commonly trained (random_towers.c). With `bf16`,
  * nets compute in bf16. The other kinds have no towers. With `joined`, values of every rank are joined and
  * reused (random_joined.c). With `sequence`, there are recurrent layers, causal windows and states
- * (random_sequence.c). With `stream`, these nets have no states and can be computed in steps. With `parts`,
- * there are heads, windows, products and attention (random_parts.c). Values stay within magnitudes where
- * float and double agree; the first line has the tolerances for netcheck. */
+ * (random_sequence.c). `stream` is like `sequence`, but without states, so that the nets can be computed in
+ * steps. With `parts`, there are heads, windows, products and attention (random_parts.c). Values stay within
+ * magnitudes where float and double agree; the first line has the tolerances for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -30,7 +30,7 @@ static void write_statement(Net *net) {
   indent(net);
   const bool named = net->nvalues < MOST_VALUES && chance(net, 60),
              start = chance(net, net->now.named ? 40 : 3);
-  /* if the current value has no name, a chain that starts from another value loses it, so this is rare */
+  /* a chain that starts from another value loses a current value without a name, so such chains are rare */
   char name[16];
   snprintf(name, sizeof name, "v%d", net->names);
   if (named) {
@@ -165,7 +165,7 @@ static void write_inputs(Net *net) {
   net->now = net->value[0];
 }
 
-/* A constant of the net; after it, the input is the current value again. */
+/* Writes a constant of the net. Then the first input is the current value again. */
 static void write_constant(Net *net) {
   Value *v = &net->value[net->nvalues++];
   *v = (Value){.name = "own",

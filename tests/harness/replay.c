@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most);
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv); /* defined by some targets */
 
-/* Targets with mutators need this symbol: nothing is mutated here. */
+/* A function of libFuzzer, which fuzz targets with a mutator call. Here it changes nothing. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most) {
   (void)data;
   return n < most ? n : most;

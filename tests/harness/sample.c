@@ -224,7 +224,7 @@ size_t sample_target_bytes(const Sample *sample, int index) {
   return (size_t)(sample->count * shape_elements(node->shape)) * 4;
 }
 
-/* Whether the elements of the input are boxes, which must be valid. */
+/* Whether the input consists of boxes, which must be valid. */
 static bool is_boxes(const Sample *sample, const Node *input) {
   return sample->graph->training && sample->graph->training->objects && input->shape.rank == 2 &&
          input->shape.dim[1] == 4;
@@ -437,7 +437,8 @@ bool plan_any_together(const Plan *plan) {
   return false;
 }
 
-/* The bands end at each possible node in turn, alternating between two bands and one band per row. */
+/* The bands end at each possible node in turn. At one node there are two bands, at the next node there is one
+ * band per row. */
 bool sample_next_bands(const Sample *s, PlanOptions *options) {
   const PlanOptions whole = {.fusing = options->fusing};
   const Graph *graph = plan_after(s->arena, s->graph, PLAN_INFERENCE, whole, "drop")->graph;

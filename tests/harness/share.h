@@ -20,8 +20,8 @@ typedef struct Share {
 Share share_of(const char *text, size_t n);
 /* Reads a word of a line `# check:`; false for other words, or unknown names. */
 bool share_read(Share *, const char *word, const char *value);
-/* Whether combination `way` of n is tested. A net is tested in one of them; if the program names its targets,
- * or with $NETCHECK_ALL, in all n. */
+/* Whether combination `way` of n is tested. Each net is tested in one of the n combinations. If the program
+ * names its targets, or with $NETCHECK_ALL, the net is tested in all n. */
 bool share_has_turn(const Share *, int way, int n);
 /* Whether C for `target`, which this CPU can run, is compiled: always, unless the program names other
  * targets. */

@@ -28,7 +28,7 @@ static double largest_of(const double *x, int64_t n, double least) {
 /* ---- parameters ---- */
 typedef struct LossAt {
   const Sample *sample;
-  const GraphRun *first; /* the run with the gradients */
+  const GraphRun *first; /* the run that computed the gradients */
   double *weights, *ignored;
   int64_t element;
 } LossAt;

@@ -163,7 +163,8 @@ static void put_arguments(Text *out, const Stepping *s, const Graph *graph, int6
              (long long)output_size(graph, o));
 }
 
-/* Writes the code between calls: saves the state, overwrites its struct and the workspace, restores it. */
+/* Writes the code between calls: it saves the state, overwrites the state struct and the workspace, and
+ * restores the state. */
 static void put_sleep(Text *out, const char *p) {
   text_put(out, "      if (call == 0) %s_reset(&state[image]);\n", p);
   text_put(out, "      if (!%s_state_ok(&state[image])) return;\n", p);
@@ -174,8 +175,8 @@ static void put_sleep(Text *out, const char *p) {
   text_put(out, "      state[image] = stored;\n");
 }
 
-/* Defines MODEL, which passes the compiled-in model as an argument; empty if the net has no model. An int8
- * model may have tables without any weights. */
+/* Defines MODEL: the argument that passes the compiled-in model to the call, or nothing if the net has no
+ * model. A net without weights may have an int8 model, with tables, so the generated header decides this. */
 static void put_model(Text *out, Arena *arena, const char *p) {
   text_put(out, "#if %s_MODEL_BYTES > 0\n#define MODEL &%s_trained,\n", name_upper(arena, p), p);
   text_put(out, "#else\n#define MODEL\n#endif\n");
@@ -272,7 +273,7 @@ static void check_compiled_steps(const Stepping *s, const Target *target, const 
 }
 
 /* ---- a step as a separate net ---- */
-/* A check of the step's graph as a net of its own: each image has the rows of one call. */
+/* A check of the step's graph as a separate net: each image has the rows of one call. */
 static Check check_of_step(const Stepping *s) {
   enum { IMAGES = 5 };
   Check check = *s->check;
@@ -351,7 +352,7 @@ static void check_int8_steps(const Check *of, const Streaming *options, bool nes
   Check check = *of;
   Sample *sample = &check.sample;
   Stepping s;
-  if (has_halves(sample->graph)) return; /* layers of bf16 or f16w do not take int8 weights */
+  if (has_halves(sample->graph)) return; /* layers in bf16 or f16w cannot have int8 weights */
   const char *rounding = rounding_name((Rounding)(check.limits.share.number % ROUNDINGS)),
              *weights = arena_printf(sample->arena, "%s/steps.safetensors", check.work);
   if (!int8_draw(sample->arena, sample->graph, weights, rounding, SEED, false) ||

@@ -244,8 +244,8 @@ def write_page(right, reasons):
                   f"12 (onnx 1.12). {count} models are imported and compiled, and compute the numbers that "
                   f"the tests expect. No imported model computes different numbers. {refused} models are not "
                   "supported: most of them test integers, strings, sequences and other types that nets do "
-                  "not use. The headings below are the reasons that cnnc prints, with N instead of each "
-                  "number.")
+                  "not use. Each heading below, except the last, is a reason that cnnc prints, with N "
+                  "instead of each number.")
     for why, names in sorted(reasons.items(), key=lambda row: (-len(row[1]), row[0])):
         lines += ["", f"## {why} ({len(names)})", ""] + fold(", ".join(sorted(names)))
     lines += ["", f"## Right ({count})", ""] + fold(", ".join(right))

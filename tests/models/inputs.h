@@ -1,6 +1,6 @@
 /* inputs.h: the inputs with which the nets of this folder are compared, and the hash of the values that a
  * layer stores. tests/golden/models.py, the harness and the programs for boards generate the same inputs, so
- * no file contains them. Freestanding. */
+ * no file contains them. This header needs no C library. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef MODEL_INPUTS_H
 #define MODEL_INPUTS_H

@@ -1,5 +1,5 @@
-/* audio.c: The audio front end: compares eval with numbers of torchaudio, librosa, scipy and tf.signal
- * (tests/golden/audio.py) and of TensorFlow Lite Micro, and checks the number of multiply-adds. */
+/* audio.c: Tests of the audio operators. eval is compared with numbers of torchaudio, librosa, scipy,
+ * tf.signal (tests/golden/audio.py) and TensorFlow Lite Micro. Multiply-adds are counted, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>

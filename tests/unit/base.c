@@ -332,7 +332,7 @@ static void fixes_are_applied(void) {
   diag_fix(half, (Span){1, 3, 5}, "n");
   diag_fix(half, (Span){1, 10, 11}, ",");
   diag_meant(mistake(bench, 5), (Span){1, 11, 17}, "relu", "relu6");
-  diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing"); /* the span contains another text */
+  diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing"); /* the span has a different text */
   CU_ASSERT_STRING_EQUAL(fixed(bench, &n), "\xef\xbb\xbf"
                                            "x = conv -> dense \"relu6\"\r\n");
   CU_ASSERT_EQUAL(n, 3);

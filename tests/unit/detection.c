@@ -63,7 +63,7 @@ typedef struct GoldenLoss {
   int64_t objects;
   const double *label, *box;
   double total;
-  const double *gradient[TRAINED]; /* NULL after the last one */
+  const double *gradient[TRAINED]; /* NULL after the last gradient */
   const double *instance;          /* [24][28], or NULL */
 } GoldenLoss;
 

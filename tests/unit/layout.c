@@ -103,8 +103,8 @@ static void test_orders(void) {
   CU_ASSERT_EQUAL(chain.bound, 70);
 }
 
-/* A chain of layers whose results may overlap their operands; then the same chain and a value that is live
- * all the time. */
+/* A chain of layers whose results may overlap their operands; then the same chain with one more value, which
+ * is live all the time. */
 static void test_overlaps(void) {
   static const struct {
     int64_t bytes[4], most[3], step[3], bound, room;

@@ -1,6 +1,6 @@
-// lower.c: Convolutions, depthwise, transposed and dense layers with all their gradients: compares their
-// nests in the interpreter with eval: the reference schedule, and the schedules of the targets, a third of
-// them for each kernel.
+// lower.c: Tests of convolutions, depthwise, transposed and dense layers with all their gradients. Their
+// nests in the interpreter are compared with eval. Each kernel is tested for a third of the targets; for the
+// target generic, the reference schedule is also tested.
 // SPDX-License-Identifier: Apache-2.0
 #include "all.h"
 #include "machine.h"
@@ -251,7 +251,7 @@ static void check_against(Net *net, const Kernel *kernel, Values *values) {
   for (const Target *target = target_table; target->name; target++) {
     if (machine_seen(target, net->graph) || !try_turn(way++, 3)) continue;
     for (int form = 0; form < 3; form++) { /* the reference schedule; weights packed for this target; weights
-                                              packed for a wider one */
+                                              packed for a wider target */
       if ((form == 0 && (kernel->pool || strcmp(target->name, "generic"))) ||
           (form == 2 && target->lanes == LANES))
         continue;
@@ -320,8 +320,8 @@ static Training *mean_square(Net *net) {
   return training;
 }
 
-/* A layer and each of its gradients; the inner products of the three must agree, because all three are
- * linear. */
+/* Checks a layer and each of its gradients. A layer is linear in its input and in its weights. Therefore
+ * forward_product must equal linear_product of the input gradient and of the weight gradient. */
 static void check_layer(Shape input, const Op *op, const char *text) {
   Net net = net_start(input);
   /* a layer with a weight, so that the next layer's input needs a gradient */
@@ -386,7 +386,7 @@ static void test_conv_kernels(void) { /* kernels, strides, dilations and padding
 static void test_conv_channels(void) {
   Arena *arena = arena_new();
   /* numbers close to 4, 8 and 16 lanes; each number of channels is tested with half of the numbers of
-   * filters, or with all */
+   * filters; with try_all, with all numbers */
   static const int counts[] = {1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 33};
   enum { COUNTS = sizeof counts / sizeof *counts };
   for (int c = 0; c < COUNTS; c++)

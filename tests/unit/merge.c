@@ -1,6 +1,6 @@
 // merge.c: Function merging: functions with identical code, or whose code differs only in numbers, become one
-// function. With the numbers of one of the original functions in place of its parameters, the merged function
-// has the same text as this original function.
+// function. If numbers of an original function are put in place of the parameters of the merged function, the
+// merged function has the text of the original function.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <inttypes.h>
@@ -82,8 +82,8 @@ typedef struct Sizes {
   int apart; /* the difference between two values; 0: they are equal */
 } Sizes;
 
-/* Numbers in every possible position: limits of loops, coefficients and constants of indices, strides,
- * ranges of conditions, views, adjacent words, values (one of them used twice), an array on the stack. */
+/* A nest with numbers in every possible position: limits of loops, coefficients and constants of indices,
+ * strides, ranges of conditions, views, adjacent words, values (one is used twice), an array on the stack. */
 static Nest *sized(Arena *arena, const char *name, const Sizes *s) {
   Nest *b = nest_new(arena, name, name);
   Buf *in = NEST_BUF_OF(b, INPUT, "in", I8, s->rows, s->columns, s->channels),
@@ -135,7 +135,7 @@ static const char *with_sizes(Arena *arena, const char *text, const NestFunction
   return out.s;
 }
 
-/* sizes: numbers become parameters. */
+/* The C text of a function. sizes: with parameters in place of numbers. */
 static const char *printed_function(Arena *arena, const NestFunction *function, const Functions *functions,
                                     bool sizes) {
   Text text = {.arena = arena};
@@ -234,8 +234,8 @@ static void test_dissimilar(void) {
   arena_free(arena);
 }
 
-/* One function uses a value twice where the other has two different values. If the function that uses one
- * value comes first, the functions stay separate. */
+/* One function uses the same value twice where the other function uses two different values. If the function
+ * with one value comes first, the functions stay separate. */
 static void test_two_values(void) {
   Arena *arena = arena_new();
   for (int first = 0; first < 2; first++) {
@@ -251,7 +251,7 @@ static void test_two_values(void) {
   arena_free(arena);
 }
 
-/* The result of one function may overlap an operand: the shared function then has no restrict. */
+/* If the result of one function may overlap an operand, the merged function has no restrict. */
 static void test_similar_overlapping(void) {
   Arena *arena = arena_new();
   Functions functions = functions_of("armv7e-m");

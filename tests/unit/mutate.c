@@ -1,8 +1,8 @@
 // mutate.c: Soundness of the prover. Moves every constant in every index, bound and condition of a correct
-// nest by one, up and down. The interpreter decides whether the mutant misbehaves (out of bounds, reads an
-// unwritten element, leaves an output unwritten, conflict of parallel iterations); the prover must reject
-// every mutant that misbehaves. Serial loops are also made parallel: the interpreter decides whether
-// iterations conflict.
+// nest by one, up and down. The interpreter decides whether the mutant misbehaves: whether it accesses
+// elements out of bounds, reads an unwritten element, leaves an output unwritten, or has parallel iterations
+// that conflict. The prover must reject every mutant that misbehaves. Serial loops are also made parallel:
+// the interpreter decides whether iterations conflict.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -35,7 +35,7 @@ static void add_cond(Mutants *m, Cond *cond) {
 }
 
 static void add_value(Mutants *m, Val v) {
-  ValNode *e = (ValNode *)(uintptr_t)v; /* the arena owns it; only this test writes to it */
+  ValNode *e = (ValNode *)(uintptr_t)v; /* values are const, but their memory is writable */
   if (e->mark == m->mark) return;
   e->mark = m->mark;
   if (e->op == LOAD) add_index(m, ((Ref *)(uintptr_t)e->ref)->at, e->ref->buf->rank);
@@ -204,7 +204,7 @@ static Nest *build_pool(Arena *arena) { return max_pool2(arena, "pool", 4, 4, 16
 static Nest *build_winograd(Arena *arena) { return conv_winograd(arena, "wino", 5, 16, 32, 1, 1); }
 static Nest *build_conv2(Arena *arena) { return lenet_conv2(arena, "conv2"); }
 
-/* A nest with a size, a tail of lanes, scratch, an update and branches. */
+/* A nest with a size known at run time, a tail of lanes, scratch, an update and branches. */
 static Nest *build_batch(Arena *arena) {
   enum { BATCH = 3, N = 7, L = 4 };
   Nest *b = nest_new(arena, "batch", "");

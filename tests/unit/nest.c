@@ -1,5 +1,5 @@
-// nest.c: Compares nests with C loops in double; features of nests that convolutions do not use; the printed
-// form of nests.
+// nest.c: Tests of nests: kernels compared with C loops in double, features that convolutions do not use, and
+// the printed form.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -217,7 +217,7 @@ static void byte_case(Cases *cases, Elem elem, int L) {
   Buf *in = NEST_BUF_OF(b, INPUT, "in", elem, N), *out = NEST_BUF_OF(b, OUTPUT, "out", elem, N),
       *f = NEST_BUF(b, WORK, "f", N);
   nest_fn(b, b->name, false);
-  NEST_FOR(b, i, N / 8) { /* 8 elements are one vector of 8 lanes or two of 4 */
+  NEST_FOR(b, i, N / 8) { /* 8 elements are one vector of 8 lanes or two vectors of 4 lanes */
     if (L == 1)
       NEST_FOR(b, k, 8)
         nest_store(b, nest_at(b, f, 8 * i + k),
@@ -301,8 +301,8 @@ static void dropout_case(Cases *cases) {
   cases_check(cases, b, CASE_RUN(x, keys), NULL, 0);
 }
 
-/* Compares positions with an integer: a one-hot row, or with vectors a step; integer arithmetic, minimum,
- * maximum. */
+/* Integer arithmetic, minimum and maximum. Positions are compared with an integer: the result is a one-hot
+ * row or, with vectors, a step function. */
 static void label_case(Cases *cases, int L) {
   enum { N = 12 };
   Nest *b = nest_new(cases->arena, "label", "one-hot, clamped label");

@@ -1,5 +1,5 @@
-// nest_cases.c: Compares a nest with its reference: the nest as built, the simplified nest, and its C
-// compiled by every available compiler.
+// nest_cases.c: Compares the results of a nest with expected results. The nest is tested as built,
+// simplified, and as C that every available compiler compiles.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -66,7 +66,7 @@ static bool run(const Nest *nest, Run *r) {
   return ok;
 }
 
-/* Proves the nest, runs it in double and in float, and compares `out` with want. Then simplifies the nest;
+/* Proves the nest, runs it in double and in float, and compares "out" with `want`. Then simplifies the nest;
  * the result must stay the same. */
 void cases_check(Cases *cases, Nest *nest, Run given, const double *want, double tolerance) {
   const Buf *out = buf_named(nest, "out");
@@ -136,7 +136,7 @@ static double from_memory(const Buf *buf, const void *p, int64_t i) {
   }
 }
 
-/* A file of all cases; `void call_K(void *const *p, const int32_t *size)` calls case K. */
+/* The text of a C file with all cases; `void call_K(void *const *p, const int32_t *size)` calls case K. */
 const char *cases_print(const Cases *cases, const char *suffix, const char *attribute, int lanes_max) {
   Arena *arena = cases->arena;
   Text body = {.arena = arena}, file = {.arena = arena};

@@ -24,11 +24,11 @@ typedef struct Cases {
 Cases *cases_new(void);
 double *cases_numbers(Arena *, int64_t n, unsigned seed); /* few bits, so that sums are exact in double */
 bool cases_prove(Nest *);
-/* Proves the nest, runs it in double and in float, and compares the buffer "out" with want, unless that is
- * NULL. Then simplifies the nest; the result must stay the same. Adds the nest to the cases. */
+/* Proves the nest, runs it in double and in float, and compares the buffer "out" with `want`, unless
+ * `want` is NULL. Then simplifies the nest; the result must stay the same. Adds the nest to the cases. */
 void cases_check(Cases *, Nest *, Run given, const double *want, double tolerance);
-/* A file of all cases; `void call_K(void *const *p, const int32_t *size)` calls case K. */
+/* The text of a C file with all cases; `void call_K(void *const *p, const int32_t *size)` calls case K. */
 const char *cases_print(const Cases *, const char *suffix, const char *attribute, int lanes_max);
-/* Compiles and runs that file with the first nflags sets of flags of each compiler. */
+/* Compiles and runs this file with the first nflags sets of flags of each compiler. */
 void cases_compile(const Cases *, const char *attribute, int lanes_max, bool fused, int nflags);
 #endif

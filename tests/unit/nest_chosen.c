@@ -364,8 +364,7 @@ static void test_pairs(void) {
   arena_free(arena);
 }
 
-/* Each word has a half of `in` and a half of `weight`. Products with (1, 0) and with (0, 1) are the halves.
- */
+/* Each word has one half from `in` and one from `weight`. Products with (1, 0) and (0, 1) are the halves. */
 static void test_interleaved(void) {
   Arena *arena = arena_new();
   Nest *b = nest_new(arena, "interleaved", "");

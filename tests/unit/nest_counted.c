@@ -6,9 +6,9 @@
 
 enum { IMAGES = 9, BLOCK = 4, BLOCKS = 3, LENGTH = 8 };
 
-/* Whether the prover accepts this nest: it computes a block if at least `of_block` images are left at the
- * block's start, and an image of the block if at least `of_image` images are left. The correct value of both
- * is 1. */
+/* Whether the prover accepts this nest. The nest computes a block if at least `of_block` images are left at
+ * the block's start. It computes an image of the block if at least `of_image` images are left, this image
+ * included. The correct value of both parameters is 1. */
 static bool proved(int64_t of_block, int64_t of_image) {
   Arena *arena = arena_new();
   Proof proof;

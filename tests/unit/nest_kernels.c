@@ -1,6 +1,6 @@
 /* nest_kernels.c: Kernels as nests: direct convolution (like the reference schedule, and tiled by pixels and
  * vectors), Winograd F(4x4,3x3), weight gradient, LeNet's fused layers, dense, pooling. Tests prove, run,
- * print and mutate them; the schedules of the compiler are in compiler/schedule/.
+ * print and mutate these nests. The schedules of the compiler are separate, in compiler/schedule/.
  *
  *     out[y][x][f] = act(bias[f] + sum over ky, kx, c of in[y*S + ky - P][x*S + kx - P][c] * w[ky][kx][c][f])
  *
@@ -227,7 +227,7 @@ static NestFn *winograd_input(Nest *b, Buf *in, Buf *V, int H, int CI) {
   return split;
 }
 
-/* Transforms tile t of M into the pixels of tile (ty, tx), for the filters that begin with 32*f. */
+/* Transforms tile t of M into the pixels of tile (ty, tx), for the filters from 32*f on. */
 static NestFn *winograd_output(Nest *b, Buf *M, Buf *bias, Buf *out, int H, int ncb) {
   NestFn *join = nest_fn(b, "output", true);
   const Ix ty = nest_arg(b, "ty"), tx = nest_arg(b, "tx"), t = nest_arg(b, "t"), f = nest_arg(b, "f");
@@ -330,7 +330,7 @@ Nest *conv_weight_gradient(Arena *arena, const char *name, int H, int CI, int CO
 
 /* ---- LeNet-5 ---- */
 
-/* One input channel: the vector runs over the output columns, 0..15 and 12..27; the pooling is a shuffle. */
+/* One input channel: two vectors have the output columns 0..15 and 12..27; the pooling is a shuffle. */
 Nest *lenet_conv1(Arena *arena, const char *name) {
   Nest *b = nest_new(
       arena, name,
@@ -347,7 +347,7 @@ Nest *lenet_conv1(Arena *arena, const char *name) {
     nest_store(b, nest_at(b, pad, r + 2, 14), nest_load(b, nest_at(b, in, r, 12), L));
   }
   NEST_FOR(b, y, 14) {
-    /* axes: filter; upper row left, upper row right, lower row left, lower row right */
+    /* axes: filter; vector (upper row left, upper row right, lower row left, lower row right) */
     Buf *a = NEST_REGISTERS(b, "a", L, 6, 4);
     NEST_UNROLL(b, f, 6)
       NEST_UNROLL(b, k, 4) nest_store(b, nest_at(b, a, f, k), nest_load(b, nest_at(b, bias, f), 1));

@@ -1,5 +1,5 @@
-// nest_overlap.c: Results that overlap operands: runs each nest in shared memory, at a sample of its
-// permitted offsets and at the first offset that is not permitted.
+// nest_overlap.c: Results that overlap operands. Each nest runs with its result and its operand in
+// the same memory, at a sample of the permitted offsets and at the first offset that is not permitted.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -40,8 +40,8 @@ static bool right_at(Arena *arena, const Nest *nest, const Buf *in, const Buf *o
   return !memcmp(got, want, (size_t)buf_elements(out) * sizeof *got);
 }
 
-/* Computes the permitted offsets in elements. *tight: one step further the result is wrong. False: no overlap
- * is permitted. */
+/* Computes the permitted offsets in elements. *tight: whether the result is wrong one step further. False: no
+ * overlap is permitted. */
 static bool allowed(Nest *nest, int64_t *most, int64_t *step, bool *tight) {
   Buf *in = buf_named(nest, "in"), *out = buf_named(nest, "out");
   CU_ASSERT_TRUE_FATAL(cases_prove(nest));

@@ -325,7 +325,7 @@ static void test_over_refused(void) {
   b = nest_new(arena, "mirrored", "");
   out = NEST_BUF(b, OVER, "out", 8);
   nest_fn(b, "mirrored", false);
-  /* the second half reads elements that the first one has written */
+  /* the second half reads elements that the first half has written */
   NEST_FOR(b, x, 8) nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, out, 7 - x), 1));
   refuse(b, "another iteration has overwritten");
 
@@ -585,9 +585,10 @@ static void test_chosen_proved(void) { /* these are similar to rejected nests, b
   arena_free(arena);
 }
 
-/* Whether the prover accepts a nest that writes the first `parts` of 16 parts: two rows of two halves of four
- * parts, in an order in which written parts merge across rows and halves. Each part is written in a call, or
- * in a branch that is always taken. */
+/* Whether the prover accepts a nest that writes only the first `parts` of 16 parts of a buffer. The buffer
+ * has two rows, a row has two halves, and a half has four parts. The parts are written in an order in which
+ * the prover must merge parts of different rows and halves. Each part is written in a call, or in a branch
+ * that is always taken. */
 static bool proves_parts(bool calls, int parts) {
   enum { PART = 4, HALF = 16, ROWS = 2 };
   Arena *arena = arena_new();

@@ -1,5 +1,5 @@
-// nest_rounds.c: Iterations of parallel loops: in opposite directions, and loops whose iterations are merged
-// into one range.
+// nest_rounds.c: Parallel loops: accesses in opposite directions, and loops whose iterations are merged into
+// one range.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>
@@ -23,9 +23,9 @@ static bool proved(int64_t last) {
 
 static void test_turned(void) {
   CU_ASSERT(proved(2 * ROUNDS - 1)); /* reads elements 3 to 5: no iteration stores them */
-  /* reads elements 1 to 3: the third iteration reads an element that the second one stores */
+  /* reads elements 1 to 3: the third iteration reads an element that the second iteration stores */
   CU_ASSERT(!proved(ROUNDS));
-  CU_ASSERT(!proved(ROUNDS - 1)); /* 0 to 2 */
+  CU_ASSERT(!proved(ROUNDS - 1)); /* reads elements 0 to 2 */
 }
 
 /* Loops of 3 and 4 iterations, one directly inside the other, which store element first*u + second*n. */

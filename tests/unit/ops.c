@@ -358,8 +358,8 @@ static void test_special(void) {
   }
 }
 
-/* If an operand is NaN, the gradients of all operands are 0. The gradients of the biases are compared: they
- * are sums without a factor NaN. */
+/* If an operand is NaN, the gradients of all operands are 0. The gradients of the biases are compared,
+ * because these are sums without a factor that is NaN. */
 static void test_gradients_of_nan(void) {
   static const char *const layers[] = {"maximum x=$0", "minimum x=$0", "maximum x=$0,0.5"};
   for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {

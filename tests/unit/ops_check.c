@@ -17,7 +17,7 @@ bool close_to(const char *what, const char *where, const double *got, const doub
     if (isfinite(want[i])) scale = fmax(scale, fabs(want[i]));
   for (int64_t i = 0; i < n; i++) {
     const double error = isnan(got[i]) != isnan(want[i]) ? INFINITY
-                         : got[i] == want[i]             ? 0 /* also infinities */
+                         : got[i] == want[i]             ? 0 /* also for infinities */
                                                          : fabs(got[i] - want[i]);
     if (error > worst) {
       worst = error;

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- nets ---- */ static double draw(Net *net) { /* -1 .. 1 */
+/* ---- nets ---- */
+static double draw(Net *net) { /* -1 .. 1 */
   net->random = net->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
   return (double)(int64_t)(net->random >> 11) / (double)(INT64_C(1) << 52) - 1;
 }
@@ -42,8 +43,8 @@ static Const window(Net *net, Const value) {
   return (Const){.kind = CONST_DIMS, .n = 1, .items = item};
 }
 
-/* Parses arguments such as "kernel=3 pad=same"; other arguments get the defaults of the table. x=... takes
- * all operands, as in "x=$0,2"; their values are appended to `in`. */
+/* Parses arguments such as "kernel=3 pad=same"; other arguments get the defaults of the table. x=... lists
+ * all operands, as in "x=$0,2"; the operands that are values are appended to `in`. */
 static Const *arguments(Net *net, const Param *params, const char *text, Node **in, int *nin) {
   Const *value = NEW_ARRAY(net->arena, Const, 16);
   for (int i = 0; params[i].name; i++) {
@@ -104,8 +105,8 @@ Node *net_layer(Net *net, const char *op_name, const char *text) {
   return net->last = node;
 }
 
-/* Adds layers: "maxpool kernel=3 -> relu -> @0 -> add x=$1". @0 names the current value $0, <0 continues from
- * $0. */
+/* Adds layers: "maxpool kernel=3 -> relu -> @0 -> add x=$1". @0 gives the current value the name $0; <0
+ * continues from $0. */
 void net_chain(Net *net, const char *text) {
   while (*text) {
     const size_t size = strstr(text, " -> ") ? (size_t)(strstr(text, " -> ") - text) : strlen(text);

@@ -1,4 +1,4 @@
-// places.c: Compares sets of bytes with byte-by-byte models.
+// places.c: Overlap and coverage of sets of bytes (lir/places.h), compared with byte-by-byte models.
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/places.h"
 #include <CUnit/CUnit.h>

@@ -1,7 +1,6 @@
-// prelude.c: Compares the functions of generated code, compiled at every width for the targets of this CPU
-// and of emulated CPUs, with the C library in double: on a sample of all floats (every STEP-th bit pattern;
-// PRELUDE_STEP in the environment sets another step), and on the values where such functions are least
-// accurate.
+// prelude.c: Compares the math functions of generated code with the C library in double. The functions are
+// compiled at every width for the targets of this CPU and of emulated CPUs. The arguments are every STEP-th
+// float (PRELUDE_STEP in the environment sets another step) and the values with the largest errors.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -109,8 +108,8 @@ static float float_of(uint32_t bits) {
 }
 
 /* ---- a sample of all floats ---- */
-/* At the last numbers the functions have their largest errors: log, tanh (with and without a fused
- * multiply-add), exp, sigmoid and normal_cdf, and the power (without and with a fused multiply-add). */
+/* At the last eight numbers these functions have their largest errors, in this order: log, tanh with and
+ * without a fused multiply-add, exp, sigmoid, normal_cdf, the power without and with a fused multiply-add. */
 static const float edge[] = {0.f,
                              -0.f,
                              INFINITY,
@@ -153,7 +152,7 @@ static const float edge[] = {0.f,
                              0x1.a82a84p-126f,
                              0x1.189d26p-124f};
 
-/* The next n floats of the sample: the edges, then the patterns from *bits on; false after the last. */
+/* The next n floats of the sample: the edges, then the bit patterns from *bits on; false after the last. */
 static bool next_floats(float *in, int n, uint64_t *bits, uint64_t step) {
   int filled = 0;
   for (size_t i = 0; *bits == 0 && i < sizeof edge / sizeof *edge; i++) in[filled++] = edge[i];
@@ -267,7 +266,8 @@ static void test_first_compiler(void) { check_compiler(0); }
 static void test_second_compiler(void) { check_compiler(1); }
 
 /* ---- on other CPUs, in emulators: the sample does not depend on PRELUDE_STEP ---- */
-/* The interface of bare.c: every function at every width, each with a separate range of bare_out. */
+/* Source of bare_run for bare.c. bare_run calls every function at every width; each call has its own range of
+ * bare_out. */
 static const char *foreign_source(Arena *arena, const Target *target, int floats) {
   Text text = {.arena = arena};
   int parts = 0;
@@ -361,7 +361,8 @@ static void check_reserved(Arena *arena, const char *name, size_t n) {
   CU_ASSERT(reserved);
 }
 
-/* A file that needs every function: layers cannot have the names of its definitions. */
+/* Prints a file that needs every function. All names that the file defines must be reserved: layers cannot
+ * have these names. */
 static void test_reserved(void) {
   static const char define[] = "#define ", prefix[] = "net_", suffix[] = "_v4";
   Arena *arena = arena_new();

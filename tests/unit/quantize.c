@@ -224,7 +224,7 @@ static int32_t byte_of_sum(const Int8Combine *p, const int32_t zero[2], int32_t 
   return stored_put(p->stored, rounded_sum(p->rounding, &p->addition, x));
 }
 
-/* The number of pairs of bytes for which the linear function does not give that byte. */
+/* The number of pairs of bytes for which the linear function differs from byte_of_sum. */
 static int wrong_bytes(const Int8Combine *p, const int32_t zero[2], const LinearSum *f) {
   int wrong = 0;
   for (int32_t a = INT8_MIN; a <= INT8_MAX; a++)
@@ -238,8 +238,8 @@ static int wrong_bytes(const Int8Combine *p, const int32_t zero[2], const Linear
   return wrong;
 }
 
-/* Sums and differences of random scales and zero points as one linear function: most have one, and it gives
- * the bytes of the definition. */
+/* Sums and differences with random scales and zero points. Most of these are one linear function, which must
+ * give the bytes of the definition. */
 static void test_linear_sums(void) {
   enum { SUMS = 120 };
   uint32_t drawn = 0;

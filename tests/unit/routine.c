@@ -388,9 +388,9 @@ static void test_sample(void) {
     int sample, positives, row[8]; /* -1: unused; below 10: a region, otherwise 10 + a ground-truth box */
   } cases[] = {/* two positive rows, which are the ground-truth boxes: no positive region */
                {8, 2, {10, 12, 2, 0, -1, -1, -1, -1}},
-               /* and two positive regions, in the order of their draws */
+               /* the ground-truth boxes and two positive regions, in the order of their draws */
                {8, 4, {10, 12, 3, 4, 2, 0, -1, -1}},
-               /* one positive region; fewer rows; a single row; no positive rows requested */
+               /* the next cases: one positive region; fewer rows; a single row; no positive rows requested */
                {8, 3, {10, 12, 3, 2, 0, -1, -1, -1}},
                {3, 3, {10, 12, 3}},
                {1, 1, {10}},

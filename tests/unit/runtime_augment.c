@@ -229,7 +229,7 @@ static void int16_samples_keep_their_range(void) {
   CU_ASSERT_EQUAL(wrapped, 0);
 }
 
-/* Indices are moved and erased with their images, but keep their values. */
+/* An input of indices (int32) is moved and erased like an image, but the indices keep their values. */
 static void indices_keep_their_values(void) {
   enum { N = SIDE * SIDE };
   static const cnn_option values[] = {
@@ -280,7 +280,7 @@ static void masks_follow_their_images(void) {
       const float value = out[i / SMALL * 2][i % SMALL * 2];
       const int32_t label = moved[i / SMALL][i % SMALL];
       ignored += label == -1;
-      if (label < 0 || (value > 20 && value < 80)) continue; /* outside, or on the border of the classes */
+      if (label < 0 || (value > 20 && value < 80)) continue; /* outside, or between two classes */
       all++;
       agree += label == (value > 50);
     }

@@ -1,5 +1,5 @@
-/* runtime_boxes.c: Data sets of images with boxes: files of YOLO and Pascal VOC, created here; errors in them
- * are reported, and skipped on request. */
+/* runtime_boxes.c: Data sets of images with boxes, in files of YOLO and Pascal VOC that the tests create.
+ * Errors in these files are reported, or skipped on request. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -174,7 +174,7 @@ static void labels_and_augmentation_must_go_with_boxes(void) {
   scratch_text("names/labels/a.txt", "1 0.5 0.5 0.25 0.5");
   scratch_text("names/classes.txt", "cat\ndog\n");
   net.network.labels = 2;
-  net.network.label = order; /* the order of the labels is used */
+  net.network.label = order; /* classes have the order of these labels */
   cnn_data *data = open_set(&net, scratch("names"), 0, 0);
   cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
   CU_ASSERT(truth.object[0].label == 0 && strcmp(cnn_data_class(data, 0), "dog") == 0);

@@ -62,7 +62,7 @@ static void instances_are_read(void) {
   CU_ASSERT(truth.count == 3 && object_is(&truth, 0, 2, 4, 2, 12, 8) &&
             object_is(&truth, 2, 1, 39, 0, 40, 20));
   CU_ASSERT(!truth.object[0].ignored && truth.object[1].ignored);
-  /* the pixels of the crowd region are below these objects */
+  /* these objects cover pixels of the crowd region */
   CU_ASSERT(count_of(&truth, 1) == 48 && count_of(&truth, 3) == 20);
   CU_ASSERT_EQUAL(count_of(&truth, 2), 800 - 48 - 20);
   cnn_truth_free(&truth);
@@ -170,7 +170,7 @@ static void broken_images_are_named_and_skipped(void) {
       {"{\"id\":7,\"file_name\":\"b.png\",\"height\":20,\"width\":40}",
        "images[1].id: 7 is also the id of images[0]"},
       {"{\"id\":8,\"file_name\":\"lost.png\",\"height\":20,\"width\":40}", "lost.png: the image is missing"},
-      {"{\"id\":8,\"height\":20,\"width\":40}", "images[1].file_name: must be a text"},
+      {"{\"id\":8,\"height\":20,\"width\":40}", "images[1].file_name: must be a string"},
       {"{\"id\":1.5,\"file_name\":\"b.png\",\"height\":20,\"width\":40}", "images[1].id: must be an integer"},
       {"{\"id\":8,\"file_name\":\"b.png\",\"width\":40}",
        "images[1].height: must be an integer of at least 1"},
@@ -310,7 +310,7 @@ static void broken_segments_are_named_and_skipped(void) {
            "4", "2", "0")),
        "a.png: object 3 of its annotation has no pixels"},
       {"", "there is no annotation for the image"},
-      {"{\"image_id\":7,\"segments_info\":[]}", "annotations[0].file_name: must be a text"},
+      {"{\"image_id\":7,\"segments_info\":[]}", "annotations[0].file_name: must be a string"},
       {"{\"image_id\":7,\"file_name\":\"a.png\"}", "annotations[0].segments_info: must be a list"},
       {"{\"image_id\":7,\"file_name\":\"lost.png\",\"segments_info\":[]}", "lost.png: the image is missing"},
       {"{\"image_id\":7,\"file_name\":\"flat.png\",\"segments_info\":[]}",

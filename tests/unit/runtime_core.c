@@ -159,8 +159,8 @@ static void a_plateau_lowers_the_rate(void) {
     cnn_schedule_epoch(&schedule, &recipe, loss[i]);
     CU_ASSERT_DOUBLE_EQUAL(cnn_schedule_rate(&schedule, &recipe, i + 1), expected[i], 1e-12);
   }
-  for (recipe.patience = 0; recipe.patience < 2; recipe.patience++) { /* with both, the first epoch without
-                                                                         progress lowers the rate */
+  for (recipe.patience = 0; recipe.patience < 2; recipe.patience++) { /* with 0 and with 1, the first epoch
+                                                                         without progress lowers the rate */
     cnn_schedule_begin(&schedule);
     for (int i = 0; i < 3; i++) cnn_schedule_epoch(&schedule, &recipe, loss[i]);
     CU_ASSERT_DOUBLE_EQUAL(cnn_schedule_rate(&schedule, &recipe, 3), 0.1, 1e-12);
@@ -217,7 +217,7 @@ static void optimizers_do_what_pytorch_does(void) {
   int cases = 0, compared = 0;
   int64_t step = 0;
   double worst = 0,
-         largest[GOLDEN] = {0}; /* by weight: its largest value so far; errors are relative to it */
+         largest[GOLDEN] = {0}; /* by weight: its largest value so far, to which errors are relative */
   while (fgets(line, sizeof line, file)) {
     if (line[0] == 'c') {
       recipe = read_case(line);

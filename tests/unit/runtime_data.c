@@ -226,7 +226,7 @@ static void folders_are_read(void) {
             cnn_data_classes(data) == 4);
   cnn_data_close(data);
   net.network.labels = 0;
-  data = open_set(&net, scratch("folders/train"), 0, 0); /* the folder has folders of classes, but no parts */
+  data = open_set(&net, scratch("folders/train"), 0, 0); /* the folder has a folder per class, but no parts */
   CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 4 && !cnn_data_has_test(data));
   cnn_data_close(data);
   damaged_pictures_are_found(&net);

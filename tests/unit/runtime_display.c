@@ -86,7 +86,7 @@ static void labels_stay_on_the_image(void) {
   CU_ASSERT_TRUE(is(117, 0, RED) && is(117, WIDTH - 1, RED));
 }
 
-/* Boxes with the same top left corner, such as the boxes of an object and of its part. */
+/* Labels of boxes with the same top left corner, such as the boxes of an object and of its part. */
 static void labels_do_not_hide_each_other(void) {
   enum { LABELS = 6 };
   cnn_label label[LABELS];
@@ -103,7 +103,7 @@ static void labels_do_not_hide_each_other(void) {
   for (int i = 0; i < LABELS; i++) CU_ASSERT_TRUE(count(0, 0, HEIGHT, WIDTH, label[i].rgb) > 20);
   together = count_all();
   CU_ASSERT_EQUAL(together, alone);
-  clear(); /* without enough space for all labels, the first one is still complete */
+  clear(); /* without enough space for all labels, the first label is still complete */
   cnn_label many[40];
   for (int i = 0; i < 40; i++) {
     many[i] = label[i % LABELS];

@@ -1,5 +1,6 @@
-// runtime_exchange.c: Threads simulate processes: for any distribution of shards, the sums of gradients are
-// bit-identical to the sums in one process, and a failure of one process is reported to all.
+// runtime_exchange.c: Test of the communication of processes, which threads simulate. For any distribution of
+// shards, the sums of gradients must be bit-identical to the sums in one process. A failure of one process is
+// reported to all processes.
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L /* barriers */

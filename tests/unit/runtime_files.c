@@ -1,6 +1,6 @@
 /* runtime_files.c: The runtime's files: arrays (.safetensors, .npy, .npz), weights by name and shape, images;
- * and malicious files. The reference implementations have written the files in tests/golden/files (make.py
- * there). */
+ * and malicious files. The files in tests/golden/files were written by the reference implementations (with
+ * make.py in that folder). */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>

@@ -210,7 +210,7 @@ static void exif_directories_are_read(void) {
     ExifEntry entry[3];
   } cases[] = {
       {6, 0, 2, {{MAKER, ASCII, 200, 0xFFFFFFF0}, {ORIENTATION, SHORT, 1, 6}}}, /* the second entry is read */
-      {3, 8, 2, {{LINK, LONG, 1, 8}, {ORIENTATION, SHORT, 1, 3}}},              /* loops of directories */
+      {3, 8, 2, {{LINK, LONG, 1, 8}, {ORIENTATION, SHORT, 1, 3}}},              /* circular links */
       {1, 8, 1, {{LINK, LONG, 1, 8}}},
       {8, 0, 2, {{ORIENTATION, SHORT, 1, 8}, {ORIENTATION, SHORT, 1, 2}}}, /* the first entry counts */
       {1, 0, 1, {{ORIENTATION, LONG, 1, 6}}},
@@ -255,7 +255,7 @@ static void webp_is_read(void) {
   cnn_image image;
   CU_ASSERT_EQUAL_FATAL(cnn_image_decode(&image, "a.webp", bytes, n).code, CNN_OK);
   CU_ASSERT(image.height == 2 && image.width == 2 && image.channels == 3);
-  static const uint8_t wanted[12] = {10, 20, 30, 20, 25, 30, 0, 0, 0, 100, 110, 120}; /* over black */
+  static const uint8_t wanted[12] = {10, 20, 30, 20, 25, 30, 0, 0, 0, 100, 110, 120}; /* blended with black */
   CU_ASSERT_EQUAL(memcmp(image.pixel, wanted, 12), 0);
   cnn_image_free(&image);
   for (size_t i = 0; i < n; i++) {

@@ -137,7 +137,7 @@ static void names_and_layouts_of_others_are_recognized(void) {
   set[2] = floats_of("dense_1.weigth", 2, 7, 12, 0, 0);
   expect_refused(set, 3, "did you mean the file's dense_1.weigth [7, 12]");
   set[2] = floats_of("dense1.weight", 2, 7, 12, 0, 0);
-  /* the name is not similar, but it is the only tensor of that shape */
+  /* the name is not similar, but no other tensor has this shape */
   set[0] = floats_of("features.0.kern", 4, 3, 2, 1, 5);
   expect_refused(set, 3,
                  "missing: conv1.weight [3, 2, 1, 5]; did you mean the file's features.0.kern [3, 2, 1, 5]");

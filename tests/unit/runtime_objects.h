@@ -12,6 +12,6 @@ void picture_make(const char *name); /* writes an image into the scratch directo
 cnn_truth truth_of(const cnn_data *data, cnn_part part, int64_t index);
 bool object_is(const cnn_truth *truth, int k, int32_t label, double x1, double y1, double x2, double y2);
 /* Opens an invalid data set twice: first it is rejected with the message `says`; then, with errors skipped,
- * its notes contain `note`. */
+ * the notes of the data set contain `note`. */
 cnn_data *set_skipped(const Net *net, const char *path, const char *says, const char *note);
 #endif

@@ -91,7 +91,7 @@ static void test_middle(void) {
             0.7 * ran.seconds); /* three threads are 1.33x slower than four */
 }
 
-/* Calls that take long, and calls whose time does not depend on the number of threads: nothing to gain. */
+/* The number of threads stays if calls take long, or if the number has no effect on the time of a call. */
 static void test_left_alone(void) {
   cnn_pace pace = cnn_pace_of(8);
   CU_ASSERT(run(&pace, slow, 100, 8).share == 1);

@@ -40,7 +40,8 @@ static void watch(void *context, const cnn_event *event) {
   if (event->kind == CNN_EVENT_STEP) w->last_rate = event->rate;
 }
 
-/* Counts steps where the net is called, because events are reported at most ten times per second. */
+/* The run whose steps are counted. They are counted in the net's function count_gradients, because events are
+ * reported at most ten times per second. */
 static Watch *counting;
 static float (*counted)(const float *, const void *const *, const void *const *, int32_t, uint64_t, uint64_t,
                         float *, float *const *, void *);

@@ -1,5 +1,5 @@
-/* sampling.c: Random sampling of detection losses: the right number of rows of each kind, different in
- * each step and image, uniformly. */
+/* sampling.c: Random sampling of detection losses: the number of rows of each kind must be right, and the
+ * rows must be drawn uniformly and be different in each step and image. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>

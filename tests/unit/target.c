@@ -1,5 +1,5 @@
-// target.c: The table of targets: blocks fit into the caches of their row, and register tiles fit into its
-// registers.
+// target.c: The table of targets. The blocks of each target must fit into the target's caches, and the
+// register tiles of each target into the target's registers.
 // SPDX-License-Identifier: Apache-2.0
 #include "target/cpu.h"
 #include <CUnit/CUnit.h>

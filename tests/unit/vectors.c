@@ -1,5 +1,6 @@
 // vectors.c: Compares vector primitives, compiled by every available compiler for every target of this CPU at
-// every width, with their scalar definition; and 32-bit rounding steps of vectors with 64-bit arithmetic.
+// every width, with their scalar definition. Compares the 32-bit rounding steps of vectors with 64-bit
+// arithmetic.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>

@@ -1,5 +1,5 @@
-// winograd.c: Winograd convolutions: checks the matrices against their definition, the estimates of rounding
-// errors against random tiles, and compares nests in the interpreter with eval.
+// winograd.c: Tests of Winograd convolutions. The matrices are compared with their definition, the estimates
+// of rounding errors with the errors of random tiles, and nests in the interpreter with eval.
 // SPDX-License-Identifier: Apache-2.0
 #include "all.h"
 #include "schedule/float/winograd.h"
@@ -238,8 +238,8 @@ static void check(const char *layers, const char *algorithm, bool wide) {
   check_in_net(layers, algorithm, wide, 0);
 }
 
-/* Runs each pair of channels with one size for half of the targets, and with the other two sizes for half of
- * the targets with 16 lanes. With $NETCHECK_ALL, all combinations run for all targets. */
+/* Checks each pair of channels with three sizes. One size is checked for half of the targets, the other two
+ * only for half of the targets with 16 lanes. With $NETCHECK_ALL, all sizes are checked for all targets. */
 static void sweep(int kernel, const char *algorithm) {
   static const char *const pads[] = {"same", "0", "[2, 0, 1, 3]"};
   static const int64_t sizes[][2] = {{13, 16}, {16, 14}, {17, 19}},
@@ -331,7 +331,7 @@ static void test_fused(void) {
 static void
 test_blocks(void) { /* several blocks, the last of which is smaller; rows or channels in parallel */
   make_directory();
-  check("44x200x16: conv(16, 3x3, pad=same)", "blocks of 50 tiles", true); /* as x86-64's cache permits */
+  check("44x200x16: conv(16, 3x3, pad=same)", "blocks of 50 tiles", true); /* the size for x86-64's cache */
   check("52x400x16: conv(17, 3x3, pad=same) -> relu", "F(4x4,3x3)", true);
   check("14x14x16: conv(300, 3x3, pad=same)", "F(4x4,3x3)", true);
   remove_directory();

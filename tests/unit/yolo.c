@@ -1,5 +1,5 @@
 /* yolo.c: Compares nms after yolo, panoptic, and the loss yolo with independent programs
- * (tests/golden/yolo.py); and panoptic's runtime function with eval, which shares no code with it. */
+ * (tests/golden/yolo.py). Compares panoptic's runtime function with eval, which shares no code with it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>
@@ -118,8 +118,8 @@ typedef struct Drawn {
   float scores[H * W * CLASSES], boxes[ROWS * 6], masks[ROWS * SIDE * SIDE * THINGS];
 } Drawn;
 
-/* Draws few different numbers, so that scores are equal and a mask may be exactly as large as the threshold,
- * which float and double represent exactly; and some unusual numbers. */
+/* Draws few different numbers and some unusual numbers. Therefore some scores are equal, and a mask may be
+ * exactly as large as the threshold, which float and double represent exactly. */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
   for (int i = 0; i < H * W * CLASSES; i++) d.scores[i] = (float)draw(state, 4);

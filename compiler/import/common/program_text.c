@@ -19,8 +19,8 @@ static const char *sizes(ModelImport *im, int rank, const int64_t *size) {
   return text.s ? text.s : "1";
 }
 
-/* The operand of the first statement's call if the statement names none: the last state, or else the first
- * input. */
+/* The value that the first statement takes as its operand if it names no operand: the last state or, without
+ * states, the first input. */
 static const Value *first_current(const ModelImport *im) {
   return im->kept.n ? im->inputs.data[im->inputs.n - 1] : im->inputs.data[0];
 }
@@ -87,9 +87,9 @@ static bool has_letter(const char *name) {
   return *name;
 }
 
-/* The name of a node is the path of its module, followed by the node's own name if the path does not name
- * the operator. Without a module, it is the node's own name, shortened. A node that has neither is named
- * after its tensor; if the tensor's name is a number, the operator is put before it. */
+/* The name of a node is the path of its module, followed by the node's own name if the path does not name the
+ * operator. Without a module, it is the node's own name, shortened. A node without a module and without a
+ * name is named after its tensor; if the tensor's name has no letters, the operator's name precedes it. */
 static const char *node_name(ModelImport *im, const OnnxNode *node, const Value *value) {
   const char *part = part_name(im, node, value), *path = node_module(im, node);
   if (!path && !*node->name) {

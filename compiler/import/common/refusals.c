@@ -95,7 +95,8 @@ ModelImport *import_unrolled(ModelImport *im) {
 #endif
 
 /* ---- the largest part ---- */
-/* The name that selects the tensor in --outputs: its node's name, unless that selects another tensor. */
+/* The name that selects the tensor in --outputs: the name of its node, unless this name selects another
+ * tensor. */
 static const char *refused_output_name(const ModelImport *im, int tensor) {
   if (im->onnx->shown) return im->onnx->tensor[tensor];
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;
@@ -156,7 +157,8 @@ static void last_values(const ModelImport *im, bool *asked) {
 }
 
 /* Imports the part of the model up to these outputs, without messages; NULL after a failure. If the only
- * problem is that some outputs cannot be laid out, their nodes' inputs replace them, and *again is true. */
+ * problem is that some outputs cannot be laid out, the inputs of their nodes replace these outputs in
+ * `asked`, and *again is true. */
 static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;

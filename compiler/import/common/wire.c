@@ -75,7 +75,8 @@ static bool read_wire_ints(Wire *wire, WireInts *ints, Content *content) {
   return true;
 }
 
-/* Appends bytes to a field. The first bytes stay in the file; if more bytes follow, all are copied. */
+/* Appends bytes to a field. The first bytes are not copied: the field points into the file. When more bytes
+ * follow, all bytes are copied. */
 static void put_bytes(Wire *wire, WireBytes *all, const WireBytes *more) {
   if (all->n == 0) {
     *all = (WireBytes){more->at, more->n, 0};

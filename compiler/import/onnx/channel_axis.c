@@ -69,7 +69,9 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   if (is_any(node->op, second)) return 1;
   if (strstr(node->op, "MatMul")) return x->rank - 1;
   if (!strstr("LayerNormalization RMSNormalization", node->op)) return -1;
-  if (!onnx_int(node, "cnnc_single", 0)) return x->rank - 1; /* a norm over all dimensions from `axis` on */
+  if (!onnx_int(node, "cnnc_single", 0))
+    return x->rank - 1; /* ONNX's own norm, over all dimensions from
+                           `axis` on */
   const int64_t axis = axis_from_start(onnx_int(node, "axis", -1), x->rank);
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }
@@ -116,8 +118,8 @@ static int told_by_axis(const OnnxNode *node, const Trace *x) {
   return d == 1 || (d > 0 && d == x->rank - 1) ? (int)d : -1;
 }
 
-/* For the right operand of a product of two values: the one of its last two dimensions that comes later in
- * the input. It can be either of them, because a Transpose may have exchanged them, as in the scores of
+/* For the right operand of a product of two values: of its last two dimensions, the dimension that comes
+ * later in the model's input. A Transpose may have exchanged these two dimensions, as in the scores of
  * attention. */
 static int told_by_product(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   if (input != 1 || !strstr(node->op, "MatMul") || x->rank < 3 || constant_of(im, node, 0)) return -1;
@@ -295,7 +297,7 @@ int channels_of_input(const ModelImport *im, const OnnxPort *port) {
   if (layout) return layout->last ? last : 1;
   if (is_own_sequence(im, port)) return 1;
   const int found = channels_by_use(im, port);
-  /* In the caller's buffer, the channels cannot be between positions: they become the last dimension. */
+  /* With chw, channels cannot be between positions: the last dimension becomes the channels. */
   if (im->options->chw && found > 1) return last;
   if (found != NOT_KNOWN) return found;
   return port->rank == 4 && port->dim[3] <= 3 && port->dim[1] > 4 ? last : 1;

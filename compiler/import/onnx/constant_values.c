@@ -26,7 +26,7 @@ Value *constant_statement(ModelImport *im, const OnnxNode *node, int input, cons
   return value;
 }
 
-/* The index in the ONNX tensor of the value's element number `at`, according to the view. */
+/* For element `at` of the value: the index of this element in the ONNX tensor that the view describes. */
 static int64_t element_of(const Tensor *t, const View *x, Shape shape, int64_t at) {
   int64_t index[3] = {0}, place = 0;
   for (int a = shape.rank - 1; a >= 0; a--) {

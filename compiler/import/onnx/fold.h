@@ -19,7 +19,8 @@ double *fold_numbers(ModelImport *, const Tensor *);
  * -1 after no(). */
 int fold_axis(ModelImport *, const Tensor *, int64_t axis);
 
-/* For element i of the shape `dim`: the index of its number in a constant that is broadcast to this shape. */
+/* For element i of the shape `dim`: the index of the corresponding number in a constant that is broadcast to
+ * this shape. */
 int64_t repeated_at(const Tensor *, int rank, const int64_t *dim, int64_t i);
 /* The common shape to which two constants are broadcast. */
 bool common_shape(ModelImport *, const Tensor *, const Tensor *, int *rank, int64_t *dim);

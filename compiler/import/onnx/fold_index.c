@@ -25,7 +25,7 @@ const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
 
 /* ---- GatherElements and ScatterElements ---- */
 /* Number i of `index`, as an index in a dimension of n elements; a negative number counts from the end. -1
- * after no(): it is out of range. */
+ * after no(): the number is out of range. */
 static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t n) {
   int64_t at = tensor_integer(index, i);
   if (at < 0) at += n;
@@ -34,8 +34,8 @@ static int64_t index_in(ModelImport *im, const Tensor *index, int64_t i, int64_t
   return -1;
 }
 
-/* The element that index i selects along an axis; along the other dimensions, it has the same position as the
- * index. */
+/* The element that index i selects along an axis; along the other dimensions, this element has the same
+ * position as the index. */
 static int64_t element_at(ModelImport *im, const Tensor *x, const Tensor *index, int axis, int64_t i) {
   int64_t at = 0, stride = 1, rest = i;
   for (int d = x->rank - 1; d >= 0; d--) {

@@ -3,8 +3,8 @@
 #include <string.h>
 #include "import/onnx/fold.h"
 
-/* A constant made of elements of x: element (i0, i1, ...) is element from + i0*stride[0] + i1*stride[1] + ...
- * of x. */
+/* A constant made of elements of x: element (i0, i1, ...) is element `from` + i0*stride[0] + i1*stride[1] +
+ * ... of x. */
 static const Tensor *strided(ModelImport *im, const Tensor *x, int rank, const int64_t *dim,
                              const int64_t *stride, int64_t from) {
   Tensor *to = constant_new(im, x->type, rank, dim);

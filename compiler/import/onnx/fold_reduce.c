@@ -116,7 +116,8 @@ const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- along one dimension ---- */
-/* The numbers of a constant along an axis: `outer` x `inner` rows of n numbers, whose stride is `inner`. */
+/* The numbers of a constant along an axis: `outer` x `inner` rows. Each row has n numbers with the stride
+ * `inner`. */
 typedef struct Rows {
   int64_t outer, n, inner;
 } Rows;

@@ -1,5 +1,5 @@
 /* forms.c: Pattern matching of operators that exporters decompose: activations, means of means, quotients,
- * padded maxpools and others. It changes the graph before its nodes are imported. */
+ * padded maxpools and others. The pass changes the graph before nodes are imported. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -42,7 +42,7 @@ double single_number(const ModelImport *im, int tensor) { /* NaN: the tensor is 
 
 static bool is_near(double value, double wanted) { return fabs(value - wanted) <= 1e-3 * fabs(wanted); }
 
-/* For a node with a value and a number as operands: the value; 0: another node. */
+/* For a node with a value and a number as operands: the value; 0: the node has other operands. */
 int beside_number(const ModelImport *im, const OnnxNode *node, double *number) {
   if (!node || node->nin != 2) return 0;
   const bool either = is_op(node, "Add") || is_op(node, "Mul");
@@ -77,7 +77,7 @@ static int six_of(const ModelImport *im, int tensor) {
   return three == 3 ? x : 0;
 }
 
-/* The dividend of a division by 6; 0: another node. */
+/* The dividend if the node divides by 6; otherwise 0. */
 static int sixth_of(const ModelImport *im, const OnnxNode *node) {
   double number = 0;
   if (!is_op(node, "Div") && !is_op(node, "Mul")) return 0;
@@ -258,8 +258,8 @@ static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
   }
 }
 
-/* Drops the input with the image number of each region if the model computes these numbers. They are not
- * checked: all regions are taken from the only image. */
+/* Drops the input with the image number of each region if the model computes these numbers. The numbers are
+ * not checked: all regions are taken from the only image. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
     node->nin = 2;

@@ -11,7 +11,7 @@ OnnxNode *either_before(const ModelImport *, int tensor, const char *one, const 
 double single_number(const ModelImport *,
                      int tensor); /* value of a constant scalar; NaN: not a scalar, or not constant */
 /* If the node combines a value with a number (for Add and Mul in either order, otherwise the value first):
- * the value's tensor. 0: another node. */
+ * the value's tensor. 0: the node has other operands. */
 int beside_number(const ModelImport *, const OnnxNode *, double *number);
 int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN: there are several */
 /* Changes a node to another operator, without attributes. */

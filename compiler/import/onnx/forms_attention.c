@@ -35,7 +35,8 @@ static bool is_call(const Statement *s, const char *word) {
   return s && strncmp(s->call, word, n) == 0 && (s->call[n] == 0 || s->call[n] == '(');
 }
 
-/* The factor by which a statement multiplies its operand; NaN: another statement. */
+/* The factor by which a statement multiplies its operand; NaN: the statement does not multiply by a
+ * number. */
 static double statement_factor(const Statement *s) {
   static const char *const calls[] = {"multiply(", "divide(", "normalize(scale=", NULL};
   for (int k = 0; calls[k] && s && s->nin == 1; k++) {
@@ -148,8 +149,8 @@ static const Tensor *term_numbers(ModelImport *im, const Term *t) {
   return t->layer ? weight_named(im, t->layer, "bias")->tensor : numbers_of_constant(im, t->value);
 }
 
-/* Layout of a term relative to the scores, [rows][first][second]: its number of rows, and whether it varies
- * along the positions of the first and of the second operand. */
+/* Layout of a term relative to the scores, [rows][first][second]: its number of rows, and (`along`) whether
+ * the term varies along the positions of the first operand, and of the second operand. */
 typedef struct Spread {
   int64_t rows;
   bool along[2];
@@ -284,7 +285,7 @@ static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *t
 }
 
 /* ---- operands ---- */
-/* The operand before it is multiplied by a number; the number becomes a factor of `scale` instead. */
+/* The operand without its multiplication by a number. Instead, *scale is multiplied by this number. */
 static View *unscaled(ModelImport *im, View *x, double *scale) {
   const double factor = statement_factor(x->value->made);
   if (isnan(factor) || x->value->quant) return x;
@@ -490,8 +491,8 @@ View *attention_of_product(ModelImport *im, const OnnxNode *node, const View *ch
 }
 
 /* ---- a softmax that is 0 if all keys are masked ---- */
-/* Matches Where(IsNaN(softmax), 0, softmax), the exported form of scaled_dot_product_attention. attention
- * computes the same result. */
+/* Matches Where(IsNaN(softmax), 0, softmax), the exported form of scaled_dot_product_attention. The
+ * language's operator attention computes the same result. */
 void form_attention(ModelImport *im, OnnxNode *node) {
   const OnnxNode *none = is_op(node, "Where") && node->nin == 3 ? op_before(im, node->in[0], "IsNaN") : NULL;
   const OnnxNode *softmax = none && none->nin == 1 ? op_before(im, none->in[0], "Softmax") : NULL;

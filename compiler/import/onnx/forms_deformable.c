@@ -19,7 +19,7 @@ static bool transposes(const OnnxNode *node, int n, const int64_t *wanted) {
 }
 
 /* The sampling locations [N, queries, heads, points, 2] from which `images` was computed by turning heads
- * into images; 0: another tensor. */
+ * into images; 0: `images` was computed in another way. */
 static int before_heads_first(const ModelImport *im, int images) {
   static const int64_t heads_first[] = {0, 2, 1, 3, 4};
   const OnnxNode *flat = either_before(im, images, "Reshape", "Flatten");

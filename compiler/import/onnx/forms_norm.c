@@ -7,11 +7,11 @@
 /* ---- reductions along one axis, broadcast to their operand ---- */
 enum { MOST_SHAPES = 8 };
 typedef struct Along {
-  int x;         /* the reduced tensor */
-  int64_t axis;  /* INT64_MIN: unknown so far */
-  double part;   /* 1 / size, if means are computed as sums times 1 / size; otherwise 0 */
-  double spread; /* the factor of the variance's sum, 1 / size or 1 / (size - 1); 0: it is a mean */
-  int nshapes, shape[MOST_SHAPES]; /* shape tensors, which must be the sizes of x, but 1 along the axis */
+  int x;                           /* the reduced tensor */
+  int64_t axis;                    /* INT64_MIN: unknown so far */
+  double part;                     /* 1 / size, if means are computed as sums times 1 / size; otherwise 0 */
+  double spread;                   /* factor of the variance's sum, 1 / size or 1 / (size - 1); 0: a mean */
+  int nshapes, shape[MOST_SHAPES]; /* shape tensors: each must have the sizes of x, with 1 along the axis */
   int64_t exact[MOST_SHAPES];      /* for each shape tensor: 0 if Expand reads it, 1 if Reshape reads it */
   bool failed;
 } Along;
@@ -47,7 +47,8 @@ static int before_shapes(const ModelImport *im, int tensor, Along *a, bool *back
   }
 }
 
-/* The operand of a reduction with the operator `op`; 0: another node. *kept: whether the axis is kept. */
+/* The operand of a reduction with the operator `op`; 0: the tensor is not such a reduction. *kept: whether
+ * the axis is kept. */
 static int reduced_by(const ModelImport *im, int tensor, const char *op, Along *a, bool *kept) {
   const OnnxNode *node = op_before(im, tensor, op);
   if (!node) return 0;
@@ -56,7 +57,8 @@ static int reduced_by(const ModelImport *im, int tensor, const char *op, Along *
   return node->in[0];
 }
 
-/* The operand of a mean, or of a sum times 1 / size; 0: another node. *kept: whether the axis is kept. */
+/* The operand of a mean, or of a sum times 1 / size; 0: the tensor has another form. *kept: whether the axis
+ * is kept. */
 static int mean_along(const ModelImport *im, int tensor, Along *a, bool *kept) {
   const OnnxNode *product = either_before(im, tensor, "Mul", "Div");
   double part = 0;
@@ -106,7 +108,7 @@ static int root_of_square(const ModelImport *im, const OnnxNode *node) {
   return square ? node->in[0] : 0;
 }
 
-/* Whether the node is x * x, where x is the result of `of` or of an equal difference. */
+/* Whether the node is x * x, where x is the result of the difference `of`, or of an equal difference. */
 static bool is_square(const ModelImport *im, const OnnxNode *node, int x, const OnnxNode *of) {
   const int root = root_of_square(im, node);
   const OnnxNode *again = op_before(im, root, "Sub");
@@ -122,8 +124,8 @@ static void become_norm(ModelImport *im, OnnxNode *node, const Along *a, int w, 
   onnx_set_float(im->arena, node, "epsilon", epsilon);
 }
 
-/* The operand x of 1 / sqrt(x), which is a quotient or a power of -1/2, and may be multiplied by a constant,
- * *factor. 0: another value. */
+/* The operand x of an inverse root: 1 / sqrt(x), or x to the power of -1/2. *factor: a constant by which the
+ * inverse root is multiplied. 0: the tensor is not an inverse root. */
 static int inverse_root(const ModelImport *im, int tensor, int *factor) {
   const OnnxNode *product = op_before(im, tensor, "Mul");
   for (int k = 0; product && product->nin == 2 && k < 2; k++)
@@ -142,8 +144,8 @@ static int inverse_root(const ModelImport *im, int tensor, int *factor) {
   return root ? root->in[0] : power == -0.5 ? x : 0;
 }
 
-/* The dividend of a division by a root, or the other factor of a product with an inverse root; 0: another
- * node. *sum: the root's operand. */
+/* For x / sqrt(*sum), or a product of x and an inverse root of *sum: the tensor x. 0: the node has another
+ * form. */
 static int normalized(const ModelImport *im, const OnnxNode *node, int *sum, int *factor) {
   const OnnxNode *root = is_op(node, "Div") && node->nin == 2 ? op_before(im, node->in[1], "Sqrt") : NULL;
   *sum = root ? root->in[0] : 0;
@@ -203,14 +205,15 @@ static bool is_variance(const ModelImport *im, int tensor, int numerator, const 
   return (kept || back) && !of.failed && of.axis == a->axis;
 }
 
-/* How often the variance reads x - mean: twice if it is squared by a Mul, otherwise once. */
+/* How often the variance reads x - mean: twice if a Mul squares the difference, otherwise once. */
 static int reads_of(const ModelImport *im, int variance) {
   const OnnxNode *mean = op_before(im, variance, "ReduceMean");
   return mean && op_before(im, mean->in[0], "Mul") ? 2 : 1;
 }
 
 /* Matches (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias. The weight may be a factor
- * of 1 / sqrt(...). Some optimizers move a Transpose of x after the difference; it is moved back. */
+ * of 1 / sqrt(...). Some optimizers move a Transpose of x after the difference; this function moves it
+ * back. */
 static void form_norm(ModelImport *im, OnnxNode *node) {
   double epsilon = 0;
   int of = 0, factor = 0;

@@ -10,7 +10,7 @@ typedef struct Rotary {
   const Value *x;
   int64_t places, heads, pairs;
   const Tensor *cosine, *sine;
-  int64_t width; /* number of angles per head: one for each pair, or two with the same value */
+  int64_t width; /* number of angles per head: one for each pair, or two equal angles for each pair */
 } Rotary;
 
 /* ---- parts ---- */
@@ -24,7 +24,7 @@ static const Value *before_reshapes(const Value *v) {
   return v;
 }
 
-/* The value that is multiplied by a constant, and the constant; NULL: another value. */
+/* If v is the product of a value and a constant: this value, and the constant in *t. Otherwise NULL. */
 static const Value *times_constant(ModelImport *im, const Value *v, const Tensor **t) {
   v = before_reshapes(v);
   for (int k = 0; k < 2 && is_statement(v, 2, "multiply(%*)"); k++) {

@@ -50,8 +50,8 @@ static bool refuse_setting(const ModelImport *im, const char *input, const char 
   return false;
 }
 
-/* Sets the unknown sizes of an input that --set makes constant: to the sizes of --shape if given; else, in a
- * vector, to the number of values of --set; else to 1. */
+/* Sets the unknown sizes of an input that --set makes constant. If --shape is given, it defines these sizes.
+ * Otherwise, a vector has as many elements as --set has values, and other unknown sizes are 1. */
 static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const ImportSetting *set, int64_t *n) {
   const ImportShape *shape = shape_given(im, port->name);
   if (port->rank < 0) port->rank = shape ? shape->rank : set->value.n > 1;
@@ -126,8 +126,8 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
 }
 
 #ifndef __wasi__ /* the browser build imports neither recurrent layers nor attention */
-/* Whether an input is a recurrent state, [layers, 1, units]. The first dimension of another input must show
- * that the batch is 1 or unknown, so that the first dimension of this input is not the batch. */
+/* Whether an input is a recurrent state, [layers, 1, units], so that its first dimension is not the batch. To
+ * be certain, this function needs another input whose first dimension, the batch, is 1 or unknown. */
 static bool is_state(const ModelImport *im, const OnnxPort *port) {
   bool batch = false;
   for (int i = 0; i < im->onnx->ninputs; i++) {
@@ -162,7 +162,7 @@ static bool has_no_batch(const ModelImport *im, const OnnxPort *port) {
 static bool has_no_batch(const ModelImport *im, const OnnxPort *port) { return is_boxes(im, port); }
 #endif
 
-/* A view of an input with four dimensions and no batch; the first two become one axis. */
+/* A view of an input with four dimensions and no batch; the first two dimensions become one axis. */
 static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   const int64_t *dim = port->dim;
   Value *value = NEW(im->arena, Value);
@@ -175,8 +175,8 @@ static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   return view;
 }
 
-/* Sets, for each dimension of an input, its axis in the value: positions in order, then the channels. -1: the
- * batch, which is no axis. */
+/* Sets the axis of the value for each dimension of an input: first the positions in order, then the channels.
+ * -1: the dimension is the batch, which is not an axis of the value. */
 static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
   int next = 0;
   for (int d = 0; d < port->rank; d++) axis[d] = d < first || d == port->channels ? -1 : next++;

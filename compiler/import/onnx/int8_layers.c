@@ -1,7 +1,7 @@
-/* int8_layers.c: Layers of an imported model that compute in int8 or int16: layers between quantized values,
- * whose weights, if any, are quantized. These layers get the arrays of docs/int8.md; other layers are marked
- * as float if int8 would be the default. The rules are the same as in quantize/values.c and layers.c, which
- * convert the program when it is compiled with its weight file. */
+/* int8_layers.c: Layers of an imported model that compute in int8 or int16. The input and the result of such
+ * a layer are quantized, and so are its weights, if it has any. These layers get the arrays that docs/int8.md
+ * lists; other layers are marked as float if int8 would be the default. The rules are the same as in
+ * quantize/values.c and layers.c, which convert the program when it is compiled with its weight file. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -57,7 +57,7 @@ static void put_scale(Framing *f, Statement *s, const Quant *quant) {
   ModelImport *im = f->im;
   const char *name = statement_name(im, s);
   if (!name) {
-    name = !s->origin                                     ? layer_called(im, "reshape") /* of an output */
+    name = !s->origin                                     ? layer_called(im, "reshape") /* for an output */
            : strcmp(s->origin->op, "QuantizeLinear") == 0 ? layer_called(im, "quantize")
                                                           : layer_of(im, s->origin, -1);
     add_argument(im, s, arena_printf(im->arena, "name=\"%s\"", name));

@@ -66,10 +66,10 @@ struct Tensor {
   const uint8_t *data; /* n numbers as in ONNX's raw_data, unaligned */
   /* name of the initializer that has the same numbers, possibly in another order; or NULL */
   const char *name;
-  const Tensor *whole,
-      *scale;   /* the integers and scales that the constant was dequantized from, in its order; or NULL */
-  int64_t zero; /* the zero point of all scales */
-  int axis;     /* axis of the scales, if there are several */
+  const Tensor *whole, *scale; /* the integers and scales that the constant was dequantized from, in the same
+                                  order; or NULL */
+  int64_t zero;                /* the zero point of all scales */
+  int axis;                    /* axis of the scales, if there are several */
 };
 int tensor_width(TensorType); /* bytes per number; 0: an unsupported type */
 bool tensor_whole(TensorType);
@@ -78,8 +78,8 @@ int64_t tensor_integer(const Tensor *, int64_t i);
 /* A constant to be filled in by tensor_put. */
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
 /* Maximum bytes of constants that all imports of a file with this number of bytes may compute and copy. Each
- * import copies the weights of a file several times. A small file may define large weights: if all weights of
- * a net are filled with one number, its file has a few kB. */
+ * import copies the weights of a file several times. A small file may define large weights: the file of a net
+ * whose weights are all filled with one number has a few kB. */
 size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);
@@ -142,7 +142,8 @@ typedef struct Onnx {
                        numbers, or 0; NULL for other models */
 } Onnx;
 
-/* The number of iterations of a Loop or a Scan. `output`, the first output of the node, identifies it. */
+/* The number of iterations of a Loop or a Scan. `output`, the first output of the node, identifies the
+ * node. */
 typedef struct OnnxLoop {
   const char *output;
   int64_t iterations;
@@ -161,15 +162,16 @@ Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const OnnxLoops *lo
 bool onnx_in_profile(Arena *, Diags *, const char *path, Span at, const uint8_t *bytes, size_t n);
 int onnx_tensor(const Onnx *, const char *name); /* the tensor's number, or 0 */
 
-/* The k-th tensor that a node needs: one of its inputs, or a condition of the branches that contain it. 0:
- * omitted, -1: there are no more. */
+/* The k-th tensor that a node needs: one of its inputs, or a condition of the branches that contain the node.
+ * 0: omitted, -1: there are no more. */
 int onnx_needs(const Onnx *, const OnnxNode *, int k);
 const char *onnx_name(const Onnx *, const OnnxNode *); /* the node's own name, or the name of its result */
-/* The node that makes the k-th input of a node; ONNX_NONE: no node makes it; ONNX_LAST: there are no more. */
+/* The node that produces the k-th input of a node. ONNX_NONE: no node produces this input; ONNX_LAST: there
+ * are no more inputs. */
 enum { ONNX_NONE = -1, ONNX_LAST = -2 };
 typedef int onnx_needed(const void *context, int node, int k);
-/* The n nodes in topological order; nodes that are sorted keep their order. *circular: -1, or a node that
- * depends on its own result, if there is no such order. */
+/* The n nodes in topological order; nodes that are already sorted keep their order. *circular: a node that
+ * depends on its own result, so that there is no such order; or -1. */
 int *onnx_order(Arena *, int n, onnx_needed *, const void *context, int *circular);
 /* Sorts nodes topologically. NULL, or a node that depends on its own result. */
 const OnnxNode *onnx_sort(Onnx *);

@@ -112,8 +112,8 @@ static NodeProto *split_in_three(NodeBuild *b, const char *x, int axis) {
   return node;
 }
 
-/* Appends the attention of query, key and value. from: indices of the inputs that are added to the scores,
- * and of the inputs with cached keys and values. */
+/* Appends the attention of query, key and value. from: the index of the input that is added to the scores,
+ * then the indices of the inputs with cached keys and with cached values. */
 static void put_core(NodeBuild *b, const char *const *x, const int *from) {
   NodeProto *node = build_node(b, "Attention", replaced_output(b, 0), x[0], x[1], x[2], NULL);
   for (int i = 0; i < 3; i++) build_input(b, node, replaced_input(b, from[i]));
@@ -164,7 +164,7 @@ static void put_scaler(NodeBuild *b) {
 typedef struct Fused {
   const char *domain, *op;
   void (*put)(NodeBuild *);
-  unsigned needs, without; /* sets of inputs that must be present, or must be missing; one bit per input */
+  unsigned needs, without; /* inputs that must be present; inputs that must be missing; one bit per input */
 } Fused;
 static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"com.microsoft", "FusedGemm", put_gemm, 0, 0},
@@ -174,8 +174,8 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"com.microsoft", "QuickGelu", put_quick_gelu, 0, 0},
                               {"com.microsoft", "SkipLayerNormalization", put_skip_norm, 0, 0},
                               {"com.microsoft", "SkipSimplifiedLayerNormalization", put_skip_rms_norm, 0, 0},
-                              {"com.microsoft", "Attention", put_attention, 2, 8 /* a padding mask */},
-                              {"com.microsoft", "MultiHeadAttention", put_multihead, 6, 16 /* the same */},
+                              {"com.microsoft", "Attention", put_attention, 2, 8 /* a mask */},
+                              {"com.microsoft", "MultiHeadAttention", put_multihead, 6, 16 /* a mask */},
                               {"com.microsoft", "RotaryEmbedding", put_rotary, 14, 0},
                               {"", "SimplifiedLayerNormalization", put_rms_norm, 0, 0},
                               {"", "Softsign", put_softsign, 0, 0},
@@ -190,7 +190,7 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"ai.onnx.ml", "Scaler", put_scaler, 0, 0}};
 
 /* Whether the node can be decomposed: it has the required inputs and no unsupported ones, its outputs 1 and 2
- * (statistics, or cached keys and values) are omitted, and a norm is over the last axis. */
+ * (statistics, or cached keys and values) are omitted, and, if it is a norm, it is over the last axis. */
 static bool has_form(const NodeBuild *b, const Fused *row) {
   const AttributeProto *axis = find(b, "axis");
   bool good = *replaced_output(b, 0) && !*replaced_output(b, 1) && !*replaced_output(b, 2);

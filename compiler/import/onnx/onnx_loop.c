@@ -12,7 +12,8 @@ typedef struct Loop {
   NodeProto *node;
   const GraphProto *body;
   bool scans; /* a Scan, whose body has neither an iteration number nor a condition */
-  /* number of values passed to the next iteration; number of results with a row per iteration */
+  /* carried: number of values passed to the next iteration; joined: number of results with a row per
+   * iteration */
   int carried, joined;
   int elements;       /* for a Scan: number of scanned tensors, of which each iteration reads one row */
   int64_t iterations; /* maximum number of iterations */
@@ -29,7 +30,7 @@ static bool tensor_single(Inliner *in, const TensorProto *proto, int64_t *to) {
   return true;
 }
 
-/* The result of an operator on integers; false: another operator, or an overflow. */
+/* The result of an operator on integers; false: the operator is unsupported, or its result overflows. */
 static bool number_of_two(const char *op, int64_t a, int64_t b, int64_t *to) {
   const struct {
     const char *op;
@@ -198,7 +199,7 @@ static int64_t known_iterations(const Inliner *in, const NodeProto *node) {
 }
 
 /* The number of iterations of a Loop, if it is constant or known from an earlier import; the Loop's condition
- * may still end it earlier. -1: unknown. */
+ * may still end the Loop earlier. -1: unknown. */
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
   int64_t count = INT64_MAX, begins = 1;
   if (node->input.n < 2) return -1;

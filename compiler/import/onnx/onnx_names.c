@@ -123,11 +123,11 @@ static bool is_path_part(const char *part, const char *of) {
   return n == 0 || (strncmp(part, of, n) == 0 && (part[n] == '.' || part[n] == 0));
 }
 
-/* The framework's name for the module of a layer, or NULL. If the node has no scopes, it is the path in the
+/* The framework's name for the module of a layer, or NULL. Without scopes, this name is the path in the
  * node's name, or else the module of the layer's parameter. With scopes, it is the module of the parameter if
- * this module contains the node's scope or is contained in it, or if a norm was folded into the layer.
- * Otherwise it is the scope: the framework writes equal parameters of several modules once, under the name of
- * the first module. */
+ * this module contains the node's scope or is contained in it, or if a norm was folded into the layer. If the
+ * module of the parameter is any other module, the name is the node's scope: the framework writes equal
+ * parameters of several modules once, under the name of the first module. */
 static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
   const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
   const char *path = scope ? NULL : module_path(im, node->name);

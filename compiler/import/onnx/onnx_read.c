@@ -302,7 +302,7 @@ static void read_guards(Reader *r, const OnnxFlat *flat) {
   for (int i = 1; i < o->nguards; i++) o->guard[i].condition = value_number(r, o->guard[i].name);
 }
 
-/* The version of ONNX's operators; with a note if cnnc does not know it. */
+/* The version of the operators that the model uses. Reports a version that is unknown to cnnc. */
 static int opset_of(const ModelProto *model, Diags *diags, Span at) {
   enum { NEWEST = 25 };
   int64_t opset = 1;

@@ -70,7 +70,7 @@ const OnnxNode *onnx_sort(Onnx *o) {
   for (int t = 0; t < o->ntensors; t++) m.maker[t] = ONNX_NONE;
   for (int i = 0; i < o->nnodes; i++)
     for (int k = 0; k < o->node[i].nout; k++) m.maker[o->node[i].out[k]] = i;
-  m.maker[0] = ONNX_NONE; /* omitted inputs and outputs */
+  m.maker[0] = ONNX_NONE; /* tensor 0: omitted inputs and outputs */
   int circular;
   const int *order = onnx_order(o->arena, o->nnodes, maker_of_need, &m, &circular);
   if (circular >= 0) return &o->node[circular];

@@ -61,7 +61,8 @@ static View *view_of_heads(ModelImport *im, const View *like, Value *v, int64_t 
   return y;
 }
 
-/* Gives the result the layout of the operand: with three dimensions, the last one contains all heads. */
+/* Gives the result the layout of the operand. If the operand has three dimensions, the last dimension
+ * contains all heads. */
 static View *heads_joined(ModelImport *im, View *y, int rank) {
   static const int places_first[] = {0, 2, 1, 3};
   if (rank == 4) return y;
@@ -74,7 +75,7 @@ static View *heads_joined(ModelImport *im, View *y, int rank) {
 typedef struct Sight { /* the keys that a query sees according to the arguments */
   int64_t rows, heads, places, keys;
   bool causal;
-  int64_t before, after; /* -1: any number */
+  int64_t before, after; /* largest distance of a visible key on each side; -1: any distance */
 } Sight;
 
 static bool is_in_sight(const Sight *s, int64_t i, int64_t j) {

@@ -256,7 +256,8 @@ static View *gated(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* Whether the small value has one channel, and otherwise the shape and the layout of the big value. */
+/* Whether the small value has one channel, and has the same shape and layout as the big value in all other
+ * dimensions. */
 static bool is_plane(const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   if (small->value->shape.rank != c + 1 || small->value->shape.dim[c] != 1) return false;
@@ -275,8 +276,8 @@ static View *plane(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* For a value with one number per position: the value, converted to the layout of the big value. NULL:
- * another value. */
+/* For a value with one number per position: the value, converted to the layout of the big value. NULL: the
+ * value has other sizes. */
 static const View *as_plane(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   int pos[MOST_DIMS], n = 0;
@@ -310,7 +311,7 @@ static bool is_single(const View *small, const View *big) {
 }
 
 /* The language repeats an HxWx1 value for every channel, but does not broadcast other single numbers. So the
- * elements of the big value become the channels of one pixel, and the number a 1x1x1 value. */
+ * elements of the big value become the channels of one pixel, and the number becomes a 1x1x1 value. */
 static View *with_single(ModelImport *im, const View *big, const View *small, const char *word) {
   const Shape pixel = shape_image(1, 1, shape_elements(big->value->shape)), one = shape_image(1, 1, 1);
   Value *both[] = {reshaped(im, big->value, pixel), reshaped(im, small->value, one)};
@@ -324,7 +325,7 @@ static bool same_layout(const View *a, const View *b) {
   return shape_equal(a->value->shape, b->value->shape);
 }
 
-/* A view that is broadcast to the sizes of another view, in dimensions in which it has one element. */
+/* x, broadcast to the sizes of `like` in the dimensions in which x has one element. */
 static View *spread_like(ModelImport *im, const View *x, const View *like) {
   View *to = view_copy(im, x, x->value);
   for (int d = 0; d < x->rank; d++)
@@ -352,7 +353,7 @@ static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }
 
-/* Computes a - b or a / b, where a is broadcast to the size of b, as -b + a, or as 1 / b * a. */
+/* If a is broadcast to the size of b: computes a - b as -b + a, or a / b as 1 / b * a. */
 static View *with_opposite(ModelImport *im, const View *a, const View *b, const char *word) {
   const bool difference = strcmp(word, "subtract") == 0;
   const View *of = map_view(im, b, difference ? "multiply(-1)" : "power(-1)");
@@ -421,8 +422,8 @@ static View *sum_of_all(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, first, emit(im, node->nin, all, first->value->shape, "add(%%*)"));
 }
 
-/* x / t for integers x and t > 0, rounded towards 0 as in ONNX, or down. The quotient is computed from x +
- * 1/2, so that a rounding error never changes an exact integer to the next smaller integer. */
+/* x / t for integers x and t > 0, rounded towards 0 as in ONNX, or rounded down. The quotient is computed
+ * from x + 1/2, so that a rounding error never changes an exact integer to the next smaller integer. */
 static View *whole_quotient(ModelImport *im, const OnnxNode *node, const View *x) {
   const Tensor *t = constant_of(im, node, 1);
   const bool counts = x->value->counts, floor = counts || onnx_int(node, "cnnc_floor", 0);
@@ -482,7 +483,7 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
 }
 
 /* x / y, but 0 where y is 0. The result is computed as x * n / (y + 1 - n), with n = min(1e38 * |y|, 1): 0
- * where y is 0, and 1 from |y| = 1e-38 on. There, the result is rounded once, like x / y. */
+ * where y is 0, and 1 from |y| = 1e-38 on. If n is 1, the result is rounded once, like x / y. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;

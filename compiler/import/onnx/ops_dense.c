@@ -33,7 +33,7 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
 }
 
 /* The constant vector of an Add after the product, if the Add is the product's only user: this vector becomes
- * the bias, and the Add an Identity. */
+ * the bias, and the Add becomes an Identity. */
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -94,7 +94,8 @@ static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x,
   return view_laid(im, x, v, last, npos, pos);
 }
 
-/* A product with a constant vector: a matrix of one column or row, without that dimension. */
+/* A product with a constant vector. The vector is a matrix of one column or row; the result does not have
+ * this dimension of one element. */
 static View *vector_product(ModelImport *im, const OnnxNode *node, int constant, const Tensor *w) {
   const View *x = view_of(im, node, !constant);
   int from[MOST_DIMS];

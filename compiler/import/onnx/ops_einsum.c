@@ -1,6 +1,6 @@
 /* ops_einsum.c: Import of products of a value and a constant over any dimensions: Einsum, and MatMul with
- * several matrices or with the constant first. Such products become a 1x1 convolution, whose groups are the
- * dimensions that are in both operands and in the result, or a dense layer. */
+ * several matrices or with the constant first. Such products become a dense layer or a 1x1 convolution. The
+ * groups of the convolution are the dimensions that are in both operands and in the result. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
@@ -45,7 +45,7 @@ static bool read_roles(ModelImport *im, Contraction *c) {
     if (of >= 0 && c->w->dim[of] != c->x->size[d])
       return no(im, "a constant whose shape does not match"), false;
     if (role == ROLE_NONE || letter_place(&c->in, letter) != d)
-      return no(im, "an equation with a diagonal of the value, or a sum over a dimension that only it has"),
+      return no(im, "an equation with a diagonal of the value, or a sum over dimensions of the value only"),
              false;
     if (role == ROLE_SUM) add_letter(&c->sum, letter, c->x->size[d]);
   }
@@ -53,7 +53,7 @@ static bool read_roles(ModelImport *im, Contraction *c) {
     if (letter_place(&c->weight, c->weight.at[d]) != d ||
         role_of(&c->in, &c->weight, &c->out, c->weight.at[d]) == ROLE_NONE)
       return no(im,
-                "an equation with a diagonal of the constant, or a sum over a dimension that only it has"),
+                "an equation with a diagonal of the constant, or a sum over dimensions of the constant only"),
              false;
   for (int d = 0; d < c->out.n; d++) {
     const char letter = c->out.at[d];
@@ -114,7 +114,7 @@ static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int
       continue;
     }
     y->size[d] = c->x->size[from];
-    y->along[d] = c->x->along[from]; /* for the batch; a position is set below */
+    y->along[d] = c->x->along[from]; /* final for the batch; view_set below replaces it for a position */
     for (int k = 0; k < npos; k++)
       if (pos[k] == from) view_set(y, d, k);
   }
@@ -160,8 +160,8 @@ static bool put_ellipsis(Letters *to, int n) {
 }
 
 /* Reads the letters of an operand or of the result, up to one of the characters in `ends`. rank: the
- * operand's rank; -1: the result. *hidden: the number of dimensions of the longest ellipsis, which the
- * result's ellipsis has, too. NULL: there are other characters, or another number of dimensions. */
+ * operand's rank; -1: the result. *hidden: the number of dimensions of the longest ellipsis so far, which is
+ * also that of the result's ellipsis. NULL: a character is invalid, or there are too many letters. */
 static const char *read_letters(const char *at, const char *ends, int rank, int *hidden, Letters *to) {
   int letters = 0;
   for (const char *c = at; *c && !strchr(ends, *c); c++) letters += isalpha((unsigned char)*c) != 0;
@@ -212,7 +212,7 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
 static const char columns[] =
     "abcdef"; /* letters of the dimensions before the last two, from right to left */
 
-/* The letters of an operand: first those of the dimensions before the last two, then two for the matrix. */
+/* The letters of an operand, one per dimension. The last two letters belong to the matrix. */
 static void matrix_letters(Letters *to, int rank, const int64_t *size, bool constant, const char *last) {
   to->n = rank;
   for (int d = 0; d < rank; d++) {

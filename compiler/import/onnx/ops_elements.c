@@ -50,7 +50,8 @@ static View *chosen_elements(ModelImport *im, const OnnxNode *node, const View *
   return y;
 }
 
-/* If the axis is 0, element (i, j, k) of the result is x[index[i, j, k], j, k]; likewise for other axes. */
+/* If the axis is 0, element (i, j, k) of the result is x[index[i, j, k], j, k]. Other axes are indexed in the
+ * same way. */
 View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   Elements e = {.n = 1};
@@ -78,8 +79,8 @@ View *elements_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *
   return chosen_elements(im, node, x, &e);
 }
 
-/* Each row of the index has the coordinates of a part of x. It omits the first `batch` coordinates, which are
- * the row's own coordinates in the index. */
+/* Each row of the index has the coordinates of a part of x. The row omits the first `batch` coordinates,
+ * because they equal the row's own coordinates in the index. */
 View *parts_by_constant(ModelImport *im, const OnnxNode *node, const Tensor *t) {
   const View *x = view_of(im, node, 0);
   const int64_t batch = onnx_int(node, "batch_dims", 0);

@@ -54,8 +54,8 @@ bool result_is_used(const ModelImport *im, const OnnxNode *node, int out) {
   return out < node->nout && node->out[out] && (im->readers[node->out[out]] || im->wanted[node->out[out]]);
 }
 
-/* The k largest values along a dimension of x with their indices: kx2 numbers for each element of the other
- * dimensions. */
+/* The k largest (or smallest) values along a dimension of x and their indices: [k][2] numbers for each
+ * element of the other dimensions. */
 static Value *topk_pairs(ModelImport *im, const View *x, int axis, int64_t k, const char *largest) {
   const int64_t n = x->size[axis];
   View *rows = view_new(im, x->value, 3);
@@ -272,7 +272,7 @@ View *import_gather_elements(ModelImport *im, const OnnxNode *node) {
   return varies ? gather_each(im, x, index, axis) : gather_along(im, x, index, axis);
 }
 
-/* A constant as a matrix whose rows are its parts along a dimension. */
+/* A constant as a matrix. A row is the part of the constant at one index of dimension `axis`. */
 static const Tensor *as_table(ModelImport *im, const Tensor *t, int axis) {
   int64_t dim[] = {t->dim[axis], 1}, inner = 1;
   for (int d = 0; d < t->rank; d++) dim[1] *= d == axis ? 1 : t->dim[d];

@@ -179,7 +179,7 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   const WireInts *exact = onnx_ints(node, "cnnc_exact");
   const double part = onnx_float(node, "cnnc_part", 0);
   if (part != 0 && fabs(part * (double)x->size[axis] - 1) > 1e-5)
-    return no(im, "a sum over an axis that is divided by a number other than its size"), false;
+    return no(im, "a sum over an axis, divided by another number than the axis size"), false;
   for (int k = 0; exact && k < exact->n; k++) {
     const Tensor *t = constant_of(im, node, first + k);
     if (!t) return no(im, "a computed shape"), false;
@@ -189,8 +189,8 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   return true;
 }
 
-/* A norm whose variance is divided by a number other than the size, such as size - 1. With
- * c = size / divisor: x / sqrt(c variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
+/* A norm whose variance is divided by a number other than the size, such as size - 1. With c = size /
+ * divisor: x / sqrt(c * variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
 static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const double factor = onnx_float(node, "cnnc_spread", 0) * (double)channels;

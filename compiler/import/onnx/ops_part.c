@@ -173,7 +173,7 @@ static View *times_selection(ModelImport *im, const OnnxNode *node, const View *
   return view_laid(im, x, frozen_product(im, node, v, w), d, npos, pos);
 }
 
-/* Selects overlapping frames: at[t*size + i] is t*step + i. NULL: another order, or after no(). */
+/* Selects overlapping frames: at[t*size + i] is t*step + i. NULL: `at` has another order, or after no(). */
 static View *overlapping_frames(ModelImport *im, const View *x, int d, int64_t n, const int64_t *at) {
   const int64_t size = run_length(n, at), frames = n / size, step = at[size < n ? size : 0];
   if (at[0] != 0 || step < 1 || step > size || n % size) return NULL;

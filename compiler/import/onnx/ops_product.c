@@ -11,8 +11,8 @@ int letter_place(const Letters *in, char letter) {
 }
 
 /* ---- roles of dimensions ---- */
-/* The roles of letters: dimensions of both values and the result, dimensions of one value and the result, and
- * summed dimensions. */
+/* The roles of letters. ROWS: dimensions of both values and of the result. FREE: dimensions of one value and
+ * of the result. SUMMED: summed dimensions. */
 enum { ROWS, FREE, SUMMED };
 typedef struct Group {
   int n;
@@ -225,9 +225,9 @@ View *product_of_two(ModelImport *im, const OnnxNode *node, View *const x[2], co
 }
 
 /* ---- MatMul and Gemm ---- */
-/* The letters of an operand: first those of the dimensions before the last two, then its own letter and the
- * summed letter. A vector only has the summed letter. A dimension of one element has no letter if the other
- * operand has more elements there: it is broadcast. */
+/* The letters of an operand: the letters of the dimensions before the last two, then the operand's own letter
+ * and the summed letter. A vector only has the summed letter. A dimension of one element is broadcast, and
+ * has no letter, if the other operand has several elements in this dimension. */
 static void operand_letters(const View *x, const View *other, const char *last, char summed, Letters *to) {
   to->n = x->rank;
   for (int d = 0; d < x->rank; d++) {

@@ -147,7 +147,7 @@ static View *over_channels(ModelImport *im, const View *x, int axis, const char 
 
 enum { MOST_PARTS = 16 };
 
-/* Sums over a dimension that divides the channels into a few parts; NULL: another dimension. */
+/* Sums over a dimension that divides the channels into a few parts; NULL: the dimension has another role. */
 static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   int axis = -1;

@@ -166,7 +166,8 @@ static bool is_batch(const View *x, int d) {
   return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
 }
 
-/* Whether all inputs have their channels along this dimension, and the same layout otherwise. */
+/* Whether the channels of all inputs are along this dimension, and all other dimensions have the same
+ * layout. */
 static bool joins_channels(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
   for (int i = 0; i < node->nin; i++) {

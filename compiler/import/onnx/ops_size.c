@@ -48,7 +48,8 @@ static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads
   return pad_mode(im, node, p);
 }
 
-/* Number of elements to add (if negative: to crop) at both ends of each axis of a value, channels last. */
+/* Number of elements to add before (low) and after (high) each axis of a value; a negative number crops. The
+ * last axis is the channels. */
 typedef struct Border {
   int64_t low[3], high[3];
 } Border;

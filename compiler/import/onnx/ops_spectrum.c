@@ -1,5 +1,5 @@
-/* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. A one-sided STFT whose window the language has
- * becomes an stft, and so does a one-sided DFT of 64 or more numbers, if their number is a power of two.
+/* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. A one-sided STFT becomes an stft if the
+ * language has its window. A one-sided DFT becomes an stft if its length is a power of two and at least 64.
  * Other transforms become products with the constant matrix of the transform. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>

@@ -97,7 +97,8 @@ static const char *window_text(Arena *arena, const Window2 *w, bool pooling) {
 }
 
 /* Sets the axes of the window: the dimensions after the channels. If the first dimension of a sequence is not
- * a batch, it is an axis, too, with a window of one element: each of its indices is a separate sequence. */
+ * a batch, this dimension is also an axis of the window, with one element: each index of the dimension is a
+ * separate sequence. */
 static void find_positions(const View *x, Window2 *w) {
   w->pos[0] = 2;
   w->pos[1] = 3;
@@ -165,8 +166,8 @@ static const char *end_text(ModelImport *im, const Tensor *bias, const char *lay
   return arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
 }
 
-/* For a convolution without a bias, whose only user is an Add of one constant per channel: that constant
- * becomes the bias, and the Add an Identity. */
+/* For a convolution without a bias, whose only user is an Add of one constant per channel: this constant
+ * becomes the bias, and the Add becomes an Identity. */
 static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t channels) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;

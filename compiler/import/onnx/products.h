@@ -24,7 +24,8 @@ View *product_of_two(ModelImport *, const OnnxNode *, View *const x[2], const Le
                      const Letters *out, double scale);
 
 /* ---- ops_product.c ---- */
-/* A view [rows, n, ...] as a value of rows nxc, or without rows if there is only one row. NULL after no(). */
+/* A view [rows, n, ...] as a value with `rows` rows of n x c elements, or without rows if there is only one
+ * row. NULL after no(). */
 Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
 /* The shape of `rows` rows of this shape; if there is only one row, the shape of the row. */
 Shape shape_of_parts(int64_t rows, Shape row);
@@ -46,7 +47,7 @@ View *view_images(ModelImport *, Value *, const View *like);
 
 /* ---- forms_attention.c ---- */
 /* Imports softmax(scores), viewed as [rows, queries, keys], times a value, viewed as [rows, keys, channels],
- * as attention; the result is [rows, queries, channels]. NULL: another product. */
+ * as attention; the result is [rows, queries, channels]. NULL: the product has another form. */
 View *attention_of_product(ModelImport *, const OnnxNode *, const View *chances, const View *values,
                            double scale);
 /* Whether a value is a softmax that is 0 where softmax() is NaN, that is, if all scores are minus

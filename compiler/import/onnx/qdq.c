@@ -183,7 +183,8 @@ Value *same_value(ModelImport *im, Value *value) {
                   (long long)s.dim[2]);
 }
 
-/* A concat of many values is a chain of concats: gives all of them the quantization of the last one. */
+/* A concat of many values is a chain of concats. Gives all concats of the chain the quantization of the last
+ * concat. */
 static void quantize_parts(const Value *value) {
   for (Statement *s = value->made; s && s->nin > 1 && strncmp(s->call, "concat(", 7) == 0;) {
     Value *first = s->in[0];
@@ -289,7 +290,7 @@ TensorType port_bytes(const ModelImport *im, const OnnxPort *port) {
   if (!is_byte_type(port->type) && !is_wide_type(port->type)) return (TensorType)0;
   for (int steps = 0; steps < 8; steps++) {
     const OnnxNode *node = node_reading(im, tensor);
-    if (!node) return im->wanted[tensor] ? port->type : (TensorType)0; /* only an output reads it */
+    if (!node) return im->wanted[tensor] ? port->type : (TensorType)0; /* only an output uses the tensor */
     if (is_operator(node, "DequantizeLinear")) return port->type;
     int k = 0;
     while (moves[k] && !is_operator(node, moves[k])) k++;

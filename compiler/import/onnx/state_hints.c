@@ -59,8 +59,8 @@ static bool ports_match(const OnnxPort *a, const OnnxPort *b) {
   return elements > 1; /* 0: a size is not known */
 }
 
-/* Whether no other input and no other output has the shape of the two. The first input and the first output
- * are regarded as data. */
+/* Whether this input and this output have the same shape, and no other input or output has this shape. The
+ * first input and the first output are regarded as data. */
 static bool only_pair(const Onnx *o, const OnnxPort *input, const OnnxPort *output) {
   if (input == o->input || output == o->output || !ports_match(input, output)) return false;
   for (int i = 0; i < o->ninputs; i++)
@@ -120,8 +120,8 @@ static bool is_state_output(const ModelImport *im, const char *name) {
   return false;
 }
 
-/* The output whose value becomes this input in the next call, among outputs that have no input yet; NULL:
- * none looks like it. */
+/* The output whose value becomes this input in the next call, among outputs that have no input yet; NULL: no
+ * output seems to be this value. */
 static const OnnxPort *next_value_of(ModelImport *im, const OnnxPort *input, const bool *used) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < o->noutputs; i++) {

@@ -11,7 +11,7 @@ void factors_push(Factors *to, Factor f) {
   if (last && last->axis == f.axis && last->inner == f.inner * f.size)
     *last = (Factor){f.axis, f.inner, last->size * f.size};
   else if (to->n < MOST_FACTORS) to->f[to->n++] = f;
-  else to->f[MOST_FACTORS - 1].axis = BATCH; /* too many factors: no layout accepts this one */
+  else to->f[MOST_FACTORS - 1].axis = BATCH; /* too many factors: no layout accepts the batch here */
 }
 
 Factors factors_one(int axis, int64_t inner, int64_t size) {
@@ -176,8 +176,8 @@ static bool order_of_memory(const Factors *want, Shape shape) {
 Value *reshaped(ModelImport *im, Value *value, Shape shape) {
   if (shape_equal(shape, value->shape)) return value;
   if (shape.rank == 1) return emit_one(im, value, shape, "flatten");
-  /* reshapes the operand of the flatten instead: its rows may be the rows of the new shape, and --stream
-   * needs them */
+  /* reshapes the operand of the flatten instead: the operand's rows may be the rows of the new shape, and
+   * --stream needs rows */
   if (value->made && strcmp(value->made->call, "flatten") == 0)
     return reshaped(im, value->made->in[0], shape);
   if (shape.rank == 2)

@@ -12,7 +12,8 @@ static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
 }
 
 /* Exchanges `first` and `second` in [before][first][second][after] with a single copy. The smaller of these
- * two parts becomes the heads, but always `first` if the value was joined from rows of `second` x `after`. */
+ * two parts becomes the heads. But if the value was joined from rows of `second` x `after`, `first` becomes
+ * the heads. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
   if (v->regions) return NULL;

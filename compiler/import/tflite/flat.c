@@ -53,7 +53,7 @@ float flat_float(Flat *flat, FlatTable table, int field, float otherwise) {
   return at ? wire_float(flat->bytes + at) : otherwise;
 }
 
-/* The position that the offset at a position leads to; 0: out of range. */
+/* The position to which the offset stored at `at` points; 0: out of range. */
 static size_t target(Flat *flat, size_t at) {
   const size_t to = at + flat_word(flat, at);
   return flat_inside(flat, to, OFFSET) ? to : 0;

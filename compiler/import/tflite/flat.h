@@ -35,8 +35,9 @@ int64_t flat_int_at(const Flat *, FlatVector, uint32_t i, int bytes);
 float flat_float_at(const Flat *, FlatVector, uint32_t i);
 
 /* ---- tflite_sparse.c ---- */
-/* Stores the numbers of a sparse TensorFlow Lite tensor, `width` bytes each, at their positions in `to`. All
- * bytes of `to` must be 0 before. False: the metadata, the indices or the number of values is invalid. */
+/* Stores the numbers of a sparse TensorFlow Lite tensor, `width` bytes each, at their positions in `to`. The
+ * caller sets all bytes of `to` to 0 before the call. False: the metadata, the indices or the number of
+ * values is invalid. */
 bool flat_dense(Flat *, FlatTable sparsity, int rank, const int64_t *dim, FlatVector values, int width,
                 uint8_t *to);
 #endif

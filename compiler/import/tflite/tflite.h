@@ -111,7 +111,7 @@ enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"
 #undef OP
-  TFL_INVALID = -1, /* every negative number in a file */
+  TFL_INVALID = -1, /* replaces every negative number in a file */
   /* two operators that tflite_states.c creates: TFL_STATE is a variable's value in this call; TFL_UPDATE
    * makes in[1] the next value of in[0] */
   TFL_STATE = -2,

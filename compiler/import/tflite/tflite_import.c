@@ -37,7 +37,8 @@ bool tfl_shape(const TflTensor *t, Shape *shape) {
   return true;
 }
 
-/* The type that a value must have in the program: float or int16 if the tensor is, otherwise int8. */
+/* The type that a value must have in the program: float or int16 if the tensor has this type, otherwise
+ * int8. */
 static Elem stored_type(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
 
 /* Checks that a value of the net has the wanted type: int8, int16 or float. */
@@ -206,7 +207,8 @@ void tfl_end(Making *k, const TflOperator *op, const char *layer) {
 
 /* ---- conversions ---- */
 /* Finds tensors that are one value in the program: the operand and the result of a conversion to floats, or
- * between equal quantizations. A float value that only a QUANTIZE reads gets the QUANTIZE's scale. */
+ * of a conversion between equal quantizations. A float value that only a QUANTIZE reads gets the QUANTIZE's
+ * scale. */
 static void find_same(Making *k) {
   const TflModel *m = k->m;
   for (int t = 0; t < m->ntensors; t++) k->same[t] = k->stored[t] = t;
@@ -261,7 +263,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
 static const struct {
   int code;
   TflMake *make;
-  const char *nodes, *onnx; /* nodes: name of the function that creates its ONNX nodes */
+  const char *nodes, *onnx; /* nodes: name of the function that creates the operator's ONNX nodes */
 } makes[] = {
 #define OP(name, code, make, nodes, onnx) {code, make, #nodes, onnx},
 #include "import/tflite/tflite_ops.def"
@@ -505,8 +507,8 @@ static void list_operator(Making *k, const TflOperator *op, size_t from, const c
   text_put(&k->list, "    # %s %d%s%s\n", op->name, op->index, out ? ", " : "", out ? out->name : "");
 }
 
-/* Emits the statements of all operators, and lists unsupported operators in k->problems. False if there are
- * any. */
+/* Emits the statements of all operators, and lists unsupported operators in k->problems. False if any
+ * operator is unsupported. */
 static bool make_statements(Making *k) {
   const TflModel *m = k->m;
   const char *stateful = NULL;

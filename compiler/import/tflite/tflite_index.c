@@ -192,7 +192,7 @@ static const TflOperator *tfl_maker(const TflModel *m, int tensor) {
   return NULL;
 }
 
-/* The ARG_MAX that produces an output; NULL: another operator. */
+/* The ARG_MAX that produces an output; NULL: another operator produces the output. */
 static const TflOperator *argmax_output(const TflModel *m, int tensor) {
   enum { MOST_PASSED = 8 };
   for (int steps = 0; steps < MOST_PASSED; steps++) {

@@ -268,8 +268,8 @@ bool tfl_mean(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* A sum is the mean times the count. The mean's scale is the result's scale divided by the count, so both
- * have the same bytes. */
+/* A sum is the mean times the count. The mean's scale is the result's scale divided by the count, so the mean
+ * and the sum have the same bytes. */
 bool tfl_sum(Making *k, const TflOperator *op) {
   int64_t window[2];
   if (!pooled_axes(k, op, window)) return false;
@@ -348,7 +348,8 @@ const char *tfl_constant(Making *k, Shape shape, const float *data, const TflTen
   return name;
 }
 
-/* A constant next to a value: a vector of channels for all positions, or with the value's size. */
+/* The constant operand of a binary operator: a vector of channels that is used at all positions, or a
+ * constant with the result's size. */
 const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTensor *t, bool first) {
   enum { MOST = 1 << 24 };
   const TflTensor *out = tfl_out(k, op);

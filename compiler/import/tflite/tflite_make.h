@@ -15,7 +15,7 @@ typedef struct Making {
   Rounding rounding;
   bool litert; /* arithmetic as in LiteRT: int8 dense layers round like ROUNDING_SINGLE; int16 dense layers
                   use double factors; products of two values use float factors */
-  /* by tensor: the tensor whose value the program uses for it: itself or, if it is the result of a
+  /* by tensor t: the tensor whose value the program uses for t. This is t itself or, if t is the result of a
    * conversion, the operand */
   int *same;
   int *stored;                  /* by tensor t with same[t] == t: the tensor with the scale of the value */
@@ -53,13 +53,13 @@ const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it
 int tfl_first(const Making *, const TflOperator *); /* index of the input that the program text has before the
                                                        call */
 const TflTensor *tfl_out(const Making *, const TflOperator *);
-/* Checks that an input is a value of the net with the type of the result, and already computed. False after
+/* Checks that an input is a computed value of the net, and has the type of the result. False after
  * tfl_no(). */
 bool tfl_value(Making *, const TflOperator *, int tensor);
-/* Reads constant integers: all numbers of input k. Returns their number; -1: they are not constant, are more
- * than TFLITE_RANK * 2, or one is too large. */
+/* Reads constant integers: all numbers of input k. Returns their number; -1: the input is not constant, has
+ * more than TFLITE_RANK * 2 numbers, or a number is too large. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
-/* May an operator have new constants with this number of bytes? False after tfl_no(). */
+/* Whether an operator may have new constants with this number of bytes. False after tfl_no(). */
 bool tfl_may_create(Making *, const TflOperator *, int64_t bytes);
 bool tfl_any_value(Making *, const TflOperator *, int tensor); /* like tfl_value, but allows any type */
 bool tfl_is_quantized(const TflTensor *);                      /* whether the tensor is int8 or int16 */
@@ -71,14 +71,16 @@ bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflT
 bool tfl_below(Multiplier); /* whether the factor is below 2^8 */
 
 const char *tfl_layer(Making *, const char *word); /* "conv1" */
-/* These functions write a statement: tfl_begin its result and operand, tfl_call a call with the layer's name
- * and precision, tfl_end the activation and the end of the line. `layer` has the scale of the result. */
+/* These functions write a statement. tfl_begin writes the result and the operand. tfl_call writes a call with
+ * the layer's name and precision. tfl_end writes the activation and the end of the line. `layer` has the
+ * scale of the result. */
 void tfl_begin(Making *, const TflOperator *, int from);
 void tfl_begin_named(Making *, const char *name, int from); /* name: NULL if none is needed */
 void tfl_call(Making *, const TflOperator *, const char *layer, const char *call, ...)
     __attribute__((format(printf, 4, 5)));
 void tfl_end(Making *, const TflOperator *, const char *layer);
-/* Like tfl_end, after a call that returns this shape: reshapes it if the result has another shape. */
+/* Like tfl_end, after a call that returns this shape. Adds a reshape if the operator's result has another
+ * shape. */
 void tfl_end_as(Making *, const TflOperator *, const char *layer, Shape);
 
 void tfl_array(Making *, const char *name, Elem, int rank, const int64_t *dim, const void *data);
@@ -91,8 +93,8 @@ void tfl_say(Making *, const char *layer, const char *key, const char *value);
 /* Adds a constant to the program, quantized with the scale of `scaled`, or in floats if `scaled` is NULL.
  * Returns its name. */
 const char *tfl_constant(Making *, Shape, const float *data, const TflTensor *scaled);
-/* A constant next to a value: per channel, or with the result's size; first: it is the first operand. NULL
- * after tfl_no(). */
+/* The constant operand of a binary operator: one number per channel, or as many numbers as the result has.
+ * first: the constant is the first operand. NULL after tfl_no(). */
 const char *tfl_constant_beside(Making *, const TflOperator *, const TflTensor *, bool first);
 /* The int8 table of a unary function: [channels][256]. */
 void tfl_table(Making *, const char *layer, int64_t channels, const int8_t *table);

@@ -183,7 +183,7 @@ static bool prelu_tables(Making *k, const TflOperator *op, const TflTensor *alph
   return true;
 }
 
-/* Imports PRELU with one slope per channel, or one for all. */
+/* Imports PRELU with one slope per channel, or one slope for all channels. */
 bool tfl_prelu(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *alpha = tfl_in(k, op, 1);
   if (!tfl_value(k, op, op->in[0])) return false;

@@ -244,7 +244,7 @@ static void add_operator(Nodes *n, const TflOperator *op) {
 }
 
 /* ---- the model ---- */
-/* Ports for inputs or outputs; their names are `word`, or, if there are several, `word` with numbers. */
+/* Ports for inputs or outputs. A single port is named `word`; several ports are named `word` with numbers. */
 static OnnxPort *ports(Nodes *n, int count, const int *tensor, const char *word) {
   OnnxPort *port = NEW_ARRAY(n->arena, OnnxPort, count + 1);
   for (int i = 0; i < count; i++) {

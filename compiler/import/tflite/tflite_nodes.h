@@ -34,8 +34,8 @@ int nodes_out(const Nodes *, int k);                 /* result of the current op
 const TflTensor *nodes_tensor(const Nodes *, int k); /* an input of the current operator, or NULL */
 int nodes_rank(const Nodes *, int k);                /* rank of an input; 0: omitted */
 
-/* May the constants of the current operator be copied? Several operators may share a buffer of the file.
- * False after nodes_refuse(). */
+/* Whether the constants of the current operator may be copied. Copies are limited, because several operators
+ * may share a buffer of the file. False after nodes_refuse(). */
 bool nodes_may_copy(Nodes *);
 int nodes_constant(Nodes *, Tensor *);
 int nodes_integers(Nodes *, int n, const int64_t *);

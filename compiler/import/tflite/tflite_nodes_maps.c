@@ -106,7 +106,7 @@ void nodes_cast(Nodes *n) {
 }
 
 /* ---- reductions ---- */
-/* Input k, a list of axes or one axis as a scalar, as a list. */
+/* Returns input k as a list of axes. The input may also be a scalar: one axis. */
 int nodes_axes(Nodes *n, int k) {
   const int64_t one[] = {-1};
   int64_t list[2 * MOST_DIMS];

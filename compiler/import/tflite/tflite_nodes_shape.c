@@ -116,8 +116,8 @@ void nodes_gather(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* Converts GATHER_ND with constant pairs (0, position) in a tensor [1, n, 2] to Gather: it selects positions
- * of the only image. */
+/* Converts GATHER_ND with constant pairs (0, position) in a tensor [1, n, 2] to a Gather that selects
+ * positions of the only image. */
 void nodes_gather_nd(Nodes *n) {
   const TflTensor *at = nodes_tensor(n, 1);
   const int t = nodes_in(n, 1);
@@ -163,7 +163,7 @@ void nodes_slice(Nodes *n) {
 
 /* The changes that a STRIDED_SLICE makes to each dimension of its input. */
 typedef struct Spec {
-  int rank, result;    /* result: number of result dimensions so far, with new, without dropped dimensions */
+  int rank, result;    /* result: number of result dimensions so far; new ones count, dropped ones do not */
   int from[MOST_DIMS]; /* for each dimension of the input: its entry in the lists; -1: there is none, the
                           whole dimension is used */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];

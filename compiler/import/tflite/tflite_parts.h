@@ -6,15 +6,15 @@
 #include "import/tflite/tflite.h"
 
 typedef VEC(TflTensor) TflTensors;
-/* The numbers of a constant INT32 list; -1: another tensor, or a list that is empty or has more than `most`
+/* The numbers of a constant INT32 list; -1: the tensor is not such a list, is empty, or has more than `most`
  * numbers. */
 int tflite_integers(const TflTensor *, int most, int64_t *to);
 /* Adds a constant list; returns the number of its tensor. */
 int tflite_add_integers(Arena *, TflTensors *, int n, const int64_t *list);
 
-/* Converts a model that keeps rows of earlier calls in variables to a model of a sequence of many calls, if
- * this is the only use of its variables. The new model's outputs are the concatenated outputs of the calls.
- * narrow: rows are stored without their width, which is 1. */
+/* Converts a streaming model, whose variables keep rows of earlier calls, to a model of a sequence of many
+ * calls. Models whose variables have other uses stay unchanged. The new model's outputs are the concatenated
+ * outputs of the calls. narrow: rows are stored without their width, which is 1. */
 void tflite_raise(Arena *, TflModel *, bool narrow);
 /* Converts SPLIT, SPLIT_V, UNPACK, PACK, and GATHER of constant indices to slices and joins; slices with an
  * ellipsis or new dimensions become slices without them. */

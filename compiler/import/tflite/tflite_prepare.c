@@ -279,8 +279,8 @@ static bool is_of_state(const TflModel *m, const TflOperator *op) {
   return tflite_keeps_state(m, op) || op->code == TFL_STATE || op->code == TFL_UPDATE;
 }
 
-/* Keeps the operators that the outputs need, sorted so that each is after its operands, otherwise in the
- * file's order. State updates are also kept. */
+/* Keeps the operators that the outputs need, and state updates. Sorts the operators so that operands are
+ * computed before they are used. Apart from this, the operators stay in the file's order. */
 void tflite_sort(Arena *arena, TflModel *m) {
   Order r = {.m = m};
   r.maker = NEW_ARRAY(arena, int, m->ntensors + 1);

@@ -1,6 +1,6 @@
-/* tflite_raise.c: Conversion of streaming models to models of whole sequences ("raising"). If a variable only
- * contains the last rows of the value with which it is concatenated, it is a ring of rows. Each reader of
- * a ring becomes a window over the whole sequence, and padding replaces the initial rows. */
+/* tflite_raise.c: Conversion of streaming models to models of whole sequences ("raising"). A variable is a
+ * ring of rows if it only contains the last rows of the value with which it is concatenated. Each reader of a
+ * ring becomes a window over the whole sequence, and padding replaces the initial rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static bool read_rows(const TflTensor *t, int64_t *rows, TflRows *to) {
   return true;
 }
 
-/* Whether a tensor consists of all new rows of a call, without rows of earlier calls. */
+/* Whether a tensor contains all new rows of a call, and no rows of earlier calls. */
 static bool has_new_rows(const TflRows *x) { return x->low == 0 && x->high == x->n && !x->flat; }
 static int64_t count_of(const TflRows *x) { return x->high - x->low; }
 
@@ -105,8 +105,8 @@ static void add_raised_reshape(Raising *r, const TflOperator *op, int in, int ou
 }
 
 /* ---- operators that keep the rows ---- */
-/* Whether the operator maps zeros to zeros. It must if it reads rows before the first call: they are
- * zeros. */
+/* Whether the operator maps zeros to zeros. This is required if it reads rows before the first call, because
+ * these rows are zeros. */
 static bool keeps_zero(int code) {
   switch (code) {
   case TFL_QUANTIZE:
@@ -169,8 +169,8 @@ static bool raise_elements(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* Converts a reshape, which must keep the rows: they are dim[1] before and after the reshape, or there is one
- * row. */
+/* Converts a reshape, which must keep the rows: dim[1] is the number of rows before and after the reshape, or
+ * there is only one row. */
 static bool raise_reshape(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *out = &r->m->tensor[op->out[0]];
@@ -220,7 +220,7 @@ static bool raise_ring(Raising *r, const TflOperator *op) {
       state->sequence >= 0 || state->low >= 0 || state->row[0] != x->row[0] || state->row[1] != x->row[1])
     return false;
   const int64_t history = -state->low;
-  state->known = true; /* no second ring may read the state */
+  state->known = true; /* so that no second ring uses this state */
   *to = *x;
   to->low = state->low = -history;
   state->high = 0;

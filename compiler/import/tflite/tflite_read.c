@@ -491,7 +491,8 @@ static bool inline_branches(Reader *r, FlatVector graphs, int o, int depth) {
   return true;
 }
 
-/* Replaces a composite by the operators of its graph. The composite itself becomes an identity after them. */
+/* Replaces a composite by the operators of its graph. The composite itself becomes an identity after these
+ * operators. */
 static bool inline_composite(Reader *r, FlatVector graphs, int o, int depth) {
   const TflOperator call = r->model->op[o];
   if (call.nout != 1) return true; /* stays a composite, which is refused later */

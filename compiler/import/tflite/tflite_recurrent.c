@@ -228,8 +228,8 @@ bool tfl_svdf(Making *k, const TflOperator *op) {
 }
 
 /* ---- LSTM with float values, as an ONNX LSTM ---- */
-/* The weights of the gates i f c o, concatenated in the order i o f c; NULL: one is not a float constant of
- * this size. */
+/* The weights of the gates i f c o, concatenated in the order i o f c; NULL: the weights of a gate are not a
+ * float constant of this size. */
 static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, LSTM_GATES * units, columns};
@@ -276,7 +276,7 @@ static int projection_start(Nodes *n, const Tensor *b) {
 }
 
 /* The biases of the gates in the order i o f c (zeros for a missing bias), followed by zeros as the second
- * biases of an ONNX LSTM; NULL: one is not a float constant of this size. */
+ * biases of an ONNX LSTM; NULL: a bias is not a float constant of this size. */
 static Tensor *lstm_biases(Nodes *n, int64_t units) {
   static const int order[] = {0, 3, 1, 2};
   const int64_t dim[] = {1, 2 * LSTM_GATES * units};
@@ -290,8 +290,8 @@ static Tensor *lstm_biases(Nodes *n, int64_t units) {
   return t;
 }
 
-/* Sets node->keeps. Adds a comment if the model keeps a state between calls and the net does not, and another
- * if int8 weights with float values make the results differ from LiteRT's. */
+/* Sets node->keeps. Adds a comment if the model keeps a state between calls and the net does not. Adds
+ * another comment if int8 weights with float values make the results differ from LiteRT's. */
 static void note_state(Nodes *n, OnnxNode *node) {
   node->keeps = n->op->stateful;
   if (!n->op->stateful)

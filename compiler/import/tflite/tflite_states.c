@@ -17,7 +17,7 @@ typedef struct Resolving {
   TflModel *m;
   Table by_name;
   VEC(TflVariable *) variables;
-  const char **handle; /* by tensor: the variable of which it is the handle; NULL: none */
+  const char **handle; /* by tensor: the variable whose handle the tensor is; NULL: none */
   int *same;           /* by tensor: the tensor that replaces this tensor */
 } Resolving;
 
@@ -36,8 +36,8 @@ static TflVariable *variable_of(Resolving *r, int tensor) {
   return variable;
 }
 
-/* Whether the model has variables, but neither IF nor WHILE, and every variable is initialized, and is read
- * and assigned with the type and size of its initial value. */
+/* Whether the model has variables, but neither IF nor WHILE. Each variable must be initialized, and must be
+ * read and assigned with the type and size of its initial value. */
 static bool all_known(Resolving *r) {
   const TflModel *m = r->m;
   bool any = false;

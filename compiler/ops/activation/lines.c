@@ -35,7 +35,7 @@ StreamRule lines_stream_rule(const Node *node) {
 }
 
 typedef struct Lines {
-  int64_t lines[2], size[2]; /* by axis: number of parallel lines; elements of each line */
+  int64_t lines[2], size[2]; /* by axis: number of lines, and number of elements of a line */
 } Lines;
 
 static Lines axis_lines(const Node *node) {
@@ -51,7 +51,7 @@ int64_t lines_length(const Node *node) {
 }
 
 /* ---- reference, along any axis ---- */
-/* Index of element i of a line. */
+/* Index in the value of element i of a line. */
 static int64_t line_position(const Node *node, const Lines *k, int64_t line, int64_t i) {
   const Extent e = shape_extent(node->shape);
   if (arg_is(node, "axis", "channels")) return line * e.c + i;

@@ -28,23 +28,24 @@ StreamRule lines_stream_rule(const Node *);
 typedef void LinesEval(const Node *, int64_t n, double *const *in, double *out);
 void lines_run(const Eval *, LinesEval);
 
-/* The nest of the operator `other`: lines run along positions; a vector has adjacent channels, one line each.
- * part: number of lanes in use. */
+/* The nest of the operator `other`. Lines run along positions, and a vector has one element of each of `part`
+ * adjacent lines: the same position in adjacent channels. */
 typedef struct Line {
   Lower *l;
   const Ix *y, *x, *c; /* start of the line */
   int part, lanes;
-  int64_t size[2]; /* elements along height and width */
+  int64_t size[2]; /* number of elements along height and width */
 } Line;
 typedef void LinesBody(const Line *);
 void lines_lower(Lower *, LinesBody);
 void lines_lower_numbers(Lower *, LinesBody); /* one channel at a time, without vectors */
 int64_t lines_length(const Node *);           /* length of a line, along any axis */
-/* line_each calls the LineElement for the elements of a line: from element `from` to the last, or for all
- * elements if the line has several rows. */
+/* line_each calls the LineElement for element `from` of a line and all elements after it. If the line has
+ * several rows, `from` is ignored. */
 typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
 void line_each(const Line *, int64_t from, LineElement, const void *context);
-/* A value of one element of the line. in: this element of each input. */
+/* Computes the term or result of one element of the line. in: the element's value in each input of the node.
+ */
 typedef Val LineValue(const Line *, Val const *in, const void *context);
 Val line_sum(const Line *, const char *name, LineValue, const void *context);
 Val line_max(const Line *); /* the largest element of in[0] in the line */

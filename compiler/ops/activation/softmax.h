@@ -5,15 +5,16 @@
 #define CNNC_SOFTMAX_H
 #include "kernel/walk.h"
 
-/* For eval: sets the largest element of a row, and returns log(sum of exp(x - largest)). */
+/* For eval: stores the largest element of a row in *largest, and returns log(sum of exp(x - largest)). */
 double softmax_log_sum(const double *x, int64_t channels, double *largest);
-/* At pixel [y][x]: writes exp(x - largest) to `row`, scratch memory for one row; sets the largest element and
- * returns the sum. */
+/* At pixel [y][x]: writes exp(x - largest) to `row`, scratch memory for one row; stores the largest element
+ * in *largest; returns the sum of `row`. */
 Val softmax_exponentials(Lower *, Buf *in, Buf *row, int64_t channels, const Ix *y, const Ix *x,
                          Val *largest);
 
 /* Builds the nest of softmax and log_softmax. For each pixel, the nest computes softmax_exponentials, and
- * of_sum(their sum). Then `body`, whose context is the SoftmaxRow, computes and stores the channels. */
+ * passes their sum to of_sum. Then `body`, whose context is the SoftmaxRow, computes and stores the channels.
+ */
 typedef struct SoftmaxRow {
   Buf *row;
   Val largest, of_sum;

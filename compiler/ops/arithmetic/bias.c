@@ -1,4 +1,4 @@
-/* bias.c: bias, y = x + b[c]: one trained number per channel; often used together with scale. */
+/* bias.c: bias, y = x + b[c]: one trained number per channel. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/convolution/correlation.h"
 #include "kernel/map.h"

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 
-/* The argument for operand 1, 2, ...: a value or a number, as in add(x, 2). */
+/* The argument in the source for operand 1, 2, ...: a value or a number, as in add(x, 2). */
 static const Const *written_constant(const Node *node, int operand) {
   const Const *x = arg_const(node, "x");
   return x->kind == CONST_LIST ? &x->items[operand - 1] : x;
@@ -50,6 +50,6 @@ Val combine_value(Map *m, int operand) {
 void combine_shape(ShapeContext *context, Node *node) {
   if (combine_count(node) > 1000)
     op_error(context, node, DIAG_too_many_arguments, "%s of %d operands", node->op->name,
-             combine_count(node)); /* larger sums should be convolutions */
+             combine_count(node));
   else map_shape_operands(context, node);
 }

@@ -11,6 +11,6 @@ int combine_input(const Node *, int operand);     /* index in node->in; -1: the 
 double combine_number(const Node *, int operand); /* the operand, which is a number */
 double combine_x(const Node *, int operand, const double *x);
 Val combine_value(Map *, int operand);
-bool combine_turns(const Node *);    /* op->traits.commutes: whether two operands can be exchanged */
+bool combine_turns(const Node *);    /* op->traits.commutes: whether the two operands can be exchanged */
 bool combine_has_int8(const Node *); /* whether Int8Combine supports the operator */
 #endif

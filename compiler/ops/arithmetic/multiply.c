@@ -31,7 +31,7 @@ MAP_GRADIENT(gradient) {
   return dy;
 }
 
-/* The index of a 1x1xC input that is multiplied with an image (squeeze and excitation); -1: none. */
+/* The index of the 1x1xC input of a product with an image (squeeze and excitation); -1: no such input. */
 static int gate(const Node *node) {
   const Extent whole = shape_extent(node->shape);
   if (node->nin != 2 || combine_count(node) != 2 || whole.h * whole.w == 1) return -1;

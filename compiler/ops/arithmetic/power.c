@@ -28,7 +28,7 @@ static void shape(ShapeContext *context, Node *node) {
     diag_help(diag, "for values above 0: log -> multiply(%s) -> exp", text_float(context->arena, n));
 }
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 MAP_EVAL(power) { /* roots use sqrt, which differs from pow at -inf and -0 */
   const double n = exponent(node);
   return n == 0.5 ? sqrt(x[0]) : n == -0.5 ? 1 / sqrt(x[0]) : pow(x[0], n);

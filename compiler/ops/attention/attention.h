@@ -7,9 +7,9 @@
 
 enum { QUERY, KEY, VALUE }; /* inputs of the operator */
 typedef struct Attention {
-  int64_t l, m;          /* queries, keys */
+  int64_t l, m;          /* number of queries (L), of keys (M) */
   int64_t heads, shared; /* shared: number of query heads per key head */
-  int64_t dk, dv;        /* channels of a head */
+  int64_t dk, dv;        /* channels of a head: of queries and keys; of values */
   int mask, bias;        /* indices of the inputs mask and bias; -1: none */
   bool by_head;          /* the bias is heads x L x M, one matrix per head */
   bool causal, windowed; /* causal: j <= i; windowed: i - before <= j <= i + after */
@@ -20,9 +20,9 @@ extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
 /* the node is attention, or a node of its backward pass */
 Attention attention_of(const Node *);
 void attention_arguments(const Node *, Attention *); /* arguments mask=causal and window= */
-/* Checks that report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias
- * and the numbers of rows of the leading axis. It returns the input with the most rows; the result has the
- * same number of rows. NULL after an error. */
+/* Checks that report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias and
+ * the numbers of rows of the leading axis. It returns the input with the most rows, or NULL after an error;
+ * the result has the same number of rows as that input. */
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
@@ -33,8 +33,8 @@ double attention_exponentials(const Eval *, const Attention *, const int in[2], 
 
 /* attention_core.c */
 void attention_lower(Lower *);
-/* Changes the dimensions of all buffers from images to sequences of positions; a value with heads becomes
- * [1][heads*L][M]. Must be called before nest_fn. */
+/* Changes the dimensions of all buffers from images to sequences of positions; a bias with one matrix per
+ * head becomes [1][heads*L][M]. Must be called before nest_fn. */
 void attention_flatten(Lower *);
 Ix attention_bias_row(const Attention *, const Ix *h, const Ix *i); /* row of query i in a flattened bias */
 /* The score of query i and key j: `product` + mask + bias, or -infinity if the query does not see the key.
@@ -56,8 +56,8 @@ void attention_tiles(Lower *, const Attention *);
 /* The vectorized nest of the gradient with respect to input `wrt`; bias: whether this input is the bias. */
 void attention_slopes_tiles(Lower *, const Attention *, int wrt, bool bias);
 
-/* relative_bias.c. bias_window: height and width of the operator's window. bias_row: the row of the table for
- * two pixels of the window. */
+/* relative_bias.c. bias_window: height and width of the operator's window. bias_row: the row of the weight
+ * table for query pixel i and key pixel j of the window. */
 void bias_window(const Node *, int64_t size[2]);
 int64_t bias_row(const int64_t size[2], int64_t i, int64_t j);
 

@@ -35,7 +35,7 @@ Val attention_unless_seen(Nest *b, const Attention *a, Val i, Val j, Val score) 
   return choose(less_eq(j, add(i, num(b, (double)a->after))), score, nothing);
 }
 
-/* The sum of mask and bias for query i and keys j .. j+part-1; NULL if there is neither. */
+/* The sum of mask and bias for query i and keys j .. j+part-1; NULL without mask and bias. */
 Val attention_added(Lower *l, const Attention *a, const Ix *h, const Ix *i, const Ix *j, int part, int lanes,
                     const int at_[2]) {
   Nest *b = l->b;

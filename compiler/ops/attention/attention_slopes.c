@@ -87,7 +87,7 @@ typedef struct Work {
   int at[2], wrt;
   Buf *p, *ds, *to;
   const Ix *h, *u, *i, *j;
-  Val factor; /* an update adds this factor times a row */
+  Val factor; /* slopes_body adds this factor times a row of an input to a row of `to` */
 } Work;
 
 /* The dot product, over channels, of a query's row in one input and a key's row in another. */

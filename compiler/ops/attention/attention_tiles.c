@@ -21,16 +21,16 @@ typedef struct Tile {
   Lower *l;
   const Attention *a;
   const Ix *h, *u;
-  /* index of the tile's first query; first_group: index of its group of `rows` queries */
+  /* index of the tile's first query; first_group: first / rows */
   Ix first, first_group;
-  Ix key, key_group;                  /* index of the block's first key, and of its group of `rows` keys */
-  int64_t size, queries, keys, block; /* size: queries of a full tile */
-  int lanes, vectors, rows;           /* rows: keys that are processed together */
-  bool blocks;                        /* several blocks: `o` contains the sums so far */
+  Ix key, key_group;                  /* index of the block's first key; key_group: key / rows */
+  int64_t size, queries, keys, block; /* size, block: queries of a full tile, keys of a full block */
+  int lanes, vectors, rows;           /* rows: size of a group of keys, which are processed together */
+  bool blocks;                        /* the keys need several blocks: `o` contains the sums so far */
   /* q[dk][queries], s[keys][queries], o[queries][dv]; at, factor: a position and a factor for each query */
   Buf *q, *s, *o, *at, *factor;
   Buf *most, *sum; /* registers */
-  /* operands of the two products: rows of `from` times vectors of queries in `left`, and `weights` times
+  /* operands of the two products: of rows of `from` and vectors of queries in `left`, and of `weights` and
    * rows of `values` */
   Buf *left, *from, *weights, *values;
   Ix from_channel;
@@ -96,8 +96,8 @@ static Val added_row(const Tile *t, const Ix *query, const Ix *j, int part) {
 static bool cuts(const Attention *a) { return a->causal || a->windowed; }
 static int64_t groups_up(const Tile *t, int64_t n) { return (n + t->rows - 1) / t->rows; }
 
-/* Limits of a loop over the keys of a block, or over groups of keys. With these limits, the loop skips groups
- * of keys that no query of the tile sees. */
+/* Limits of a loop over the keys of a block or over its groups of keys. The loop runs from the largest `lo`
+ * to the smallest `hi`, and so skips groups of keys that no query of the tile sees. */
 typedef struct Limits {
   int nlo, nhi;
   Ix lo[2], hi[2];
@@ -111,13 +111,13 @@ static Limits limits_of(const Tile *t, int64_t n, bool groups) {
   const int64_t after = a->causal ? 0 : a->after;
   if (a->causal || (a->windowed && after < a->m))
     k.hi[k.nhi++] = first - key + groups_up(t, t->queries + after) * unit;
-  if (a->windowed && a->l - a->before <= a->m) /* otherwise, the last query sees no key */
+  if (a->windowed && a->l - a->before <= a->m) /* only if the last query sees a key */
     k.lo[k.nlo++] = first - key - groups_up(t, a->before) * unit;
   return k;
 }
 #define EACH_SEEN(b, v, limits) NEST_LOOP(b, v, SERIAL, (limits).nlo, (limits).lo, (limits).nhi, (limits).hi)
 
-/* Whether any key in the range `from` .. `to`, a part of this block, is within the limits. */
+/* Whether any of the block's keys from `from` to `to` is within the limits. */
 static Cond in_limits(const Tile *t, const Limits *k, int64_t from, int64_t to) {
   Nest *b = t->l->b;
   if (k->nhi == 1 && k->nlo == 1) return nest_always(b);
@@ -141,7 +141,7 @@ static void finish_score(const Tile *t, Val s, const Ix *j, int v) {
   nest_store(b, nest_at(b, t->most, v), vmax(nest_get(b, nest_at(b, t->most, v)), s));
 }
 
-/* Stores dp = dy*V^T of a key, and adds p*dp to the sums in t->mean. */
+/* Stores dp = dy*V^T of a key, and adds p*dp to t->mean, the sums over the keys. */
 static void finish_slope(const Tile *t, Val dp, const Ix *j, int v) {
   Nest *b = t->l->b;
   dp = nest_let(b, "dp", dp);
@@ -185,7 +185,7 @@ static void score_rows(const Tile *t, const Ix *j0, int rows) {
     }
 }
 
-/* Emits code for `rows` keys, starting at key `first`; `with` is the caller's data. */
+/* Builds the nest's code for `rows` keys, starting at key `first`; `with` is the caller's data. */
 typedef void KeyGroup(const Tile *t, const void *with, const Ix *first, int rows);
 
 /* Calls `body` for each group of t->rows keys that some query of the tile sees, then for the remaining
@@ -209,7 +209,8 @@ static void score_key_group(const Tile *t, const void *with, const Ix *first, in
 }
 
 /* ---- values ---- */
-/* The last vector ends with the last channel: it overlaps the previous one instead of being partial. */
+/* The first channel of vector v. The last vector ends with the last channel: it overlaps the previous vector
+ * instead of being partial. */
 static Ix mix_channel(const Tile *t, int v) {
   const Ix zero = {0};
   return zero + larger(0, smaller(v * t->lanes, t->d - t->lanes));
@@ -266,8 +267,8 @@ static void mix_values(const Tile *t) {
   Nest *b = t->l->b;
   static const int tall[VECTORS + 1] = {0, 12, 12, 8};
   const bool few = t->l->target->registers < 32;
-  /* Many queries are computed per set of vectors, because each set reads all values of its channels, which do
-   * not stay in the L1 cache. */
+  /* Each set of vectors reads its channels of the values of all keys, which do not fit in the L1 cache. So
+   * mix_queries computes as many queries as possible at the same time. */
   const int all = value_vectors(t), most = few ? 2 : VECTORS, sets = (all + most - 1) / most;
   for (int set = 0, v0 = 0; set < sets; set++) {
     const int vectors = (all - v0 + sets - set - 1) / (sets - set),
@@ -285,8 +286,8 @@ static void mix_values(const Tile *t) {
 }
 
 /* ---- a tile ---- */
-/* Stores a factor for each query: 1/sum, the scale of the scores, or exp(old maximum - new maximum), which
- * multiplies the sums so far. */
+/* Stores the factors by which the sums of each query are multiplied: 1/sum, scale=, or exp(old maximum - new
+ * maximum). */
 static void store_factors(const Tile *t, Val const *factor) {
   Nest *b = t->l->b;
   for (int v = 0; v < t->vectors; v++) nest_store(b, nest_at(b, t->factor, NEST_Z + v * t->lanes), factor[v]);
@@ -370,15 +371,15 @@ static void begin_tile(const Tile *t) {
     NEST_FOR(b, i, t->queries)
       for (int v = 0; v < value_vectors(t); v++)
         nest_store(b, mix_sums(t, &i, v), splat(num(b, 0), t->lanes));
-  if (cuts(t->a)) /* a tile may skip keys, so all keys get an initial score */
+  if (cuts(t->a)) /* a tile may skip keys, so all scores are initialized */
     NEST_FOR(b, j, t->block)
       for (int v = 0; v < t->vectors; v++)
         nest_store(b, query_lanes(t, t->s, &j, v), splat(num(b, 0), t->lanes));
 }
 
-/* Number of keys that are processed together: a divisor of a tile's size and of KEY_BLOCK. With 16 registers,
- * 12 sums and 3 vectors of queries leave one register, which is too few: compilers then spill a sum in every
- * iteration. */
+/* Number of keys that are processed together: a divisor of a tile's size and of KEY_BLOCK. On targets with 16
+ * registers, tiles of 3 vectors process 3 keys. 4 keys would need 12 registers for sums and 3 for queries;
+ * with only one other register, compilers spill a sum in every iteration. */
 static int key_rows(const Tile *t) {
   static const int few[AT_ONCE + 1] = {0, 12, 6, 3};
   return t->l->target->registers < 32 ? few[t->vectors] : t->size % 8 ? 6 : 8;
@@ -501,8 +502,8 @@ static void tile_slopes(Tile *t, bool of_scores) {
   }
 }
 
-/* add_keys adds to rows j0 .. j0+rows-1 of `to`, one row per key. It adds the sum, over the tile's queries,
- * of the query's weight for this key times the query's row of `x` (dy or Q). */
+/* add_keys adds factor * (the sum of weights[j][i]*x[i] over the tile's queries i) to row j of `to`, for keys
+ * j = j0 .. j0+rows-1. x: dy or Q. */
 typedef struct KeySums {
   const Tile *t;
   Buf *to, *x;
@@ -536,7 +537,7 @@ static void add_keys(const KeySums *k, const Ix *j0, int rows, int v0, int vecto
     }
 }
 
-/* Vectors v0 .. v0 + vectors - 1 of the sums, with `part` lanes each. */
+/* Vectors v0 .. v0 + vectors - 1 of the sums, with `part` channels each. */
 typedef struct KeyVectors {
   const KeySums *sums;
   int v0, vectors, part;

@@ -17,7 +17,7 @@ static const Param params[] = {
 static int64_t matrix_rows(Shape s) { return shape_extent(s).w; }
 static int64_t matrix_columns(Shape s) { return shape_extent(s).c; }
 
-/* Sets the sizes of the product; false if the inner sizes differ. */
+/* Sets the sizes of the product. Returns false if the inner sizes differ. */
 static bool inner_sizes_fit(Shape a, Shape b, bool left, bool right, MatrixProduct *p) {
   *p = (MatrixProduct){.l = left ? matrix_columns(a) : matrix_rows(a),
                        .k = left ? matrix_rows(a) : matrix_columns(a),

@@ -7,9 +7,9 @@
 #define TURN 6.283185307179586476925 /* 2*pi */
 
 /* Checks that the input is a sequence, or regions that are sequences. samples: the input must have one
- * channel. False after an error, or if the input's shape is unknown. */
+ * channel. Returns false after an error, or if the input's shape is unknown. */
 bool audio_sequence(ShapeContext *, const Node *, bool samples);
-/* The input's shape with another number of channels. */
+/* The input's shape, but with the given number of channels. */
 Shape audio_channels(const Node *, int64_t channels);
 
 /* ---- linear maps over the channels with constant weights ---- */

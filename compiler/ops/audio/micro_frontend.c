@@ -18,8 +18,7 @@ static const char text[] =
 static const Param params[] = {
     {"rate", PARAM_INT, "16000", "samples per second", 0, 0, NULL},
     {"size", PARAM_INT, "480", "number of samples in a frame", 0, 0, NULL},
-    {"step", PARAM_INT, "160", "number of samples from the start of a frame to the start of the next", 0, 0,
-     NULL},
+    {"step", PARAM_INT, "160", "number of samples between the starts of adjacent frames", 0, 0, NULL},
     {"bands", PARAM_INT, "40", "number of mel bands", 1, 1000, NULL},
     {"low", PARAM_NUMBER, "125", "frequency where the first band begins, in Hz", 0, 0, NULL},
     {"high", PARAM_NUMBER, "7500", "frequency where the last band ends, in Hz", 0, 0, NULL},
@@ -72,7 +71,8 @@ static int highest_bit(uint64_t x) {
 /* log2 of the FFT's length, minus half of the 12 fractional bits of the filter bank, as in the original. */
 static int correction_bits(const Node *node) { return highest_bit((uint64_t)fft_of(node)) - 1 - 6; }
 
-/* Checks that an argument is at least `least`: with fewer bits a shift of PCAN would be negative. */
+/* Checks that a number of bits is at least `least`. With fewer bits, a shift count of PCAN would be negative.
+ */
 static bool has_bits(ShapeContext *context, const Node *node, const char *param, int least) {
   if (!arg_bool(node, "pcan") || arg_int(node, param) >= least) return true;
   Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
@@ -82,8 +82,8 @@ static bool has_bits(ShapeContext *context, const Node *node, const char *param,
   return false;
 }
 
-/* Searches from the value back to the inputs for the first node whose elements are not copied from int16
- * inputs; NULL: there is none. */
+/* Searches back from `value`, through nodes that only copy elements, for a node that computes its elements or
+ * an input that is not int16. NULL: all elements are copies of int16 inputs. */
 static const Node *other_samples(ShapeContext *context, const Node *value) {
   bool *read = NEW_ARRAY(context->arena, bool, value->id + 1);
   read[value->id] = true;
@@ -229,9 +229,9 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
   }
 }
 
-/* keeps_noise: whether the node is a step of a stream. Such a node reads the samples and the estimates of the
- * previous call, and its value has two more rows: the new noise estimates. front_counts: whether the node
- * also reads the call number, because the first frames have negative indices. */
+/* keeps_noise: whether the node is a step of a stream. Such a node reads the samples and the noise estimates
+ * of the previous call, and its value has two more rows: the new noise estimates. front_counts: whether the
+ * node also reads the number of the call, which it needs if the first frames have negative indices. */
 static bool keeps_noise(const Node *node) { return node->nin > 1; }
 static bool front_counts(const Node *node) { return node->nin == 3; }
 static int64_t frames_in(const Node *node) {
@@ -390,8 +390,8 @@ static void frame_features(const Tables *t, Complex *x, Complex *z, uint64_t *en
 }
 
 /* start: upper and lower 16 bits of the noise estimates [2][bands], then the number of frames before the
- * start of the stream, whose features are 0 and which leave the estimates unchanged. After the features,
- * `out` has the last estimates. */
+ * start of the stream. The features of these frames are 0, and these frames do not change the estimates.
+ * After the features, `out` has the last estimates. */
 static void find_features(Arena *arena, const Tables *t, const double *samples, const double *start,
                           double *out) {
   Complex *x = NEW_ARRAY(arena, Complex, t->fft / 2), *z = NEW_ARRAY(arena, Complex, t->fft / 2);
@@ -407,7 +407,7 @@ static void find_features(Arena *arena, const Tables *t, const double *samples, 
     int64_t most = 0;
     for (int64_t i = 0; i < t->size; i++) {
       y[i] = wrap(((int64_t)samples[f * t->step + i] * (int64_t)t->window[i]) >> 12);
-      most = larger(most, wrap(y[i] < 0 ? -y[i] : y[i])); /* -32768 does not count, as in the original */
+      most = larger(most, wrap(y[i] < 0 ? -y[i] : y[i])); /* -32768 is ignored, as in the original */
     }
     const int shift = 15 - highest_bit((uint64_t)most);
     for (int64_t i = 0; i < t->fft / 2; i++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT-0
-/* Features of TensorFlow Lite Micro's micro frontend in integer arithmetic, bit for bit. Copied into
- * generated C. */
+/* Features in integer arithmetic, bit-identical to those of TensorFlow Lite Micro's micro frontend. Copied
+ * into generated C. */
 
 /* The number of bits of x, without leading zeros. */
 static int cnn_micro_bits_routine(unsigned x) {
@@ -141,10 +141,10 @@ static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift)
   return ((natural << shift) + 32768) >> 16;
 }
 
-/* One band: noise reduction, gain, logarithm. number: 0 fractional bits of the noise estimate; 1 and 2
- * the weight of a new frame in that estimate (even and odd bands); 3 the fraction of the signal that always
- * remains; 4 whether PCAN is applied; 5 the shift of PCAN; 6 whether the result is a logarithm; 7 correction
- * bits from the length of the FFT; 8 shift of the logarithms. */
+/* One band: noise reduction, gain, logarithm. number[0]: fractional bits of the noise estimate; [1], [2]:
+ * weight of a new frame in that estimate, for even and for odd bands; [3]: the fraction of the signal that
+ * always remains; [4]: whether PCAN is applied; [5]: the shift of PCAN; [6]: whether the result is a
+ * logarithm; [7]: correction bits, from the length of the FFT; [8]: shift of the logarithms. */
 static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd, const float *table,
                                        const float *number) {
   const int bits = (int)number[0], smooth = (int)number[odd ? 2 : 1], correct = (int)number[7];
@@ -168,9 +168,9 @@ static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd
 }
 
 /* out[frames + 2][bands] from x[]: the features, then the upper and the lower 16 bits of the noise estimates.
- * start: the estimates before the first frame, then the number of first frames that are skipped: their
- * features are 0. table: logarithms [130], gains [125], window [size], twiddles of the transform [fft], of
- * its split [fft/2], first bins of the bands [bands + 2], weights [fft/2 + 1][2]. work: the transform [fft],
+ * start: the estimates before the first frame, then the number of frames at the start that are skipped, with
+ * features 0. table: logarithms [130], gains [125], window [size], twiddles of the transform [fft], of its
+ * split [fft/2], first bins of the bands [bands + 2], weights [fft/2 + 1][2]. work: the transform [fft],
  * energies [fft/2 + 1], noise [bands]. */
 static void cnn_micro_frontend_routine(const float *x, const float *table, const float *number,
                                        const float *start, int32_t *work, float *out, int frames, int size,
@@ -190,7 +190,7 @@ static void cnn_micro_frontend_routine(const float *x, const float *table, const
       const int y = i < size ? (int16_t)(((int)x[i] * (int)window[i]) >> 12) : 0;
       work[2 * cnn_micro_place_routine(i / 2, fft / 2) + i % 2] = y;
       if ((int16_t)(y < 0 ? -y : y) > most)
-        most = y < 0 ? -y : y; /* -32768 does not count, as in the original */
+        most = y < 0 ? -y : y; /* -32768 has no effect, as in the original */
     }
     const int shift = 15 - cnn_micro_bits_routine((unsigned)most);
     for (int i = 0; i < fft; i++) work[i] = (int16_t)(work[i] * (1 << shift));

@@ -58,8 +58,8 @@ static Val next_mean_value(Nest *b, const Node *node, Val mean, Val x) {
   return add(mul(num(b, 1 - smooth), mean), mul(num(b, smooth), x));
 }
 
-/* x, or y where `of` is 0. Callers pass as x a quotient that is undefined where `of` is 0, and as y the limit
- * of this quotient. */
+/* Returns x, or y where `of` is 0. x is a quotient that is undefined where `of` is 0, and y is the limit of
+ * this quotient. */
 static Val unless_zero(Nest *b, Val of, Val x, Val y) { return choose(less_eq(vabs(of), num(b, 0)), y, x); }
 
 /* bias^power * expm1(power * log1p(a/bias)), for small power * log1p(a/bias): accurate even where 1 + a/bias
@@ -113,8 +113,8 @@ static void lower(Lower *l) {
 }
 
 /* ---- steps of a stream: the means of all rows, starting from the last mean of the previous call ---- */
-/* Whether the node also reads the call number, because the first rows have negative indices. Its inputs are
- * then x, the call number, and the mean of the previous row. */
+/* Whether the node also reads the number of the call, which it needs if the first rows have negative indices.
+ * If so, its inputs are x, the number of the call, and the mean of the previous row. */
 static bool mean_counts(const Node *node) { return node->nin == 3; }
 
 static void mean_run(const Eval *eval) {

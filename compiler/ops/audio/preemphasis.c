@@ -36,7 +36,7 @@ static void eval_back(const Eval *eval) { differ(eval, 0, 1); }
 typedef struct Beside {
   int64_t first, other; /* other: -1 or 1 */
   double coefficient;
-  bool edge; /* the other row does not exist */
+  bool edge; /* the other row is outside the input */
 } Beside;
 
 static void differ_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

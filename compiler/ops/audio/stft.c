@@ -20,8 +20,7 @@ enum { FAST_FROM = 64, MOST_FFT = 1 << 20 };
 
 static const Param params[] = {
     {"size", PARAM_INT, NULL, "number of samples in a frame", 0, 0, NULL},
-    {"step", PARAM_INT, NULL, "number of samples from the start of a frame to the start of the next", 0, 0,
-     NULL},
+    {"step", PARAM_INT, NULL, "number of samples between the starts of adjacent frames", 0, 0, NULL},
     {"fft", PARAM_INT, "size", "length of the transform; if fft is above size, frames are padded with zeros",
      0, 0, NULL},
     {"window", PARAM_CHOICE, "hann",
@@ -42,7 +41,8 @@ static const Param params[] = {
 typedef enum Give { GIVE_POWER, GIVE_MAGNITUDE, GIVE_COMPLEX } Give;
 
 typedef struct Frames {
-  int64_t samples, frames, size, step, before, fft, at, bins; /* at: start of a frame in the transform */
+  /* at: index in the transform of a frame's first sample */
+  int64_t samples, frames, size, step, before, fft, at, bins;
   bool mirror;
   Give give;
 } Frames;
@@ -116,8 +116,8 @@ static Frames frames_of(const Node *node) {
                                                               : GIVE_POWER};
 }
 
-/* Whether the transform is an FFT: its length is a power of two, at least FAST_FROM. Otherwise the transform
- * is a direct sum. */
+/* Whether the transform is an FFT: its length must be a power of two, and at least FAST_FROM. All other
+ * transforms are direct sums. */
 static bool is_fast(const Frames *f) { return f->fft >= FAST_FROM && (f->fft & (f->fft - 1)) == 0; }
 
 /* ---- tables ---- */

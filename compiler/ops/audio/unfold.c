@@ -5,8 +5,7 @@
 
 static const Param params[] = {
     {"size", PARAM_INT, NULL, "number of rows in a window", 0, 0, NULL},
-    {"step", PARAM_INT, "size", "number of rows from the start of a window to the start of the next", 0, 0,
-     NULL},
+    {"step", PARAM_INT, "size", "number of rows between the starts of adjacent windows", 0, 0, NULL},
     {"pad", PARAM_PAD, "valid",
      "rows of zeros around the sequence: valid, same, causal, N or [before, after]", 0, 0, NULL},
     {0}};
@@ -61,7 +60,7 @@ static void lower(Lower *l) {
   }
 }
 
-/* ---- the backward pass: each row sums the gradients of its windows ---- */
+/* ---- the backward pass: the gradient of a row is the sum over the windows that contain the row ---- */
 static void back_run(const Eval *eval) {
   const Node *node = node_forward(eval->node);
   const Extent in = shape_extent(eval->node->shape), e = shape_extent(node->shape);

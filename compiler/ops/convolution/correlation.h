@@ -1,8 +1,9 @@
 /* correlation.h: Geometry of convolutions, their transposes and all their gradients.
  *
  * A correlation relates a large image to a small one: the tap (ky, kx) connects element (y, x) of the small
- * side to element (y', x') of the large side, where y' = y*stride + ky*dilation - before, and x' likewise. In
- * w[s][l][ky][kx], s is a channel of the small side and l a channel of the large side, within the group of s:
+ * side to element (y', x') of the large side, where y' = y*stride + ky*dilation - before, and x' has the same
+ * formula. In w[s][l][ky][kx], s is a channel of the small side and l a channel of the large side, within the
+ * group of s:
  *
  * gather   small[y][x][s] = sum over ky, kx, l of large[y'][x'][l] * w[s][l][ky][kx]:
  *           conv, and the input gradient of conv_transpose
@@ -50,8 +51,8 @@ void correlation_lower_weights(Lower *);
 int correlation_weight_index(const Correlation *, Ix *at, const Ix *s, const Ix *l, const Ix *ky,
                              const Ix *kx);
 /* The bias plus the constants of nodes folded into the kernel (batchnorm, normalize), then zeros up to
- * `padded`; NULL if there are neither. spread: the outputs are the large side's channels. copies: number of
- * copies of the bias before the zeros. */
+ * `padded` elements; NULL without a bias and constants. spread: the outputs are the large side's channels.
+ * copies: number of copies of the bias before the zeros. */
 Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded);
 Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);
 int64_t correlation_macs(const Correlation *);

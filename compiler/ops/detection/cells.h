@@ -8,8 +8,8 @@
 
 void cells_strides(const Node *, double to[2]); /* the argument `stride`: distance between rows and between
                                                    columns of cells, in image pixels */
-/* The box of anchor i. Anchors are ordered by cell, and the cells.c anchors of a cell as in the argument
- * `anchors`. */
+/* The box of anchor i. Anchors are ordered by cell. Each cell has cells.c anchors, in the order of the
+ * argument `anchors`. */
 void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);
 
 /* ---- in a nest ---- */

@@ -65,7 +65,8 @@ static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, in
   return walk_load(l, buf, below ? row : &zero, below ? &zero : row, c, part, lanes);
 }
 
-/* for each number in a vector of boxes: the center and the side of its box, along the number's axis */
+/* center, side: for each coordinate in a vector of boxes, the center and the side of its box along the
+ * coordinate's axis */
 typedef struct Row {
   const DecoderTables *tables;
   Val center, side;

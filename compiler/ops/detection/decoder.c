@@ -4,7 +4,7 @@
  *
  *     center (cx + dx*w, cy + dy*h), width w * exp(min(dw, log(1000/16))), height h * exp(min(dh, ...))
  *
- * Its corners are clipped to the image; without an image, to at least 0. */
+ * The corners of the new box are clipped to the image. Without an image, coordinates below 0 become 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/decoder.h"
 #include <math.h>

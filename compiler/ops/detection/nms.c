@@ -24,8 +24,8 @@ static const Param params[] = {
      "scores of each box for each class, one row per box; not used for rows of yolo, which contain their "
      "scores",
      0, 0, NULL},
-    {"iou", PARAM_NUMBER, "0.5", "drop a box if its IoU with a better kept box is above this value", 0, 1,
-     NULL},
+    {"iou", PARAM_NUMBER, "0.5", "drop a box if its IoU with a kept box of higher score is above this value",
+     0, 1, NULL},
     {"score", PARAM_NUMBER, "0.25", "minimum score of a box", 0, 0, NULL},
     {"max", PARAM_INT, "100", "number of rows of the result", 0, 0, NULL},
     {0},
@@ -349,8 +349,8 @@ const Op op_nms = {
         "the current value is the rows of yolo (score = objectness * class score). With scores=, the current "
         "value is boxes: rows x1 y1 x2 y2, or rows with one box per class, as decode returns for 4*classes "
         "deltas. The result has rows x1 y1 x2 y2 score class by descending score; equal scores are ordered "
-        "by input row; unused rows have class -1. A box is dropped if its IoU with a better kept box of "
-        "the same class is more than iou; iou=1 drops no boxes. No gradient passes",
+        "by input row; unused rows have class -1. A box is dropped if its IoU with a kept box of the "
+        "same class and of higher score is more than iou; iou=1 drops no boxes. No gradient passes",
     .params = params,
     .example = "nms(scores, iou=0.5, max=20)",
     .traits.per_image = true,

@@ -2,12 +2,13 @@
 /* Non-maximum suppression of rows of yolo. Copied into generated C. */
 
 /* rows[count][5 + classes], x y w h, objectness and class scores -> out[most][6]: the corners of a box, its
- * score (objectness times class score) and its class. shares: class scores are at most 1, so rows with an
- * objectness below `least` are skipped. heap[count * classes][2], kept[5][most]: scratch. */
+ * score (objectness times class score) and its class. shares: whether class scores are at most 1; if so, rows
+ * with an objectness below `least` are skipped. heap[count * classes][2], kept[5][most]: scratch. */
 static void cnn_nms_rows_routine(const float *restrict rows, float *restrict heap, float *restrict kept,
                                  float *restrict out, int count, int classes, int most, int shares,
                                  float overlap, float least) {
-  /* The end of heap. Candidates overwrite an element of `likely` only after it was read. */
+  /* `likely` is the end of `heap`. Candidates overwrite an element of `likely` only after the second loop has
+   * read it. */
   float *const likely = heap + (2 * classes - 1) * count;
   int nlikely = 0, n = 0, found = 0;
   for (int i = 0; i < count; i++) {

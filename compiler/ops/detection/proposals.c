@@ -26,8 +26,8 @@ static const Param params[] = {
     {"before", PARAM_INT, "2000",
      "number of boxes with the highest scores; all other boxes are dropped before suppression", 0, 0, NULL},
     {"max", PARAM_INT, "300", "number of rows of the result", 0, 0, NULL},
-    {"iou", PARAM_NUMBER, "0.7", "drop a box if its IoU with a better kept box is above this value", 0, 1,
-     NULL},
+    {"iou", PARAM_NUMBER, "0.7", "drop a box if its IoU with a kept box of higher score is above this value",
+     0, 1, NULL},
     {"sample", PARAM_INT, "64", "number of rows of the result in training", 0, 0, NULL},
     {"positives", PARAM_NUMBER, "0.25",
      "in training, maximum fraction of the sampled regions that contain an object", 0, 1, NULL},
@@ -89,7 +89,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- anchors ---- */
 typedef struct Anchors {
-  Extent cells; /* c: anchors of a cell */
+  Extent cells; /* cells.c: number of anchors of a cell */
   int64_t count, before, most;
   double stride[2]; /* distance between rows and between columns of cells, in image pixels */
   Decoder decoder;
@@ -268,8 +268,9 @@ const Op op_proposals = {
         "the current value is the scores, H x W x anchors; deltas are H x W x 4*anchors, dx dy dw dh of each "
         "anchor. Anchors are boxes around the centers (i + 0.5)*stride. Boxes are decoded as in decode with "
         "weights of 1, and clipped to the image. Only the `before` boxes with the best scores are used. "
-        "Boxes with a side below 0.001 pixels are dropped, then boxes whose IoU with a better kept box "
-        "is more than iou. The result has rows x1 y1 x2 y2 by descending score; unused rows are zeros. In "
+        "Boxes with a side below 0.001 pixels are dropped, then boxes whose IoU with a kept box of "
+        "higher score is more than iou. The result has rows x1 y1 x2 y2 by descending score; unused rows are "
+        "zeros. In "
         "training with a loss for objects, the result has `sample` rows instead. The ground-truth boxes are "
         "first. Random regions whose IoU with a ground-truth box is at least 0.5 follow, until there are "
         "positives*sample rows. Other random regions follow; unused rows are zeros. No gradient passes. Ren "

@@ -4,7 +4,7 @@
 #define CNNC_PROPOSALS_SAMPLE_H
 #include "graph/op.h"
 
-Node *proposals_sample(Graph *, Node *); /* the node that replaces the node in training; the node itself if
-                                            there is no detection loss */
+Node *proposals_sample(Graph *, Node *); /* returns the node that replaces the given node in training, or the
+                                            given node if there is no detection loss */
 
 #endif

@@ -6,7 +6,7 @@
 
 enum {
   BOX = 4,
-  TOGETHER = 8 /* vectors that one loop iteration processes */
+  TOGETHER = 8 /* number of vectors per loop iteration */
 };
 
 /* ---- the shape ---- */

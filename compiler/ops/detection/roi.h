@@ -1,6 +1,6 @@
-/* roi.h: Common code of roi_pool and roi_align. The current value contains the boxes, in[1] the features; for
- * each box, the result is an image of size `size`. Nests loop over the boxes (op->traits.loops_over_rows), so
- * that each thread computes whole regions. */
+/* roi.h: Common code of roi_pool and roi_align. The current value contains the boxes, and in[1] contains the
+ * features. The result has one image of size `size` per box. Nests loop over the boxes
+ * (op->traits.loops_over_rows), so that each thread computes whole regions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROI_H
 #define CNNC_ROI_H
@@ -24,8 +24,8 @@ Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of the four num
 
 /* Kind of the loop over the rows of the value; work: the number of operations per element. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);
-/* Emits code for `count` adjacent vectors of channels, starting at channel c. A single vector may be
- * partial. */
+/* Builds the nest's code for `count` adjacent vectors of channels, starting at channel c. A single vector may
+ * have fewer channels than lanes: `part`. */
 typedef void RoiBody(Lower *, const Ix *c, int count, int part, int lanes, const void *context);
 void roi_channels(Lower *, int64_t channels, RoiBody, const void *context);
 #endif

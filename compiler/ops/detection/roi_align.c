@@ -80,7 +80,8 @@ static void each_corner(const Align *a, const double *box, const int64_t bin[2],
   }
 }
 
-/* bin: result of the forward pass; features: result of the backward pass; from: input of that pass */
+/* forward: `bin` is the result, and `from` the features; backward: `features` is the result, and `from` is dy
+ * of the bin */
 typedef struct Pixels {
   int64_t channels;
   double *bin, *features;
@@ -129,7 +130,7 @@ typedef struct Work {
   Lower *l;
   Align align;
   Table table[2];
-  Buf *boxes, *features; /* features: the features, or in the backward pass their gradient */
+  Buf *boxes, *features; /* features: in the backward pass, the gradient of the features */
   const Ix *n, *bin[2];
 } Work;
 

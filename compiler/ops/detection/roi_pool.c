@@ -1,6 +1,7 @@
 /* roi_pool.c: roi_pool, max pooling of the features inside each box to one size (Girshick, 2015), as in
- * torchvision. The corners of a box are rounded to features, halves away from zero, and included; a box is at
- * least one feature high and wide. Along an axis, bin k of `size` has the features
+ * torchvision. The corners of a box are rounded to features, with halves rounded away from zero; both corners
+ * belong to the box. A box is at least one feature high and wide. Along an axis, bin k of `size` has the
+ * features
  *
  * first + floor(k * length / size) .. first + ceil((k + 1) * length / size) - 1
  *
@@ -98,8 +99,8 @@ static Val roi_number(Nest *b, const Ix *index) { return convert(position(b, ind
 static Val whole(Val x) { return convert(convert(x, I32), F32); } /* rounds towards zero */
 
 /* Rounds x to an integer, halves away from zero: computes trunc((t + 1) / 2), or trunc((t - 1) / 2) for t <
- * 0, where t = trunc(2*x). No product is added to a number, so the C compiler cannot fuse them, and each
- * product is rounded as in eval. */
+ * 0, where t = trunc(2*x). No product is an operand of an addition, so the C compiler cannot use fma, and
+ * each product is rounded as in eval. */
 static Val cell_at(const Work *w, const char *name, int side) {
   Nest *b = w->l->b;
   const double most = 2 * (double)ROI_FAR;

@@ -118,7 +118,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape.regions = in.regions;
 }
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 static double step_of(const YoloHead *head, int column) {
   return column == YOLO_X ? (double)head->picture_w / (double)head->w
                           : (double)head->picture_h / (double)head->h;
@@ -160,7 +160,8 @@ static void run_back(const Eval *eval) { /* inputs: dy, x */
 typedef struct Rows {
   const YoloHead *head;
   bool back;
-  int lanes, width; /* lanes: of the first vector, which contains the box; width: columns of `factor` */
+  int lanes, width; /* lanes: lanes of the first vector, which contains the box; width: number of columns of
+                       `factor` */
   const float *factor, *shape; /* factor: by anchor and column; shape: by column, 1 for w and h, else 0 */
   const float *step[2];        /* tables: increment of each number per column (0) and per row (1) of cells */
   Ix y, x, a;

@@ -16,7 +16,7 @@ bool index_fits(ShapeContext *, const Node *, const Node *value, int64_t count);
 /* Whether the shape is L, Lx1 or HxWx1: one index per position. */
 bool index_is_flat(Shape);
 /* Sets the result's shape: one position per index, with this number of channels. A vector of indices results
- * in a sequence. False after an error: the indices are not flat. */
+ * in a sequence. Returns false, after an error, if the indices are not flat (index_is_flat). */
 bool index_rows_shape(ShapeContext *, Node *, int64_t channels);
 /* The index for pixel (y, x) of the result. */
 Ref index_of_pixel(Lower *, Buf *, const Ix *y, const Ix *x);

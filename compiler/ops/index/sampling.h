@@ -1,13 +1,13 @@
 /* sampling.h: Sampling of images between pixels, for grid_sample and deformable_attention. Bilinear sampling
  * uses two pixels along each axis, `low` and the next one, if the axis has more than one pixel. A pixel's
- * weight is 1 - |distance to the point|, but at least 0. Nearest sampling uses one pixel, with weight 1; the
- * weight is 0 if the pixel is outside the image, and points there count as zeros (OUTSIDE_ZEROS). */
+ * weight is 1 - |distance to the point|, but at least 0. Nearest sampling uses one pixel, with weight 1; with
+ * OUTSIDE_ZEROS, the weight of a pixel outside the image is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SAMPLING_H
 #define CNNC_SAMPLING_H
 #include "kernel/walk.h"
 
-/* False, after an error, if the value is not an image, or has an axis longer than SAMPLING_FAR. */
+/* Returns false, after an error, if the value is not an image, or has an axis longer than SAMPLING_FAR. */
 bool sampling_takes_image(ShapeContext *, const Node *, const Node *image);
 /* maximum number of pixels along an axis, so that floats represent quarters of a pixel */
 enum { SAMPLING_FAR = 1 << 22 };
@@ -56,8 +56,8 @@ void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes,
 enum { SAMPLE_CORNERS = 4 };
 bool sample_has(const Sample *, int k);
 Val sample_weight(const Sample *, int k);
-/* The image at the point, for the channels from c on: the sum over the corners, added to `sum`, which may be
- * NULL. */
+/* The image at the point, for `part` channels from c on: `sum` (which may be NULL) plus the weighted sum of
+ * the corners. */
 Val sample_value(const Sample *, Buf *image, const Val weight[SAMPLE_CORNERS], const Ix *c, int part,
                  int lanes, Val sum);
 /* Adds dy times the weights to the channels of the corners. */

@@ -46,7 +46,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- reference ---- */
 typedef struct Ranked {
-  double value; /* sorts in ascending order */
+  double value; /* the smallest value comes first in the result */
   int64_t index;
   bool odd;
 } Ranked;

@@ -111,7 +111,7 @@ static void lower_class(Lower *l) {
     }
 }
 
-/* ---- nothing ---- */
+/* ---- identity ---- */
 static double same(const Node *node, double x) { return (void)node, x; }
 static void eval_same(const Eval *eval) { each(eval, same); }
 

@@ -34,14 +34,15 @@ typedef struct Int8Combine {
   Multiplier factor; /* factor of products */
 } Int8Combine;
 
-/* RSH(factor[0]*a + factor[1]*b + constant, shift), clamped to the bounds of the value: the same byte as the
- * definition of the sum, for all pairs of bytes a and b (linear_sum.c). */
+/* A sum of two int8 values as one linear function: RSH(factor[0]*a + factor[1]*b + constant, shift), clamped
+ * to the bounds of the value. For all pairs of bytes a and b, the result is the same byte as that of the
+ * definition (linear_sum.c). */
 typedef struct LinearSum {
   int32_t factor[2], constant, shift;
 } LinearSum;
-/* False: the node does not add two int8 values, or there is no such function. */
+/* Returns false if the node does not add two int8 values, or if no such function exists. */
 bool linear_sum(const Node *, const Int8Combine *, LinearSum *);
-/* The function of two numbers a and b, before it is clamped. */
+/* The result of the function for a and b, before it is clamped. */
 Val linear_sum_value(Lower *, const LinearSum *, Val a, Val b);
 
 /* Pools. */
@@ -64,7 +65,7 @@ typedef struct Int8Matmul {
   Stored stored;
   Multiplier factor;
 } Int8Matmul;
-/* Builds the whole nest; false: the target or the sizes are not supported. */
+/* Builds the whole nest. Returns false if the target or the sizes are not supported. */
 bool int8_matmul_words(Lower *, const Int8Matmul *);
 
 /* embedding: rows of a table, selected by index. */
@@ -182,11 +183,12 @@ Int8Constants int8_constants(Lower *, const Correlation *, int64_t channels);
 Ref int8_sum(Lower *);
 void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q: the zero point is already
                                                             subtracted; q and weight are I32 */
-/* Multiplies x by a factor, in the steps of struct Steps, whose numbers are values of the nest. If `left` is
- * NULL, x is not shifted to the left. */
+/* Multiplies x by a factor, in the steps that struct Steps describes. left, m, half and shift are values of
+ * the nest. If `left` is NULL, x is not shifted to the left. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
-/* If possible, views the rows of the value and of its operands as [1][w*c]: if their elements are contiguous,
- * and no fused node has weights. Returns the extent of this view or, without it, of the value. */
+/* Views each row of the value and of its operands as one pixel with w*c channels, if all elements are
+ * contiguous and no fused node has weights. Returns the extent of this view, or the value's own extent if the
+ * view is not possible. */
 Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
 Val int8_stored(Lower *, Stored, Val rounded); /* converted to the type of the node's value */

@@ -93,8 +93,8 @@ static Val product_value(Lower *l, const Int8Combine *p, const Place *at) {
   return int8_rounded(l, p->rounding, mul(first, second), p->factor, "product");
 }
 
-/* The function that the loops compute. linear: NULL, or the sum as one linear function; then `stored` has no
- * zero point, because the constant includes it. */
+/* The function that the loops compute. linear: the sum as one linear function, or NULL. With a linear
+ * function, `stored` has no zero point, because the function's constant includes the zero point. */
 typedef struct Combination {
   const Int8Combine *p;
   const LinearSum *linear;

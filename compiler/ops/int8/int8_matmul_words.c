@@ -12,8 +12,8 @@
 
 enum { MOST_VECTORS = 4, FEWEST_ROWS = 4, TILE_ROWS = 24, MOST_TILE_BYTES = 1 << 18 };
 
-/* A factor as words, [word][row of A or column of B], and for each row or column the part of the sum that
- * needs no element of the other factor. */
+/* A factor of the product. words: its elements as words, [word][row of A or column of B]. terms: for each row
+ * or column, the part of the sum that needs no element of the other factor. */
 typedef struct Side {
   Buf *from, *words, *terms;
   bool along; /* k is the innermost dimension of `from` */

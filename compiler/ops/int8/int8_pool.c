@@ -181,7 +181,8 @@ static void pool_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
   int8_store(l, p->mean ? mean_value(l, &sums, value, count) : value, stored, y, x, c, part, lanes);
 }
 
-/* Creates the nest of a max pool on packed bytes, four per lane. False: this nest is not supported. */
+/* Creates the nest of a max pool on packed bytes, four per lane. Returns false if this nest is not supported.
+ */
 static bool lower_largest(Lower *l) {
   enum { FEWEST_LANES = 4 };
   Nest *b = l->b;
@@ -228,7 +229,7 @@ static void lower(Lower *l) {
   const bool fit =
       !p->scaled || int8_steps_fit(p->rounding, p->factor, kernel[0] * kernel[1] * int8_most(l->node->in[0]));
   if (!l->plain && l->target->lanes > 1)
-    lower_needs(l, fit, "a mean whose scale is close to the scale of its input");
+    lower_needs(l, fit, "a mean with a scale close to its input's scale");
   if (!p->mean || (kernel[0] * kernel[1] <= most && lower_assumes(l, fit))) {
     walk_pixels(l, e, pool_body, p);
     return;

@@ -6,8 +6,8 @@
  * gru    n = tanh(sat(a_x + ((r*a_h + 2^14) >> 15)));  h' = sat(((2^15 - z)*n + z*h + 2^14) >> 15)
  * rnn    h' = tanh(a), or round(max(a, 0)) in the scale of h
  *
- * In gru, and in rnn with tanh, h' is int16. The value of the layer is (h' + 2^7) >> 8; the weights W_hh are
- * also multiplied by this int8 number. */
+ * In gru, and in rnn with tanh, h' is int16. The value of these layers is the int8 number (h' + 2^7) >> 8, by
+ * which the weights W_hh are also multiplied. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 

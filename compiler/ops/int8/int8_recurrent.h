@@ -17,7 +17,7 @@ typedef struct Int8Recurrent {
   bool wide;                /* an lstm with int16 h, whose sums are int64 */
   const int8_t *weight;     /* weights of h: [gates*units][outputs] */
   const int32_t *bias;      /* bias of the sums with h; NULL: zeros */
-  const Multiplier *factor; /* factors that convert these sums to the scale 2^-12 */
+  const Multiplier *factor; /* factors that convert the sums with h to the scale 2^-12 */
   int32_t zero;             /* zero point of h */
   Stored stored;            /* scale of the value */
   Multiplier out;           /* factor from o*tanh(c), or from relu(sum) of rnn, to the value's scale */
@@ -32,7 +32,7 @@ void int8_recurrent_lower(Lower *);
 /* Op.keep of a core, for streaming (int8_recurrent_keep.c). With r.keeps, the core returns for each row the
  * state that the next row needs. */
 Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
-/* values of the gates with which a state that is 0 remains 0 */
+/* Values of the gates for which a state of 0 remains 0. */
 const double *int8_idle_gates(Arena *, const Int8Recurrent *);
 Val int8_upper_byte(Nest *, Val wide);
 
@@ -44,7 +44,8 @@ typedef struct RecurrentWords {
   Buf *halves, *bytes; /* weights. halves: of pairs of gates; bytes: of the last gate, if `gates` is odd */
   Buf *steps, *window; /* window: h, widened to int16 */
 } RecurrentWords;
-/* Whether the functions below can be used. bias: of each sum, with the term for the zero point of h. */
+/* Whether the functions below can be used. bias: the bias of each sum, including the term for the zero point
+ * of h. */
 bool int8_recurrent_has_words(const Lower *, const Int8Recurrent *, const int32_t *bias);
 /* Fills the array: element 0 for the gates that read h, element 1 for the gate that reads r*h (gru with
  * reset=before). */

@@ -107,8 +107,8 @@ static void packed_sums(const Core *core, int part, const Ix *u, Val sum[]) {
   if (core->packed) int8_recurrent_sums(core->l, &core->words[part], u, sum);
 }
 
-/* The part of a gate's sum that depends on h, or on r*h in gru with reset=before, rounded. sum: the sums of
- * packed_sums. */
+/* The part of a gate's sum that depends on h, or on r*h in gru with reset=before, rounded. sum: the sums that
+ * packed_sums computes. */
 static Val part_of_gate(const Core *core, const Val sum[], int gate, const Ix *u) {
   const bool second = core->p->r.before && gate == 2;
   if (core->packed)

@@ -39,7 +39,7 @@ static void value_lower(Lower *l) {
 static const Op op_value = {
     .name = "int8 recurrent value", .traits.layer_part = true, .eval = value_eval, .lower = value_lower};
 
-/* ---- an lstm's initial h and c, given by the program, in the core's form; a missing one is 0 ---- */
+/* ---- an lstm's initial h and c, from the source's arguments, in the core's form; default: 0 ---- */
 static void given_eval(const Eval *eval) {
   const Int8Recurrent *p = eval->node->detail;
   for (int64_t u = 0; u < p->r.units; u++) {
@@ -68,7 +68,7 @@ static const Op op_given = {
     .name = "int8 recurrent start", .traits.layer_part = true, .eval = given_eval, .lower = given_lower};
 
 /* ---- the layer ---- */
-/* The state before row 0, if the program specifies it; NULL: zeros. */
+/* The state before row 0, if the source specifies it; NULL: zeros. */
 static Node *given_start(Graph *graph, const Node *core, const Int8Recurrent *p, Shape shape,
                          const Quant *quant) {
   if (core->nin == 1) return NULL;

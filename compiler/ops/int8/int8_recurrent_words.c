@@ -8,9 +8,9 @@
 // holds depends on the weights. The weights of a gate without a partner are bytes, four in a word. Biases are
 // added afterwards.
 //
-// Roundings are the same as in schedule/mcu/dsp_finish.c, with zero point 0. Factors of 1/2 or more
-// (`single`: 1/4) need no second shift: then the sum is shifted to the left, and the upper half of the
-// product is rounded.
+// Roundings are the same as in schedule/mcu/dsp_finish.c, with zero point 0. Factors of at least 1/2
+// (ROUNDING_SINGLE: 1/4) need no second shift: the sum is shifted to the left first, and the upper half of
+// the product is rounded.
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +32,8 @@ static int32_t h_weight(const Int8Recurrent *p, int gate, int64_t u, int64_t k) 
   return k < p->r.outputs ? p->weight[(gate * p->r.units + u) * p->r.outputs + k] : 0;
 }
 
-/* The weights of two gates as one half of a word. gate_pairs_fit checks whether it fits into 16 bits. */
+/* The weights of two gates as one half of a word. gate_pairs_fit checks whether this number fits into 16
+ * bits. */
 static int32_t half_of_gates(const Int8Recurrent *p, int gate, int64_t u, int64_t k) {
   enum { BYTE = 256 };
   return BYTE * h_weight(p, gate + 1, u, k) + h_weight(p, gate, u, k);
@@ -181,7 +182,7 @@ void int8_recurrent_window(Lower *l, RecurrentWords *words, Buf *h) {
 }
 
 typedef struct WordSums {
-  Buf *mix, *own; /* by pair */
+  Buf *mix, *own; /* by pair of gates */
   Buf *last;      /* the gate without a partner */
 } WordSums;
 

@@ -1,14 +1,14 @@
 // linear_sum.c: The sum of two int8 values as one linear function of both, in int32.
 // SPDX-License-Identifier: Apache-2.0
 //
-// By definition each operand is rescaled and rounded, then their sum: three products of int64. Without the
-// roundings the sum is linear in the operands a and b, so
+// By definition each operand is rescaled and rounded, then the sum of both: three products of int64. Without
+// the roundings the sum is linear in the operands a and b, so
 //
 //     RSH(factor[0]*a + factor[1]*b + constant, shift)
 //
-// (RSH: base/arithmetic.h) is close to it if the factors use all bits of int32. There are only 65,536 pairs
-// of operands, so the compiler tests them all: it searches for factors near the exact ones, and for a
-// constant, for which every pair gives the same byte as the definition.
+// (RSH: base/arithmetic.h) is close to the defined sum if the factors use all bits of int32. cnnc searches
+// for factors near the exact factors, and for a constant, such that every pair of operands gives the same
+// byte as the definition. There are only 65,536 pairs, so all of them are tested.
 #include <math.h>
 #include <stdlib.h>
 #include "base/number.h"
@@ -17,7 +17,7 @@
 enum { BYTES = 256, NEAR = 3, MOST_SHIFT = 30 };
 
 typedef struct Search {
-  int8_t byte[BYTES][BYTES]; /* by definition, for each pair of operands */
+  int8_t byte[BYTES][BYTES]; /* the defined sum of each pair of operands */
   Stored stored;
   LinearSum found;
 } Search;
@@ -34,7 +34,8 @@ static void define_bytes(Search *s, const Int8Combine *p, const int32_t zero[2])
     }
 }
 
-/* Sets the constant, if there is one with which the factors give all bytes: each pair bounds the constant. */
+/* Searches for a constant with which the factors give the defined byte for every pair of operands; each pair
+ * bounds the constant. Returns false if there is none. */
 static bool find_constant(Search *s) {
   const int64_t unit = INT64_C(1) << s->found.shift;
   int64_t least = INT32_MIN, most = INT32_MAX;
@@ -55,7 +56,8 @@ static bool find_constant(Search *s) {
 
 static double multiplier_value(Multiplier m) { return ldexp(m.m, m.e - 31); }
 
-/* Sets the shift and the factors nearest to the exact ones. False: not even a shift of one bit fits. */
+/* Sets the shift and the factors nearest to the exact factors. Returns false if not even a shift of one bit
+ * fits. */
 static bool start(Search *s, const Int8Combine *p, const int32_t zero[2]) {
   double exact[2], most = 2;
   for (int k = 0; k < 2; k++) {

@@ -4,8 +4,8 @@
 //
 // x[f] = bias[f] + sum over taps with y + P - ky*D = i*S, and channels, of weight * (q[i] - zero)
 //
-// Each output position gathers its contributions: y = S*i + r is traversed by i and r, and the input rows
-// near i are tested.
+// The nest loops over i and r for the output rows y = S*i + r. For each of these rows, it tests which input
+// rows near i contribute. Columns are processed in the same way.
 #include "ops/int8/int8.h"
 
 static int64_t rounded_down(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }

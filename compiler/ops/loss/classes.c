@@ -156,7 +156,7 @@ void loss_classes_lower(Lower *l, LossShare *share) {
               &zero, &zero, &zero, 1, 1);
 }
 
-/* ---- the scale, the loss's weight / sum of the labels' weights: input target ---- */
+/* ---- the scale: the loss's weight / sum of the labels' weights; input: target ---- */
 void loss_classes_scale_run(const Eval *eval) {
   const Node *node = eval->node;
   const Shape target = node->in[0]->shape;

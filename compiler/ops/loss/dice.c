@@ -23,7 +23,7 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "cross_entropy is for one label per image");
 }
 
-/* Whether the probabilities are a sigmoid of each channel; otherwise they are a softmax of the channels. */
+/* Whether the probabilities are a sigmoid of each channel. If not, they are a softmax of the channels. */
 static bool has_binary_scores(const Node *node, int64_t channels) {
   const LossDetail *detail = node->detail;
   const Scores scores = detail ? detail->scores : SCORES_NONE;

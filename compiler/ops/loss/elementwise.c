@@ -77,7 +77,7 @@ void loss_elements_lower(Lower *l) {
   store_share(l, nest_get(b, nest_at(b, total, 0)));
 }
 
-/* ---- the scale, the loss's weight / number of elements: input target ---- */
+/* ---- the scale: the loss's weight / number of elements; input: target ---- */
 int64_t loss_uncounted(const Node *node) {
   return node->detail ? ((const LossDetail *)node->detail)->uncounted : 0;
 }

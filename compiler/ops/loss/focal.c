@@ -3,8 +3,8 @@
  *
  * L = -q^g * log p[t]          dL/do[c] = (q^g - g * q^(g-1) * p[t] * log p[t]) * (p[c] - [c = t])
  *
- * The smaller one of p[t] and q is computed from exponentials, the larger one as 1 minus the smaller. (1
- * minus a rounded number near 1 would have few correct digits.) */
+ * The smaller of the two numbers p[t] and q is computed from exponentials, and the larger as 1 minus the
+ * smaller. (1 minus a rounded number near 1 would have few correct digits.) */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/loss/loss.h"

@@ -1,6 +1,6 @@
 /* loss.h: Common code of losses. Most losses are three operators (Loss in ops/registry.h): the share of one
- * image in the mean loss, the scale weight/normalizer of the batch, and the gradient. Detection losses are
- * one operator (objects.h). */
+ * image in the mean loss, the scale of the batch (weight / normalizer), and the gradient. Detection losses
+ * are one operator (objects.h). */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LOSS_H
 #define CNNC_LOSS_H

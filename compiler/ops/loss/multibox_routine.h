@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT-0
 /* Loss of a detector that corrects default boxes (Liu et al., 2016). Copied into generated C. */
 
-/* Matches boxes with ground-truth objects; -1: none. A box gets the object with the highest IoU, if this IoU
- * is at least `overlap`. Then each object also gets the box with the highest IoU, even below `overlap`.
- * Returns the number of matched boxes. */
+/* Matches boxes with ground-truth objects. match[row]: index of the object; -1: none. A box gets the object
+ * with the highest IoU, if this IoU is at least `overlap`. Then each object also gets the box with the
+ * highest IoU, even below `overlap`. Returns the number of matched boxes. */
 static int cnn_multibox_match_routine(const float *restrict boxes, const int32_t *restrict label,
                                       const float *restrict truth, float *restrict match, int rows,
                                       int classes, int n, float overlap) {
@@ -26,12 +26,12 @@ static int cnn_multibox_match_routine(const float *restrict boxes, const int32_t
   return positives;
 }
 
-/* The loss: for each matched box, the cross-entropy of its class and the smooth L1 of its deltas; for the
- * unmatched boxes with the highest cross-entropy of the background, `negatives` per matched box, this
- * cross-entropy. The sum of these terms is divided by the number of matched boxes. scores,
- * softmax[rows][classes], log_sum[rows]: log(sum of exp); deltas, boxes[rows][4]; box_log[rows][2],
- * truth_log[most][2]: logarithms of sizes. match, worst, cost[rows]: scratch. out: the loss, its gradients
- * with respect to scores and deltas. */
+/* The loss: for each matched box, the cross-entropy of its class and the smooth L1 of its deltas; for each
+ * selected unmatched box, the cross-entropy of the background. The unmatched boxes with the highest
+ * cross-entropy are selected: `negatives` per matched box. The sum of all terms is divided by the number of
+ * matched boxes. scores, softmax[rows][classes], log_sum[rows]: log(sum of exp); deltas, boxes[rows][4];
+ * box_log[rows][2], truth_log[most][2]: logarithms of sizes. match, worst, cost[rows]: scratch. out: the
+ * loss, its gradients with respect to scores and deltas. */
 static void cnn_multibox_routine(const float *restrict scores, const float *restrict softmax,
                                  const float *restrict log_sum, const float *restrict deltas,
                                  const float *restrict boxes, const float *restrict box_log,

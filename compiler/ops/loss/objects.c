@@ -1,5 +1,6 @@
-/* objects.c: Common code of detection losses: logarithms and exponentials for their runtime functions, and
- * the parts of the vector that they write, times the loss's weight / number of images. */
+/* objects.c: Common code of detection losses: logarithms and exponentials for the runtime functions, and
+ * nodes that select a part of a runtime function's resulting vector and multiply it by the loss's weight /
+ * number of images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/objects.h"
 #include "ops/registry.h"

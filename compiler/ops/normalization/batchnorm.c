@@ -18,8 +18,8 @@
 //     gradient   dx = weight / sqrt(variance + epsilon) * (dy - mean(dy) - h * mean(dy*h)),
 //                dweight = sum dy*h, dbias = sum dy
 //
-// In QAT there is a switch among the weights: once it is above 0, merge returns the running statistics, which
-// no longer change, and means returns 0.
+// In QAT one weight of the node is a switch. Once the switch is above 0, the running statistics no longer
+// change, merge returns the running statistics, and means returns 0.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -438,7 +438,7 @@ static void sums_lower(Lower *l) {
 
 static const Op op_sums = {.name = "batchnorm sums", .eval = sums_run, .lower = sums_lower};
 
-/* ---- means: these sums, divided by the number of the batch's pixels ---- */
+/* ---- means: the results of `sums`, added over the images and divided by the batch's pixels ---- */
 static void means_run(const Eval *eval) {
   const int64_t n = 2 * shape_extent(eval->node->shape).c;
   for (int64_t c = 0; c < n; c++) {

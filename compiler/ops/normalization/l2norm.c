@@ -11,7 +11,7 @@ static const Param params[] = {
 
 static double epsilon_of(const Node *node) { return arg_number(node, "epsilon"); }
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 static double norm_of(const double *x, int64_t n) {
   double sum = 0;
   for (int64_t c = 0; c < n; c++) sum += x[c] * x[c];

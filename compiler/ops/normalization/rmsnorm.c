@@ -16,7 +16,7 @@ static double rms_factor(const Node *node, const double *x, int64_t channels) {
   return 1 / sqrt(sum / (double)channels + arg_number(node, "epsilon"));
 }
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 static void run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   for (int64_t p = 0; p < e.h * e.w; p++) {

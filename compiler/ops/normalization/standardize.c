@@ -29,7 +29,7 @@ void standardize_shape(ShapeContext *context, Node *node, Standardize detail) {
   if (node->weight[BIAS]) node->shape = node->in[0]->shape;
 }
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 typedef struct Group { /* elements of a group; factor: 1 / sqrt(variance + epsilon) */
   bool by_pixel;
   Extent e;
@@ -93,7 +93,7 @@ void standardize_back_run(const Eval *eval) {
 
 /* ---- stored values ---- */
 typedef struct Work {
-  Buf *x, *dy;                            /* dy: backward, otherwise NULL */
+  Buf *x, *dy;                            /* dy: NULL in the forward pass */
   Buf *weight, *bias;                     /* NULL: none */
   Buf *row;                               /* x - mean, if groups are within a pixel */
   Buf *mean, *factor, *sum, *products;    /* per channel, if groups are over pixels */
@@ -157,11 +157,11 @@ static void pixel_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
 }
 
 static void lower_by_pixel(Lower *l, Work *w, Extent e) {
-  enum { MOST_LOCAL = 1 << 12 }; /* floats on a stack */
+  enum { MOST_LOCAL = 1 << 12 }; /* maximum number of floats of a row on the stack */
   Nest *b = l->b;
   const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
   Val part = num(b, 1 / (double)e.c);
-  const bool local = kind == PARALLEL && e.h == 1 && e.c <= MOST_LOCAL; /* threads share pixels of a row */
+  const bool local = kind == PARALLEL && e.h == 1 && e.c <= MOST_LOCAL; /* threads share the row's pixels */
   if (!local) w->row = walk_row_scratch(l, "row", kind, e.h, e.c);
   nest_fn(b, b->name, false);
   WALK_PIXELS(b, y, x, e, local || e.h > 1 ? kind : SERIAL) {

@@ -22,7 +22,7 @@ typedef struct Standardize { /* the detail of a node, and of its hidden nodes */
 void standardize_shape(ShapeContext *, Node *, Standardize);
 void standardize_run(const Eval *);      /* input x; with weight and bias if the operator has parameters */
 void standardize_back_run(const Eval *); /* inputs dy, x */
-void standardize_lower(Lower *);         /* the nests of both */
+void standardize_lower(Lower *);         /* the nests of standardize_run and standardize_back_run */
 void standardize_gradient(Gradient *, Node *, Node *dy); /* the gradient of h */
 void standardize_affine_gradient(Gradient *, Node *, Node *dy);
 Node *standardize_train(Graph *, Node *);

@@ -118,9 +118,10 @@ void windows_run(const Eval *eval, bool to_parts) {
     }
 }
 
-/* Loops along an axis: one over windows, and one over the positions in a window, in the order of the stored
- * result. A WindowRounds is a range of the outer loop with the same inner ranges. Because the shift wraps
- * around, there may be two inner ranges with different offsets. */
+/* Along an axis, there is a loop over windows and a loop over the positions in a window; the order of the
+ * stored result determines which is the outer loop. A WindowRounds is a range of the outer loop for which the
+ * inner ranges are the same. There may be two inner ranges with different offsets, because the shift wraps
+ * around. */
 typedef struct WindowRounds {
   int64_t outer[2];
   int nparts;

@@ -30,7 +30,7 @@ static int64_t counted_to(const Node *forward, int axis) {
 }
 
 /* Whether windows along this axis count only the rows of an endless sequence, not the rows before its start.
- * in[1] is then the number of calls so far. */
+ * If so, in[1] is the number of calls so far. */
 static bool counts_real_rows(const Node *node, int axis) {
   return node->nin == 2 && axis == (node->shape.rank == 2);
 }

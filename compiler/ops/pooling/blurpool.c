@@ -75,7 +75,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = shape_row_elements(node->shape) * node->window->kernel[0] * node->window->kernel[1]};
 }
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int64_t n = node->window->kernel[axis], last = output_side(node->in[0], axis) - 1;
   double row[AXIS_TAPS] = {1}; /* a row of Pascal's triangle, halved on each step */

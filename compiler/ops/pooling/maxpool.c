@@ -1,6 +1,6 @@
 /* maxpool.c: maxpool, y[y][x][c] = max over the window of x, where padding counts as minus infinity. The
- * gradient goes to the maximum. If several elements equal the maximum, it goes to the first of them in row
- * order. If the maximum is NaN, it goes to the first element of the window. */
+ * gradient goes to the maximum. If several elements equal the maximum, the first of them in row order gets
+ * the gradient. If the maximum is NaN, the first element of the window gets the gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/pooling/pool.h"

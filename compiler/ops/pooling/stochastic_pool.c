@@ -17,7 +17,7 @@ static const Param params[] = {
 
 static const Op op_sample, op_sample_gradient, op_mean_gradient;
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 typedef struct Sight { /* a window of one channel, without padding */
   const double *x;
   Extent in;

@@ -235,7 +235,7 @@ void recurrent_shape(ShapeContext *context, Node *node) {
   enum { MOST_UNITS = 1 << 28 };
   if (!recurrent_input_fits(context, node)) return;
   if (arg_int(node, "units") > MOST_UNITS) {
-    op_error_at(context, node, "units", DIAG_too_large, "%s of %lld units", node->op->name,
+    op_error_at(context, node, "units", DIAG_too_large, "%s of %lld units: too many", node->op->name,
                 (long long)arg_int(node, "units"));
     return;
   }
@@ -370,8 +370,9 @@ static void start_gradients(Gradient *gradient, Node *record, Node *slopes) {
         box_gradient_cut(gradient, record, slopes, shape_vector(r->units), (Box){0, r->rows, r->outputs}));
 }
 
-/* Appends the node of the slopes, computed from dy and from the gradient of the final c, which the next call
- * or segment added to the record's gradient. */
+/* Appends the node that computes the slopes. Its inputs are dy, the record, the initial values and, if there
+ * is one, the gradient of the final c. The next call or segment has added this gradient to the record's
+ * gradient. */
 static Node *make_slopes(Gradient *gradient, Node *record, Node *dy) {
   Node *in[5] = {dy, record}, *final = gradient_given(gradient, record);
   const Slopes to = recurrent_slopes(recurrent_of(record));
@@ -417,9 +418,9 @@ static const Op op_last = {.name = "recurrent last",
                            .gradient = value_gradient,
                            .lower = part_lower};
 
-/* The final h is the last row of the value. The final c is a part of the record: its gradient is first added
- * to the gradient of the record, where value_gradient reads it. value_gradient runs later, because a node
- * that reads c also reads h. */
+/* The final h is the last row of the value. The final c is a part of the record, so its gradient is added to
+ * the gradient of the record, where value_gradient reads it. value_gradient always runs later, because every
+ * node that reads c also reads h. */
 static const Op op_final = {.name = "recurrent final",
                             .traits.layer_part = true,
                             .eval = part_run,

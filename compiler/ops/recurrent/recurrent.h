@@ -1,7 +1,7 @@
 /* recurrent.h: Common code of lstm, gru and rnn. Two nodes per direction compute a layer: a 1x1 convolution
  * computes the input's part of the gates of all rows, then the core runs row by row. In training the core's
- * value is a record of each row, which includes the layer's value. Its backward pass traverses the rows in
- * reverse, and computes the slopes of each row:
+ * value is a record of each row, which includes the layer's value. The core's backward pass traverses the
+ * rows in reverse, and computes the slopes of each row:
  *
  *     record  lstm: i f g o c [m] h  gru: r z n q h  rnn: h
  *     slopes  lstm: i f g o [h]  gru: r z n [r z q]  rnn: the sum
@@ -78,7 +78,7 @@ Record recurrent_record(const Recurrent *);
 Record recurrent_value(const Recurrent *); /* the channels of h and c, or of a record, in the core's value */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* the row that a step computes */
-int64_t recurrent_summed_bias(const Recurrent *);       /* number n: the first n sums have both biases */
+int64_t recurrent_summed_bias(const Recurrent *); /* number of sums with both biases, which come first */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
 bool recurrent_input_fits(ShapeContext *, const Node *); /* checks that the input is a sequence or a vector */
@@ -125,7 +125,7 @@ void recurrent_eval(const Eval *); /* the layer */
 double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double *const *in,
                                const double *const *weights);
 void recurrent_eval_final(const Eval *);  /* an update of recurrent_keep.c: h or c of the last row */
-void recurrent_eval_gates(const Eval *);  /* this function and the next ones evaluate hidden nodes */
+void recurrent_eval_gates(const Eval *);  /* this and the following functions evaluate hidden nodes */
 void recurrent_eval_core(const Eval *);   /* inputs: gates, and initial values */
 void recurrent_eval_record(const Eval *); /* has the same inputs as the core */
 /* inputs: dy, the record, initial values, gradient of the final c */

@@ -358,8 +358,8 @@ static void keep_next(const Core *core) {
     walk_channels(core->l, core->r->units, &none, &none, copy_start, (Buf *[]){core->h, core->next});
 }
 
-/* A core with the buffers exchanged: it reads h of the previous row from `next`, and stores its own h in the
- * other buffer. */
+/* A core with the two buffers of h exchanged: it reads h of the previous row from core->next, and stores the
+ * new h in core->h. */
 static Core core_exchanged(const Core *core) {
   Core other = *core;
   if (!core->next) return other;

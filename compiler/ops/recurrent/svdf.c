@@ -190,7 +190,7 @@ static const Op op_depth_weights = {.name = "svdf time weight gradient",
 static void depth_gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_depth_input, &op_depth_weights);
 }
-static const Op op_depth = {.name = "svdf time", /* of rank 1 */
+static const Op op_depth = {.name = "svdf time", /* only for rank 1 */
                             .traits.layer_part = true,
                             .traits.matrix = true,
                             .traits.matrix_of_taps = true,
@@ -218,7 +218,7 @@ static Node *kept_and_new(Graph *graph, const Node *layer, Node *state, Node *f,
   if (training) return recurrent_stacked(graph, layer, state, f);
   Node *both[2] = {rows_kept(graph, state), f};
   f = rows_stacked(graph, 2, both);
-  f->hidden = both[0]->hidden = NULL; /* makes these nodes separate layers, as --stream does */
+  f->hidden = both[0]->hidden = NULL; /* these nodes become separate layers, as with --stream */
   return f;
 }
 

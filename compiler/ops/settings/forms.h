@@ -8,8 +8,9 @@ typedef enum ScheduleCode {
   SCHEDULE_STEP,  /* exactly one of `every` and `at` is given */
 } ScheduleCode;
 
+/* The codes up to AUGMENT_SOUND change the elements of their inputs; at least one input must not be i32. */
 typedef enum AugmentCode {
-  AUGMENT_ANY,         /* any input; this code to AUGMENT_SOUND: changes values, so not only i32 inputs */
+  AUGMENT_ANY,         /* any input */
   AUGMENT_SHADE,       /* the first input is an image */
   AUGMENT_COLOR,       /* an image with three channels */
   AUGMENT_SOUND,       /* the first input is a sequence */

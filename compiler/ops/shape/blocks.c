@@ -29,7 +29,7 @@ static Blocks blocks_of(const Node *node, bool to_deep) {
   return (Blocks){deep, flat, flat.h / deep.h, flat.w / deep.w, arg_is(node, "order", "dcr")};
 }
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 void blocks_run(const Eval *eval, bool to_deep) {
   const Blocks k = blocks_of(eval->node, to_deep);
   const int64_t channels = k.flat.c, area = k.fy * k.fx;

@@ -25,7 +25,7 @@ static void run(const Eval *eval) {
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->weight[0][i];
 }
 
-/* Element (y, x, c) of the parameter, which has as many dimensions as its shape in the program. */
+/* Element (y, x, c) of the parameter, which has as many dimensions as its shape in the source. */
 static Ref constant_element(Lower *l, Buf *weight, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = l->b;
   return weight->rank == 1   ? nest_at(b, weight, *c)

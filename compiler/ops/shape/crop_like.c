@@ -1,5 +1,6 @@
 /* crop_like.c: crop_like, the center of the input, with the height and width of another value: a crop with
- * sizes from that value. If an odd number of rows or columns is removed, one more is removed at the end. */
+ * sizes from that value. If an odd number of rows or columns is removed, one more is removed at the end than
+ * at the start. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include "ops/shape/region.h"

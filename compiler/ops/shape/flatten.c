@@ -19,7 +19,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (!in.rank) return;
   node->shape = shape_with_rows(shape_vector(e.h * e.w * e.c), in);
   if (arg_is(node, "order", "chw") && e.c > 1 && e.h * e.w > 1)
-    node->op = &op_flatten_planes; /* otherwise both orders are the same */
+    node->op = &op_flatten_planes; /* for all other shapes, both orders are the same */
 }
 
 /* ---- order=hwc: an alias ---- */

@@ -103,7 +103,7 @@ static void shape(ShapeContext *context, Node *node) {
   resize_to(context, node, "size", size);
 }
 
-/* ---- the oracle ---- */
+/* ---- reference ---- */
 static double keys(double distance) { /* Keys, 1981 */
   const double a = -0.75, d = fabs(distance);
   return d <= 1  ? (a + 2) * d * d * d - (a + 3) * d * d + 1

@@ -4,7 +4,7 @@
 #define CNNC_RESIZE_H
 #include "graph/op.h"
 
-bool resize_input(ShapeContext *, const Node *); /* an image or a sequence; otherwise reports an error */
+bool resize_input(ShapeContext *, const Node *); /* checks that the input is an image or a sequence */
 /* the last part of a shape rule: sets the output size */
 void resize_to(ShapeContext *, Node *, const char *param, const int64_t size[2]);
 void resize_eval(const Eval *);

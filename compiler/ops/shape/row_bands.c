@@ -155,7 +155,7 @@ static void lower_regions(Lower *l) {
 static const Op op_rows_as_regions = {
     .name = "rows as regions", .traits.loops_over_rows = true, .eval = eval_region, .lower = lower_regions};
 
-/* ---- their nodes ---- */
+/* ---- nodes of these operators ---- */
 static Node *shaped_node(Graph *graph, const Op *op, Shape shape, int n, Node *const *in) {
   Node *node = graph_node(graph, op, n, in);
   node->name = in[0]->name;

@@ -27,8 +27,9 @@ Axis axis_pooled(const Correlation *k, int axis, const Node *pool) {
 }
 
 /* Input y and tap k contribute to output o = y*S + k*D - P (stride S, dilation D, padding P). Phase r has the
- * outputs with o + P = S*q + r. Only taps with k*D = r (mod S) contribute to it; they read
- * y = q + (r - k*D)/S. The taps are traversed backwards, so that the inputs are read in order. */
+ * outputs with o + P = S*q + r, for all q. Only taps k with k*D = r (mod S) contribute to these outputs. Tap
+ * k reads input y = q + (r - k*D)/S. The taps are traversed backwards, so that the inputs are read in
+ * order. */
 Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   const int64_t S = k->stride[axis], D = k->dilation[axis], P = k->before[axis],
                 step = S / common_divisor(S, D);
@@ -54,7 +55,7 @@ Axis axis_phase(const Correlation *k, int axis, int64_t r) {
   return a;
 }
 
-/* At tap `tap`, output factor*q + r reads element q + seen(...) of the image before repetition, where
+/* At tap `tap`, output factor*q + r reads element q + seen(...) of the image before upsampling, where
  * seen(...) = floor((r + tap - P) / factor) and P = k->before[axis]. */
 static int64_t seen(const Correlation *k, int axis, int64_t factor, int64_t r, int64_t tap) {
   return floor_divide(r + tap - k->before[axis], factor);

@@ -2,9 +2,10 @@
 // weights.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The input is copied into scratch with a border of zeros, padded to whole vectors, so that no tap needs a
-// test. A tile is a group of filters x the rows of a pooling window (or one row) x one or two vectors of
-// columns. Results are stored lane by lane, because the filters of a pixel are contiguous in memory.
+// The input is copied to scratch memory, with a border of zeros and with rows padded to whole vectors. So no
+// tap needs a bounds check. A tile consists of several filters, the rows of a pooling window (without
+// pooling: one row), and one or two vectors of columns. Results are stored lane by lane, because the filters
+// of a pixel are contiguous in memory.
 //
 // Example: `x: 28x28x1 -> conv(3, 5x5)` --target=x86-64-v3, lines 10-24 of conv1:
 //
@@ -31,9 +32,9 @@ typedef struct Columns {
   Lower *l;
   Correlation k;
   Axis y, x;
-  int lanes, vectors;     /* a row of a tile: `vectors` vectors of `lanes` columns */
-  int64_t filters;        /* filters of a tile */
-  int64_t tiles;          /* tiles of a row */
+  int lanes, vectors;     /* width of a tile: `vectors` vectors of `lanes` columns */
+  int64_t filters;        /* number of filters of a tile */
+  int64_t tiles;          /* number of tiles in a row */
   Buf *w, *bias, *padded; /* [ky][kx][filter], [filter], [row][column] */
 } Columns;
 
@@ -152,14 +153,14 @@ static Val plain_sum(Nest *b, const Columns *c, Buf *acc, const Ix *f, int r, in
   return lower_finish(c->l, nest_get(b, nest_at(b, acc, *f, r, v)), y, &zero, filter, 1, 1);
 }
 
-/* Every second lane of two adjacent vectors, or of one vector. */
+/* Every second lane of x, beginning with lane `first`; x is one vector or two adjacent vectors. */
 static Val alternate(Nest *b, const Columns *c, const Val x[MOST_VECTORS], int first) {
   int *lane = NEW_ARRAY(b->arena, int, c->lanes);
   for (int i = 0; i < c->lanes; i++) lane[i] = 2 * i + first < c->lanes * c->vectors ? 2 * i + first : 0;
   return shuffle(x[0], x[c->vectors - 1], c->lanes, lane);
 }
 
-/* Pools windows: combines the sums of the tile's rows and, within a row, of adjacent columns. */
+/* Pools the sums of a tile: each result combines adjacent columns of all rows of the tile. */
 static Val pooled(Nest *b, const Columns *c, Buf *acc, const Ix *f, const Ix *y, const Ix *filter) {
   Val x[MOST_POOLED];
   int n = 0;

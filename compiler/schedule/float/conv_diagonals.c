@@ -1,5 +1,5 @@
-// conv_diagonals.c: A tile of groups narrower than a vector: sums of diagonals, from which outputs are
-// computed (conv_groups.c).
+// conv_diagonals.c: Tiles for groups narrower than a vector: sums of diagonals, and the outputs that are
+// computed from these sums (conv_groups.c).
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "schedule/float/conv_tile.h"
@@ -42,7 +42,7 @@ int diagonal_pixels(const Direct *d, int64_t width) {
   return (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-/* In a tile at the end of a partial panel the last vectors have few lanes, or none. */
+/* In the last tile of a partial panel, the last vectors of inputs have few lanes in use, or none. */
 int diagonal_inputs(const Tile *t, int input) {
   const Direct *d = t->d;
   const int64_t outputs = (t->vectors - 1) * d->lanes + t->part,
@@ -101,7 +101,7 @@ void diagonal_keep(Nest *b, const Tile *t, Buf *acc) {
   }
 }
 
-/* Computes output vector v from the sums of squares whose index along the inputs is q. Each lane is selected
+/* Computes output vector v from the sums of the squares with index q along the inputs. Each lane is selected
  * from the sum of the square to which the lane belongs. */
 static Val collected(Nest *b, const Tile *t, Val sum[MOST_VECTORS], int v, int64_t q) {
   const Diagonals *of = t->d->diagonals;

@@ -1,12 +1,13 @@
-// conv_direct.c: Direct convolution. Tiles read the input itself, without a copy for its padding, except with
-// tile registers (conv_matrix.c) and bf16 inputs of an odd number of channels (conv_padded.c).
+// conv_direct.c: Direct convolution. Tiles read the input itself. There are two exceptions, which read a
+// padded copy: tile registers (conv_matrix.c), and bf16 inputs with an odd number of channels
+// (conv_padded.c).
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of PX pixels of a row times NV vectors of output channels stays in registers during the loops over
 // taps and input channels. The range of ty excludes rows outside of the input. Only tiles at the left and
-// right edge have columns outside of the input; conditions on unrolled constants exclude these. Weights are
-// packed in the order in which a tile reads them: panels of two vectors of the widest target; a group's
-// remaining channels have a separate panel, padded with zeros.
+// right edge have columns outside of the input; conditions on constants of the unrolled loop exclude these
+// columns. Weights are packed in the order in which a tile reads them: in panels as wide as two vectors of
+// the widest target. The remaining channels of a group have a separate panel, padded with zeros.
 //
 // Example: `x: 28x28x8 -> conv(16, 3x3, stride=2)` --target=x86-64-v3, lines 8-17 of conv1_tile_5x2_body:
 //
@@ -25,8 +26,8 @@
 #include "schedule/float/conv_tile.h"
 
 /* ---- choices ---- */
-/* The largest divisor of `channels`, at least 16, for which a panel is small enough; `channels` if there is
- * none. */
+/* Input channels per block: the largest divisor of `channels` that is at least 16 and for which a panel fits
+ * in Blocking.direct_panel; `channels` if there is no such divisor. */
 static int64_t choose_block(const Lower *l, int64_t channels, int64_t floats_a_channel) {
   const int64_t most = l->layout->blocking.direct_panel / 4 / floats_a_channel;
   if (channels <= most || most < 16) return channels;
@@ -41,7 +42,8 @@ static bool own_pairs(const Lower *l) {
 }
 
 /* The maximum number of pixels of a tile whose accumulators, weights and one broadcast fit in the registers.
- * An operand of bf16 words takes two vectors, unless the target has an instruction that multiplies words. */
+ * An operand of bf16 words needs two registers, unless the target has an instruction that multiplies
+ * words. */
 static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   const Target *t = l->target;
   const int64_t operands = (vectors + 1) * (own_pairs(l) && t->dots <= 0 ? 2 : 1) + !t->fma,
@@ -49,10 +51,11 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   return pixels > 16 ? 16 : pixels < 1 ? 1 : (int)pixels;
 }
 
-/* A tile width that divides the row, if there is one that is wide enough; otherwise a width that splits the
- * row evenly. parts: sums per pixel. "Wide enough" means more than half of `most`, and more sums than there
- * are multiply-adds in flight, to hide late operands. Without fused multiply-adds, an equal number of sums is
- * enough, because a sum only waits for its addition. */
+/* The largest tile width up to `most` that divides the row and is wide enough; if there is none, a width that
+ * splits the row evenly. parts: sums per pixel and output channel. A width is wide enough if it is more than
+ * half of `most`, and if a tile has more than Target.chains sums, so that the CPU need not wait for late
+ * operands. Without fused multiply-adds, Target.chains sums are enough, because a sum only waits for its
+ * addition. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -61,10 +64,10 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
   return ceil_divide(width, ceil_divide(width, most));
 }
 
-/* The width of a tile. After a tile with many sums, the CPU waits until most of them are stored; this matters
- * if a sum has few `products`. Then a narrower tile that divides the row is used, if it is wide enough. The
- * weights must also be in the L1 cache, because narrower tiles read them more often. products 0: never
- * narrower. */
+/* The width of a tile. After a tile with many sums, the CPU waits until most of the sums are stored. If a sum
+ * has few products, this wait is a large part of the time. Then the tile is made narrower, if such a width
+ * divides the row. The weights must also fit in the L1 cache, because narrower tiles read the weights more
+ * often. products: number of products of a sum; if it is 0, the tile is never made narrower. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
   const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
@@ -80,9 +83,9 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* The width of a tile. tile_pixels may narrow tiles because of their stores only if fused nodes are cheap:
- * expensive nodes already distribute the stores over time. With a leading axis, the cost of fused nodes is
- * only known within its loop, so tiles are not narrowed. */
+/* The width of a tile. tile_pixels may make tiles narrower because of their stores only if the fused nodes
+ * are cheap: expensive nodes already distribute the stores over time. With a leading axis, the cost of the
+ * fused nodes is not known here, so tiles are not made narrower. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -94,17 +97,19 @@ static int tile_lanes(const Lower *l, int64_t channels) {
   return (int)smaller(l->target->lanes, direct_unit(l, channels));
 }
 
-static int tile_vectors(const Lower *l, int lanes, int64_t channels) { /* pooling needs four sums per pixel */
+static int tile_vectors(const Lower *l, int lanes,
+                        int64_t channels) { /* width of a tile in vectors; smaller with a fused pooling, which
+                                               needs four sums per pixel */
   const int64_t most = l->kernel->pool && l->target->registers < 32 ? 2 : 4,
                 tiles = (channels + most - 1) / most;
   if (l->images > 1) return (int)((channels + tiles - 1) / tiles);
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* Number of rows that are merged into one. All rows are merged if a row has no more pixels than the number of
- * sums that must be in flight. Otherwise, if the tiles of a single row are less than 90 % full, the result is
- * the smallest number of rows that fills tiles to 97 %. With a single panel, rows stay separate, because
- * threads share them. */
+/* Number of adjacent rows that a pointwise convolution treats as one row. All rows are merged if a row has at
+ * most Target.chains pixels. Otherwise, rows stay separate (1) if there is a single panel, because threads
+ * share the rows, or if the tiles of a row are at least 90 % full. In the other cases, the result is the
+ * smallest number of rows with which tiles are at least 97 % full. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
@@ -116,8 +121,9 @@ static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
 }
 
 /* A pointwise convolution can divide its pixels into blocks, and treat each block as a row. Returns the
- * number of such rows for which the inputs of a row stay in the second-level cache while all panels read
- * them; 0: no blocks, for example because all inputs stay there. Each block reads the weights again. */
+ * number of blocks; 0: no blocks, for example because all inputs stay in the second-level cache. Blocks are
+ * so small that the inputs of a block stay in that cache while all panels read them. Each block reads all
+ * weights. */
 static int64_t rows_of_pixels(const Lower *l, const Correlation *k, int64_t weights) {
   enum { FEWEST_TILES = 4 };
   const Target *t = l->target;
@@ -128,7 +134,7 @@ static int64_t rows_of_pixels(const Lower *l, const Correlation *k, int64_t weig
     return 0;
   if (k->s <= 2 * direct_unit(l, k->s) || pixels * bytes <= t->l2 / 2) return 0;
   if (k->small.h > 1 && weights <= t->blocking.direct_weights)
-    return 0; /* each row is already such a block */
+    return 0; /* the outer loop is over rows, so each row is already a block */
   for (int64_t rows = ceil_divide(pixels, larger(most, 1));
        rows * FEWEST_TILES * most_pixels(l, 2, 1) <= pixels; rows++)
     if (pixels % rows == 0) return rows;
@@ -139,8 +145,8 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* Widths of tiles to try for a convolution: first the width that is chosen if fused nodes are cheap. most:
- * the widest tile that fits in the registers. */
+/* Tile widths to try for a convolution. The first width is the one that is chosen if the fused nodes are
+ * cheap. most: width of the widest tile that fits in the registers. */
 enum { MOST_TILES = 5 };
 static int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
@@ -166,11 +172,13 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 }
 
 /* ---- packed weights ---- */
-typedef struct Row {      /* a row of a panel: its weights for one tap and one input channel */
-  Ix g, fb, ib, c;        /* c: the input channel, or the pair of input channels */
-  int64_t from[2], to[2]; /* the elements of the original kernel that are summed in this tap */
-  bool half;              /* a pair whose second channel does not exist */
-  int64_t member;         /* index of c's group among the layer's groups that form group g (Direct.members) */
+typedef struct Row { /* a row of a panel: its weights for one tap and one input channel */
+  Ix g, fb, ib,
+      c; /* group, panel, block of input channels; c: input channel in the block, or pair of input channels */
+  int64_t from[2],
+      to[2];      /* elements from .. to-1 of the original kernel, along each axis, are summed in this tap */
+  bool half;      /* c is a pair whose second channel does not exist */
+  int64_t member; /* index of c's group among the layer's groups that form group g (Direct.members) */
 } Row;
 
 static Val packed_element(const Direct *d, Pack *pack, const Ix *out, const Ix *in, const Ix *out_channel,
@@ -193,16 +201,16 @@ static Val packed_sum(const Direct *d, Pack *pack, const Row *row, const Ix *out
   return sum;
 }
 
-/* Compilers unroll two nested loops of up to `MOST` iterations in total. From `LEAST` iterations on, this is
- * prevented, because unrolling creates too much code for a loop that runs once. */
+/* Compilers unroll two nested loops if they have up to MOST iterations in total. From LEAST iterations on,
+ * ROLLED prevents this, because unrolling creates too much code for a loop that runs once. */
 static LoopKind row_kind(const Direct *d, const Panels *panels) {
   enum { LEAST = 129, MOST = 512 };
   const int64_t rounds = panels->valid * (d->block > 1 ? d->block : d->k.kernel[1]);
   return rounds >= LEAST && rounds <= MOST ? ROLLED : SERIAL;
 }
 
-/* Packs a row for all filters of a panel. The row's channels belong to group row->member of the layer;
- * filters of other groups get zeros. */
+/* Packs a row for all filters of a panel. If group row->g consists of several groups of the layer, the row's
+ * channels belong to group row->member of these groups, and the filters of the other groups get zeros. */
 static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky,
                      const Ix *kx) {
   Nest *b = pack->nest;
@@ -228,7 +236,8 @@ static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Ro
       nest_store(b, nest_at(b, pack->out, panel, *ky, x, c, f), num(b, 0));
 }
 
-/* Packs the weights tap by tap, because each merged tap is the sum of different taps. */
+/* For a convolution after an upsampling: packs the weights tap by tap, because each merged tap is the sum of
+ * other elements of the kernel. */
 static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *row) {
   Nest *b = pack->nest;
   for (int64_t ty = 0; ty < d->k.kernel[0]; ty++)
@@ -273,7 +282,7 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
     }
 }
 
-/* Packs the weights of `kinds` kinds of panels into one buffer. */
+/* Packs the weights of panels[0 .. kinds-1] into one buffer. */
 static void direct_pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
@@ -308,8 +317,8 @@ Direct direct_begin(Lower *l, bool spread) {
                         : d.out > unit ? direct_panel_vectors(l, &d.own) * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
-  /* With a pooling, a leading axis or a gate, the tile function has no free parameter for blocks. A bf16
-   * result cannot contain partial sums. */
+  /* There is a single block with a pooling, a leading axis or a gate, because the tile function has no free
+   * parameter for flags of blocks, and with a bf16 result, which cannot hold partial sums. */
   d.block = l->kernel->pool || l->kernel->gate || l->b->nleads || l->out->type.elem == BF16 || has_pairs(&d)
                 ? d.in
                 : choose_block(l, d.in, width * taps);
@@ -318,7 +327,9 @@ Direct direct_begin(Lower *l, bool spread) {
   d.block /= d.inner;
   d.steps = has_pairs(&d) ? d.block / 2 : d.block;
   const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
-  const bool one = whole && last == width; /* if so, the rest panel is used like the other panels */
+  const bool one =
+      whole &&
+      last == width; /* whether the rest panel is as wide as the other panels, and is stored after them */
   d.panels[0] = (Panels){.count = whole, .width = width, .valid = width, .each = whole + one};
   d.panels[1] = (Panels){.count = rest > 0,
                          .width = last,
@@ -380,7 +391,7 @@ static int64_t all_weights(const Direct *d) { /* bytes */
 
 /* Whether the outer loop is over rows and the inner loop over panels. This order is used with a pooling, and
  * if all weights stay in a cache. Otherwise a panel is used for all rows before the next panel. With
- * interleaved images, panels are in the outer loop, too: values are larger than weights, and the few rows of
+ * interleaved images, the outer loop is over panels, too: values are larger than weights, and the few rows of
  * a panel stay in the first-level cache. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
@@ -389,8 +400,8 @@ static bool rows_first(const Direct *d, const Axis *y) {
          (y->count > 1 && (order == ORDER_OWN ? own || d->blocked : order == ORDER_ROWS));
 }
 
-/* Divides a row into left edge, middle and right edge. The edges are computed by guarded tiles of single
- * pixels. */
+/* Divides a row into left edge, middle and right edge. The edges are computed by tiles of one pixel, which
+ * check at run time whether a column is inside the input. */
 static int runs_with_edges(Tile *t, NestFn *whole, int64_t pixels, const char *phase, RowTiles *run) {
   int64_t from, to;
   axis_inside(t->x, &from, &to);
@@ -506,7 +517,7 @@ static void gate_begin(Direct *d) {
     }
 }
 
-/* Multiplies the weights of input channel c in panel fb by its gate. */
+/* Multiplies the weights of input channel c in panel fb by the gate of that channel. */
 static void gate_channel(const Direct *d, int i, const Ix *fb, const Ix *c) {
   Nest *b = d->l->b;
   const Panels *panels = &d->panels[i];
@@ -525,7 +536,7 @@ static void gate_panel(const Direct *d, int i, const Ix *fb) {
     NEST_FOR(b, c, d->in) gate_channel(d, i, fb, &c);
 }
 
-/* Scales all panels, if each row reads all of them. */
+/* Scales all panels before the first row. This is used if each row reads all panels. */
 static void gate_panels(const Direct *d) {
   Nest *b = d->l->b;
   if (d->l->kernel->gate)
@@ -538,13 +549,14 @@ static void gate_panels(const Direct *d) {
 /* ---- all rows, panels, blocks ---- */
 typedef struct Flags {
   bool first, last, edge;
-} Flags; /* first, last: this is the first or last block of input channels; edge: the row is at an edge */
+} Flags; /* first, last: the block of input channels is the first or the last block; edge: the row is at an
+            edge */
 
 static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels, const Ix *y, const Ix *g,
                      const Ix *fb, const Ix *ib, const Ix *h, Flags flags) {
   const Ix f0 = *g * d->out + panels->first + *fb * panels->valid + *h;
   Ix args[8] = {*y, panel_of(d, panels, g, fb, ib), *g * d->in + *ib * d->block, f0, *h};
-  if (d->diagonals) { /* the input channel and the lane where the group of output f0 begins */
+  if (d->diagonals) { /* the first input channel and the first lane of the group of output f0 */
     args[2] = f0 / d->diagonals->outs * d->diagonals->ins;
     args[4] = *h / d->diagonals->outs * d->diagonals->ins;
   }
@@ -557,7 +569,7 @@ static void call_row(Nest *b, const Direct *d, NestFn *row, const Panels *panels
   nest_call_list(b, row, n, args);
 }
 
-/* Computes all channels of one panel in row y, from one block of the input channels. */
+/* Adds the products of one block of input channels to row y of all output channels of one panel. */
 static void panel_row(Nest *b, const Direct *d, NestFn *const row[2], const Panels *panels, const Ix *y,
                       const Ix *g, const Ix *fb, const Ix *ib, Flags flags) {
   const int64_t step = d->vectors * d->lanes, whole = panels->valid / step;
@@ -681,7 +693,7 @@ static Cycles conv_direct_cycles(const Lower *l, const Target *target, const Cho
   return direct_pairs(l, &k, false) ? cost_pairs(floats, target) : floats;
 }
 
-/* Lists the choice itself, then other tiles, then other loop orders. */
+/* Lists the choice itself, then other tile widths, then other loop orders. */
 static void conv_direct_variants(const Lower *l, const Choice *own, Choices *variants) {
   int pixels[MOST_TILES], most;
   const int tiles = direct_tiles(l, pixels, &most);

@@ -1,19 +1,19 @@
 // conv_groups.c: Convolutions with groups narrower than a vector, whose lanes belong to several groups.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The weights from n inputs of a group to n outputs at one tap are a square of n diagonals: diagonal r
+// At one tap, the weights from n inputs of a group to n outputs form a square of n diagonals: diagonal r
 // connects input j to output j ^ r (exclusive or). A vector of inputs, in memory order, is multiplied by the
-// weights of a diagonal, and added to a register of that diagonal. In this register, the lane of input j
-// contains a part of output j ^ r. Lanes are only exchanged after all taps have been added, n - 1 times per
-// vector of outputs. So the taps need one load of each vector of inputs and of weights, a multiply-add for
-// each pair of such vectors, and no shuffle.
+// weights of a diagonal, and the products are added to a register of that diagonal. In this register, the
+// lane of input j contains a part of output j ^ r. Only after all taps have been added, lanes are exchanged:
+// n - 1 times per vector of outputs. So the taps need one load of each vector of inputs and of weights, a
+// multiply-add for each pair of such vectors, and no shuffle.
 //
-// A group with more channels on one side than on the other consists of several squares. If all diagonals need
-// more sums than the registers hold for a few pixels, they are processed in several passes over the inputs.
-// All of this is the direct convolution (conv_direct.c, conv_tile.c) with different terms of a pixel: vectors
-// of inputs replace single inputs, and diagonals replace vectors of outputs. Vectors shorter than n, as on
-// another target of the file, process blocks of a square; an exclusive or of the block numbers selects the
-// diagonals.
+// A group with more channels on one side than on the other consists of several squares. If the registers
+// cannot hold the sums of all diagonals for a few pixels, the diagonals are processed in several passes over
+// the inputs. The loops are those of the direct convolution (conv_direct.c, conv_tile.c), with other terms of
+// a pixel: vectors of inputs replace single inputs, and diagonals replace vectors of outputs. If the vectors
+// of a target are shorter than n, they process blocks of a square; an exclusive or of the block numbers
+// selects the diagonals.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=8)` --target=x86-64-v3,
 // lines 10-19 of conv1_tile_3x1_body:
@@ -55,16 +55,16 @@ static const char *conv_groups_refused(const Lower *l, const Choice *choice) {
   return NULL;
 }
 
-/* ---- packed weights: [panel][ky][kx][diagonal and square of the outputs][input] ---- */
+/* ---- packed weights: [panel][ky][kx][diagonal, square along the outputs][input] ---- */
 typedef struct Square {
   const Direct *d;
   Pack *pack;
-  Ix panel, ky, kx, group, first, q, h; /* first: index of the group in its panel; q, h: indices of the square
-                                           along the inputs and the outputs of the group */
+  Ix panel, ky, kx, group, first, q, h; /* first: index of the group in its panel; q: index of the square
+                                           along the inputs of the group; h: along the outputs */
 } Square;
 
-/* Packs diagonal r, the weights of input j and output j ^ r. There is one loop per bit of j, with the lowest
- * bit in the innermost loop, because j ^ r is affine in the bits of j, but not in j. */
+/* Packs diagonal r: the weights from each input j to output j ^ r. There is one loop per bit of j, because j
+ * ^ r is affine in the bits of j, but not in j. The innermost loop is over the lowest bit. */
 static void pack_diagonal(const Square *s, int64_t r, int64_t bit, const Ix *in, const Ix *out) {
   const Direct *d = s->d;
   const Diagonals *of = d->diagonals;

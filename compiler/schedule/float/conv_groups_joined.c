@@ -1,11 +1,11 @@
-// conv_groups_joined.c: bf16 convolutions with groups of 4 or 8 channels, which are joined to groups that
-// fill a tile register (AMX).
+// conv_groups_joined.c: bf16 convolutions with groups of 4 or 8 channels: groups are joined to larger groups
+// that fill a tile register (AMX).
 // SPDX-License-Identifier: Apache-2.0
 //
 // The layer becomes a convolution with groups of 16 channels: the weights between channels of different
-// groups are zeros. It takes two or four times as many multiply-adds, but tile registers compute them 16
-// times faster than float instructions (conv_matrix.c), while diagonals of groups (conv_groups.c) are
-// computed in float. An infinite input times such a zero is NaN, so it also reaches the outputs of the other
+// groups are zeros. The number of multiply-adds grows by a factor of 2 or 4. But tile registers
+// (conv_matrix.c) compute multiply-adds 16 times faster than float instructions, which conv_groups.c uses. An
+// infinite input times one of these zeros is NaN. So an infinite input also changes the outputs of the other
 // joined groups.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=4)` --target=x86-64-v4-amx --precision=bf16,
@@ -23,7 +23,8 @@
 #include "graph/bf16.h"
 #include "schedule/float/direct.h"
 
-/* Number of the layer's groups that are joined to one group of 16 channels, the width of a tile register. */
+/* Number of groups of the layer that are joined to one group. A joined group has 16 channels, the width of a
+ * tile register. */
 static int64_t groups_joined(const Node *node) { return MATRIX_LANES / correlation_of(node).l; }
 
 /* A copy of the layer's node with joined groups. */

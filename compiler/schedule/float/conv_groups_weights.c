@@ -4,9 +4,9 @@
 //     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
 //
 // The sums use the diagonals of conv_groups.c. For diagonal r, the lanes of a vector of the small side are
-// exchanged, once for all taps of a row of the kernel, so that channel j ^ r is in the lane of channel j of
-// the large side. The sums over all pixels are the gradient, one vector per diagonal; they are stored lane by
-// lane.
+// exchanged: channel j ^ r is moved to the lane of channel j of the large side. This is done once for all
+// taps of a row of the kernel. The sums over all pixels, one vector per diagonal, are added to the gradient
+// lane by lane.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=16) -> train(8)` --target=x86-64-v3 --train,
 // lines 2-11 of conv1_weight_gradient:
@@ -33,12 +33,13 @@ typedef struct Sums {
   Correlation k;
   int64_t n, larges, smalls; /* n: diagonals of a square. larges, smalls: number of vectors of the large and
                                 of the small side that are multiplied with each other; one of the two is 1 */
-  int lanes, taps;           /* lanes; taps of a row that are summed together */
+  int lanes, taps;           /* lanes of a vector; number of taps of a row that are summed together */
   TapRun column[MOST_TAP_RUNS];
   int ncolumns;
 } Sums;
 
-typedef struct Block { /* the groups that share vectors, and taps first .. first+count-1 of row ky */
+typedef struct Block { /* groups group .. group+groups-1, which share vectors; taps first .. first+count-1 of
+                          row ky */
   Ix group, ky;
   int64_t groups, first, count;
 } Block;
@@ -61,7 +62,7 @@ static void exchange(Nest *b, const Sums *s, const Val small[2], int64_t u, Val 
   const Correlation *k = &s->k;
   for (int64_t h = 0; h < s->smalls; h++)
     for (int64_t r = 0; r < s->n; r++) {
-      /* The diagonal `r` with its lowest bit cleared, which was already computed. */
+      /* r with its lowest bit cleared; the term of this diagonal has already been computed. */
       const int64_t fewer = s->larges * s->smalls == 1 ? r & (r - 1) : 0;
       const Val from = fewer ? term[fewer] : small[0];
       int *lane = NEW_ARRAY(b->arena, int, s->lanes);
@@ -103,8 +104,9 @@ static void add_columns(Nest *b, const Sums *s, const Block *block, Buf *acc, co
   }
 }
 
-/* Adds the sums of diagonal r, of channel j of the large side and channel j ^ r of the small side, to the
- * gradient. There is one loop per bit of j, because j ^ r is affine in the bits of j, but not in j. */
+/* Adds the sums of diagonal r to the gradient. A sum is for a channel j of the large side and channel j ^ r
+ * of the small side. There is one loop per bit of j, because j ^ r is affine in the bits of j, but not in
+ * j. */
 static void add_diagonal(Nest *b, const Sums *s, const Block *block, const Buf *sums, const Ix *place,
                          int64_t r, int64_t bit, const Ix *large, const Ix *small) {
   if (bit) {

@@ -1,14 +1,15 @@
-// conv_joined.c: Transposed convolutions with few filters: all phases of an output are interleaved in
+// conv_joined.c: Transposed convolutions with few filters: the phases of the output are interleaved in
 // vectors.
 // SPDX-License-Identifier: Apache-2.0
 //
-// With stride S, the S outputs from S*m on depend on the same few inputs, which start at m + first. So the
-// layer is a direct convolution of stride 1 with a channel for each phase p < S and each filter. One
-// broadcast of an input is used for all these channels, while separate phases would leave most lanes empty.
-// Missing weights of a phase are zeros, which give NaN with infinite inputs: with --exact, this method is
-// used only if all phases have all taps. The channels of one phase of rows, [phase of columns][filter], have
-// the same order in the output as in the vectors. So each vector is stored unchanged: for pixel (y, x), in
-// row S*y + p, from element S*F*x on.
+// With stride S, the outputs S*m .. S*m+S-1 along an axis depend on the same few inputs, beginning near input
+// m. So the layer is a direct convolution with stride 1 that has a channel for each phase p < S and each
+// filter. One broadcast of an input is used for all these channels; with separate phases, most lanes would be
+// empty. If some phases have fewer taps than others, zeros replace the missing weights. A zero times an
+// infinite input is NaN, so with --exact this method is used only if no weights are missing. The channels of
+// one phase p of the rows have the order [phase of columns][filter], both in the vectors and in the output.
+// So each vector is stored unchanged: the vector of pixel (y, x) in row S*y + p, beginning at element S*F*x,
+// where F is the number of filters.
 //
 // Example: `x: 14x14x16 -> conv_transpose(1, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 4-13 of conv_transpose1_tile_14x1_left_right:

@@ -1,15 +1,17 @@
-// conv_matrix.c: Direct convolution of bf16 numbers as products of tiles in registers that hold 16 rows of 32
-// numbers (AMX).
+// conv_matrix.c: Direct convolution of bf16 numbers in tile registers (AMX), each of which holds 16 rows of
+// 32 numbers.
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile is a part of the map (matrix.h) times one or two vectors of channels. Its sums stay in registers for
 // all taps and input channels; then they are stored, and the epilogue reads them from memory. If there is
-// padding, windows read a copy of the input that includes it. Weights are packed as for other products of
-// pairs (conv_direct.c): 16 pairs of a vector of channels are the right operand of an instruction. With few
-// input channels, the words of all taps of a row are contiguous, both in the copy and in the weights.
+// padding, windows read a padded copy of the input. Weights are packed as words of two input channels, as in
+// conv_direct.c. The right operand of an instruction has the words of 16 pairs of input channels for one
+// vector of output channels. With few input channels, the words of all taps of a row are contiguous, both in
+// the copy and in the weights.
 //
-// The tiles are divided into sets, each with its own functions: the phases of a transposed convolution or, if
-// many taps are outside the input (as with large dilations), the tiles for which the same taps are inside.
+// The tiles are divided into sets, and each set has its own functions. In a transposed convolution, each
+// phase is a set. In other convolutions, there are several sets if many taps are outside the input, as with
+// large dilations. A set then has the tiles for which the same taps are inside.
 //
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx --precision=bf16,
 // lines 3-12 of conv1_tile_amx:
@@ -31,7 +33,8 @@
 
 enum { MOST_POOLED = 4, MOST_VECTORS = 2, MOST_SETS = 24 };
 
-/* Tiles with the same taps. y, x: the inputs and outputs of both axes; map: the division into registers. */
+/* Tiles with the same taps. y, x: the inputs and outputs along each axis; map: the division of the sums into
+ * tiles. */
 typedef struct TileSet {
   Axis y, x;
   MatrixMap map;
@@ -48,21 +51,22 @@ typedef struct Matrix {
 } Matrix;
 
 /* ---- sets of tiles ---- */
-/* Successive tiles of a span for which the taps from .. to-1 are inside. */
+/* Tiles first .. first+count-1 of a span. For these tiles, the taps from .. to-1 are inside the input. */
 typedef struct TapSpan {
   int span;
   int64_t first, count, from, to;
 } TapSpan;
 
-/* The taps that are inside the input for at least one of `n` sums from `first` on; at least one tap. */
+/* Sets the range of taps of t: the taps that are inside the input for at least one of the n sums from `first`
+ * on. The range has at least one tap. */
 static void taps_of_sums(const Axis *a, int64_t first, int64_t n, TapSpan *t) {
   const int64_t begin = a->in_first + first * a->part_step, end = begin + (n - 1) * a->part_step;
   t->from = larger(smaller(ceil_divide(-end, a->tap_step), a->taps - 1), 0);
   t->to = smaller(larger(floor_divide(a->in_size - 1 - begin, a->tap_step) + 1, t->from + 1), a->taps);
 }
 
-/* Divides the tiles of two spans into TapSpans. n: number of sums of a tile along the axis; 0: the number is
- * `blocks` of the tile's span. Returns the number of TapSpans, or 0 if there are too many. */
+/* Divides the tiles of two spans into TapSpans. n: number of sums of a tile along the axis; 0: this number is
+ * MatrixSpan.blocks. Returns the number of TapSpans, or 0 if there are too many. */
 static int tap_spans(const Axis *a, const MatrixSpan span[2], int64_t n, TapSpan to[MOST_SETS]) {
   int count = 0;
   for (int s = 0; s < 2; s++)
@@ -119,8 +123,8 @@ static int sets_by_taps(const TileSet *whole, bool merged, TileSet set[MOST_SETS
   return n;
 }
 
-/* The tiles of a gather are one set, or are divided by taps; a scatter has a set for each phase of its
- * stride. */
+/* Creates the sets of tiles, and returns their number. A scatter with a stride has one set per phase. In
+ * other cases, the tiles are one set or are divided by taps. */
 static int tile_sets(const Lower *l, TileSet set[MOST_SETS]) {
   const Correlation own = correlation_of(l->node), k = correlation_gathering(l->node);
   if (!correlation_spreads(l->node)) {
@@ -129,7 +133,7 @@ static int tile_sets(const Lower *l, TileSet set[MOST_SETS]) {
     return sets_by_taps(&whole, direct_merges(l, &k), set);
   }
   int n = 0;
-  const MatrixMap map = direct_matrix_map(l, &k); /* the map of all phases */
+  const MatrixMap map = direct_matrix_map(l, &k); /* all phases have this map */
   for (int64_t y = 0; y < own.stride[0]; y++)
     for (int64_t x = 0; x < own.stride[1]; x++)
       set[n++] = (TileSet){axis_phase(&own, 0, y), axis_phase(&own, 1, x), map};
@@ -151,8 +155,8 @@ double direct_matrix_products(const Lower *l) {
 }
 
 /* ---- the input ---- */
-/* A correlation whose windows include all inputs that the sets read, with stride 1 or, in a gather, with the
- * gather's stride. */
+/* A correlation whose windows include all inputs that the sets read. For a gather, it has the stride of the
+ * layer; for a scatter, its stride is 1. */
 static Correlation window_of_sets(const Matrix *m) {
   Correlation k = correlation_gathering(m->d->l->node);
   const Correlation own = correlation_of(m->d->l->node);
@@ -182,8 +186,8 @@ static bool has_padding(const Correlation *k) {
   return false;
 }
 
-/* Whether the copy has a plane for each block of channels of each group. Pixels of a plane are adjacent, so a
- * tile reads fewer cache lines, and few of them map to the same set of the cache. */
+/* Whether the copy has a plane for each block of channels of each group. The pixels of a plane are adjacent,
+ * so a tile reads fewer cache lines, and few of these lines map to the same set of the cache. */
 static bool has_planes(const Direct *d) {
   const int64_t blocks = d->inner * d->k.groups;
   return !d->merged && blocks > 1 && blocks * d->block == d->k.large.c;
@@ -197,8 +201,8 @@ typedef struct MatrixTile { /* describes a panel's whole tiles, or the tile of i
   int vectors, part; /* part: number of lanes in use in the last vector */
 } MatrixTile;
 
-/* The first output, the panel, the first pair of input channels or their plane of the copy, the first output
- * channel, and its position in the panel. */
+/* Arguments of a tile. y, x: the first output; channels: the first pair of input channels, or the plane with
+ * these channels in the copy; f0: the first output channel; h: the position of channel f0 in the panel. */
 typedef struct MatrixArgs {
   Ix y, x, panel, channels, f0, h;
 } MatrixArgs;
@@ -206,8 +210,8 @@ typedef struct MatrixArgs {
 /* Number of times that a tile reads its panel: once per group of blocks whose sums fit in the registers. */
 static int64_t groups_of_sums(const MatrixMap *m) { return ceil_divide(m->blocks, MATRIX_SUMS / m->vectors); }
 
-/* Number of cache lines of the next panel that a tile prefetches per step. A step reads matrix_step words, at
- * most 16, of all channels of the current panel. */
+/* Number of cache lines of the next panel that a tile prefetches per step. For each channel of the current
+ * panel, a step reads matrix_step words (at most 16). */
 static int64_t lines_ahead(const MatrixTile *t) {
   const int64_t line = t->m->d->l->target->line, words = matrix_step(direct_run(t->m->d));
   return ceil_divide(words * WORD_BYTES * t->panels->width / line, t->m->passes);
@@ -271,7 +275,8 @@ static void matrix_sum(const void *context, const Ix *u, const Ix *q, const Ix *
   nest_store(b, nest_at(b, s->sums, matrix_place(map, u, q), d->lanes * *v), nest_get(b, nest_at(b, sum, 0)));
 }
 
-/* Index, among the sums of a tile, of a sum that contributes to output (y, x). */
+/* Index, in the sums of a tile, of a sum that is pooled to the tile's output (y, x). row, column: position of
+ * the sum in the pooling window. */
 static Ix sum_place(const MatrixMap *map, const Ix *y, const Ix *x, int64_t row, int64_t column) {
   const int64_t pitch = map->pitch ? map->pitch : matrix_is_row(map) ? 0 : map->columns;
   return (*y * map->parts[0] + row) * pitch + *x * map->parts[1] + column;
@@ -338,10 +343,10 @@ static NestFn *matrix_tile(const void *context, int64_t blocks, int64_t skip) {
 }
 
 /* ---- all tiles ---- */
-typedef struct MatrixPanels { /* functions for the whole tiles of panels, and for the remaining channels of
-                                 panels */
+typedef struct MatrixPanels { /* fns[0]: functions for whole tiles of panels; fns[1]: functions for the
+                                 remaining channels of panels */
   MatrixFns fns[2];
-  int64_t wholes, width; /* number of whole tiles of a panel; channels of each */
+  int64_t wholes, width; /* number of whole tiles of a panel; number of channels of a whole tile */
 } MatrixPanels;
 
 static MatrixPanels panel_functions(const Matrix *m, const TileSet *tiles, const Panels *panels) {
@@ -373,7 +378,7 @@ static void call_matrix_tile(const void *context, NestFn *fn, const Ix *y, const
 
 typedef MatrixPanels SetPanels[MOST_SETS][2];
 
-/* Computes the tiles of a panel in a set: all tiles (n NULL), or the tiles of one row. */
+/* Computes the tiles of a set for one panel: the tiles of row n of the span, or all tiles if n is NULL. */
 static void panel_tiles(const Matrix *m, const MatrixMap *map, const MatrixPanels *p, MatrixPlace *at,
                         int span, const Ix *n) {
   Nest *b = m->d->l->b;
@@ -386,7 +391,7 @@ static void panel_tiles(const Matrix *m, const MatrixMap *map, const MatrixPanel
       }
 }
 
-/* Computes a set row by row of tiles; each row reads all panels of weights. */
+/* Computes a set, one row of tiles after the other; each row reads all panels of weights. */
 static void row_by_row(const Matrix *m, int set, const MatrixPanels p[2], LoopKind outer) {
   Nest *b = m->d->l->b;
   const MatrixMap *map = &m->set[set].map;
@@ -426,9 +431,9 @@ static bool has_row_order(const Matrix *m) {
          (order == ORDER_OWN ? bytes <= d->l->target->blocking.direct_weights : order == ORDER_ROWS);
 }
 
-/* Number of passes over a panel, if each of them prefetches a share of the next panel; otherwise 0. They
- * prefetch if the order is panel by panel, with several panels and few passes, and the net's weights exceed
- * the second-level cache. There must also be a single set of tiles, with one tile per row. */
+/* Number of passes over a panel if the passes prefetch the next panel; otherwise 0. Passes prefetch if the
+ * order is panel by panel, there are several panels and few passes, and the net's weights are larger than the
+ * second-level cache. There must also be a single set of tiles, with one tile per row. */
 static int passes_of(const Matrix *m) {
   enum { MOST_PASSES = 16 };
   const Direct *d = m->d;

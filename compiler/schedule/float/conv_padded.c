@@ -1,13 +1,13 @@
 // conv_padded.c: Copy of a convolution's bf16 input with its padding.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loops over the copy need no conditions. Its pixels have an even number of channels, so that a pixel
-// consists of whole words of two bf16 numbers.
+// Loops over the copy need no conditions for padding. A pixel of the copy has an even number of channels, so
+// it consists of whole words of two bf16 numbers.
 #include "base/number.h"
 #include "schedule/float/direct.h"
 
-/* Whether the input can be viewed as [h][1][w*c]: its pixels have no gaps, and it is not also another
- * operand of the kernel. */
+/* Whether the input can be viewed as [h][1][w*c]: there are no gaps between its pixels, and the kernel has no
+ * other operand in the same buffer. */
 static bool is_one_line(const Lower *l) {
   const Buf *in = l->in[0];
   for (int i = 0; i < l->nothers; i++)
@@ -51,7 +51,8 @@ void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare
 
 static bool views_line(const Direct *d) { return d->l->in[0]->dim[1] == 1 && d->own.large.w > 1; }
 
-/* Reference to channel c, in a block of channels, of pixel (y, x) of the copy. */
+/* Reference to channel c of pixel (y, x) of the copy. If the copy has planes, c is an index in block `block`
+ * of channels. */
 static Ref padded_element(const Direct *d, const Ix *block, const Ix *y, const Ix *x, const Ix *c) {
   Nest *b = d->l->b;
   const Ix none = {0}, row = d->pitch ? none : *y, column = d->pitch ? *x + *y * d->pitch : *x;
@@ -91,9 +92,9 @@ static void pad_columns_of(const Direct *d, const Ix *y, int64_t from, int64_t t
     NEST_FROM(b, x, from, to) pad_pixel(d, y, &x, NULL, NULL);
 }
 
-/* With few channels, all pixels that fit in a vector are copied together, with zeros between them. Returns
- * the number of pixels that were copied this way; the last pixels of a row may remain, because a loaded
- * vector must end within the row. */
+/* If a pixel has few channels, all pixels that fit in a vector are copied together, with zeros between them.
+ * Returns the number of pixels that were copied this way; the last pixels of a row may remain, because a
+ * loaded vector must end within the row. */
 static int64_t copy_together(const Direct *d, const Ix *y, const Ix *from_y, int64_t left, int64_t count) {
   Nest *b = d->l->b;
   const int64_t own = d->own.large.c, to = d->k.large.c, row = d->own.large.w * own, L = d->l->target->lanes,

@@ -1,6 +1,6 @@
-// conv_pairs.c: Decisions whether a direct convolution multiplies words of two bf16 numbers, and whether tile
-// registers multiply them; loads of these words. The widest target decides for all targets of a file how the
-// weights are packed.
+// conv_pairs.c: Decisions for direct convolutions in bf16: whether they multiply words of two numbers, and
+// whether they use tile registers; loads of these words. The decisions about packed weights are made for the
+// widest target, and hold for all targets of a file.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/bf16.h"
@@ -82,7 +82,7 @@ MatrixMap direct_matrix_map(const Lower *l, const Correlation *k) {
                     k->kernel[0] * k->kernel[1] > 1);
 }
 
-/* Whether the taps of a row of the kernel could be merged. */
+/* Whether there are so few channels that the taps of a row of the kernel can be merged (direct_merges). */
 static bool few_channels(const Correlation *k) {
   return k->groups == 1 && k->kernel[1] > 1 && k->dilation[1] == 1 && k->l < FEW_CHANNELS;
 }
@@ -92,7 +92,8 @@ int64_t direct_run_of(const Lower *l, const Correlation *k) {
   return ceil_divide(k->l, 2) * (merged ? k->kernel[1] : 1);
 }
 
-/* All phases must have taps, and the same number of outputs. */
+/* Whether the phases fit tile registers: each phase must have taps, and all phases must have the same number
+ * of outputs. */
 static bool phases_fit(const Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (k.dilation[0] > 1 || k.dilation[1] > 1 || l->kernel->pool) return false;
@@ -106,8 +107,9 @@ static bool phases_fit(const Lower *l) {
   return true;
 }
 
-/* Whether tiles of rows fill the registers. k: the convolution as a gather. A scatter with stride 1 also has
- * the form of a gather, but its padding may be negative, which is not supported. */
+/* Whether the sums can be divided into tiles for the tile registers. k: the convolution as a gather. A
+ * scatter with stride 1 also has the form of a gather, but its padding may be negative, which is not
+ * supported. */
 static bool rows_fit(const Lower *l, const Correlation *k) {
   if (has_phases(l) ? !phases_fit(l) : correlation_spreads(l->node) && (k->before[0] < 0 || k->before[1] < 0))
     return false;
@@ -120,8 +122,8 @@ static bool matrix_fits(const Lower *l, const Correlation *k) {
   return rows_fit(l, k) && direct_unit(l, k->s) == MATRIX_LANES;
 }
 
-/* Whether the layer has few filters, which are padded to a whole register because tile registers compute
- * them. */
+/* Whether the filters are padded to a whole register: the layer has few filters, and tile registers compute
+ * it. */
 static bool pads_filters(const Lower *l) {
   const Family family = l->node->op->family;
   if (l->layout->tiles <= 0 || !node_is_bf16(l->node) || l->in[0]->type.elem != BF16 || l->images > 1 ||

@@ -1,9 +1,9 @@
 // conv_repeated.c: Convolutions after nearest upsampling, computed from the smaller image.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Outputs whose windows cover the repeated elements in the same way form a phase, as in conv_scatter.c: a
-// direct convolution of the small image, in which taps that read the same element are merged. A 3x3
-// convolution after upsample(2) becomes four convolutions of 2x2: 16 products replace 9 times 4, and the
+// Outputs whose windows cover the repeated elements in the same way form a phase. A phase is a direct
+// convolution of the smaller image, in which taps that read the same element are merged. For example, a 3x3
+// convolution after upsample(2) becomes four 2x2 convolutions: for four outputs, 16 products replace 36. The
 // large image is never stored. Winograd needs even fewer products, but must transform inputs and outputs, so
 // the number of channels determines which of the two methods is faster.
 //
@@ -40,7 +40,7 @@ static bool possible(const Correlation *k, const int64_t factor[2]) {
   return factor[0] * factor[1] > 1 && k->kernel[0] * k->kernel[1] > 1;
 }
 
-/* Cycles of the convolution without this schedule, after an upsampling that stores the large image. */
+/* Cycles of the upsampling, which stores the large image, and of the convolution without this schedule. */
 static double as_written(Arena *arena, const Target *t, const Correlation *k, int64_t net_bytes) {
   double least = cost_direct(t, k, net_bytes).total;
   int m[WINOGRAD_SIZES];

@@ -4,7 +4,7 @@
 #define CNNC_CONV_REPEATED_H
 #include "kernel/lower.h"
 
-/* By node id: the convolutions that are faster on the target if they are computed from the small image;
- * target NULL: all convolutions for which that is possible. */
+/* By node id: whether the node is a convolution that is faster on the target if it is computed from the small
+ * image. If target is NULL: whether the node is a convolution for which this is possible. */
 bool *conv_repeated_where(Arena *, const Graph *, const Target *);
 #endif

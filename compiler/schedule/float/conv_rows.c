@@ -4,11 +4,11 @@
 //     out[n][oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[n][iy][ix][c] * w[ky][kx][c][f])
 //     where an Axis determines o, i and k
 //
-// A register tile is one position in some images times vectors of output channels. So at an edge, the same
-// taps are outside for the whole tile. Output channels are divided into panels, input channels into blocks,
-// so that the weights of a panel's block stay cached for all positions of all images: each weight is read
-// once. In training these weights are first transposed into the order in which tiles read them; in inference
-// they are packed.
+// A register tile has the sums of one position, for several images and one or two vectors of output channels.
+// So at an edge, the same taps are outside the input for the whole tile. Output channels are divided into
+// panels, input channels into blocks. The weights of a panel for one block stay in a cache for all positions
+// of all images, so each weight is read from memory once. In training, these weights are first transposed
+// into the order in which tiles read them. In inference, they are packed.
 //
 // Example: `x: 2x2x512 -> conv(2048, 3x3, pad=same)` --target=x86-64-v3 --batch=64 --exact,
 // lines 20-27 of conv1:
@@ -35,13 +35,15 @@ typedef struct Rows {
   int64_t in, out;     /* channels */
   int64_t taps, block; /* taps of the whole kernel; input channels of a block */
   int lanes, vectors, tile;
-  Buf *w, *bias; /* training: natural weights; inference: w is NULL, and bias is padded */
+  Buf *w, *bias; /* w: the weights in their natural layout; NULL in inference. bias: in inference, padded to
+                    whole vectors */
   Ix count;
 } Rows;
 
-/* Output channels, starting at `first`; part: lanes in use in the last vector. In training the weights are
- * w[ky][kx][c][channel]. In inference they are packed: w[number][ky][kx][c][from ..]. `number` is the index
- * of a packed panel and one of its blocks of input channels; this panel starts at lane `from` of its rows. */
+/* The output channels of a register tile, starting at `first`; part: lanes in use in the last vector. In
+ * training, the weights are w[ky][kx][c][channel - first]. In inference, they are the packed weights
+ * w[number][ky][kx][c][from + channel - first]; `number` is the index of a packed panel and a block of input
+ * channels. */
 typedef struct Panel {
   Ix first;
   int vectors, part;
@@ -55,7 +57,7 @@ static int rows_part_of(const Rows *c, const Panel *panel, int v) {
 }
 
 /* ---- the weights of a panel's block ---- */
-/* The natural weights of output channel f and input channel i, starting at a tap. */
+/* Reference to the weight of output channel f, input channel i and tap `tap`, in the natural layout. */
 static Ref weight_at(Nest *b, const Rows *c, const Ix *f, const Ix *i, int64_t tap) {
   const Ix s = c->spread ? *i : *f, l = c->spread ? *f : *i;
   return c->taps > 1 ? nest_at(b, c->w, s, l, tap) : nest_at(b, c->w, s, l);
@@ -66,8 +68,8 @@ static void store_weight(Nest *b, const Rows *c, const Panel *panel, int64_t tap
   nest_store(b, nest_at(b, panel->w, tap / width, tap % width, *i, f), w);
 }
 
-/* Transposes the taps of a vector of output channels. In the natural layout, the taps of a channel are
- * contiguous. */
+/* Copies all taps of a vector of output channels, transposed: in the natural layout, the taps of a channel
+ * are contiguous. */
 static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *first, const Ix *i, int v) {
   const int L = c->lanes, part = rows_part_of(c, panel, v);
   const Ix from = *first + *i;
@@ -92,7 +94,8 @@ static void turn_taps(Nest *b, const Rows *c, const Panel *panel, const Ix *firs
   }
 }
 
-/* Transposes the weights [f][i] of one tap: first whole squares of vectors, then the rest. */
+/* Transposes the weights [f][i] of a 1x1 kernel: first whole squares of L x L weights (L: lanes), then the
+ * rest. */
 static void turn_squares(Nest *b, const Rows *c, const Panel *panel, const Ix *first, int64_t depth, int v) {
   const int64_t L = c->lanes, squares = depth / L;
   const int part = rows_part_of(c, panel, v);
@@ -149,9 +152,9 @@ static Ref rows_sum_at(Nest *b, const Rows *c, const Panel *panel, const Place *
                  p->x->out_first + p->ox * p->x->out_step, panel->first + v * c->lanes);
 }
 
-/* Prefetches weights of the next block while this block is computed. Otherwise, fill_panel would wait for
- * memory, because rows of weights are far apart. Each tile prefetches a share of these rows: a few cache
- * lines per input channel `i` and input position. */
+/* Prefetches weights of the next block while this block is computed. Without the prefetch, fill_panel would
+ * wait for memory, because the rows of weights are far apart in memory. Each tile prefetches a share of these
+ * rows: a few cache lines per input channel i and input position. */
 static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *tile,
                              const Ix *iy, const Ix *ix, const Ix *i) {
   const int64_t width = panel->vectors * c->lanes, rows = c->spread ? p->depth : width,
@@ -159,7 +162,7 @@ static void prefetch_weights(Nest *b, const Rows *c, const Panel *panel, const P
                 each = ceil_divide(rows, p->sites * tiles_of(c)), places = p->y->in_size * p->x->in_size,
                 some = smaller(ceil_divide(each, places), MOST_AHEAD);
   const int64_t room = c->w->dim[1] * c->taps, most = p->sites * tiles_of(c) * each + places * some;
-  if ((most + c->in + c->block + c->out) * room > INT32_MAX / 2) return; /* positions are ints */
+  if ((most + c->in + c->block + c->out) * room > INT32_MAX / 2) return; /* indices of prefetches are ints */
   const Ix next = p->first + c->block;
   for (int64_t k = 0; k < some; k++) {
     const Ix mine = each > 1 ? (*iy * p->x->in_size + *ix) * some + k : NEST_Z, row = *tile * each + mine,
@@ -211,7 +214,8 @@ static void rows_tile(Nest *b, const Rows *c, const Panel *panel, const Place *p
                       nest_get(b, nest_at(b, acc, r, v)), rows_part_of(c, panel, v));
 }
 
-/* Computes whole tiles; for the remaining images, half a tile and tiles of single images. */
+/* Computes whole tiles. The remaining images are computed with at most one tile of half the size, then with
+ * tiles of one image. */
 static void tiles(Nest *b, const Rows *c, const Panel *panel, const Place *p) {
   const int T = c->tile, half = T / 2;
   const Ix count = c->count;
@@ -313,8 +317,8 @@ static void parts_of_panel(Nest *b, const Rows *c, const Panel *given, const Ix 
   panel(b, c, &own);
 }
 
-/* Images per tile. The registers limit this number; a smaller number is chosen if all tiles then have the
- * same size. */
+/* Number of images per tile. The registers limit this number. A smaller number is chosen if it divides the
+ * number of images, so that all tiles have the same size. */
 static int tile_of(const Rows *c) {
   const Target *t = c->l->target;
   const int most = (t->registers - c->vectors - 1) / c->vectors;
@@ -371,7 +375,7 @@ static bool conv_rows_build(Lower *l) {
   c.w = lower_weight(l, 0);
   if (l->node->op->traits.second_bias) c.bias = correlation_bias(l, &c.k, c.spread, 0);
   else if (!l->node->hidden) c.bias = lower_weight(l, 1);
-  c.w->rank = c.taps > 1 ? 3 : 2; /* views [s][l][ky][kx] as [s][l][tap], or [s][l] */
+  c.w->rank = c.taps > 1 ? 3 : 2; /* views [s][l][ky][kx] as [s][l][tap], or as [s][l] if there is one tap */
   c.w->dim[2] = c.w->room[2] = c.taps;
   rows_choose_block(&c);
   rows_begin(&c);

@@ -5,10 +5,10 @@
 //
 // For each tap, the sums of a tile stay in registers during the loop over the pixels of all images. A tile is
 // some channels of the small side times vectors of channels of the large side. In copies of both sides, the
-// pixels of all images at one position are contiguous, so that one loop covers a row of all images. Positions
-// at which a tap reads outside of the image are skipped. The gradients of all taps are collected and
-// transposed into the order of the weights, so that each gradient is written once, in vectors. If the copy of
-// a panel of the large side exceeds the first-level cache, the images are processed in blocks.
+// pixels of all images at one position are contiguous, so one loop covers a row of all images. Positions at
+// which a tap reads outside of the image are skipped. The gradients of all taps are collected, and then
+// transposed into the order of the weights. So each gradient is written once, with vector stores. If the copy
+// of a panel of the large side is larger than the first-level cache, the images are processed in blocks.
 //
 // Example: `x: 4x4x512 -> conv(512, 3x3, pad=same) -> train(64)` --target=x86-64-v3 --train --exact,
 // lines 2-11 of conv1_weight_gradient:
@@ -38,13 +38,13 @@ typedef struct Sums {
   int lanes, tile;        /* tile: channels of the small side in a tile */
   int64_t taps;           /* number of taps of the whole kernel */
   int64_t images, blocks; /* images per block; number of blocks */
-  Buf *small;             /* [tile][block][y][x and image][channel] */
+  Buf *small;             /* copy of the small side: [tile][block][y][x * images + image][channel] */
   const Ix *count;
 } Sums;
 
 typedef struct Panel {
   GradientColumns columns;
-  Buf *large; /* [y][x and image][channel] of a block of images */
+  Buf *large; /* copy of the large side for a block of images: [y][x * images + image][channel] */
 } Panel;
 
 static GradientTile gradient_tile_of(const Sums *s, Buf *sums) {
@@ -106,8 +106,8 @@ static void copy_large(Nest *b, const Sums *s, const Panel *panel, const Ix *blo
 }
 
 /* ---- a tile ---- */
-/* Adds the products of a tile's channels at position `small` of row y with the channels at position `large`
- * of row ly. */
+/* Adds the products of the tile's channels at [y][small] of the small side's copy and the channels at
+ * [ly][large] of the large side's copy. */
 static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile,
                          const Ix *block, const Ix *y, const Ix *small, const Ix *ly, const Ix *large) {
   Val w[VECTORS];
@@ -120,8 +120,8 @@ static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, c
                       nest_load(b, nest_at(b, s->small, *tile, *block, *y, *small, r), 1), w[v]);
 }
 
-/* Adds the products of a row of the small side for one tap. With stride 1, the matching positions of both
- * sides are one run that contains all images. */
+/* Adds the products of a row of the small side for one tap. With stride 1, one loop covers the positions of
+ * all images. */
 static void add_row(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile, const Ix *block,
                     const Ix *y, const Ix *ly, const Ix *kx) {
   const Correlation *k = &s->k;

@@ -1,15 +1,16 @@
-// conv_rows_weights_matrix.c: Batched weight gradient of convolutions and dense layers in bf16, as products
-// of tiles in registers that hold 16 rows of 32 numbers (AMX).
+// conv_rows_weights_matrix.c: Batched weight gradient of convolutions and dense layers in bf16, in tile
+// registers (AMX), each of which holds 16 rows of 32 numbers.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     dw[s][l][ky][kx] += sum over y, x, n of small[n][y][x][s] * large[n][y*S + ky*D - P][x*S + kx*D - P][l]
 //
-// A word has two images of one pixel and channel. In copies of both sides, the words of all images of a block
-// follow each other, then the pixels of a row. So a product sums over images and pixels; with several images,
-// it is full even if the map is small. The copy of the large side includes the padding, so the sums need no
-// conditions. With a stride, its columns are sorted by their position modulo the stride: then the columns
-// that one tap reads are adjacent. The left operand is the small side, transposed. The sums of all taps of a
-// tile are collected, transposed into the order of the weights, and added to the gradient (gradient_tile.h).
+// A word holds the numbers of two images, for one pixel and channel. In copies of both sides, the words of a
+// pixel for all images of a block are adjacent; the words of the row's next pixel follow. So a product sums
+// over images and pixels, and with several images it fills the registers even if the map is small. The copy
+// of the large side includes the padding, so the sums need no conditions. With a stride, the columns of this
+// copy are sorted by their position modulo the stride, so that the columns that one tap reads are adjacent.
+// The left operand of a product is the small side, transposed. The sums of all taps of a tile are collected,
+// transposed into the order of the weights, and added to the gradient (gradient_tile.h).
 //
 // Example: `x: 4x4x64 -> conv(64, 3x3) -> train(32)` --target=x86-64-v4-amx --precision=bf16 --train,
 // lines 9-13 of conv1_weight_gradient_tile_32x32_amx:
@@ -26,18 +27,20 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-/* WHOLE: a whole tile has 2 x 2 registers */
+/* a whole tile has WHOLE x WHOLE registers of sums */
 enum { WHOLE = 2, WIDTH = WHOLE * MATRIX_LANES, MOST_TAPS = 49 };
 
 typedef struct WeightsRows {
   Lower *l;
   Correlation k;
-  int64_t images, blocks; /* an even number of images per block; number of blocks */
-  int64_t words, steps;   /* words: words that a product sums; steps: products per row of the map */
-  int64_t rows, columns;  /* size of the copy of the large side */
+  int64_t images, blocks; /* number of images per block, which is even; number of blocks */
+  int64_t words, steps; /* words: number of words over which a product sums; steps: number of products per row
+                           of the map */
+  int64_t rows, columns; /* size of the copy of the large side */
   Ix count;
-  Buf *turned; /* [s / 16][block][y][step][16][number]: the small side */
-  Buf *pairs;  /* [panel][row][column * images / 2][2 * WIDTH]: a block of the large side */
+  Buf *turned; /* the small side: [s / 16][block][y][step][s % 16][number] */
+  Buf *pairs; /* the large side, for a block of images: [panel][row][word][2 * WIDTH]; a column has images / 2
+                 words */
 } WeightsRows;
 
 /* A dense layer is a convolution of one pixel. */
@@ -57,8 +60,8 @@ static Correlation weights_rows_correlation(const Node *node) {
 }
 
 /* ---- blocks of images ---- */
-/* Number of words of a product, as large as possible: a divisor of the words of a pixel or, if these are few,
- * the words of several pixels, whose number divides the pixels of a row. */
+/* Number of words of a product, as large as possible. A product has a part of the words of a pixel or, if a
+ * pixel has few words, the words of several pixels. All products of a row have the same number of words. */
 static int64_t product_words(int64_t images, int64_t width) {
   const int64_t each = images / 2;
   if (each > MATRIX_ROWS) return matrix_step(each);
@@ -85,7 +88,7 @@ static int64_t first_column(const Correlation *k, int64_t p) {
 }
 
 /* Divides the batch into blocks of images. The panel of a block fills at most a quarter of the second-level
- * cache. A division is better if products have more words and fewer words of missing images. */
+ * cache. The division is chosen so that products have many words, few of which belong to missing images. */
 static WeightsRows weights_rows_of(const Correlation *k, int64_t batch, int64_t l2) {
   enum { MORE_BLOCKS = 4 };
   WeightsRows m = {.k = *k,
@@ -108,9 +111,10 @@ static WeightsRows weights_rows_of(const Correlation *k, int64_t batch, int64_t 
 }
 
 /* ---- the small side ---- */
-/* The operand of a product: for each of `pixels` pixels, a number of each of `images` images. */
+/* The left operand of a product: for each channel, the numbers of `images` images at `pixels` pixels. */
 typedef struct Chunk {
-  Ix block, y, step, x, n; /* step: product of row y; x, n: first pixel, and first image of the block */
+  Ix block, y, step, x,
+      n; /* step: index of the product in row y; x: first pixel; n: first image in the block */
   int64_t pixels, images;
 } Chunk;
 
@@ -138,8 +142,7 @@ static void turn_numbers(const WeightsRows *m, const Ix *s16, const Chunk *c, in
     nest_store_part(b, turned_at(m, s16, c, NEST_IX(i), NEST_IX(first)), v[i], numbers);
 }
 
-/* Like turn_numbers for the whole operand, but one number at a time, because some of the images are
- * missing. */
+/* Like turn_numbers, but copies the whole operand, one number at a time, because some images are missing. */
 static void turn_some(const WeightsRows *m, const Ix *s16, const Chunk *c, int part) {
   Nest *b = m->l->b;
   NEST_FOR(b, i, c->pixels)
@@ -202,7 +205,8 @@ typedef struct LargePanel {
 
 static int panel_vectors(const LargePanel *p) { return (int)ceil_divide(p->valid, MATRIX_LANES); }
 
-/* Stores the words of two images of a pixel, from `image` on; zeros if `image` is NULL. */
+/* Stores the words of one pixel for two images. The first `images` (0 .. 2) of them exist, beginning with
+ * number `image`; zeros replace missing images. */
 static void store_image_words(const WeightsRows *m, const LargePanel *p, const Ix *row, const Ix *word,
                               const Ix *y, const Ix *x, const Ix *image, int images) {
   Nest *b = m->l->b;
@@ -232,7 +236,7 @@ static void fill_zeros(const WeightsRows *m, const LargePanel *p, const Ix *row,
 }
 
 /* Fills a row of the copy with row y of all images of a block: for each position modulo the stride, the
- * columns before, inside and after the map. */
+ * columns of the map, with zeros before and after them. */
 static void fill_row(const WeightsRows *m, const LargePanel *p, const Ix *block, const Ix *row, const Ix *y) {
   const Correlation *k = &m->k;
   const int64_t S = k->stride[1], P = k->before[1];
@@ -305,7 +309,8 @@ static void weights_sum(const void *context, const Ix *u, const Ix *q, const Ix 
              nest_get(b, nest_at(b, sum, 0)));
 }
 
-/* A function for tiles of `rows` channels of the small side and `columns` of the large side. */
+/* Creates the function for tiles of `rows` channels of the small side and `columns` channels of the large
+ * side. */
 static NestFn *weights_tile_function(const WeightsRows *m, int rows, int columns) {
   Nest *b = m->l->b;
   const int blocks = (int)ceil_divide(rows, MATRIX_LANES), vectors = (int)ceil_divide(columns, MATRIX_LANES);
@@ -397,7 +402,8 @@ static const char *conv_rows_weights_matrix_refused(const Lower *l, const Choice
 }
 
 Cycles rows_weights_by_matrix(const Target *target, const Node *node, int64_t batch, int64_t weight_bytes) {
-  /* cycles per product; per copied element of the small and the large side; per gradient of a single tap */
+  /* cycles. PRODUCT: per product; TURNED, PAIRED: per copied element of the small side and of the large side;
+   * ADDED: per gradient of a 1x1 kernel */
   static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, ADDED = 0.1;
   const Correlation k = weights_rows_correlation(node);
   const WeightsRows m = weights_rows_of(&k, batch, target->l2);

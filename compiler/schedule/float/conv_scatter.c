@@ -2,10 +2,10 @@
 // outputs.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Each output gathers its contributions. With stride S, the outputs form S phases along each axis, and each
-// pair of phases is a direct convolution with stride 1 and a part of the taps (axis.c). So every output is
-// summed in registers and stored once. If a stride has many phases, contributions are scattered pixel by
-// pixel.
+// Each output gathers its contributions. With stride S, the outputs form S phases along each axis. Each pair
+// of a row phase and a column phase is a direct convolution with stride 1 and a part of the taps (axis.c). So
+// every output is summed in registers and stored once. If there are many phases, the contributions are
+// scattered pixel by pixel instead.
 //
 // Example: `x: 14x14x8 -> conv_transpose(32, 3x3, stride=2)` --target=x86-64-v3,
 // lines 5-14 of conv_transpose1_phase0_tile_5x2_body:

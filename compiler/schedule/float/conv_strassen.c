@@ -3,17 +3,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Such a convolution is the product of two matrices, [pixels][input channels] and [input channels][output
-// channels]. All three matrices are divided in halves along both of their axes (or in quarters). The blocks
-// of the product are then computed with 7 (49) products of sums of blocks, instead of 8 (64). A tile has one
-// pixel for each block along the pixels: its k-th pixel belongs to the k-th block. So a tile has adjacent
-// pixels, and blocks of tiles can be as small as the caches require (conv_points.c):
+// channels]. If the algorithm is applied once, these matrices and the result are divided in halves along both
+// axes. The blocks of the result are computed with 7 products of sums of blocks, instead of 8. If it is
+// applied twice, the matrices are divided in quarters, and 49 products replace 64. A tile has 2 (4) adjacent
+// pixels: its k-th pixel belongs to the k-th block along the pixels. So blocks of tiles can be as small as
+// the caches require (conv_points.c):
 //
-//     split    V[xi][t][c] = factor xi of tile t, from channels c of each part of the input channels
-//     weights  the other factor, when they are packed
-//     join     channels f of each part of the output channels = finish(sums of M[..][t][f] + bias)
+//     split    V[xi][t][c] = left factor of product xi, channel c of each part of tile t's inputs
+//     weights  the right factors, computed when the weights are packed
+//     join     channel f of each part of tile t's output channels = finish(sums of M[..][t][f] + bias)
 //
-// The second application has the same indices as the first, within a block of the first: pixel 2*first +
-// second of the tile, part 2*first + second of the channels, product 7*first + second.
+// The second application divides each block of the first application in the same way. An index combines the
+// indices `first` and `second` of both applications: the pixel of a tile and the part of the channels are
+// 2*first + second, the product is 7*first + second.
 //
 // Rounding error (strassen_error): on random data with 256 channels, 1e-6 of the largest output for one
 // application, and 2e-6 for two. --exact uses the direct convolution.
@@ -53,8 +55,8 @@ static Ix strassen_part_of(const Conv *c, int first, const Ix *second) {
 }
 
 /* ---- packed weights ---- */
-/* Reads a weight. tap: row and column of the block of the first application, then row and column, within
- * that block, of the block of the second application. */
+/* Reads a weight. tap[0], tap[1]: row and column of the block in the first application; tap[2], tap[3]: row
+ * and column of the block in the second application, inside that block. */
 static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix tap[4]) {
   const Conv *c = (const Conv *)p;
   const int64_t parts = c->levels > 1 ? 2 : 1;
@@ -66,7 +68,8 @@ static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix
   return lower_packed_weight(c->l, pack, rank, index, &out, &in);
 }
 
-/* Transforms along an axis; with one application, the second axis has a single point. */
+/* Transforms the taps of one application of the algorithm, which is an axis of PointPack. If the algorithm is
+ * applied once, the second axis has a single point. */
 static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
   if (axis == 0 || ((const Conv *)p)->levels > 1) strassen_right(b, &strassen_floats, tap, point);
   else point[0] = tap[0];
@@ -82,8 +85,8 @@ static Val input_at(const Conv *c, bool edge, const Ix *pixel, const Ix *channel
               : value;
 }
 
-/* Loads a vector from each of the four blocks of the first application: from its block (i, j) of the second
- * application. */
+/* Loads one vector from each of the four blocks of the first application. Inside its block, the vector is in
+ * block (i, j) of the second application. */
 static void load_blocks(const Conv *c, bool edge, const Ix *tile, const Ix *channel, int part, const Ix *i,
                         const Ix *j, Val *x) {
   Nest *b = c->l->b;
@@ -133,7 +136,7 @@ static NestFn *split_tile(const Conv *c, bool edge) {
 /* Number of rows of tiles without missing pixels. */
 static int64_t whole_rows(const Conv *c) { return c->pixels / (c->parts * c->p.width); }
 
-/* Calls the tile function for the tiles of row ty; f0 is only passed to join. */
+/* Calls the tile function for the tiles of row ty. f0: the last argument for join; NULL for split. */
 static void row_tiles(const Conv *c, NestFn *fn, const Ix *slot, const Ix *ty, const Ix *t0, const Ix *f0) {
   Nest *b = c->l->b;
   if (fn)
@@ -158,12 +161,12 @@ static NestFn *strassen_split_row(const Conv *c) {
 typedef struct Join {
   const Conv *c;
   bool edge;
-  Ix slot, tile, t, f0, f; /* the channels of each part that start at f0 + f; only `part` of them exist */
+  Ix slot, tile, t, f0, f; /* f0 + f: first of the `part` channels in each part of the output channels */
   int part;
 } Join;
 
-/* Stores a vector in each of the four blocks of the first application: in one of its blocks of the second
- * application. */
+/* Stores one vector to each of the four blocks of the first application. Inside its block, the vector is in
+ * block (pixel, part) of the second application. */
 static void put_blocks(const Join *j, const Ix *pixel, const Ix *part, const Val *y) {
   const Conv *c = j->c;
   Nest *b = c->l->b;
@@ -203,8 +206,8 @@ static void join_channels(const Join *join) {
     for (int k = 0; k < STRASSEN_BLOCKS; k++) nest_store(b, nest_at(b, d, i, k), y[k]);
   }
   NEST_UNROLL(b, i, 2)
-    for (int j = 0; j < 2;
-         j++) { /* unrolled here, because the prover cannot describe channels of two parts as one box */
+    for (int j = 0; j < 2; j++) { /* this loop is unrolled here, because the prover cannot describe the
+                                     channels of two parts as one box */
       for (int k = 0; k < STRASSEN_PRODUCTS; k++) x[k] = nest_get(b, nest_at(b, d, k, 2 * i + j));
       strassen_result(b, &strassen_floats, x, y);
       put_blocks(join, &i, NEST_IX(j), y);
@@ -245,7 +248,8 @@ static NestFn *join_row(const Points *p, const Bundle *bundle) {
 }
 
 /* ---- the kernel ---- */
-/* Number of tiles in a row, chosen so that rows divide the image's `tiles` well. Blocks consist of rows. */
+/* Number of tiles in a row, chosen so that few tiles are missing in the last row of an image of `tiles`
+ * tiles. Blocks of tiles consist of whole rows. */
 static int64_t row_width(int64_t tiles) {
   enum { NARROWEST = 6, WIDEST = 16 };
   int64_t best = tiles;

@@ -8,7 +8,7 @@ enum { FEW_CHANNELS = 4, MOST_POOLED = 4, FEW_TAPS = 3 };
 
 void tile_channels(Nest *b, const Tile *t, TileArgs *a) {
   const Direct *d = t->d;
-  /* Whether the function of whole panels also computes tiles of the last panel. */
+  /* Whether the function for whole panels also computes the tiles of the rest panel. */
   const bool both = t->part == d->lanes && d->panels[1].before;
   a->panel = nest_varied(b, "panel", both);
   a->c0 = nest_arg(b, "c0");
@@ -70,8 +70,8 @@ static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     }
 }
 
-/* If the result is larger than the second-level cache, its lines are no longer cached when they are written.
- * So these lines are prefetched while the sums are computed; then stores do not wait. */
+/* If the result is larger than the second-level cache, its cache lines have been evicted when they are
+ * written. So they are prefetched while the sums are computed; then the stores do not wait. */
 static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *out = d->l->out;
@@ -86,8 +86,9 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
                         line_floats * line);
 }
 
-/* With narrow groups a tile reads one cache line per pixel, which hardware prefetchers do not predict. If the
- * values exceed the second-level cache, the pixels that the next row of tiles reads first are prefetched. */
+/* With groups narrower than a vector, a tile reads one cache line per pixel. Hardware prefetchers do not
+ * predict these reads. If inputs and outputs are larger than the second-level cache, the code prefetches the
+ * pixels that the next row of tiles reads first. */
 static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *in = d->l->in[0], *out = d->l->out;
@@ -105,8 +106,8 @@ static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   return sum;
 }
 
-/* The first output vector, and the end of the output vectors, that are finished together: all vectors of the
- * tile or, if diagonals are computed in several cuts, one vector. */
+/* Output vectors first_vector .. end_vector-1 are finished together. These are all vectors of the tile or, if
+ * diagonals are computed in several cuts, one vector. */
 static int first_vector(const Tile *t) { return t->cut; }
 static int end_vector(const Tile *t) {
   return t->d->diagonals && diagonal_cuts(t->d) > 1 ? t->cut + 1 : t->vectors;
@@ -173,8 +174,8 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   }
 }
 
-/* Finishes outputs whose fused nodes need tens of instructions, in a loop that is not unrolled, over a copy
- * of the sums in memory. The code is small, and its constants stay in registers. */
+/* Finishes the outputs if the fused nodes need tens of instructions. The sums are copied to memory, and a
+ * loop that is not unrolled finishes them. So the code is small, and its constants stay in registers. */
 static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);
@@ -215,19 +216,21 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     NEST_ELSE(b) store_sums(b, t, a, acc, false);
 }
 
-/* Whether the taps of a row are one tap with the channels of all: merged taps, in a copy of the input without
- * gaps between pixels. */
+/* Whether the taps of a row are treated as one tap that has the channels of all these taps. This needs merged
+ * taps, and a copy of the input without gaps between pixels. */
 static bool joins_taps(const Direct *d) { return has_merged(d) && d->lined; }
-/* Iterations of the loops over the channels of a tap and over the taps of a row. */
+/* Numbers of iterations: of the loop over the channels of a tap, and of the loop over the taps of a row. */
 static int64_t tile_steps(const Direct *d) { return joins_taps(d) ? d->steps * d->k.kernel[1] : d->steps; }
 static int64_t tile_row_taps(const Tile *t) { return joins_taps(t->d) ? 1 : t->x->taps; }
 
-/* Whether the taps are not adjacent: a phase of a transposed convolution uses only some taps of a panel. */
+/* Whether the taps are not adjacent in the panel: a phase of a transposed convolution uses only some taps of
+ * a panel. */
 static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
 
-/* While a tile reads its panel, it prefetches a slice of the next panel, at the first column of taps. The
- * slice depends on the tile's row, its position in the row, and the channel. If taps are not adjacent, it
- * prefetches a slice for each tap. Slices of neighboring tiles may overlap. */
+/* While a tile reads its panel, it prefetches a slice of the next panel. It does this only for the first tap
+ * of each row (tx = 0). The slice depends on the tile's row, on the tile's position in the row, and on the
+ * channel. If the taps are not adjacent, the tile prefetches a slice of each tap instead. Slices of
+ * neighboring tiles may overlap. */
 static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *tx, const Ix *c,
                        int u) {
   const Direct *d = t->d;
@@ -245,8 +248,9 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
     nest_prefetch(b, t->panels->w, (a->panel + 1) * panel + first + tile + (site * lines + i) * line);
 }
 
-/* The condition that a row is inside the input. With several rows, each row is tested if the tile is at an
- * edge; with one row, the range of ty excludes rows outside the input. */
+/* The condition that a row is inside the input. If a tile has several rows of sums, each row is tested if the
+ * tile is at an edge. If it has one row, no test is needed, because the range of ty excludes rows outside the
+ * input. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
   return t->rows > 1
              ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))
@@ -295,8 +299,8 @@ int64_t tile_edges(const Axis *x, int64_t pixels) {
   return n;
 }
 
-/* The taps of a row are not unrolled if there are many. They are also not unrolled if the code would be large
- * and no tile is at an edge, where unrolled code can skip taps. */
+/* The loop over the taps of a row is unrolled, with two exceptions: there are many taps, or the code would be
+ * large and no tile is at an edge. (For tiles at an edge, unrolled code can skip taps.) */
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;
@@ -305,8 +309,8 @@ static LoopKind taps_kind(const Tile *t) {
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }
 
-/* A loop over few channels is unrolled, unless many taps of a row are unrolled, too. In such a long block,
- * clang loads the inputs of several channels in advance, and then runs out of registers. */
+/* A loop over few channels is unrolled, unless many taps of a row are unrolled, too. If both loops were
+ * unrolled, clang would load the inputs of several channels in advance, and run out of registers. */
 static LoopKind channels_kind(const Tile *t) {
   if (tile_steps(t->d) > FEW_CHANNELS) return SERIAL;
   return tile_row_taps(t) > FEW_TAPS && taps_kind(t) == UNROLLED ? ROLLED : UNROLLED;
@@ -321,8 +325,10 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   const Ix ky = t->y->tap_first + *ty * t->y->tap_stride, kx = x->tap_first + *tx * x->tap_stride;
   const Ix none = {0};
   Buf *in = NEST_VIEW(b, "i", d->from, iy, d->lined ? none : ix, d->lined ? ix * d->in + a->c0 : a->c0);
-  const bool each = d->l->images > 1 && !t->guarded; /* otherwise compilers load vectors of images for several
-                                                        channels in advance, and run out of registers */
+  const bool each =
+      d->l->images > 1 &&
+      !t->guarded; /* whether `in` is pinned for each channel; without this, compilers load vectors of images
+                      for several channels in advance, and run out of registers */
   if (!each) nest_pin(b, in);
   if (t->guarded) {
     for (int r = 0; r < t->rows; r++)

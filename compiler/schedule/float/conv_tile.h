@@ -1,7 +1,7 @@
 /* conv_tile.h: A tile of the direct convolution: some pixels of a row times some vectors of output channels,
  * whose sums stay in registers. For groups narrower than a vector, a tile multiplies vectors of inputs by
- * diagonals of squares of weights (conv_groups.c defines both). Private to conv_direct.c, conv_groups.c,
- * conv_diagonals.c and conv_tile.c. */
+ * diagonals of squares of weights (conv_groups.c defines diagonals and squares). Private to conv_direct.c,
+ * conv_groups.c, conv_diagonals.c and conv_tile.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_TILE_H
 #define CNNC_CONV_TILE_H
@@ -10,9 +10,9 @@
 enum { MOST_VECTORS = 16 };
 
 typedef struct Term { /* one vector of a pixel's sums */
-  int input;          /* with diagonals: which vector of inputs is multiplied */
-  int64_t row, lane; /* position of the term's weights, relative to the input channel's first row in the panel
-                        and to the tile's first lane */
+  int input;          /* with diagonals: index of the vector of inputs that is multiplied; otherwise 0 */
+  int64_t row, lane;  /* position of the term's weights. row: relative to the input channel's first row in the
+                         panel; lane: relative to the tile's first lane */
 } Term;
 
 typedef struct Tile {
@@ -22,31 +22,33 @@ typedef struct Tile {
   int pixels, vectors, part; /* part: lanes in use in the last vector */
   int terms;                 /* terms per pixel: one per vector, unless there are diagonals */
   Term term[MOST_VECTORS];
-  int piece;    /* if all diagonals need too many sums: the current pass, over some diagonals of one square (a
-                   piece) */
+  int piece;    /* if the sums of all diagonals do not fit in registers: number of the current pass, which
+                   computes some diagonals of one square (a piece) */
   Buf *squares; /* [pixel][square of weights (conv_groups.c)]: sums over the pieces so far; NULL: one piece */
-  int cut; /* if diagonals are longer than a vector: the output vector that is computed; the output vectors of
-              a tile are consecutive */
-  int rows, columns;            /* rows and columns of sums: 1 and `pixels`, or more if windows are pooled */
-  int narrower;                 /* number of pixels that a narrow tile lacks */
-  Ix real_pixels, real_columns; /* size of the current tile */
-  bool guarded;                 /* columns are tested at run time, because an edge is wider than a few
-                                   tiles */
-  int64_t runs; /* number of tiles that read a panel, one after the other: all tiles of an image or of a row.
-                   They prefetch the next panel. 0: no prefetch */
-  bool again;   /* each row of tiles reads all panels */
-  int chains;   /* number of separate sums, each over its own share of the input channels; above 1 if pixels *
-                   vectors sums are too few to hide the latency of additions */
+  int cut;      /* if diagonals are longer than a vector: index of the computed output vector; otherwise 0 */
+  int rows, columns; /* rows and columns of sums: 1 and `pixels`, or more if windows are pooled */
+  int narrower;      /* difference between the widths of a whole tile and of a narrow tile */
+  Ix real_pixels,
+      real_columns; /* number of pixels, and of columns of sums, of the current tile, which may be narrow */
+  bool guarded;     /* columns are tested at run time, because an edge is wider than a few
+                       tiles */
+  int64_t runs;     /* number of successive tiles that read the same panel: all tiles of an image or of a row.
+                       Together, these tiles prefetch the next panel. 0: no prefetch */
+  bool again;       /* each row of tiles reads all panels */
+  int chains; /* number of parts of a sum, each over its own share of the input channels; above 1 if a tile
+                 has too few sums (pixels * vectors) to hide the latency of additions */
 } Tile;
 
 /* Arguments of a tile function: y, x0: the first output; c0, f0: the first input and output channel; h: first
- * lane in a row of the panel; then flags. */
+ * lane in a row of the panel; left to narrow: flags. */
 typedef struct TileArgs {
   Ix y, x0, panel, c0, f0, h, left, right, first, last, edge, narrow;
 } TileArgs; /* edge: rows may be outside the input; used only if several rows are pooled */
 
 void tile_channels(Nest *, const Tile *, TileArgs *); /* declares the tile's parameters from panel to h */
-NestFn *tile_function(Tile *, const char *phase);     /* computes the tile given by TileArgs */
+NestFn *tile_function(
+    Tile *,
+    const char *phase); /* creates the function that computes a tile, with the parameters in TileArgs */
 /* With diagonals: sets the terms of the current piece, or of output vector `cut`. The next three functions
  * return the numbers of cuts, of pieces, and of squares of a group. */
 void diagonal_terms(Tile *, int cut);
@@ -58,5 +60,6 @@ void diagonal_keep(Nest *, const Tile *, Buf *acc); /* adds the sums of a piece 
 bool diagonal_starts_with_bias(const Direct *);
 int diagonal_inputs(const Tile *, int input); /* lanes in use in a vector of inputs */
 void diagonal_outputs(Nest *, const Tile *, Buf *acc, const Ix *pixel, Val out[MOST_VECTORS]);
-int64_t tile_edges(const Axis *, int64_t pixels); /* tiles of a row that have taps outside the input */
+int64_t tile_edges(const Axis *,
+                   int64_t pixels); /* number of tiles of a row that have taps outside the input */
 #endif

@@ -29,18 +29,19 @@ enum { FEW = 4, MOST_VECTORS = 4, WORTH_A_COPY = 4 };
 typedef struct Side {
   Buf *buf;
   int64_t channels;
-} Side; /* one side of the convolution; channels of one group */
+} Side; /* one side of the convolution; channels: number of channels of one group */
 
 typedef struct Weights {
   Lower *l;
   Correlation k;
   bool over_large; /* the vectors run over the large side's channels */
   int lanes, vectors;
-  int64_t broadcast; /* channels of the other side in a tile */
+  int64_t broadcast; /* number of channels of the other side in a tile */
   int64_t vector_channels, broadcast_channels;
-  bool whole_rows; /* with few channels, or interleaved images: sums all taps of a kernel row together */
+  bool whole_rows; /* all taps of a row of the kernel are summed together; used with few channels and for
+                      interleaved images */
   Buf *tile; /* interleaved images: a contiguous copy of the vectors of a tile's channels; otherwise NULL */
-  bool pointwise; /* one tap: the gradient is [s][l], and vectors over l are stored whole */
+  bool pointwise; /* the kernel has one tap: the gradient is [s][l], and whole vectors over l are stored */
 } Weights;
 
 /* ---- one tap of one tile, or all taps of a row of the kernel ---- */
@@ -66,8 +67,8 @@ typedef struct Channels {
   Ix vector, broadcast;
 } Channels;
 
-/* Adds the products of the small side's pixel (y, x) for the taps kx .. kx+count-1 to the sums from `slot`
- * on. */
+/* Adds the products of the small side's pixel (y, x), for the taps kx .. kx+count-1, to the sums acc[u][slot
+ * .. slot+count-1]. */
 static void add_pixel(Nest *b, const Weights *w, const Piece *piece, Buf *acc, int u, const Ix *y,
                       const Ix *x, const Ix *ky, const Ix *kx, int64_t count, int64_t slot,
                       const Channels *c) {
@@ -127,8 +128,8 @@ static Buf *sums(Nest *b, const Weights *w, const Piece *piece) {
 }
 
 /* Creates tap(ky, kx, y0, yn, x0, xn, xr, s0, l0, g0), which sums one tap over rows y0 .. y0+yn-1 and columns
- * x0 .. x0 + unroll*xn + xr - 1, for the weight channels from s0 and l0 on. g0: first channel of the group on
- * the large side. */
+ * x0 .. x0 + unroll*xn + xr - 1, for a tile of the weights whose first channels are s0 and l0. g0: first
+ * channel of the group on the large side. */
 static NestFn *tap_function(const Weights *w, const Piece *piece) {
   Nest *b = w->l->b;
   NestFn *fn = nest_fn(b,
@@ -225,8 +226,9 @@ static Piece weights_piece_of(const Weights *w, int64_t broadcast, int64_t vecto
   return piece;
 }
 
-/* A tile has a few of many channels, so the distance in memory from a pixel's channels to the next pixel's is
- * large, often a power of two. A cache holds few lines at such distances, so the tile is copied. */
+/* Copies the vectors of a tile to contiguous memory. A tile has only a few of many channels, so its channels
+ * of adjacent pixels are far apart in memory, often by a power of two. A cache can hold only few lines at
+ * such distances. */
 static void weights_copy_tile(Nest *b, const Weights *w, const Ix *channel, int vectors) {
   NEST_FOR(b, y, w->k.small.h)
     NEST_FOR(b, x, w->k.small.w)
@@ -243,7 +245,8 @@ static void weights_all_tiles(const Weights *w, const Taps *taps) {
   Piece piece[2][2];
   NestFn *fn[2][2] = {{NULL, NULL}, {NULL, NULL}};
   for (int v = 0; v < 2; v++)
-    for (int c = 0; c < 2; c++) { /* v, c: 0 for whole tiles, 1 for the rest, on the two sides */
+    for (int c = 0; c < 2;
+         c++) { /* v: the side of the vectors; c: the other side; 0: whole tiles, 1: the rest */
       if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
       piece[v][c] = weights_piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
       fn[v][c] = w->whole_rows ? weights_row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);
@@ -278,8 +281,9 @@ static int64_t cost_over(int64_t lanes, int64_t vector, int64_t broadcast, int64
   return vectors * pixels / 2 + (whole_stores ? vectors : 2 * vector * broadcast);
 }
 
-/* With interleaved images, the vector of a small side's channel is loaded once for all taps of a row. The
- * large side's vectors stay in a cache, because the taps of adjacent pixels read the same vectors. */
+/* Chooses tiles for interleaved images. The vector of a channel of the small side is loaded once for all taps
+ * of a row. The large side's vectors stay in a cache, because the taps of adjacent pixels read the same
+ * vectors. */
 static void take_rows(Weights *w, int64_t most) {
   if (w->k.kernel[1] == 1 || w->k.kernel[1] > most) return;
   w->over_large = false;

@@ -1,14 +1,15 @@
-// conv_weights_matrix.c: Weight gradient of convolutions with stride 1 in bf16, as products of tiles in
-// registers that hold 16 rows of 32 numbers (AMX).
+// conv_weights_matrix.c: Weight gradient of convolutions with stride 1 in bf16, in tile registers (AMX), each
+// of which holds 16 rows of 32 numbers.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     dw[s][l][ky][kx] += sum over pixels q of small[q][s] * large[q + ky*pitch + kx][l]
 //
-// All pixels form one line. The rows of the large side, including padding, have `pitch` pixels each; zeros
-// between the rows of the small side give them the same pitch. So a tap is a distance in that line, and the
-// sum needs no conditions. A word has two neighboring pixels of one channel. The left operand is the small
-// side, transposed. The right operand has the pixels 2j and 2j + 1 in a word; for taps at odd distances, 2j +
-// 1 and 2j + 2.
+// The pixels of each side form one line. In the line of the large side, each row has `pitch` pixels,
+// including padding. In the line of the small side, zeros between the rows give these rows the same pitch. So
+// a tap is a constant distance between the pixels of both lines, and the sum needs no conditions. A word
+// holds two neighboring pixels of one channel. The left operand is the small side, transposed. Word j of the
+// right operand holds the pixels 2j and 2j + 1; for taps at odd distances, it holds the pixels 2j + 1 and 2j
+// + 2.
 //
 // Example: `x: 40x40x32 -> conv(32, 3x3) -> train(8)` --target=x86-64-v4-amx --precision=bf16 --train,
 // lines 3-6 of conv1_weight_gradient_tap_2x2_amx:
@@ -25,18 +26,20 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-enum { MOST_TAPS = 49, WHOLE = 2 }; /* WHOLE: a whole tile has 2 x 2 registers */
+enum { MOST_TAPS = 49, WHOLE = 2 }; /* a whole tile has WHOLE x WHOLE registers of sums */
 
 typedef struct WeightsMatrix {
   Lower *l;
   Correlation k;
-  int64_t pitch, rows;   /* pitch: pixels of a row in the line; rows: rows of the large side that are used */
-  int64_t words, length; /* words: words of a sum, filling whole registers; length: pixels of the line, with
-                            zeros at its end */
-  int64_t parities;      /* 2 if some tap is an odd number of pixels after the first tap, otherwise 1 */
-  Buf *turned;           /* [s][2 * words]: the small side */
-  Buf *line;             /* [length][l]: the large side with its padding */
-  Buf *pairs;            /* [parities][words of the line][2 * l] */
+  int64_t pitch, rows; /* pitch: number of pixels per row of the lines; rows: number of rows of the large side
+                          that are used */
+  int64_t words,
+      length;       /* words: number of words over which a sum runs, a multiple of a register's words; length:
+                       number of pixels of the line of the large side, including zeros at its end */
+  int64_t parities; /* 2 if some tap is an odd number of pixels after the first tap, otherwise 1 */
+  Buf *turned;      /* [s][2 * words]: the line of the small side, transposed */
+  Buf *line;        /* [length][l]: the line of the large side */
+  Buf *pairs;       /* [parities][words of the line][2 * l]: the right operand */
 } WeightsMatrix;
 
 static int64_t tap_distance(const WeightsMatrix *m, int64_t ky, int64_t kx) {
@@ -127,7 +130,8 @@ static void pair_pixels(const WeightsMatrix *m) {
 /* ---- a tap of a tile ---- */
 typedef struct TapTile {
   const WeightsMatrix *m;
-  Ix parity, j, s, l; /* parity and first word of the tap; first channel of each side */
+  Ix parity, j, s, l; /* parity: 1 if the tap's distance is odd, otherwise 0; j: first word for the tap; s, l:
+                         first channel of each side */
   Buf *sums;
 } TapTile;
 
@@ -247,8 +251,8 @@ bool weights_take_matrix(const Target *target, const Node *node) {
 }
 
 Cycles weights_by_matrix(const Target *target, const Node *node) {
-  /* cycles: per product; per copied element of the small side, and of the large side; per tap of a tile with
-   * four registers */
+  /* cycles. PRODUCT: per product; TURNED, PAIRED: per copied element of the small side and of the large side;
+   * TAP: per tap of a tile with four registers */
   static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, TAP = 60;
   const Correlation k = correlation_of(node);
   Cycles cycles = cost_weights(target, &k);

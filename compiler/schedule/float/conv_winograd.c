@@ -1,21 +1,23 @@
-// conv_winograd.c: Winograd convolutions, F(4x4,3x3), F(2x2,5x5), F(1x4,1x7) and others: convolutions with
-// stride 1 and square windows of 2, 3 and 5 or one-dimensional windows of 2, 3, 5 and 7; 3x3 with stride 2;
-// phases of dilated and transposed convolutions; and input gradients. There may be any number of groups.
+// conv_winograd.c: Winograd convolutions, such as F(4x4,3x3), F(2x2,5x5) and F(1x4,1x7). Supported: with
+// stride 1, square windows with sides of 2, 3 or 5, and one-dimensional windows of length 2, 3, 5 or 7; with
+// stride 2, 3x3 windows; phases of dilated and transposed convolutions; input gradients; any number of
+// groups.
 // SPDX-License-Identifier: Apache-2.0
 //
-// conv_points.c multiplies, point by point. This file defines its tiles:
+// This file defines the transforms of tiles and weights. conv_points.c multiplies the transformed tiles,
+// point by point:
 //
 //     split     V[xi][t][c] = B^T (input tile t, channel c) B
 //     weights   G w G^T, when they are packed
 //     join      output tile t, channel f = finish(A^T M[..][t][f] A + bias[f])
 //
-// Each phase of rows and columns of a dilated convolution is a convolution without dilation. The tiles of all
-// phases are in one matrix V, so that the weights are read once; only split and join depend on their
-// positions.
+// A dilated convolution is divided into phases of rows and columns. Each phase is a convolution without
+// dilation. The tiles of all phases are in one matrix V, so the weights are read once. Only split and join
+// depend on the positions of the tiles.
 //
-// Rounding: winograd_error predicts the error for a number of channels: up to 512 channels, on random data,
-// less than 3e-5 of the largest output, or 5e-5 with F(6x6,3x3). The nets tests/run/winograd*.cnn are tested
-// with such tolerances. --exact uses the direct convolution.
+// Rounding: winograd_error predicts the error, which grows with the number of channels. On random data with
+// up to 512 channels, the error is less than 3e-5 of the largest output; with F(6x6,3x3), less than 5e-5. The
+// nets tests/run/winograd*.cnn are tested with such tolerances. --exact uses the direct convolution.
 //
 // Example: `x: 28x28x64 -> conv(64, 3x3, pad=same)` --target=x86-64-v3, lines 3-12 of conv1_split_body:
 //
@@ -93,8 +95,8 @@ static void cut_tiles(Conv *c) {
   c->p.width = count / c->p.rows;
   c->p.many_small = c->dilated || c->whole;
   c->p.images = c->whole;
-  c->p.alone = c->by_phase || c->whole; /* by_phase: the prover cannot separate the rows of blocks that
-                                           consist of phases; whole: each block reads all weights */
+  c->p.alone = c->by_phase || c->whole; /* by_phase: the prover cannot prove that blocks of phases write
+                                           different rows; whole: each block reads all weights */
   if (c->whole) {
     c->p.rows = c->l->rows;
     c->p.width = count;
@@ -171,8 +173,8 @@ const char *conv_winograd_title(const Lower *l, const Choice *choice) {
 }
 
 /* The reason why the sizes of the weights are not supported, or NULL. A panel of weights must not contain two
- * phases. The size of the weights cannot be checked by correlation_near_limits: it ignores phases and the
- * points of groups, and counts too few points with a stride. */
+ * phases. The number of transformed weights is limited, too. correlation_near_limits cannot check this limit:
+ * it ignores phases and the points of groups, and counts too few points with a stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
   enum { UNIT = 16 }; /* filters of a group are padded to this number */
   const Correlation own = correlation_of(l->node);

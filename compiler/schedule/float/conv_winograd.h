@@ -16,25 +16,27 @@ typedef struct Conv {
   Correlation own, k;
   bool spread;   /* the node scatters: an input gradient, or a transposed convolution */
   Winograd w[2]; /* the algorithm along each axis */
-  bool turned;   /* the axes of k are exchanged: so a single row of pixels is a column, which can be divided
-                    into blocks */
+  bool turned;   /* the axes of k are exchanged, because the image is a single row of pixels: as a column, it
+                    can be divided into blocks */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
    * phase after phase. Output q of phase r is output stride*q + r - shift of the node, if the node has such
    * an output. Other convolutions have one phase. */
   int64_t stride[2], shift[2], out[2];
   /* In a dilated convolution, the outputs whose indices have the same remainder modulo the dilation form a
    * phase along the axis. A phase is a convolution without dilation, on inputs that are `dilation` apart.
-   * phases: number along each axis; tiles: number per phase along the axis. Row n of tiles contains the n-th
-   * row of tiles of every phase; with by_phase, a row contains all tiles of one phase. */
+   * phases: number of phases along each axis; tiles: number of tiles of a phase along each axis. Row n of
+   * tiles contains the n-th row of tiles of every phase; with by_phase, a row contains all tiles of one
+   * phase. */
   int64_t dilation[2], phases[2], tiles[2];
   bool dilated, by_phase;
-  bool whole;    /* batched: the first parameter of tile functions is the number of an image */
+  bool whole;    /* batched kernel: the first parameter of tile functions is the index of an image */
   int64_t panel; /* channels per panel if V is [slot][point][group][panel][tile][channel of the panel];
                     otherwise 0 */
   Buf *bias;
 } Conv;
 
-/* A vector of channels, only `part` of which exist, and its position among panels. */
+/* A vector of channels, from `channel` on; only `part` of them exist. panel, inner: the panel, and the
+ * position of `channel` in the panel. */
 typedef struct Channels {
   Ix channel, group, panel, inner;
   int part;
@@ -48,7 +50,7 @@ void winograd_channels(Nest *, int64_t groups, int64_t channels, int64_t panel, 
 /* The row functions that conv_points.h requires. */
 NestFn *winograd_split_row(const Conv *);
 NestFn *winograd_join_row(const Points *, const Bundle *);
-/* Creates split_row(slot = 0, ty, t0) for Winograd, which transforms the tiles of row ty of in[0] to
+/* Creates the function split_row(slot = 0, ty, t0). It transforms the tiles of row ty of in[0] to
  * V[0][xi][group][panel of channels][t0 ..][channel]. */
 NestFn *winograd_split(Lower *, const Correlation *, const Winograd *axis, int lanes, Buf *V);
 /* Members of the schedules of conv_winograd.c and conv_winograd_weights.c. */

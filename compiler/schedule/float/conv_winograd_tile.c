@@ -5,11 +5,11 @@
 
 enum {
   WIDEST_EDGE = 2,
-  FEW = 4 /* with few tiles per row, one function computes all of them, and tests each column */
+  FEW = 4 /* if a row has at most FEW tiles, one function computes all of them, and tests each column */
 };
 
-/* The first output of a tile along an axis. The argument of a tile function is the tile's number, or, with a
- * dilation, already the first output. */
+/* The first output of a tile along an axis. tile: the argument of a tile function. It is the index of the
+ * tile; with a dilation, it is already the first output. */
 static Ix first_output(const Conv *c, int axis, const Ix *tile) {
   return c->dilated ? *tile : c->w[axis].m * *tile;
 }
@@ -19,7 +19,8 @@ static Cond at_border(Nest *b, const Ix *border, const Ix *place, int64_t size) 
   return cond_or(nest_no(b, *border), nest_within(b, *place, 0, size));
 }
 
-/* border: rows of the tile may be outside; NULL: all rows are inside. Columns have already been tested. */
+/* Loads a vector of the input. border: flag, rows of the tile may be outside the image; NULL: all rows are
+ * inside. The caller has tested the column. */
 static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, const Ix *x,
                                   const Ix *channel, int part) {
   Nest *b = c->l->b;
@@ -29,9 +30,9 @@ static Val winograd_tile_input_at(const Conv *c, const Ix *border, const Ix *y, 
   return border ? pick(b, at_border(b, border, y, c->k.large.h), value, zero) : value;
 }
 
-/* If the channels fill more than one vector, but less than two, two whole vectors that overlap are used. They
- * need half as much code as a whole vector and a partial vector. Returns the start of the second vector; the
- * common lanes are stored twice. */
+/* If the channels fill more than one vector, but less than two, they are processed as two whole vectors that
+ * overlap. This needs half as much code as a whole vector and a partial vector. The common lanes are stored
+ * twice. Returns the start of the second vector; 0 if the vectors do not overlap. */
 static int64_t overlapping(int64_t channels, int lanes) {
   return channels > lanes && channels < 2 * lanes ? channels - lanes : 0;
 }
@@ -57,10 +58,10 @@ void winograd_channels(Nest *b, int64_t groups, int64_t channels, int64_t panel,
   }
 }
 
-/* A tile: its first input (y0, x0), and its number t in the block. */
+/* A tile. y0, x0: its first input; t: its index in the block. */
 typedef struct Split {
   const Conv *c;
-  const Ix *border; /* NULL: the whole tile is inside */
+  const Ix *border; /* flag: the tile may be partly outside the image; NULL: the whole tile is inside */
   bool far;
   Ix slot, y0, x0, t;
 } Split;
@@ -74,7 +75,7 @@ static Ref split_at(const Split *s, const Ix *point, const Channels *at) {
 
 static void fetch_ahead(const Split *, const Channels *);
 
-/* Transforms column i of a tile along the first axis; stores zeros if the column is outside. */
+/* Transforms column i of a tile along the first axis; stores zeros if the column is outside the image. */
 static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d) {
   const Conv *c = s->c;
   Nest *b = c->l->b;
@@ -118,8 +119,8 @@ static void winograd_tile_split_channels(const void *split, const Channels *at) 
   }
 }
 
-/* Prefetches the columns that the tile after the next tile reads first. Each vector of channels prefetches a
- * few lines, so that other loads need not wait. */
+/* Prefetches the columns that the tile after the next tile reads first. The prefetches are distributed over
+ * the vectors of channels, a few lines each, so that other loads need not wait. */
 static void fetch_ahead(const Split *s, const Channels *at) {
   const Conv *c = s->c;
   Nest *b = c->l->b;
@@ -156,17 +157,17 @@ static NestFn *winograd_tile_split_tile(const Conv *c, const char *name, int kin
   return fn;
 }
 
-/* Row ty of tiles, which starts at tile t0 of the block. If an edge has few tiles, each of them has its own
- * call with a constant position, so that its tests are constant. */
+/* Row ty of tiles; its first tile is tile t0 of the block. If an edge has few tiles, each of these tiles has
+ * its own call with a constant position, so that its tests are constant. */
 typedef struct Row {
-  Ix image; /* image of a batch */
+  Ix image; /* batched kernel: index of the image */
   Ix slot, ty, t0;
   Ix first;   /* with a dilation: the first column of the phase */
-  Ix more[3]; /* additional arguments of the row's tiles: `border`, or f0 and the phase of the output along
-                 each axis */
+  Ix more[3]; /* additional arguments of the row's tiles. split: `border`; join: f0, and the phase of the
+                 output along each axis */
 } Row;
 
-/* Common arguments of the functions of a row. */
+/* Declares the parameters that all row functions have. */
 static Row row_args(Nest *b) {
   Row row = {.slot = nest_arg(b, "slot")};
   row.ty = nest_arg(b, "ty");
@@ -225,13 +226,14 @@ static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const
     }
 }
 
-/* Sets the range `from` .. to-1 of the tiles along an axis whose inputs are all inside the image. */
+/* Sets `from` and `to`: all inputs of the tiles from .. to-1 along the axis are inside the image. */
 static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
   const int64_t step = c->dilation[axis] * w->stride * w->m,
-                last = c->phases[axis] - 1; /* of the phases of a tile, phase 0 reads the first input of all,
-                                               and the last phase the last input */
+                last =
+                    c->phases[axis] -
+                    1; /* phase 0 reads the first input of all phases, the last phase reads the last input */
   *from = 0;
   *to = c->tiles[axis];
   while (*from < *to && step * *from < k->before[axis]) (*from)++;
@@ -299,8 +301,8 @@ NestFn *winograd_split(Lower *l, const Correlation *k, const Winograd *w, int la
 }
 
 /* ---- join ---- */
-/* A tile of the product: tile t of the block, with the channels that start at f0 + f. Only `part` of the
- * channels exist; at an edge, some columns are outside. */
+/* A vector of channels of tile t of the block. channel: the first output channel; f: its position in M; part:
+ * number of channels that exist. edge: some columns of the tile may be outside the output. */
 typedef struct Join {
   const Conv *c;
   bool edge;
@@ -320,7 +322,7 @@ static void winograd_tile_put(const Join *j, Val x, const Ix *oy, const Ix *ox) 
   lower_put(j->c->l, x, turned ? ox : oy, turned ? oy : ox, &j->channel, j->part, j->c->p.lanes);
 }
 
-/* Position of the tile's output k along the axis. */
+/* Index in the node's output, along the axis, of output k of the tile. */
 static Ix output_of(const Join *j, int axis, const Ix *k) {
   const Conv *c = j->c;
   const Ix q = first_output(c, axis, axis ? &j->tx : &j->ty) + c->dilation[axis] * *k;
@@ -340,7 +342,7 @@ static void put_row(const Join *j, const Val *y, const Ix *oy) {
   }
 }
 
-/* Pools two rows of a tile into one: windows of 2x2 never span two tiles. */
+/* Pools two rows of a tile into one row. (No 2x2 window spans two tiles.) */
 static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
   const Conv *c = j->c;
   Nest *b = c->l->b;
@@ -358,7 +360,7 @@ static void pool_rows(const Join *j, Val y[2][WINOGRAD_TILE], const Ix *oy) {
   }
 }
 
-/* Loads the bias; packed biases have whole vectors. */
+/* Loads the bias. Packed biases are padded to whole vectors; unpacked biases are not. */
 static Val bias_at(const Join *j) {
   const Conv *c = j->c;
   const int L = c->p.lanes;
@@ -423,8 +425,8 @@ static NestFn *winograd_tile_join_tile(const Conv *c, const Bundle *bundle, cons
   return fn;
 }
 
-/* Sets `from` .. to-1: the tiles of a row that have all their columns inside the output. The range is empty
- * if a row has at most FEW tiles and some of them are not inside. */
+/* Sets `from` and `to`: tiles from .. to-1 of a row have all their columns inside the output. If a row has at
+ * most FEW tiles and some of them are not inside, the range is empty. */
 static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   const Node *pool = c->l->kernel->pool;
   const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED

@@ -1,7 +1,7 @@
 // conv_winograd_weights.c: Weight gradients of Winograd convolutions.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The convolution is A^T [(G w G^T) * (B^T x B)] A for each tile, which is linear in w; so the gradient uses
+// For each tile, the convolution is A^T [(G w G^T) * (B^T x B)] A. This is linear in w, so the gradient uses
 // the transposed matrices:
 //
 //     split     V[xi][t][l] = B^T (tile t of the large side, channel l) B
@@ -10,13 +10,14 @@
 //     join      dw[s][l] += G^T S[..][s][l] G
 //
 // The sums of a few channels of the small side and some vectors of channels of the large side stay in
-// registers during the loop over the tiles of a block. V and Y are in panels of channels,
-// [xi][group][panel][t][channel]; a panel of V has two vectors. So a product reads two streams, which stay in
-// the L1 cache for all register tiles of a pair of panels. When all points of a pair of panels are computed,
-// its S is joined. Each group has separate panels of both sides.
+// registers during the loop over the tiles of a block. V and Y are divided into panels of channels,
+// [xi][group][panel][t][channel]; a panel of V has two vectors. So a register tile reads two contiguous
+// streams, which stay in the L1 cache for all register tiles of a pair of panels. When all points of a pair
+// of panels have been computed, the S of the pair is joined. Each group has separate panels of both sides.
 //
-// In the batched form a block has the tiles of several images, limited by the last-level cache. So, if images
-// have few tiles, sums are joined once for all of these images.
+// In the batched form, a block has the tiles of several images, whose number is limited by the last-level
+// cache. The sums of a block are joined once for all of its images. This saves time if an image has few
+// tiles.
 //
 // Example: `x: 28x28x32 -> conv(32, 3x3, pad=same) -> train(8)` --target=x86-64-v3 --train,
 // lines 4-13 of conv1_weight_gradient_multiply_6x2:
@@ -43,12 +44,15 @@ typedef struct Weights {
   Correlation k;
   Winograd w[2];
   int lanes;
-  int64_t broadcast; /* channels of the small side in a register tile */
-  int64_t tiles[2];  /* tiles of an image along each axis */
-  bool whole; /* a row contains all tiles of an image; otherwise only the tiles along the second axis */
-  int64_t rows, width, block; /* rows; tiles of a row; rows in a block */
-  int64_t large, small;       /* channels of a panel of either side; no panel spans two groups */
-  Buf *V, *Y, *S;             /* S: one per panel of V if threads share the panels */
+  int64_t broadcast; /* number of channels of the small side in a register tile */
+  int64_t tiles[2];  /* number of tiles of an image along each axis */
+  bool whole; /* batched: a row of tiles contains all tiles of an image; otherwise it contains the tiles along
+                 the second axis */
+  int64_t rows, width, block; /* number of rows of tiles; tiles per row; rows per block */
+  int64_t large,
+      small; /* channels per panel of the large side, and of the small side; no panel spans two groups */
+  Buf *V, *Y,
+      *S; /* S: sums of one pair of panels; if threads share the panels of V, for each of these panels */
   NestFn *split_large, *split_small, *clear;
 } Weights;
 
@@ -108,10 +112,11 @@ static void split_tiles(const Weights *k, NestFn *fn, const Ix at[3], int64_t fr
   }
 }
 
-/* Transforms the tiles of row ty of an image, stored from tile t0 on; at: the image, ty, t0. */
+/* Transforms the tiles of row ty of an image, and stores them from tile t0 on. at: the image, ty, t0. */
 static void split_along(const Weights *k, NestFn *inside, NestFn *edge, const Ix at[3]) {
   Nest *b = k->l->b;
-  const int64_t rows = k->k.small.h / k->w[0].m, columns = k->k.small.w / k->w[1].m; /* whole tiles */
+  const int64_t rows = k->k.small.h / k->w[0].m,
+                columns = k->k.small.w / k->w[1].m; /* numbers of whole tiles */
   if (inside && rows < k->tiles[0]) {
     NEST_IF(b, nest_below(b, at[1], rows)) split_tiles(k, inside, at, 0, columns);
     NEST_ELSE(b) split_tiles(k, edge, at, 0, columns);
@@ -161,23 +166,25 @@ static NestFn *clear_row(const Weights *k) {
 }
 
 /* ---- multiply and join ---- */
-/* A panel of the large side; part: lanes in use in its last vector. */
+/* A panel of the large side, and its functions. part: lanes in use in its last vector. */
 typedef struct Piece {
   int vectors, part;
-  /* for a whole register tile of channels of the small side; for the remaining channels */
+  /* multiply[0]: for register tiles with `broadcast` channels of the small side; multiply[1]: for the
+   * remaining channels */
   NestFn *multiply[2];
-  NestFn *join[2]; /* for a whole panel of the small side; for the last panel */
+  NestFn *join[2]; /* join[0]: for whole panels of the small side; join[1]: for the last panel */
 } Piece;
 
-/* The argument for the group. This argument is the last one of both functions, and is omitted if there are no
- * groups. */
+/* The group, which is the last argument of multiply and join. Without groups, they do not have this
+ * argument. */
 static Ix winograd_weight_group_arg(const Weights *k) {
   return k->k.groups > 1 ? nest_arg(k->l->b, "group") : NEST_Z;
 }
 
 static Ix sums_of(const Weights *k, const Ix *large) { return k->whole ? *large : NEST_Z; }
 
-/* Multiplies panel `large` by the channels of panel `small` that start at `inner`. */
+/* Creates the function that multiplies panel `large` by `broadcast` channels of panel `small`, from `inner`
+ * on. */
 static NestFn *winograd_weight_multiply_tile(const Weights *k, const Piece *p, int64_t broadcast) {
   Nest *b = k->l->b;
   const int L = k->lanes;
@@ -204,8 +211,8 @@ static NestFn *winograd_weight_multiply_tile(const Weights *k, const Piece *p, i
   return fn;
 }
 
-/* In memory the weights of one filter and channel are contiguous. So the sums of a vector of channels are
- * first stored on the stack; from there the sums of each channel are added to its weights. */
+/* In memory, the gradients of one filter and channel are contiguous. So the sums of a vector of channels are
+ * first stored on the stack. From there, the sums of each channel are added to its gradients. */
 static void winograd_weight_add_taps(const Weights *k, Buf *taps, const Ix *s, const Ix *l0, int part) {
   Nest *b = k->l->b;
   NEST_FOR(b, ky, k->w[0].r)
@@ -278,7 +285,8 @@ static void call_pair(const Weights *k, NestFn *fn, int n, Ix *args, const Ix *g
   nest_call_list(k->l->b, fn, k->k.groups > 1 ? n + 1 : n, args);
 }
 
-/* Computes a pair of panels, with `channels` channels of the small side: all points, then the join. */
+/* Computes a pair of panels: all points, then the join. channels: number of channels of the panel of the
+ * small side. */
 static void pair(Nest *b, const Weights *k, const Piece *p, const Ix *group, const Ix *large, const Ix *small,
                  int64_t channels, int64_t tiles) {
   const int64_t whole = channels / k->broadcast;

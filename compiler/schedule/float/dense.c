@@ -98,7 +98,8 @@ static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; 
 static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   enum { PAGE = 4096 };
   const int64_t ways = target->l1 / PAGE;
-  const int64_t bytes = 4 * floats, step = bytes & -bytes; /* the largest power of two that divides `bytes` */
+  const int64_t bytes = 4 * floats,
+                step = bytes & -bytes; /* step: the largest power of two that divides `bytes` */
   const int64_t places = PAGE / larger(smaller(step, PAGE), target->line);
   return ceil_divide(rows, places) <= ways / 2;
 }
@@ -232,8 +233,8 @@ static bool dense_weights_build(Lower *l) {
   return true;
 }
 
-/* ---- the same for interleaved images ----
- * Products of matrices [units][images] and [images][inputs], with vectors over the inputs. */
+/* ---- the weight gradient for interleaved images ----
+ * The product of the matrices [units][images] and [images][inputs], with vectors over the inputs. */
 typedef struct Outer {
   Lower *l;
   Buf *x;
@@ -316,7 +317,7 @@ static bool dense_weights_interleaved(Lower *l) {
   return true;
 }
 
-/* ---- candidates; the plan accepts or rejects the candidates of dense_rows.c ---- */
+/* ---- candidates; dense_rows.c has the batched candidates, which the plan accepts or rejects ---- */
 static bool dense_takes(const Lower *l) { return !bf16_dense_pairs(l->node); }
 
 static bool beside_rows(const Lower *l) { return takes_whole_batch(l) || dense_rows_compared(l); }

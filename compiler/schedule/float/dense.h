@@ -7,13 +7,15 @@
 
 typedef struct DensePacks {
   int64_t inputs, units;
-  int64_t panels, width; /* whole panels [panels][inputs][width] */
-  int64_t rest;          /* units of one more panel, which is padded to whole vectors; 0: none */
-  int lanes;             /* width of the target's vectors that process a panel */
-  Buf *w[2], *bias;      /* w: whole panels, the rest; NULL if there are none. bias: padded like the panels */
+  int64_t panels, width; /* number of whole panels; units of a whole panel: w[0] is [panels][inputs][width] */
+  int64_t rest; /* units of one more panel, which is padded to whole vectors; 0: there is no such panel */
+  int lanes;    /* width of the target's vectors that process a panel */
+  Buf *w[2],
+      *bias; /* w[0]: whole panels; w[1]: the rest; NULL: there are none. bias: padded like the panels */
 } DensePacks;
 
 DensePacks dense_packs(Lower *);
-bool dense_rows_compared(const Lower *); /* in inference of several images: whether the kernel runs image by
-                                            image, and the batched schedule is listed as the alternative */
+bool dense_rows_compared(
+    const Lower *); /* whether the batched schedule is only listed for comparison: in inference of several
+                       images, the plan runs the kernel image by image */
 #endif

@@ -6,11 +6,11 @@
 //     input gradient   dx[n][i]  = finish(sum over u of dy[n][u] * w[u][i])
 //     weight gradient  dw[u][i] += sum over n of dy[n][u] * x[n][i]
 //
-// Each of them is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are divided into
-// panels of a few vectors, and register tiles of some rows read a part of a panel at a time: at most
-// dense_depth (in inference dense_packed) rows of b. In training, that part of b is always copied to
-// contiguous memory first. In inference the weights are packed part by part, and each tile prefetches its
-// share of the next part.
+// Each of these products is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are
+// divided into panels of a few vectors. The rows of b in a panel are divided into parts of at most
+// Blocking.dense_depth rows (in inference: Blocking.dense_packed). All register tiles, which have a few rows
+// each, read one part before the next. In training, each part of b is first copied to contiguous memory. In
+// inference, b is the packed weights, and each tile prefetches its share of the next part.
 //
 // Example: `x: 256 -> dense(64) -> relu -> train(8)` --target=x86-64-v3 --train,
 // lines 97-106 of dense1_training:
@@ -82,23 +82,23 @@ DensePacks dense_packs(Lower *l) {
 }
 
 enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
-static const double WORTH =
-    0.9; /* a batched layer is chosen if it takes less than this fraction of the time that the layer takes
-            image by image, because batching interrupts the loop over images */
+static const double WORTH = 0.9; /* a layer is batched only if it then needs less than this fraction of its
+                                    time image by image, because batching interrupts the loop over images */
 
 typedef struct Product {
   Lower *l;
   Family family;
   int64_t inputs, units;
-  int64_t rows, columns, depth; /* rows (in the weight gradient: depth): maximum size of the leading axis */
-  int lanes, vectors, tile;     /* vectors of a panel, rows of a tile */
-  Buf *w, *bias, *dy;           /* dy: in the weight gradient, [units/tile][rows][tile] */
+  int64_t rows, columns,
+      depth; /* sizes of the product. rows (weight gradient: depth): the maximum size of the leading axis */
+  int lanes, vectors, tile; /* lanes of a vector, vectors of a panel, rows of a tile */
+  Buf *w, *bias, *dy;       /* dy: for the weight gradient, a copy of dy as [tile][image][unit of the tile] */
   const Ix *count;
   LoopKind loops; /* kind of the loops over panels, which threads share */
 } Product;
 
-/* Columns of a panel; part: lanes in use in the last vector. In inference b is the packed weights
- * [number][k][from ..]. */
+/* Columns of a panel, from `first` on; part: lanes in use in the last vector. In inference, b has the packed
+ * weights, and the columns are b[number][k][from ..]. */
 typedef struct Panel {
   Ix first;
   int vectors, part;
@@ -107,7 +107,7 @@ typedef struct Panel {
   Ix number, from;
 } Panel;
 
-/* Whether the rows of the result are rows of the leading axis; otherwise they are units. */
+/* Whether the rows of the result are rows of the leading axis; in the weight gradient, they are units. */
 static bool gives_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; }
 
 static int dense_rows_part_of(const Product *p, const Panel *panel, int v) {
@@ -138,8 +138,8 @@ static Val load_columns(Nest *b, const Product *p, const Panel *panel, Ref ref, 
   return nest_load_part(b, ref, part, p->lanes);
 }
 
-/* Transposes weights [units][inputs] to [inputs][units], squares of vectors first. Missing units are
- * zeros. */
+/* Transposes weights [units][inputs] to [inputs][units]: first squares of L x L weights (L: lanes), then the
+ * rest. Missing units are zeros. */
 static void turn_weights(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int64_t L = p->lanes, squares = depth / L;
   for (int v = 0; v < panel->vectors; v++) {
@@ -193,8 +193,8 @@ static Val part_of_b(Nest *b, const Product *p, const Panel *panel, const Ix *fi
                    p->lanes);
 }
 
-/* Prefetches weights of the next block, which are `depth` rows after the current row. Each tile prefetches
- * one cache line of that row, or more if there are few tiles. */
+/* Prefetches weights of the next part of the panel: from the row of b that is `depth` rows after the current
+ * row. Each tile prefetches one cache line of that row, or more lines if there are few tiles. */
 static void dense_rows_fetch_next(Nest *b, const Product *p, const Panel *panel, const Ix *number,
                                   const Ix *first, const Ix *k, int64_t depth) {
   const int64_t width = panel->b->dim[2], line = p->l->target->line / 4, lines = width / line,
@@ -210,7 +210,7 @@ static Ref a_at(Nest *b, const Product *p, const Ix *row, const Ix *block, int r
   return gives_rows(p) ? nest_at(b, p->l->in[0], *row + r, 0, 0, *k) : nest_at(b, p->dy, *block, *k, r);
 }
 
-/* Adds the products of one row of b: row `k` of the panel's rows, which start at `first`. */
+/* Adds the products of row first + k of b. first: the first row of b in the current part of the panel. */
 static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block,
                            Buf *acc, const Ix *first, int64_t depth, const Ix *k) {
   const int rows = (int)acc->dim[0];
@@ -224,9 +224,9 @@ static void accumulate_row(Nest *b, const Product *p, const Panel *panel, const 
                       nest_load(b, a_at(b, p, row, block, r, NEST_IX(*first + *k)), 1), w[v]);
 }
 
-/* Computes `rows` rows from `row`, the first row of tile `block`; the panel's rows start at `first` of b. If
- * there are just enough sums to saturate the multiply-adds, any stall costs time. In that case the loop over
- * rows of b is unrolled: 8 images by 1024 x 1024 weights run in 0.19 ms instead of 0.22 on Zen 3. */
+/* Computes tile `block`: `rows` rows of the result, from `row` on. first: the first row of b in the current
+ * part of the panel. If a tile has at most Target.chains sums, any stall costs time. So the loop over the
+ * rows of b is then unrolled: 8 images by 1024 x 1024 weights need 0.19 ms rather than 0.22 ms on Zen 3. */
 static void dense_rows_tile(Nest *b, const Product *p, const Panel *panel, const Ix *row, const Ix *block,
                             int rows, const Ix *first, int64_t depth) {
   const int L = p->lanes;
@@ -248,7 +248,8 @@ static void dense_rows_tile(Nest *b, const Product *p, const Panel *panel, const
       store_sum(b, p, panel, NEST_IX(*row + r), v, nest_get(b, nest_at(b, acc, r, v)));
 }
 
-/* Computes whole tiles; for the remaining rows, half a tile and tiles of single rows. */
+/* Computes whole tiles. The remaining rows are computed with at most one tile of half the size, then with
+ * tiles of one row. */
 static void tiles_of_rows(Nest *b, const Product *p, const Panel *panel, const Ix *first, int64_t depth) {
   const int T = p->tile, half = T / 2;
   const Ix count = *p->count, none = {0};
@@ -276,7 +277,7 @@ static void tiles_of_units(Nest *b, const Product *p, const Panel *panel) {
 
 /* ---- panels ---- */
 static void dense_rows_block(Nest *b, const Product *p, const Panel *given, const Ix *first,
-                             int64_t depth) { /* `depth` rows of b */
+                             int64_t depth) { /* for rows first .. first+depth-1 of b */
   Panel panel = *given;
   if (!panel.packed) {
     panel.b = NEST_BUF(b, STACK, "b", depth, panel.vectors * p->lanes);
@@ -320,7 +321,7 @@ static void dense_rows_panel(Nest *b, const Product *p, const Panel *panel) {
   else dense_rows_block(b, p, panel, &none, p->depth);
 }
 
-/* Copies dy so that the gradients of a tile's units are contiguous, image after image. */
+/* Copies dy. In the copy, the gradients of a tile's units are contiguous, image after image. */
 static void gather_units(Nest *b, const Product *p) {
   const int64_t whole = p->units / p->tile, rest = p->units % p->tile;
   NEST_LOOP(b, n, p->loops, 1, NEST_IX(0), 1, NEST_IX(*p->count)) {

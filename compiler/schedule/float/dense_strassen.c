@@ -3,14 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // All three matrices are divided in halves along both of their axes; missing images are zeros. A tile has
-// some rows times some vectors of columns of all four blocks of the result (strassen_tile.c). It is computed
-// from:
+// several rows and several vectors of columns in each of the four blocks of the result (strassen_tile.c). It
+// is computed from these factors:
 //
-//     left [i] = factor i of the rows, for all columns, once
-//     right b[i] = factor i of a panel of columns, computed while it is packed, a part of the inner axis at a
-//     time
+//     left[i]   factor i of the rows, computed once for all columns
+//     b[i]      factor i of a panel of columns and a part of the inner axis, computed when packed
 //
-// The gradients of a panel of inputs stay on the stack until the whole inner axis has been added.
+// In an input gradient, the sums of a panel stay on the stack until the products of the whole inner axis have
+// been added.
 //
 // Example: `x: 2048 -> dense(2048) -> relu -> train(256)` --target=x86-64-v3 --train,
 // lines 67-76 of dense1_training:
@@ -33,30 +33,31 @@
 #include "schedule/float/strassen.h"
 
 enum {
-  ODD = 1, /* unused rows of a factor, so that equal rows of all factors map to different cache sets */
-  MOST_STACK = 1 << 18 /* maximum bytes of a panel, and of its sums */
+  ODD = 1, /* number of unused rows per factor; with them, rows that have the same index in different factors
+              map to different cache sets */
+  MOST_STACK = 1 << 18 /* maximum bytes of a panel, and of the sums of a panel */
 };
 
-/* rows, columns, depth: sizes of a block. */
+/* rows, columns, depth: sizes of the blocks, which are halves of the matrices along each axis. */
 typedef struct Product {
   Lower *l;
   Family family;
   int64_t rows, columns, depth;
-  int lanes, tile; /* tile: rows */
+  int lanes, tile; /* tile: number of rows of a tile */
   Buf *w, *left;
   const Ix *count;
   LoopKind loops;
 } Product;
 
-/* A panel: the columns of each half that start at `first`. part: lanes in use in the last vector; b: factors
- * of the columns; sums: if rows are images, [half of the columns][row][column]. */
+/* A panel: columns of each half, from `first` on. part: lanes in use in the last vector; b: factors of these
+ * columns; sums: in an input gradient, [half of the columns][row][column]. */
 typedef struct Panel {
   Ix first;
   int vectors, part;
   Buf *b, *sums;
 } Panel;
 
-/* Whether the rows of the result are images; otherwise they are units. */
+/* Whether the rows of the result are images (input gradient); otherwise they are units (weight gradient). */
 static bool dense_strassen_of_rows(const Product *p) { return p->family != FAMILY_DENSE_WEIGHTS; }
 
 static int dense_strassen_part_of(const Product *p, const Panel *panel, int v) {
@@ -126,7 +127,7 @@ static void dense_strassen_fill_panel(Nest *b, const Product *p, const Panel *pa
 }
 
 /* ---- tiles ---- */
-typedef struct At { /* a tile: the inner axis is read from `first` on */
+typedef struct At { /* a tile. m: its index; first: start of the current part of the inner axis */
   const Product *p;
   const Panel *panel;
   Ix m, first;
@@ -157,7 +158,7 @@ static Ref result_at(Nest *b, const StrassenTile *t, int block, const Ix *r, int
 /* The gradients of a tile are not in a cache. They are prefetched while the products of the tile are
  * computed. */
 static void fetch_gradients(Nest *b, const StrassenTile *t, int step) {
-  static const int stored[STRASSEN_BLOCKS] = {0, 2, 3, 1}; /* the blocks are stored in this order */
+  static const int stored[STRASSEN_BLOCKS] = {0, 2, 3, 1}; /* strassen_tile stores the blocks in this order */
   const At *at = t->at;
   const Product *p = at->p;
   if (step >= STRASSEN_BLOCKS) return;

@@ -8,15 +8,16 @@ enum {
   STRASSEN_DEPTH = 128 /* number of elements of each half of the inner axis that are processed together */
 };
 
-/* Strassen multiplies seven pairs of factors. These seven are of the operand with the images. A factor is
- * computed from four blocks: one half of the batch times one half, `depth` numbers, of each image. Element
- * (image n, number k) of a factor is a sum or difference of elements (n, k) of these blocks. */
+/* Strassen multiplies seven pairs of factors. This struct describes the seven factors of the operand that
+ * consists of the images. This operand has four blocks. A block has one half of the images, and one half
+ * (`depth` numbers) of each image. Element [image n][number k] of a factor is computed from the elements
+ * [n][k] of the blocks, by additions and subtractions. */
 typedef struct ImageFactors {
   Lower *l;
   const Ix *count; /* number of images; missing images are zeros */
   int64_t images, depth;
-  int lanes, tile; /* adjacent images */
-  bool right;      /* images are the right operand; otherwise the left one */
+  int lanes, tile; /* tile: number of adjacent images that are stored together */
+  bool right;      /* the images are the right operand; otherwise the left operand */
   Buf *to;         /* [tile][product][number][image] */
 } ImageFactors;
 

@@ -1,8 +1,8 @@
 // dense_strassen_forward.c: Batched dense layers in training, with Strassen.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Computes the transposed result, units by images, so that weights are read along their rows, without a
-// transposition. The factors of the images are computed once. The factors of the weights are computed for a
+// The result is computed transposed, units by images. So the weights are read along their rows, and need not
+// be transposed. The factors of the images are computed once. The factors of the weights are computed for a
 // tile of units and a part of the inner axis, right before all images are multiplied by them. The sums of a
 // chunk of tiles stay on the stack until the whole inner axis has been added; then they are transposed and
 // finished.
@@ -13,8 +13,9 @@
 #include "schedule/float/strassen.h"
 
 enum {
-  CHUNK = 8, /* maximum tiles of a chunk, in each half of the units */
-  ODD = 16   /* unused padding, so that equal rows of all factors map to different cache sets */
+  CHUNK = 8, /* maximum number of tiles of a chunk, in each half of the units */
+  ODD = 16 /* number of unused elements per row; with them, rows that have the same index in different factors
+              map to different cache sets */
 };
 
 Val dense_of_image(Nest *b, const Ix *count, Buf *values, const Ix *n, const Ix *at, int part, int lanes) {
@@ -33,7 +34,7 @@ static void turn_square(Nest *b, const ImageFactors *f, Buf *turned, const Ix *m
   for (int t = 0; t < part; t++) nest_store(b, nest_at(b, f->to, *m, *i, *first + t, *image), x[t]);
 }
 
-/* Transposes [image][number] to [number][image]. */
+/* The factors are computed as [image][number], and then transposed to [number][image]. */
 void dense_image_factors(Nest *b, const ImageFactors *f, const Ix *m, const Ix *first, int part) {
   Buf *turned = NEST_BUF(b, STACK, "t", STRASSEN_PRODUCTS, f->tile, f->lanes);
   Val x[STRASSEN_BLOCKS], y[STRASSEN_PRODUCTS];
@@ -59,11 +60,11 @@ void dense_image_factors(Nest *b, const ImageFactors *f, const Ix *m, const Ix *
   }
 }
 
-/* units, images, inputs: sizes of a block. */
+/* units, images, inputs: sizes of the blocks, which are halves of the matrices along each axis. */
 typedef struct Forward {
   Lower *l;
   int64_t units, images, inputs;
-  int lanes, tile, width; /* units of a tile; images of a tile */
+  int lanes, tile, width; /* tile: number of units of a tile; width: number of images of a tile */
   Buf *w, *bias, *right;
   const Ix *count;
 } Forward;
@@ -74,7 +75,8 @@ typedef struct Chunk {
   int64_t units;
 } Chunk;
 
-typedef struct At { /* a tile: its first unit in the chunk, its panel of images, its first input */
+typedef struct At { /* a tile. unit: its first unit in the chunk; panel: its panel of images; first: its first
+                       input */
   const Forward *f;
   const Chunk *chunk;
   Buf *left;
@@ -114,7 +116,7 @@ static Ref strassen_forward_result_at(Nest *b, const StrassenTile *t, int block,
 }
 
 /* Prefetches the weights of the next tile while the products of this tile are computed. Each step prefetches
- * the weights of one block, distributed over the panels of images. */
+ * the weights of one block. The tiles of all panels of images share these prefetches. */
 static void fetch_weights(Nest *b, const StrassenTile *t, int step) {
   const At *at = t->at;
   const Forward *f = at->f;

@@ -1,13 +1,13 @@
 // depthwise.c: Depthwise convolution and its gradients: vectors run over the channels.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of a few pixels of one or two rows times one vector of channels stays in registers; an input used by
-// several of its outputs is loaded once. Tiles at the edges run the same code as other tiles: it tests input
-// rows and columns that may be outside, and does not store the second row of the last tile if there is no
-// such row. The whole image is processed for one block of channels before the next block, so that rows shared
-// by tiles are in the L1 cache. With a multiplier above 1 the channels of a group are convolved directly
-// (conv_direct.c). In bf16, words of two rows are multiplied where the CPU multiplies such words as fast as
-// floats.
+// A tile has a few pixels of one or two rows, for one vector of channels. Its sums stay in registers. An
+// input that several outputs of the tile use is loaded once. The same code computes tiles at the edges and
+// other tiles. It tests input rows and columns that may be outside the image. It does not store the second
+// row of a tile if the image has no such row. The whole image is processed for one block of channels before
+// the next block, so that input rows that several tiles read are in the L1 cache. With a multiplier above 1,
+// the channels of a group are convolved directly (conv_direct.c). In bf16, words of two rows are multiplied
+// if the CPU multiplies a vector of such words as fast as a vector of floats.
 //
 // Example: `x: 28x28x16 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 5-14 of depthwise1_tile_2x4:
 //
@@ -39,18 +39,21 @@ typedef struct Depthwise {
   Lower *l;
   Correlation k;
   int lanes;
-  int halves; /* 2: words of bf16 numbers of two rows are multiplied, `lanes` channels per half of a vector */
+  int halves;     /* 2: words with the bf16 numbers of two rows are multiplied, and a vector has two halves of
+                     `lanes` channels; otherwise 1 */
   int64_t unit;   /* channels of a vector: lanes * halves */
-  int64_t paired; /* number of channels whose weights are in `words`; they are the first channels */
-  Buf *w, *bias;  /* [ky][kx][channel - paired], [channel], padded to whole vectors */
-  Buf *words; /* [1 + ky][kx][half][channel]: for ky from -1 on, words of the weights at ky and ky + 1, where
-                 weights outside are 0; half h has channels 4h to 4h + 3 of each block of 8 channels */
+  int64_t paired; /* the weights of the first `paired` channels are in `words` */
+  Buf *w, *bias;  /* w[ky][kx][channel - paired] and bias[channel], padded to whole vectors */
+  Buf *words; /* [1 + ky][kx][half][channel]: for ky from -1 on, words of the weights in rows ky and ky + 1 of
+                 the kernel; weights outside the kernel are 0. Half h has the channels 4h to 4h + 3 of each
+                 block of 8 channels */
 } Depthwise;
 
-/* Whether words of two rows are multiplied: with 3x3 weights, 6 instructions compute the 9 products of an
- * output, and bf16 numbers need no conversion. */
+/* Whether words of two rows are multiplied. With 3x3 weights, 6 instructions then compute the 9 products of
+ * an output, and bf16 numbers need no conversion. */
 static bool depthwise_pairs(const Lower *l) {
-  static const double AS_FAST = 2; /* as many words as floats are multiplied per cycle */
+  static const double AS_FAST =
+      2; /* Target.dots of a CPU that multiplies the same number of words as of floats per cycle */
   return MOST_HALVES > 1 && l->target->dots >= AS_FAST && node_is_bf16(l->node) &&
          l->in[0]->type.elem == BF16 && l->images <= 1;
 }
@@ -120,7 +123,7 @@ static Depthwise depthwise_begin(Lower *l, bool spread) {
 typedef struct Tile {
   const Depthwise *d;
   const Axis *y, *x;
-  int lines, pixels;   /* size of the tile: rows of outputs, and outputs of a row */
+  int lines, pixels;   /* size of the tile: number of rows of outputs; number of outputs per row */
   int64_t first, last; /* start of the first and of the last tile along a row */
   /* vectors of channels: the first vector of the first block, and the number per block */
   int64_t vector, each;
@@ -133,12 +136,13 @@ typedef struct TileArgs {
 typedef struct Channels {
   const Ix *c;
   int part, lanes, halves;
-} Channels; /* channels of a vector: the first channel, the number of channels (of a half), the number of
-               lanes; with two halves, a lane has a word of two rows */
+} Channels; /* a vector of channels. c: the first channel; part: number of channels in each half; lanes:
+               number of lanes; halves: 2 if a lane has a word of two rows, otherwise 1 */
 
-/* n taps of a row, starting at `first`, for row `r` of the tile's inputs, which is row y of the image; with
- * words, also for the next row, which is row `next` of the image. w: the weights of these taps for each
- * output row that reads these inputs. */
+/* The taps first .. first+n-1 of a row of the kernel, which read row r of the tile's inputs. y: the index of
+ * that input row in the image. With words, the taps of the next row of the kernel, too; they read the input
+ * row with index `next` in the image. w: the weights of these taps, for each row of outputs that reads the
+ * inputs. */
 typedef struct Taps {
   Ix y, next, r, first;
   int64_t n;
@@ -147,7 +151,7 @@ typedef struct Taps {
 
 static int halves_of(const Channels *v) { return MOST_HALVES > 1 ? v->halves : 1; }
 
-/* Whether row q of outputs reads this row of inputs or, with words, this row or the next one. */
+/* Whether row q of outputs reads row taps->r of the inputs or, with words, row taps->r or the next row. */
 static Cond sees(Nest *b, const Tile *t, const Channels *v, const Taps *taps, const Ix *q) {
   return nest_within(b, taps->r - *q * t->y->in_step, 1 - halves_of(v), t->y->taps);
 }
@@ -163,7 +167,7 @@ static Ref half_at(Nest *b, Buf *buf, const Ix *i, const Ix *j, int h) {
 
 static Val no_weight(Nest *b, const Channels *v) { return halves_of(v) > 1 ? num_i32(b, 0) : num(b, 0); }
 
-/* Loads the weights of a tap: with words, those of row ky and of the next row. */
+/* Loads the weights of tap (ky, kx); with words, of the taps (ky, kx) and (ky + 1, kx). */
 static void load_tap(Nest *b, const Tile *t, const Channels *v, const Taps *taps, const Ix *q, const Ix *tx,
                      const Ix *ky, const Ix *kx) {
   for (int h = 0; h < halves_of(v); h++)
@@ -186,7 +190,8 @@ static void clear_halves(Nest *b, const Tile *t, const Channels *v, const Taps *
       }
 }
 
-/* Sets the weights of rows outside the image to 0, because rows inside are loaded in their place. */
+/* Sets the weights for input rows outside the image to 0, because other rows are loaded in their place
+ * (pairs_of_rows). */
 static void clear_outside(Nest *b, const Tile *t, const TileArgs *a, const Channels *v, const Taps *taps) {
   const Axis *y = t->y;
   const Ix iy = y->in_first + a->y * y->in_step + taps->r * y->tap_step;
@@ -196,8 +201,8 @@ static void clear_outside(Nest *b, const Tile *t, const TileArgs *a, const Chann
     NEST_IF(b, nest_at_least(b, iy + y->tap_step, y->in_size)) clear_halves(b, t, v, taps, true);
 }
 
-/* Loads the weights of the taps. The weights are zeros for a row of outputs that does not read these
- * inputs. */
+/* Loads the weights of the taps. For a row of outputs that does not read these inputs, the weights are
+ * zeros. */
 static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
   const Axis *y = t->y, *x = t->x;
   NEST_UNROLL(b, q, t->lines) {
@@ -214,12 +219,13 @@ static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, co
   }
 }
 
-/* At tap k, pixel p of a tile reads the input p * in_step + k * tap_step after the first input. The loop with
- * the larger step, over p or over k, is called `outer`. An input that several pixels use is loaded once: the
- * generated loop runs over inputs, and for each input a loop over `outer` finds the pixels that use it. */
+/* The inputs that a tile reads in one row. At tap k, pixel p reads the input with index p * in_step + k *
+ * tap_step. One loop runs over p, another over k; the loop with the larger step is called `outer`. If several
+ * pixels read an input, it is loaded once: the generated loop runs over the inputs, and for each input, a
+ * loop over `outer` finds the pixels that read it. */
 typedef struct Inputs {
   bool taps_outer;
-  int64_t outer, outer_step, inner, inner_step; /* numbers of iterations, and their steps */
+  int64_t outer, outer_step, inner, inner_step; /* numbers of iterations, and steps, of both loops */
   int64_t count;                                /* number of inputs from the first to the last */
   bool shared;                                  /* several pixels read an input */
 } Inputs;
@@ -247,8 +253,8 @@ static void depthwise_product(Nest *b, const Channels *v, const Taps *taps, Buf 
   }
 }
 
-/* Adds the products of an input. Rows of outputs are unrolled here, because compilers would need more time
- * for a loop. */
+/* Adds the products of an input. The loop over the rows of outputs is unrolled here, because compilers would
+ * need more time for a generated loop. */
 static void products(Nest *b, const Tile *t, const Channels *v, Buf *acc, const Taps *taps, const Val *in,
                      const Inputs *n, const Ix *i, const Ix *j) {
   for (int q = 0; q < t->lines; q++)
@@ -263,8 +269,8 @@ static void products(Nest *b, const Tile *t, const Channels *v, Buf *acc, const 
     }
 }
 
-/* The conditions that an input is inside the image, at the left and at the right border. Tests that hold for
- * all tiles are omitted. */
+/* The conditions that an input is inside the image, at the left and at the right border. Tests that are true
+ * for all tiles are omitted. */
 typedef struct Borders {
   Cond left, right;
 } Borders;
@@ -372,15 +378,15 @@ static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   }
 }
 
-/* The finished sums of half h of the channels. With words, sums are in the order of interleave_halves: they
- * are put into the order of the channels, and the bias is added. */
+/* The finished sums of half h of the channels. With words, the sums are in the order of interleave_halves.
+ * This function puts them into the order of the channels, and adds the bias. */
 static Val half_of_sums(Nest *b, const Tile *t, Buf *acc, const Channels *v, const Ix *q, const Ix *p,
                         int h) {
   enum { MOST_LANES = 64 };
   const Val low = nest_get(b, half_at(b, acc, q, p, 0));
   if (halves_of(v) == 1) return low;
   int lane[MOST_LANES];
-  for (int i = 0; i < v->lanes; i++) { /* of a block of eight channels, the last four are in the other half */
+  for (int i = 0; i < v->lanes; i++) { /* the last four channels of each block of eight are in half 1 */
     const int c = h * v->lanes + i;
     lane[i] = c % 8 / 4 * v->lanes + c / 8 * 4 + c % 4;
   }
@@ -389,8 +395,8 @@ static Val half_of_sums(Nest *b, const Tile *t, Buf *acc, const Channels *v, con
   return bias ? add(sum, nest_load(b, nest_at(b, t->d->bias, *v->c + h * v->lanes), v->lanes)) : sum;
 }
 
-/* Stores the outputs. If the fused nodes need tens of instructions, the sums are in memory, and a loop reads
- * them. */
+/* Stores the outputs. If the fused nodes need tens of instructions, the sums are copied to memory, and a loop
+ * finishes them. */
 static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
   Lower *l = t->d->l;
   Buf *sum = NULL;
@@ -430,8 +436,8 @@ static void tile_vector(Nest *b, const Tile *t, const TileArgs *a, const Channel
 
 /* The next narrower vector for the remaining channels. Only the last vector may have unused lanes. */
 static int narrower(int lanes) { return lanes > 4 ? lanes / 2 : lanes; }
-static int depthwise_part_of(int64_t rest,
-                             int lanes) { /* channels in the next vector; 0: a narrower vector is enough */
+static int depthwise_part_of(int64_t rest, int lanes) { /* number of channels in the next vector if it has
+                                                           `lanes` lanes; 0: a narrower vector is enough */
   return rest >= lanes || lanes <= 4 ? (int)smaller(rest, lanes) : 0;
 }
 
@@ -462,9 +468,9 @@ static NestFn *depthwise_tile_function(const Tile *t, const char *phase) {
 }
 
 /* ---- rows ---- */
-/* Computes the means of rows that were just stored and are still in the first-level cache. The order of
- * additions is the same for every kernel. Several independent sums are used, so that no addition waits for
- * the previous one. */
+/* Computes the means of rows that were just stored and are still in the first-level cache. The order of the
+ * additions is the same in all kernels. There are several independent sums, so that no addition waits for the
+ * previous addition. */
 static void means_of_half(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   Lower *l = t->d->l;
   const int64_t width = t->d->k.small.w;
@@ -502,7 +508,8 @@ static int64_t depthwise_block_of(int64_t vectors, int64_t most) {
   return most;
 }
 
-/* A tile, and the function for its rows: for the blocks of a phase, or for the remaining channels. */
+/* A tile, and the function that computes a row of such tiles for one block of channels. A phase has Rows for
+ * whole blocks, and may have Rows for the remaining channels. */
 typedef struct Rows {
   Tile tile;
   NestFn *fn;
@@ -513,7 +520,7 @@ typedef struct Plan {
   Rows rows[2];
 } Plan;
 
-/* Creates the function for the rows of a tile and the channels of a block. */
+/* Creates the function that computes a row of tiles for the channels of a block. */
 static NestFn *rows_function(const Tile *tile, const char *phase) {
   Nest *b = tile->d->l->b;
   Tile t = *tile;
@@ -680,7 +687,7 @@ static bool depthwise_weights_build(Lower *l) {
   return true;
 }
 
-/* In the cost model all channels are the outputs of one group with a single input channel. */
+/* In the cost model, all channels are outputs of a single group that has one input channel. */
 static Cycles depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {
   Cycles c = cost_kernel(l, target, choice);
   Correlation k = correlation_of(l->node);

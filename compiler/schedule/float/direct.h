@@ -2,7 +2,7 @@
  *
  * out[oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[iy][ix][c] * w[ky][kx][c][f])
  *
- * where an Axis determines o, i and k on each axis. */
+ * where an Axis determines the indices o.., i.. and k.. along each axis. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DIRECT_H
 #define CNNC_DIRECT_H
@@ -11,51 +11,57 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width]; if the input is
-                           bf16, the weights are bf16: [...][block / 2][2 * width], with adjacent weights of
-                           two input channels; merged: [groups * each][ky][1][kx * block / 2][2 * width] */
+typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width]. If the input is
+                           bf16, the weights are bf16, too, and the weights of two input channels are
+                           adjacent: [...][block / 2][2 * width]; if the taps are merged, [groups *
+                           each][ky][1][kx * block / 2][2 * width] */
   Buf *w;
-  int64_t count, width; /* panels of a group; numbers per row, a multiple of the layout's vectors */
+  int64_t count, width; /* number of panels of a group; numbers per row, a multiple of the lanes of the
+                           layout's target */
   int64_t valid,
-      first; /* number of channels in use per panel; start of the first panel's channels in the group */
-  int64_t each,
-      before; /* panels of a group in w; number of panels that come before these and belong to other Panels */
+      first; /* number of channels in use per panel; first channel of the first panel, in the group */
+  int64_t each, before; /* number of panels of a group in w, which two Panels may share; number of these
+                           panels that precede the panels of this struct */
 } Panels;
 
-/* For groups narrower than a vector: a group's weights at a tap, as squares of n x n channels
- * (conv_groups.c). If one side has more channels than the other, a group has several adjacent squares. */
+/* For groups narrower than a vector: the weights of a group at one tap, divided into squares of n x n
+ * channels (conv_groups.c). If one side has more channels than the other, a group has several adjacent
+ * squares. */
 typedef struct Diagonals {
-  int64_t n, ins, outs; /* squares along the inputs and along the outputs; one of the two is 1 */
-  int64_t unit;         /* n or more: a panel has ins * unit inputs and outs * unit outputs */
+  int64_t n, ins,
+      outs; /* ins, outs: number of squares along the inputs, and along the outputs; one of the two is 1 */
+  int64_t unit; /* n or more: a panel has ins * unit inputs and outs * unit outputs */
 } Diagonals;
 
 typedef struct Direct {
   Lower *l;
   Correlation k;
-  int64_t repeat[2]; /* after an upsampling: repetitions of each input element along each axis; then k has the
-                        kernel of merged taps, and `own` has the node's kernel. Otherwise 0 */
+  int64_t repeat[2]; /* after an upsampling: number of repetitions of each input element along each axis;
+                        otherwise 0. With repetitions, k has the kernel of merged taps, and `own` has the
+                        node's kernel */
   Correlation own;
   bool spread;     /* the output is the large side */
-  Buf *from;       /* the input, or a copy with its padding (conv_padded.c) */
+  Buf *from;       /* the input, or a padded copy of the input (conv_padded.c) */
   bool planes;     /* the copy is [groups * inner][rows][columns][block], so that the rows of a tile register
                       are adjacent */
   bool lined;      /* the copy is [rows][1][columns * channels] */
-  int64_t pitch;   /* if the copy has all rows in one: columns from one row to the next; otherwise 0 */
+  int64_t pitch;   /* if the copy stores all rows as one row: number of columns from the start of a row to the
+                      start of the next row; otherwise 0 */
   bool blocked;    /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
-  bool pairs;      /* two input channels at a time, whose bf16 numbers are one word */
+  bool pairs;      /* words of two bf16 numbers, from two input channels, are multiplied */
   bool merged;     /* the packed weights have one dimension for kx and the words of a tap (see Panels) */
   int64_t members; /* number of the layer's groups that form a group here (conv_groups_joined.c) */
   int64_t in, out; /* channels of a group; with pairs, `in` may include a last channel of zeros */
   int64_t block, blocks; /* `blocks` blocks of `block` input channels, so that panels stay in the L2 cache */
   /* number of blocks that a tile sums one after the other; 1 if there are several `blocks` */
   int64_t inner;
-  /* iterations of the loop over the channels of a block: block, or with pairs half of it */
+  /* number of iterations of the loop over the channels of a block: `block`; with pairs, block / 2 */
   int64_t steps;
   int lanes, vectors; /* lanes and vectors of a tile */
   Panels panels[2];   /* whole panels; the rest */
   Buf *packed[2];     /* with a gate: the weights of the model, whose scaled copies are in panels */
   Buf *bias;          /* padded to whole vectors, or NULL */
-  Buf *sums;          /* when scattering pixel by pixel: the sums before they are finished */
+  Buf *sums;          /* if pixels are scattered one by one (conv_scatter.c): the sums before the epilogue */
   const Correlation
       *joined; /* the correlation whose phases are joined as channels (conv_joined.c), or NULL */
   const Diagonals *diagonals; /* for groups narrower than a vector (conv_groups.c), or NULL */
@@ -74,9 +80,11 @@ static inline int64_t members_of(const Direct *d) { return d->members; }
 Direct direct_begin(Lower *, bool spread); /* chooses the blocks and creates the packs */
 /* Index, in the packed weights, of panel `number` of a group for one block of input channels. */
 Ix panel_of(const Direct *, const Panels *, const Ix *group, const Ix *number, const Ix *block);
-void direct_functions(Direct *, const Axis *y, const Axis *x, const char *phase,
-                      NestFn *row[2][2]); /* creates row[whole, rest panel][whole, rest of the tiles]; called
-                                             before the main function is built */
+void direct_functions(
+    Direct *, const Axis *y, const Axis *x, const char *phase,
+    NestFn *row[2][2]); /* creates the functions row[i][j]. i: 0 for whole panels, 1 for the rest panel; j: 0
+                           for tiles of d->vectors vectors, 1 for the remaining channels of a panel. Must be
+                           called before the main function is built */
 /* Whether the convolution multiplies words of two bf16 numbers. This determines the layout of its weights for
  * all targets. */
 bool direct_pairs(const Lower *, const Correlation *, bool spread);
@@ -84,14 +92,15 @@ typedef struct Tiling {
   int64_t pixels, count, rest,
       rests; /* tiles of a row: `count` tiles of `pixels` pixels, then `rests` tiles of `rest` pixels */
 } Tiling;
-/* Tiles have that number of pixels or one pixel less, if possible; otherwise the last tile is narrower. */
+/* Tiles have `pixels` pixels, or one pixel less, if possible. Otherwise the last tile is narrower. */
 Tiling tiling_of(int64_t width, int64_t pixels);
 Tiling direct_tiling(const Lower *, int64_t width,
                      int vectors); /* the tiling for tiles of `vectors` vectors of channels */
 const char *direct_pixels_refused(const Lower *,
-                                  const Choice *);    /* the reason if a chosen tile is too wide, or NULL */
-int64_t direct_unit(const Lower *, int64_t channels); /* packs are padded to a multiple of this, which
-                                                         depends only on the file and the kernel */
+                                  const Choice *); /* the reason if a chosen tile is too wide, or NULL */
+int64_t direct_unit(const Lower *,
+                    int64_t channels); /* packed weights are padded to a multiple of this number of channels;
+                                          it depends only on the kernel and on the file's targets */
 void direct_fill(Lower *, Buf *to, Buf *bias,
                  int lanes); /* fills the output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* maximum number of phases */
@@ -99,13 +108,13 @@ void direct_gather(Direct *, int64_t macs); /* creates the functions and loops o
 /* Creates the functions and loops that compute each phase separately, for transposed convolutions and after
  * an upsampling. */
 void direct_by_phases(Direct *);
-int diagonal_pixels(const Direct *, int64_t width); /* width of a tile of a row, with diagonals */
+int diagonal_pixels(const Direct *, int64_t width); /* width of a tile, with diagonals */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 
-/* conv_padded.c: d->from becomes a copy of a bf16 input with its padding, and d->k the convolution of this
- * copy. The flags set the layout of the copy, as in Direct: lined (with d->in channels per pixel, an even
- * number), planes, and single (pitch); a single row has `spare` more columns. padded_fill fills the copy, if
- * there is one. */
+/* conv_padded.c: padded_begin sets d->from to a padded copy of a bf16 input, and d->k to the convolution of
+ * this copy. lined, planes: the layout of the copy, as in Direct; a lined copy has d->in channels per pixel,
+ * which is an even number. single: the copy stores all rows as one row (Direct.pitch), with `spare`
+ * additional columns. padded_fill fills the copy, if there is one. */
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare) {
   (void)d, (void)lined, (void)planes, (void)single, (void)spare;
@@ -123,11 +132,11 @@ static inline int64_t direct_inner_blocks(const Lower *l) { return (void)l, 1; }
 #else
 void padded_begin(Direct *, bool lined, bool planes, bool single, int64_t spare);
 void padded_fill(const Direct *, LoopKind outer);
-/* Whether the weights of all taps of a row are merged into one dimension: if there are few channels, only the
- * words of several taps fill a register. */
+/* Whether the weights of all taps of a row are merged into one dimension: this is done if there are so few
+ * channels that only the words of several taps fill a register. */
 bool direct_merges(const Lower *, const Correlation *);
-/* Whether an odd number of channels gets one more channel, of zeros, in a copy of the input: with words of
- * two channels, a first layer of three channels needs 2/3 of the products. */
+/* Whether the number of channels is odd and the input is copied with one more channel, of zeros. With words
+ * of two channels, a first layer with three channels then needs 2/3 of the products. */
 bool direct_pads_channels(const Lower *, const Correlation *);
 /* Width of a panel, in vectors of the layout's target. If one tile of registers computes the whole map, the
  * panel is as wide as this tile. */

@@ -1,5 +1,5 @@
-// gradient_tile.c: Addition of a tile's sums to a weight gradient. Vectors of channels become runs of taps,
-// so that each gradient is written once, in vectors.
+// gradient_tile.c: Addition of a tile's sums to a weight gradient. The sums are vectors of channels. They are
+// transposed to runs of taps, so that each gradient is written once, with vector stores.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/float/gradient_tile.h"
 #include "base/number.h"
@@ -34,8 +34,8 @@ static Val with_gradient(const GradientTile *t, Ref ref, Val sum, int part, int 
   return lower_adds(t->l) ? add(nest_load_part(t->l->b, ref, part, lanes), sum) : sum;
 }
 
-/* Stores taps, starting at tap `first`, for row r of the tile, which is channel `channel` of the small
- * side. */
+/* Stores the gradients of the taps from `first` on, for row r of the tile. This row is channel `channel` of
+ * the small side. */
 static void add_taps(const GradientTile *t, const GradientColumns *c, const Ix *r, const Ix *channel, int v,
                      int64_t first) {
   Nest *b = t->l->b;

@@ -1,5 +1,5 @@
-/* gradient_tile.h: Sums of a tile of a batched weight gradient, computed tap by tap, and their addition to
- * the gradient, which has the layout of the weights. */
+/* gradient_tile.h: Sums of a tile of a batched weight gradient, which are computed tap by tap, and their
+ * addition to the gradient. The gradient has the layout of the weights. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRADIENT_TILE_H
 #define CNNC_GRADIENT_TILE_H
@@ -20,12 +20,14 @@ typedef struct GradientTile {
 } GradientTile;
 
 int gradient_tile_part(const GradientTile *, const GradientColumns *, int v); /* lanes in use in vector v */
-void gradient_tile_by_taps(Buf *gradient, int64_t taps); /* views [s][l][ky][kx] as [s][l][tap], or [s][l] */
-/* Prefetches one tap's share of the gradients that gradient_tile_add will read and write. They are far apart
- * in memory, in one run per row of the tile. The tile has `rows` rows, from `row` on. */
+void gradient_tile_by_taps(
+    Buf *gradient, int64_t taps); /* views [s][l][ky][kx] as [s][l][tap], or as [s][l] if there is one tap */
+/* Prefetches one tap's share of the gradients that gradient_tile_add will read and write. In memory, these
+ * gradients are one run per row of the tile; the runs are far apart. row: the first row of the tile, as a
+ * channel of the small side; rows: number of rows. */
 void gradient_tile_prefetch(const GradientTile *, const GradientColumns *, const Ix *row, int64_t rows,
                             const Ix *tap);
-/* Stores the sums of the rows from `row` on in the gradient, or adds them to it. The first `rows` rows of the
- * tile exist. */
+/* Stores the sums of a tile in the gradient, or adds them to the gradient. row: as above; rows: number of the
+ * tile's rows that exist. */
 void gradient_tile_add(const GradientTile *, const GradientColumns *, const Ix *row, int64_t rows);
 #endif

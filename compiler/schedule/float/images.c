@@ -65,7 +65,9 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
         images_one_by_one(node, widest, training && !large ? 0 : batch, 4 * graph->parameters);
     together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
-  if (training) apart *= widest->rates->gradients; /* not `dense`: its gradients are batched */
+  if (training)
+    apart *= widest->rates
+                 ->gradients; /* `dense` stays as it is: the gradients of large dense layers are batched */
   return apart + dense > WORTH * together ? lanes : 1;
 }
 
@@ -76,7 +78,7 @@ Lower *images_begin(Arena *arena, const Kernel *kernel, const Target *target, co
   scalar->lanes = 1;
   LowerOptions o = *options;
   o.layout_lanes = 1;
-  o.layout = scalar; /* weights are broadcast one by one: no target needs padding to its vectors */
+  o.layout = scalar; /* weights are broadcast one by one, so packed weights need no padding to vectors */
   return lower_begin(arena, kernel, scalar, &o);
 }
 

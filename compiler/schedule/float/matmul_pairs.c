@@ -25,7 +25,7 @@ enum { GOOD_STEP = 8 };
 typedef struct Factors {
   PairRows p;
   MatrixProduct m;
-  Buf *left; /* a copy; NULL: the operand is read in place */
+  Buf *left; /* a copy of the left factor; NULL: the left factor is read in place */
 } Factors;
 
 static bool matmul_pairs_takes(const Lower *l) { return node_is_bf16(l->node) && l->layout_lanes > 1; }
@@ -78,11 +78,11 @@ static void copy_left(const Factors *f, LoopKind loop) {
 typedef struct RightPanel {
   const Factors *f;
   Buf *w;
-  Ix panel, first; /* first: its first column */
+  Ix panel, first; /* first: the first column of the panel */
   int64_t valid, width;
 } RightPanel;
 
-/* Stores two vectors as one: a0 b0 a1 b1 ... */
+/* Stores the elements of two vectors alternately: a0 b0 a1 b1 ... */
 static void store_interleaved(const RightPanel *r, const Ix *word, const Ix *h, Val even, Val odd,
                               int lanes) {
   Nest *b = r->f->p.l->b;

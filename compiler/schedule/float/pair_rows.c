@@ -1,12 +1,12 @@
-// pair_rows.c: Products of rows of bf16 numbers and packed columns, in words of two numbers. A tile of rows
-// and columns is in vector registers, or in registers that hold 16 rows (AMX).
+// pair_rows.c: Products of rows of bf16 numbers and packed columns, in words of two numbers. The sums of a
+// tile of rows and columns are in vector registers, or in tile registers that hold 16 rows (AMX).
 // SPDX-License-Identifier: Apache-2.0
 //
-// A panel has two vectors of columns. A single row reads each panel once, from start to end; several sums are
-// used for different pairs, so that no addition waits for the previous one.
+// A panel has two vectors of columns. A single row reads each panel once, from start to end. The pairs of
+// numbers are distributed over several sums, so that no addition waits for the previous addition.
 //
-// The number of rows of a batch is known only at run time. The rows of a batch that do not fill a tile are
-// computed as half a tile, if there are enough of them, and one by one.
+// The number of rows of a batch is known only at run time. Rows that do not fill a tile are computed with one
+// tile of half the size, if there are enough rows, and then one by one.
 #include "schedule/float/pair_rows.h"
 #include "base/number.h"
 #include "schedule/float/direct.h"
@@ -57,8 +57,8 @@ static void finish_pair_sum(const PairRows *p, Val sum, const Ix *row, const Ix 
 }
 
 /* ---- vectors ---- */
-/* Multiplies `rows` rows, starting at `row`, by `vectors` vectors of the panel, starting at h; the panel's
- * first column is f0. */
+/* Multiplies `rows` rows, from `row` on, by `vectors` vectors of the panel, from lane h on. f0: the panel's
+ * first column. */
 static void pair_tile(const PairPanel *q, const Ix *row, int rows, const Ix *panel, const Ix *f0, int64_t h,
                       int vectors) {
   const PairRows *p = q->p;
@@ -97,7 +97,7 @@ static void pair_tile(const PairPanel *q, const Ix *row, int rows, const Ix *pan
     }
 }
 
-/* Vectors of columns that a tile sums for each row. */
+/* Number of vectors of columns of a tile. */
 static int tile_vectors_of(const PairPanel *q) {
   const PairRows *p = q->p;
   return (int)smaller(ceil_divide(q->valid, p->lanes), p->l->target->registers < 32 ? 2 : 4);
@@ -110,8 +110,8 @@ static void pair_tiles(const PairPanel *q, const Ix *row, int rows, const Ix *pa
     pair_tile(q, row, rows, panel, f0, v * q->p->lanes, (int)smaller(vectors, all - v));
 }
 
-/* Rows of a tile, chosen so that sums and operands fit into the registers. If the target has no instruction
- * that multiplies words, an operand takes two vectors. */
+/* Number of rows of a tile, chosen so that sums and operands fit into the registers. If the target has no
+ * instruction that multiplies words, an operand needs two registers. */
 static int pair_tile_rows(const PairRows *p) {
   const Target *t = p->l->target;
   const PairPanel q = panel_of_kind(p, p->panels == 0, NULL);
@@ -162,7 +162,7 @@ static void pair_sum(const void *context, const Ix *u, const Ix *q, const Ix *v)
              nest_get(b, nest_at(b, sum, 0)));
 }
 
-/* The function of a tile. The first `skip` rows of the tile are computed, but not stored. */
+/* Creates the function of a tile. The first `skip` rows of the tile are computed, but not stored. */
 static NestFn *pair_matrix(const void *context, int64_t blocks, int64_t skip) {
   const PairPanel *q = context;
   const PairRows *p = q->p;
@@ -201,11 +201,12 @@ static void call_pair_matrix(const void *context, NestFn *fn, const Ix *y, const
 typedef struct PairKind { /* the functions for whole panels, or for the last panel */
   PairPanel q;
   MatrixFns fns; /* in tile registers, for a fixed number of rows: the functions of the tiles */
-  NestFn *fn[2]; /* in tile registers, for a batch: for a tile of all blocks of the map, and of one block */
+  NestFn *fn[2]; /* in tile registers, for a batch: fn[0] for tiles with all blocks of the map, fn[1] for
+                    tiles of one block */
 } PairKind;
 
-/* Computes whole tiles of a batch. The remaining rows are half a tile (in tile registers, one block), if
- * there are enough of them, and tiles of single rows. */
+/* Computes whole tiles of a batch. The remaining rows are computed with one tile of half the size (in tile
+ * registers: of one block), if there are enough rows, and then with tiles of one row. */
 static void batch_rows(const PairKind *kind, const Ix *count, const Ix *panel, const Ix *f0, int tile) {
   const PairRows *p = kind->q.p;
   Nest *b = p->l->b;

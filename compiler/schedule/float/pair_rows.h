@@ -17,7 +17,7 @@ typedef struct PairRows {
   int64_t pairs, columns;
   int64_t panels, width, rest, rest_width;
   int lanes;        /* lanes of the target's vectors that process a panel */
-  Buf *w[2], *bias; /* bias: NULL: zeros */
+  Buf *w[2], *bias; /* bias NULL: there is no bias */
   double scale;
 } PairRows;
 

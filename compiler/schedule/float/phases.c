@@ -32,8 +32,9 @@ bool phases_alike(const Correlation *k) {
   return alike;
 }
 
-/* Output o of an axis is stride*y + tap - before. With o + before = stride*q + r, r < stride, the output
- * belongs to phase r and, at tap r + stride*t, reads input q - t. The first q is before / stride. */
+/* Along an axis, input y and tap k contribute to output o = stride*y + k - before. Output o, with o + before
+ * = stride*q + r and r < stride, belongs to phase r. At tap k = r + stride*t, it reads input q - t. The
+ * smallest q is before / stride. */
 static Correlation phases_correlation(const Correlation *k) {
   Correlation phases = *k;
   int64_t count[2];

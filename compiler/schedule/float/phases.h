@@ -6,7 +6,8 @@
 #include "ops/convolution/correlation.h"
 
 bool no_stride(const Correlation *);
-/* The geometry for cost models: with stride 1 as a gather, otherwise unchanged. */
+/* The geometry for cost models: with stride 1, the correlation as a gather; otherwise the node's
+ * correlation. */
 Correlation correlation_ranked(const Node *);
 /* Functions for a schedule's `takes`. takes_channels: kernels that are neither batched nor depthwise. */
 bool takes_channels(const Lower *);
@@ -18,8 +19,9 @@ bool takes_whole_batch(const Lower *);
  * winograd_correlation is the gather with stride 1 whose output channels are the filters of all phases, phase
  * after phase. */
 bool phases_alike(const Correlation *);
-Correlation winograd_correlation(const Node *);      /* this gather; else the node's correlation_gathering */
+Correlation winograd_correlation(
+    const Node *); /* if phases_alike: that gather; otherwise the node's correlation_gathering */
 Correlation joined_correlation(const Correlation *); /* the gather with stride 1 that computes all phases */
-/* Whether each phase has all taps of joined_correlation, so that none of its weights is a filled-in 0. */
+/* Whether each phase has all taps of joined_correlation. If not, zeros replace the missing weights. */
 bool joined_without_gaps(const Correlation *);
 #endif

@@ -1,5 +1,5 @@
-// rows.c: Choice of batched layers by the cost of reading weights, gradients and values from the memory that
-// holds them.
+// rows.c: Choice of the layers to batch, by the cost of reading weights, gradients and values from the memory
+// that holds them.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -9,10 +9,13 @@
 #include "schedule/float/strassen.h"
 #include "schedule/schedule.h"
 
-enum { FEWEST_IMAGES = 8 }; /* minimum images for which a large dense layer is batched in training */
-/* A batched layer is chosen if its predicted time is less than this fraction of the predicted time image by
- * image, because batching interrupts the loop over images. For weight gradients, the fraction is
- * WORTH_KEEPING: they also need values of the forward pass, which must then be stored, not recomputed. */
+enum {
+  FEWEST_IMAGES = 8
+}; /* minimum number of images for which a large dense layer is batched in training */
+/* A layer is batched if its predicted time is then less than WORTH times the predicted time image by image.
+ * WORTH is less than 1 because batching interrupts the loop over images. For weight gradients, the factor is
+ * WORTH_KEEPING: they also need values of the forward pass. With batching, these values must be stored; they
+ * cannot be recomputed. */
 static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
 
 static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlation *k, int m, int64_t batch) {
@@ -58,8 +61,8 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
 
 /* A kernel is unsupported if one of two panels is too large: the panel of the large side of an image, or the
  * panel of weights or their gradients for a vector of input channels. In bf16 weight gradients, the panel of
- * the large side may be as large as the stack permits, because the file's targets with tile registers gain
- * from the batch. */
+ * the large side may be as large as the stack permits, because batching is faster on the file's targets with
+ * tile registers. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);

@@ -7,8 +7,8 @@
 
 /* Inputs of the choice, in addition to the layer. */
 typedef struct RowsCosts {
-  const Target *target; /* the widest */
-  int64_t weight_bytes; /* weights of the whole net */
+  const Target *target; /* the file's widest target */
+  int64_t weight_bytes; /* size of the weights of the whole net */
   bool training, exact;
   Arena *arena;
 } RowsCosts;
@@ -20,7 +20,8 @@ const char *rows_direct_refused(const RowsCosts *,
                                 const Node *); /* why the schedule is unsupported; NULL: it is supported */
 const char *rows_winograd_refused(const RowsCosts *, const Node *);
 
-bool rows_pay(const void *rows_costs, const Node *, int64_t batch, int64_t kept); /* a WholeBatchPays */
+bool rows_pay(const void *rows_costs, const Node *, int64_t batch,
+              int64_t kept); /* has the type WholeBatchPays */
 bool dense_pays_together(const RowsCosts *,
                          int64_t batch); /* dense_rows.c: whether inference batches large dense layers */
 

@@ -1,15 +1,16 @@
 // strassen.c: Additions of Strassen's algorithm as statements, and its rounding error.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The code has no multiplications, so a C compiler has no choice of operations to fuse.
+// The code has no multiplications, so a C compiler cannot fuse additions with products.
 #include "schedule/float/strassen.h"
 #include <math.h>
 
-/* Each application multiplies the error bound of a product with half the channels by 18 (Higham, Accuracy and
- * Stability of Numerical Algorithms, 2002, section 23.2.2). The worst block of the result is a sum of four
- * products; both factors of a product are sums of 1, 3, 2 or 2 blocks. For random blocks, the standard
- * deviations of these products are 1, 3, 2 and 2, relative to a product of two blocks. The root of the sum of
- * their squares is 3 times the standard deviation of the result. */
+/* worst: each application of the algorithm multiplies the error bound, which is that of a sum over half the
+ * channels, by 18 (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 23.2.2). typical:
+ * the worst block of the result is a sum of four products; in the i-th product, both factors are sums of 1,
+ * 3, 2 and 2 blocks. For random blocks, the standard deviations of these products are 1, 3, 2 and 2, relative
+ * to a product of two blocks. The root of the sum of their squares is 3 times the standard deviation of the
+ * result. */
 WinogradError strassen_error(int levels, int64_t channels) {
   const double unit = 0x1p-24, steps = (double)channels / (double)(1 << levels) + 6;
   return (WinogradError){.typical = 1.5 * unit * pow(3, levels) * sqrt(steps / 6),

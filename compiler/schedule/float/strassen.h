@@ -1,12 +1,12 @@
-/* strassen.h: Product of two matrices of 2x2 blocks by seven products of blocks instead of eight: Strassen's
- * algorithm (1969) in Winograd's form, which needs fifteen additions. The blocks are in the order 11, 12,
- * 21, 22. Applied twice, the algorithm needs 49 products instead of 64. */
+/* strassen.h: Product of two matrices of 2x2 blocks with seven products of blocks instead of eight:
+ * Strassen's algorithm (1969) in Winograd's form, which needs fifteen additions. The blocks are in the order
+ * 11, 12, 21, 22. Applied twice, the algorithm needs 49 products instead of 64. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STRASSEN_H
 #define CNNC_STRASSEN_H
 #include "schedule/float/winograd.h"
 
-enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* maximum applications */ };
+enum { STRASSEN_BLOCKS = 4, STRASSEN_PRODUCTS = 7, STRASSEN_LEVELS = 2 /* maximum number of applications */ };
 
 /* Error of a float sum over `channels` channels. typical: expected on random data, relative to the
  * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels. */

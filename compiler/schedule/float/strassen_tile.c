@@ -14,7 +14,7 @@ static Val load_sums(Nest *b, const StrassenTile *t, Buf *sums, const Ix *r, int
   return nest_load(b, nest_at(b, sums, *r, v * t->lanes), t->lanes);
 }
 
-/* a = sums; 0 if sums is NULL */
+/* a = sums; a = 0 if sums is NULL */
 static void strassen_tile_begin(Nest *b, const StrassenTile *t, Buf *a, Buf *sums) {
   NEST_UNROLL(b, r, t->rows)
     for (int v = 0; v < t->vectors; v++)

@@ -2,12 +2,13 @@
 // multiplied; the tile sizes of a convolution; the transforms as code.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A convolution is a product of polynomials, evaluated at n points: 0, 1, -1, 2, -2 and so on, and infinity,
-// whose value is the leading coefficient (Toom and Cook). All matrices depend on the points. The rows of
-// a pair of points p, -p differ only in the signs of odd powers, so both are computed from one sum of the
-// even powers and one sum of the odd powers. Coefficients are exact in floats. Each sum begins with a value
-// whose coefficient is 1. So no addition has two products as operands. (If both were products, C compilers
-// could differ in which of the two they fuse with the addition.)
+// A convolution is a product of polynomials, which is computed from the values of the polynomials at n points
+// (Toom and Cook). The points are 0, 1, -1, 2, -2 and so on, and infinity; the value at infinity is the
+// leading coefficient. The points determine all matrices. The rows of a pair of points p, -p differ only in
+// the signs of odd powers, so both rows are computed from one sum of the even powers and one sum of the odd
+// powers. Coefficients are exact in floats. Each sum begins with a value whose coefficient is 1. So no
+// addition has two products as operands. (If both were products, C compilers could differ in which of the two
+// they fuse with the addition.)
 #include "schedule/float/winograd.h"
 #include <math.h>
 #include "base/number.h"
@@ -171,17 +172,18 @@ static Spread spread_of(const Winograd *w) {
 }
 
 /* An output is the sum over i of output[k][i] * M[i], and M[i] is a sum over the channels of (row i of B^T x)
- * (row i of G w). Data of variance 1 give M[i] the variance V[i] = |B^T row|^2 |G row|^2 for each channel.
- * Each of the `channels` steps of the sum rounds the partial sum, on average half of the total, by at most u;
- * the standard deviation of this rounding is u/sqrt(3). The transforms add a few roundings of the total. The
- * exact output has the variance r for each channel. In two dimensions, V and r are products of the values of
- * both. The ratio of the largest error to the largest output equals the ratio of their standard deviations.
- * The worst case uses absolute values everywhere: u times (channels + the roundings of the transforms) times
- * the sums of absolute coefficients. */
+ * * (row i of G w). For data of variance 1, each channel adds V[i] = |row i of B^T|^2 * |row i of G|^2 to the
+ * variance of M[i]. The sum has `channels` steps. Each step rounds the partial sum, which on average is half
+ * of the total, by at most the fraction u; the standard deviation of this fraction is u/sqrt(3). The
+ * transforms add a few roundings of the total. Each channel adds r to the variance of the exact output. In
+ * two dimensions, V and r are products of their values along both axes. The ratio of the largest error to the
+ * largest output equals the ratio of their standard deviations. The worst case uses absolute values
+ * everywhere: u times (channels + the roundings of the transforms) times the sums of absolute
+ * coefficients. */
 WinogradError winograd_error(const Winograd axis[2], int64_t channels) {
   const double unit = 0x1p-24, transform_steps = 32;
   const double margin =
-      axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* along a single axis, fewer errors cancel */
+      axis[0].n > 1 && axis[1].n > 1 ? 1.5 : 2; /* larger for a single axis, where fewer errors cancel */
   const Spread y = spread_of(&axis[0]), x = spread_of(&axis[1]);
   const double steps = (double)channels / 2 + transform_steps, taps = (double)(axis[0].r * axis[1].r);
   return (WinogradError){margin * unit * sqrt(steps / 3 * y.variance * x.variance / taps),

@@ -16,7 +16,7 @@
 
 enum { WINOGRAD_TILE = 10 };
 typedef struct Winograd {
-  int m, r, n, stride;                         /* n = (m - 1) * stride + r inputs, and as many products */
+  int m, r, n, stride; /* n = (m - 1) * stride + r: the number of inputs, and of products */
   double input[WINOGRAD_TILE][WINOGRAD_TILE];  /* B^T [n][n] */
   double weight[WINOGRAD_TILE][WINOGRAD_TILE]; /* G [n][r], without the factors `scale` */
   double scale[WINOGRAD_TILE];                 /* [n]: factors of the rows of G */
@@ -35,7 +35,7 @@ const char *winograd_refused_for(Arena *, const Target *layout, bool exact, bool
 enum { WINOGRAD_SIZES = 4 };
 int winograd_sizes(const Correlation *, int m[WINOGRAD_SIZES]);
 /* An axis whose outputs are divided into tiles. With a dilation each phase is divided separately: phase p has
- * the outputs p, p + step, ...; each: tiles per phase. */
+ * the outputs p, p + step, ...; each: number of tiles of a phase. */
 typedef struct WinogradTiles {
   int64_t step, phases, each;
 } WinogradTiles;

@@ -1,4 +1,4 @@
-// int8_cost.c: Vectorized int8 schedules as candidates.
+// int8_cost.c: Common checks and cost model of the int8 vector schedules.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/int8/int8_cost.h"
 #include "base/number.h"
@@ -30,7 +30,7 @@ Cycles int8_cycles(const Lower *l, const Correlation *k, double products, double
 
 double int8_direct_products(const Lower *l, const Correlation *k) {
   const Dot kind = words_kind(l);
-  /* Time of a product of two int16, divided by the time of a product of this kind. */
+  /* Speed of a product of this kind, relative to a product of two int16. */
   const double rate = kind == DOT_BYTES || kind == DOT_SIGNED ? 2 : kind == DOT_PAIRS ? 1.2 : 1;
   const int64_t lanes = smaller(l->target->lanes, direct_unit(l, k->s)),
                 words = 2 * ceil_divide(k->l, WORD_BYTES);

@@ -1,12 +1,12 @@
-/* int8_cost.h: Common part of all int8 vector schedules as candidates: checks whether they support a kernel,
- * and predicted cycles. */
+/* int8_cost.h: Common part of all int8 vector schedules: checks whether they support a kernel, and predicted
+ * cycles. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_COST_H
 #define CNNC_INT8_COST_H
 #include "schedule/int8/int8_words.h"
 
-/* Whether this is a kernel of the operator `op` that vector schedules support. They support neither int16
- * activations nor batched kernels, and no target that uses the schedules of dsp.h. */
+/* Whether the kernel's root has the operator `op`, and vector schedules support the kernel. They support
+ * neither int16 activations nor batched kernels, and no target that uses the schedules of dsp.h. */
 bool int8_takes(const Lower *, const Op *);
 bool int8_by_channel(const Correlation *); /* whether the layer is depthwise: each channel is a group */
 /* The reason why products of words of kind `Dot` are not supported for the correlation, or NULL. */

@@ -1,15 +1,15 @@
 // int8_depthwise.c: Vectorized int8 depthwise convolutions: one channel per lane.
 // SPDX-License-Identifier: Apache-2.0
 //
-// A word of each channel holds elements of one column from adjacent rows of the window: 4 bytes, or 2 halves.
-// Every window that contains the column multiplies the same word. Tiles of pixels are computed along the row:
-// the words of each column are built once, and multiplied by all taps that read the column. The input is
-// copied with its padding first.
+// For each channel, a word holds elements of one column from adjacent rows of the window: 4 bytes, or 2
+// halves (int16). Every window that contains the column multiplies the same word. Tiles of pixels are
+// computed along the row: the words of each column are built once, and multiplied by all taps that read the
+// column. Before that, the input is copied with its padding.
 //
-// If channels fill four vectors, words of the input in memory order have four channels each: lane i has the
-// channels from 4i on. Within each lane, bytes of words from several rows are exchanged, so that vector v
-// gets channel 4i + v. The results are stored as bytes of such words again, so no vector is widened or
-// narrowed. Vectors 0 and 2, from even bytes, are computed first, then vectors 1 and 3.
+// If the channels fill groups of four vectors (quads), words are loaded from the input in memory order. Lane
+// i then has four channels, 4i to 4i + 3. Within each lane, bytes of words from several rows are exchanged,
+// so that lane i of vector v gets channel 4i + v. The results are stored as bytes of such words again, so no
+// vector is widened or narrowed. Vectors 0 and 2, from even bytes, are computed first, then vectors 1 and 3.
 //
 // Example: `x: 14x14x32 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 18-27 of depthwise1_tile_4:
 //
@@ -31,7 +31,8 @@ enum {
   MOST_TAPS = 16,
   MOST_UNROLLED = 256,
   FEWEST_LANES = 4
-}; /* maximum taps along a row; maximum taps of an unrolled window */
+}; /* MOST_TAPS: maximum number of taps along a row; MOST_UNROLLED: maximum number of taps of a window,
+      because windows are unrolled */
 
 typedef struct Depthwise {
   Lower *l;
@@ -39,7 +40,8 @@ typedef struct Depthwise {
   Correlation k;
   Finish finish;
   Buf *rows, *weight;
-  int64_t height, words; /* rows of a word; words of a column of the window */
+  int64_t height,
+      words; /* height: number of rows in a word; words: number of words of a column of the window */
   int lanes, pixels;
   bool copies_words; /* rows are copied four bytes per lane */
 } Depthwise;
@@ -92,7 +94,7 @@ static Buf *int8_depthwise_packed_weights(const Depthwise *d) {
 }
 
 /* ---- the input with its padding: bytes + 128, or unchanged ---- */
-/* Copies four bytes per lane; returns the number of a pixel's bytes copied this way. */
+/* Copies bytes of a pixel, four bytes per lane. Returns the number of bytes that were copied. */
 static int64_t store_words(const Depthwise *d, const Ix *y, const Ix *to, const Ix *x, bool pad) {
   Nest *b = d->l->b;
   Lower *l = d->l;
@@ -205,7 +207,7 @@ static void add_word(const Depthwise *d, const Tile *t, Buf *sum, int64_t word) 
   }
 }
 
-/* Parameters of the current function. */
+/* Declares the parameters of a tile function. */
 static Tile tile_args(const Depthwise *d, int pixels, int part) {
   Nest *b = d->l->b;
   Tile t = {.pixels = pixels, .part = part};
@@ -383,8 +385,8 @@ static void choose_pixels(Depthwise *d) {
   d->pixels = (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-/* Rows of a word. Words have the kind that the target's dot product reads: building words of the other kind
- * byte by byte would cost more than their products save. */
+/* Number of rows in a word. Words have the kind that the target's dot product reads. Words of the other kind
+ * would have to be built byte by byte, which would cost more than their products save. */
 static int64_t word_height(const Lower *l) { return l->target->dot == DOT_HALVES ? 2 : 4; }
 
 static bool int8_depthwise_build(Lower *l) {
@@ -393,7 +395,7 @@ static bool int8_depthwise_build(Lower *l) {
   const Correlation geometry = int8_geometry(l->node);
   Depthwise d = {.l = l, .p = p, .k = geometry, .height = word_height(l)};
   Correlation *k = &d.k;
-  k->s = k->groups; /* a single group of channels */
+  k->s = k->groups; /* treats all channels as one group */
   k->groups = 1;
   d.words = ceil_divide(k->kernel[0], d.height);
   const int unit = (int)direct_unit(l, k->s);
@@ -437,7 +439,7 @@ static const char *int8_depthwise_refused(const Lower *l, const Choice *choice) 
   return int8_product_refused(l);
 }
 
-/* Each column needs a word, into which elements are pushed one by one, and the products of that word. */
+/* For each column, a word is built element by element, and then multiplied. */
 static Cycles int8_depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;

@@ -30,7 +30,8 @@ static void join_rows(Product *d) {
   k->large.h = k->small.h = 1;
 }
 
-/* Describes the convolution so that a row of the window is one tap with many channels. */
+/* Changes the description of the convolution: the taps of a row of the window become one tap with many
+ * channels. */
 static void see_windows(Product *d, Int8Product *own) {
   Correlation *k = &d->k;
   const int64_t taps = k->kernel[1], rows = k->kernel[0], channels = k->l;

@@ -1,10 +1,10 @@
-// int8_finish.c: Vectorized requantization of sums to int8, for each rounding.
+// int8_finish.c: Vectorized requantization of sums to int8, for each rounding mode.
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "schedule/int8/int8_words.h"
 #include "base/number.h"
 
-/* For a filter: the sum of |weight|, and the sum of weight. */
+/* Sums over the weights of a filter. sizes: of |weight|; signs: of weight. */
 typedef struct Total {
   int64_t sizes, signs;
 } Total;
@@ -40,8 +40,8 @@ bool finish_may(const Lower *l, Dot dot, const Int8Product *p, const Correlation
   return lower_assumes(l, finish_fits(l, dot, p, k));
 }
 
-/* Index of a filter's constant. With quads, the channels of four vectors alternate: lane i of vector v has
- * channel 4i + v. */
+/* Index of a filter in the arrays of constants. With quads, the channels of four vectors alternate: lane i of
+ * vector v has channel 4i + v. */
 static int64_t int8_finish_place_of(const Finish *finish, const Correlation *k, int64_t filter) {
   const int64_t quad = WORD_BYTES * finish->unit, f = filter % k->s;
   return filter / k->s * finish->vectors * finish->unit +

@@ -6,17 +6,18 @@
 //
 //     x0*w0 + x1*w1 = (x0 + w1) * (x1 + w0) - x0*x1 - w0*w1
 //
-// For the four bytes of a word, the first product needs two additions of halves and one product of halves;
-// the direct sum needs two such products. The products x0*x1 are computed once per pixel; the products w0*w1
-// are part of the bias. A product is a multiplication and an addition, so there are four vector operations in
-// both cases, but one multiplication rather than two. x86 multiplies in half of its vector units, but adds in
-// all of them. Sums of products are modulo 2^32, and the result exactly equals the direct sum.
+// For the four bytes of a word, the product (x0 + w1) * (x1 + w0) needs two additions of halves and one
+// product of halves; the direct sum x0*w0 + x1*w1 needs two products of halves. The products x0*x1 are
+// computed once per pixel; the products w0*w1 are part of the bias. A product is a multiplication and an
+// addition, so there are four vector operations in both cases, but one multiplication rather than two. x86
+// multiplies in half of its vector units, but adds in all of them. Sums of products are modulo 2^32, and the
+// result exactly equals the direct sum.
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 
-/* Tiles of the inner product have fewer pixels. So it is faster only for layers with at most MOST_TAPS taps
- * per window (each output sums the products x0*x1 of all taps), at least FEWEST_PIXELS pixels, and at least
- * FEWEST_WORDS words per pixel. */
+/* With the inner product, tiles have fewer pixels. So the inner product is faster only for layers with at
+ * most MOST_TAPS taps per window (each output sums the products x0*x1 of all taps), at least FEWEST_PIXELS
+ * pixels, and at least FEWEST_WORDS words per pixel. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };
 
 bool inner_gains(const Lower *l) { return l->target->dot == DOT_HALVES && l->target->avx != AVX_NONE; }

@@ -1,10 +1,10 @@
-// int8_matrix.c: int8 convolutions as products of tiles in registers that hold 16 rows of 64 bytes (AMX).
+// int8_matrix.c: int8 convolutions in tile registers (AMX), each of which holds 16 rows of 64 bytes.
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile is a part of the map (matrix.h) times one or two vectors of channels. The sums stay in registers for
 // all words of a window; then they are stored, and the epilogue reads them from memory. The input is copied
-// as packed words with its padding, and weights are packed as for other products of bytes (int8_words.c): 16
-// words of a vector of channels are one tile.
+// as packed words with its padding. The weights are packed as for other products of bytes (int8_words.c): 16
+// words of each channel of a vector fill one register.
 //
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx, lines 5-12 of conv1_tile_amx:
 //
@@ -37,7 +37,7 @@ typedef struct Matrix {
   LoopKind outer;
 } Matrix;
 
-/* Sets the sizes; returns the reason if no sizes are possible. */
+/* Sets the sizes. Returns NULL, or the reason why no sizes are possible. */
 static const char *int8_matrix_sizes(Matrix *d, const Lower *l) {
   Correlation *k = &d->k;
   *d = (Matrix){.p = l->node->detail, .k = int8_geometry(l->node)};
@@ -119,13 +119,13 @@ static NestFn *int8_matrix_tile(const void *context, int64_t blocks, int64_t ski
 }
 
 /* ---- loops ---- */
-typedef struct Strips { /* tiles of all channels: the whole tiles, and the last tile */
+typedef struct Strips { /* the functions for whole tiles of channels, and for the last tile */
   MatrixFns whole, part;
   int64_t wholes;
   bool rest;
 } Strips;
 
-typedef struct Strip { /* for MatrixCall */
+typedef struct Strip { /* context of MatrixCall */
   const Matrix *d;
   Ix t;
 } Strip;

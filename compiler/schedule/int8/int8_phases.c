@@ -1,8 +1,8 @@
 // int8_phases.c: Vectorized int8 transposed convolutions, phase by phase.
 // SPDX-License-Identifier: Apache-2.0
 //
-// With stride S the outputs form S phases on each axis. Each phase is a convolution with stride 1 and a part
-// of the taps (axis.c). All phases read the same words; int8_tiles.c computes the phases.
+// With stride S, the outputs form S phases along each axis. Each phase is a convolution with stride 1 and a
+// part of the taps (axis.c). All phases read the same words; int8_tiles.c computes the phases.
 //
 // Example: `x: 9x9x16 -> conv_transpose(24, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 39-48 of conv_transpose1:
@@ -24,7 +24,7 @@
 typedef struct Phases {
   Correlation k;
   Product product[DIRECT_PHASES];
-  Int8Product own[DIRECT_PHASES]; /* each contains the weights of a phase's taps, filter by filter */
+  Int8Product own[DIRECT_PHASES]; /* for each phase: the weights of its taps, filter by filter */
   int n;
 } Phases;
 
@@ -86,8 +86,8 @@ static Phases *phases_begin(const Lower *l) {
   return t;
 }
 
-/* Creates the copy of the input that all phases read, with their padding, and sets the first row and column
- * that each phase reads. */
+/* Creates the copy of the input that all phases read, with the padding that they need. Sets the first row and
+ * column of the copy that each phase reads. */
 static Words words_of(Phases *t, Lower *l) {
   Correlation all = t->product[0].k;
   int64_t behind[2] = {0, 0};
@@ -158,8 +158,8 @@ static const char *int8_phases_refused(const Lower *l, const Choice *choice) {
   return all_phases(phases_begin(l), l);
 }
 
-/* Each input is multiplied by all taps. So the cost equals the cost of the convolution with inputs and
- * outputs exchanged, in which each output sums all taps. */
+/* Each input is multiplied by all taps. So the cost is that of a convolution with inputs and outputs
+ * exchanged, in which each output sums all taps. */
 static Cycles int8_phases_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;

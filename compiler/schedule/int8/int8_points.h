@@ -2,9 +2,9 @@
  * conv_points.h; results are exact. Private to int8_winograd.c and int8_strassen.c.
  *
  * The model stores the weights as bytes, as int8_words.c packs them. Each call transforms the weights to
- * points, one bundle of filters after the other. A word of four bytes becomes two words of two int16 each,
- * the even and the odd bytes. A row of V (the transformed input), like a row of the weights, contains the
- * even words of a part, then its odd words. */
+ * points, one bundle of filters after the other. A word of four bytes becomes two words of two int16 each:
+ * the even word has the even bytes, the odd word the odd bytes. A row of V (the transformed input) has the
+ * even words of a part, then its odd words; so does a row of the weights. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_POINTS_H
 #define CNNC_INT8_POINTS_H
@@ -22,7 +22,7 @@ typedef struct Points8 {
   /* 2 with Strassen: input and output channels are split into halves, and each bundle has filters of both
    * halves. Otherwise 1 */
   int64_t halves;
-  int64_t quads; /* four-byte words per pixel and half */
+  int64_t quads; /* number of four-byte words per pixel and half */
   int channels;  /* lanes of the vectors that load these words */
 } Points8;
 
@@ -33,8 +33,8 @@ int64_t points8_width(const Points8 *); /* number of filters of each half in a b
  * parts, rows, width and block of `p` must be set before. inner: products are computed as inner products
  * (int8_inner.c). */
 void points8_begin(Points8 *, Lower *, int64_t odd, bool inner);
-/* These functions locate the filters that are in vector v of half `half` of a bundle. points8_vector returns
- * the vector of the model that contains them; points8_lane returns the lane of the first of them. */
+/* Location, in the model's arrays, of the filters in vector v of half `half` of a bundle. points8_vector: the
+ * vector that contains these filters; points8_lane: the lane of the first filter. */
 Ix points8_vector(const Points8 *, const Ix *bundle, int64_t half, int v);
 Ix points8_lane(const Points8 *, int v);
 /* Requantizes and stores `sum`, which has the sums of these filters for output pixel (y, x). */

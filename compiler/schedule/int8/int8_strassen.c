@@ -1,9 +1,9 @@
-// int8_strassen.c: int8 1x1 convolutions with stride 1 and Strassen, in integers, exact.
+// int8_strassen.c: Exact int8 1x1 convolutions with stride 1, with Strassen in integers.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The convolution is a matrix product: [pixels][input channels] times [input channels][filters]. All three
 // matrices are divided in halves along both axes, and seven products of sums of blocks replace eight products
-// of blocks, in Winograd's form with fifteen additions (strassen.h). A tile is two adjacent pixels, one for
+// of blocks, in Winograd's form with fifteen additions (strassen.h). A tile has two adjacent pixels, one of
 // each half. A bundle has filters of one half, then the same number of filters of the other half. Factors are
 // sums of up to four bytes: at most 512. So the sums of two factors, which the inner product (int8_inner.c)
 // needs on some targets, also fit into int16. Sums of products are modulo 2^32, and the final result fits
@@ -46,7 +46,7 @@ static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
   }
 }
 
-/* For the inner product: multiplies the even words of a tile at a point by its odd words, and stores the sum
+/* For the inner product: multiplies the even words of a tile at a point by the odd words, and stores the sum
  * of the products. */
 static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
   Nest *b = d->l->b;
@@ -116,7 +116,7 @@ static void store_own_weights(const Points8 *d, const Ix *slot, const Ix *point)
     nest_store(b, nest_at(b, d->p.inner[1], *slot, *point, v * d->p.lanes), nest_get(b, nest_at(b, sum, v)));
 }
 
-/* Prefetches weights: they are read from memory, in one stream for each vector of each block. */
+/* Prefetches weights, which are read from memory in one stream for each vector of each block. */
 static void int8_strassen_prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *quad) {
   enum { AHEAD = 8 };
   Nest *b = d->l->b;
@@ -180,8 +180,8 @@ static NestFn *int8_strassen_join_row(const Points *p, const Bundle *of) {
 }
 
 /* ---- the kernel ---- */
-/* Chooses the largest blocks whose factors and sums stay in a cache. Each bundle of filters reads factors and
- * sums sequentially, so the L3 cache is fast enough. */
+/* Chooses the largest blocks whose factors and sums stay in a cache. For each bundle of filters, factors and
+ * sums are read sequentially, so the L3 cache is fast enough. */
 static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   enum { ROOM = 1 << 19 };
   const int64_t room = larger(ROOM, l->target->blocking.winograd_block / 4 * 3),
@@ -191,7 +191,7 @@ static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
   d->p.block = ceil_divide(d->p.rows, ceil_divide(d->p.rows * tile, room));
 }
 
-/* Sets the sizes; returns the reason if no sizes are possible. */
+/* Sets the sizes. Returns NULL, or the reason why no sizes are possible. */
 static const char *int8_strassen_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (!points8_fit(d, l, &k, HALVES)) return "half the channels or half the filters do not fill vectors";
@@ -236,7 +236,7 @@ static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_strassen_sizes(&d, l);
 }
 
-/* Measured time of the products, divided by the time of a direct convolution: seven products replace eight.
+/* Measured time of the products, divided by the time of a direct convolution. (Seven products replace eight.)
  * The additions take two or three operations for each word of the input, of the weights and of the sums. The
  * largest cost is that sums are initialized and stored nearly twice as often. */
 static const double PRODUCTS = 0.79;

@@ -3,9 +3,10 @@
 //
 // The sums of a tile stay in registers during the loop over the words of its windows. Each step multiplies
 // one word of the input, broadcast to all lanes, by a vector of words of the weights. Weights are packed as
-// bytes, [vectors of channels][ky][words of kx and channels][channel], for every target of the file. For
-// products of int16 pairs, the weights are split into int16 halves once per call, strip by strip; a strip is
-// the channels of one tile. If a strip has few pixels, each tile splits each word just before it is used.
+// bytes, [vector of channels][ky][word of kx and channels][channel], in the same way for every target of the
+// file. For products of int16 pairs, the weights are split into int16 halves once per call, strip by strip; a
+// strip is the channels of one tile. If the image has few pixels, each tile instead splits each word just
+// before it is used.
 #include "schedule/int8/int8_tiles.h"
 #include "base/number.h"
 
@@ -167,7 +168,8 @@ static NestFn *int8_tile_of(const Product *d, const Tile *t) {
   if (k->groups > 1) a.word = nest_arg(b, "c0");
   Buf *sum = nest_buf(b, REGS, "a", (Type){I32, d->lanes}, 2, (int64_t[]){t->pixels, t->vectors});
   first_sums(d, t, &a, sum);
-  const bool together = k->groups == 1 && k->dilation[1] == 1; /* the taps of a row are contiguous */
+  const bool together =
+      k->groups == 1 && k->dilation[1] == 1; /* whether the words of all taps of a row are contiguous */
   NEST_FOR(b, ky, k->kernel[0])
     NEST_FOR(b, kx, together ? 1 : k->kernel[1])
       int8_tiles_add_row(d, t, &a, sum, &ky, &kx, together ? k->kernel[1] * d->words.group : d->words.group);
@@ -231,8 +233,8 @@ static void int8_tiles_call_row(const Product *d, const Strip *strip, const Ix *
       }
 }
 
-/* Calls the tiles row after row, each row with all weights. If weights are split, the halves of all strips
- * are stored. */
+/* Computes the image row by row; each row reads all weights. If weights are split, the halves of all strips
+ * are stored before the first row. */
 static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const Ix last = NEST_Z + d->strips, first = NEST_Z;
@@ -247,7 +249,7 @@ static void int8_tiles_call_rows(const Product *d, const Strip *whole, const Str
     }
 }
 
-/* Calls the tiles strip after strip of channels, each over the whole image. */
+/* Computes one strip of channels after the other, each for the whole image. */
 static void call_strips(const Product *d, const Strip *whole, const Strip *part) {
   Nest *b = d->l->b;
   const int64_t each = d->strips / d->slots;
@@ -293,8 +295,10 @@ static void choose_tile(Product *d) {
                 others = d->words.dot == DOT_PAIRS ? 2
                          : d->words.planes > 1     ? vectors + 1
                                                    : 0,
-                whole = d->inner ? (t->registers - 2 * vectors - 4) / vectors
-                                 : (t->registers - vectors - 2) / vectors; /* pixels if weights are halves */
+                whole = d->inner
+                            ? (t->registers - 2 * vectors - 4) / vectors
+                            : (t->registers - vectors - 2) /
+                                  vectors; /* number of pixels of a tile if the weights are already split */
   const bool split = d->inner || (d->words.planes > 1 && pixels >= 2 * whole);
   const int64_t most = split ? whole : (t->registers - vectors - 1 - others) / vectors;
   d->row = tiling_of(width, ceil_divide(width, ceil_divide(width, smaller(most, 16))));

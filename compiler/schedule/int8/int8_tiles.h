@@ -1,5 +1,5 @@
-/* int8_tiles.h: Outputs of an int8 convolution, or of one phase of a transposed convolution, as register
- * tiles. Private to int8_direct.c and int8_phases.c. */
+/* int8_tiles.h: Register tiles for the outputs of an int8 convolution, or of one phase of a transposed
+ * convolution. Private to int8_direct.c and int8_phases.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_TILES_H
 #define CNNC_INT8_TILES_H
@@ -9,16 +9,18 @@
 typedef struct Product {
   Lower *l;
   const Int8Product *p;
-  Correlation k;     /* the correlation that computes this phase: the layer's outputs at first + n * step */
-  const char *phase; /* suffix of names */
+  Correlation k; /* the correlation that computes this phase; its output n along an axis is the layer's output
+                    first + n * step */
+  const char *phase; /* suffix of the names of functions and buffers */
   int64_t first[2], step[2];
-  int64_t from[2]; /* row and column of the words where window 0 begins */
+  int64_t from[2]; /* row and column, in `words`, where window 0 begins */
   Words words;
   Finish finish;
   Buf *weight;
   Buf *halves; /* weights split into pairs of int16: [slot][ky][kx * words.group + word][even, odd][channel of
                   the strip]; NULL: each tile splits the weights itself, or they stay bytes */
-  Buf *inner;  /* Winograd's inner product: each pixel's sum of even times odd channels; or NULL */
+  Buf *inner;  /* for Winograd's inner product: the sum of even times odd channels of each pixel; otherwise
+                  NULL */
   int lanes, vectors; /* lanes and vectors of a tile */
   Tiling row;
   /* slots: number of strips whose halves are stored at the same time; strips: number of whole strips of a

@@ -1,17 +1,18 @@
-// int8_winograd.c: Winograd's F(4x4,3x3) in integers, exact, vectorized: int8 3x3 convolutions with stride 1
+// int8_winograd.c: Exact int8 3x3 convolutions with stride 1: Winograd's F(4x4,3x3) in integers, vectorized
 // (Lavin and Gray, 2016).
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of 6x6 inputs q becomes V = B'qB: at most 100 * 128 = 12,800, which fits into int16. Weights are U =
-// GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288. Sums of products are modulo 2^32,
-// and A'(U.V)A is 576 times the outputs modulo 2^32. The product with the inverse of 9 is 64 times the
-// outputs; it is exact if the outputs are below 2^25, which depends on the weights. With many channels, that
-// bound only holds for parts of the channels, so the outputs of the parts are added. The algorithm needs 1/4
-// of the products.
+// A tile of 6x6 inputs q is transformed to V = B'qB. Its elements are at most 100 * 128 = 12,800, so they fit
+// into int16. Weights g are transformed to U = GgG', where G is multiplied by 24 (its last row by 6). The
+// elements of U are at most 144 * 127 = 18,288. Sums of products are modulo 2^32, and A'(U.V)A is 576 times
+// the outputs, modulo 2^32. Multiplied by the inverse of 9, it is 64 times the outputs. This is exact if the
+// outputs are below 2^25, which depends on the weights. With many channels, this bound only holds for parts
+// of the channels; then the outputs of the parts are added. The algorithm needs 1/4 of the products of a
+// direct convolution.
 //
-// int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call. In the model, U
-// would take eight times the memory of the weights, and computing it is cheaper than the products if the
-// image has more than a few tiles.
+// int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call. Stored in the
+// model, U would need eight times the memory of the weights. If the image has more than a few tiles,
+// computing U is cheaper than the products.
 //
 // With VNNI, a product of two halves costs the same as a product of four bytes, so only half of the saving
 // remains.
@@ -189,8 +190,8 @@ static NestFn *split_word(const Points8 *d) {
   return fn;
 }
 
-/* Prefetches weights: they are read from memory in one stream for each tap and vector, which are more
- * streams than the hardware prefetches. */
+/* Prefetches weights. They are read from memory in one stream for each tap and vector; the hardware does not
+ * prefetch this number of streams. */
 static void int8_winograd_prefetch_weights(const Points8 *d, const Ix *bundle, const Ix *part,
                                            const Ix *quad) {
   enum { AHEAD = 6 };
@@ -343,7 +344,7 @@ static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   d->p.rows = blocks * d->p.block;
 }
 
-/* Sets the sizes and parts; returns the reason if none are possible. */
+/* Sets the sizes and parts. Returns NULL, or the reason why none are possible. */
 static const char *int8_winograd_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (!points8_fit(d, l, &k, 1)) return "channels or filters that do not fill vectors";
@@ -395,7 +396,7 @@ static const char *int8_winograd_refused(const Lower *l, const Choice *choice) {
   return why ? why : int8_winograd_sizes(&d, l);
 }
 
-/* As measured, Winograd is only faster if its operations are below this fraction of the operations of a
+/* Measurements show that Winograd is only faster if it needs less than this fraction of the operations of a
  * direct convolution. */
 static const double FEWER = 0.8;
 

@@ -3,9 +3,9 @@
 #include "schedule/int8/int8_words.h"
 #include "base/number.h"
 
-/* The kind of words. vpmaddubsw multiplies unsigned by signed bytes, and adds two products in int16 with
- * saturation. Layers whose weights are at most 64 can use it, because their sums do not saturate: 2 * 255 *
- * 64 < 2^15. */
+/* The kind of the layer's words. vpmaddubsw multiplies unsigned by signed bytes, and adds two products in
+ * int16 with saturation. Layers whose weights are at most 64 can use it, because their sums do not saturate:
+ * 2 * 255 * 64 < 2^15. */
 Dot words_kind(const Lower *l) {
   enum { NARROW = 64 };
   const Int8Product *p = l->node->detail;
@@ -66,7 +66,7 @@ static int64_t window_begin(const Words *w, int64_t x) {
   return (x * w->stride - w->before[1]) * w->channels;
 }
 
-/* Sets the range `from` .. to-1 of the windows whose words are entirely inside a row. */
+/* Sets `from` and `to`: the words of the windows from .. to-1 are entirely inside a row. */
 static void windows_inside(const Words *w, int64_t *from, int64_t *to) {
   const int64_t bytes = w->in.w * w->channels;
   for (*from = 0; *from < w->columns && window_begin(w, *from) < 0;) ++*from;
@@ -99,7 +99,9 @@ bool words_see_windows(const Lower *l, const Correlation *k) {
   if (k->groups > 1 || k->dilation[1] > 1 || !joins_pixels(l->in[0])) return false;
   const Words w = window_words(l, k);
   int64_t from, to;
-  const int64_t words = k->kernel[1] * ceil_divide(k->l, WORD_BYTES); /* words of a window's row of pixels */
+  const int64_t words =
+      k->kernel[1] *
+      ceil_divide(k->l, WORD_BYTES); /* number of words for the pixels of one row of a window */
   if (w.unit == WORD_BYTES)
     return w.pixel <= words && k->l % WORD_BYTES && w.in.w * w.channels >= FEWEST_BYTES;
   if (w.pixel >= words) return false;
@@ -109,7 +111,8 @@ bool words_see_windows(const Lower *l, const Correlation *k) {
 
 Words words_of_windows(Lower *l, const Correlation *k) {
   Words w = window_words(l, k);
-  const int64_t all = (w.columns - 1) * w.step + w.pixel * w.unit; /* elements of a row of the copy */
+  const int64_t all =
+      (w.columns - 1) * w.step + w.pixel * w.unit; /* number of elements in a row of the copy */
   join_pixels(l);
   w.buf = w.unit == 1
               ? lower_scratch_of(l, "words", I32, 3, (int64_t[]){w.planes, w.rows, all})
@@ -259,7 +262,9 @@ static void copy_windows(Lower *l, const Words *w, const Ix *y) {
 static void pad_bytes(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
   Nest *b = l->b;
   const int32_t zero = l->node->in[0]->quant->zero;
-  const int32_t byte = words_lift(w->dot) ? zero ^ INT8_MIN : zero; /* converted like the bytes in bytes_up */
+  const int32_t byte = words_lift(w->dot)
+                           ? zero ^ INT8_MIN
+                           : zero; /* the padding is converted like the input (primitive bytes_up) */
   if (from < to)
     NEST_FOR(b, i, to - from)
       nest_store(b, nest_at(b, w->buf, 0, *y, from + i), convert(lower_number(l, "padding_byte", byte), I8));

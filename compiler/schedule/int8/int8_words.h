@@ -21,9 +21,10 @@ typedef struct Words {
   Dot dot;
   int planes;
   int64_t rows, columns;
-  int64_t group, pixel; /* words of a column in a plane: for the channels of one group; for all channels */
-  int64_t step, unit;   /* elements of the copy from one column to the next; elements of a word: 1, or 4 if
-                           elements are bytes */
+  int64_t group, pixel; /* number of words of a column in a plane. group: for the channels of one group;
+                           pixel: for all channels */
+  int64_t step, unit; /* step: elements of the copy from one column to the next; unit: elements of a word: 1,
+                         or 4 if elements are bytes */
   int64_t before[2];
   Extent in;
   int64_t channels; /* channels of a group */
@@ -32,13 +33,13 @@ typedef struct Words {
   int64_t pitch;    /* if all rows are a single row: columns from one row to the next; otherwise 0 */
 } Words;
 
-Words words_begin(Lower *, const Correlation *); /* makes the buffer */
+Words words_begin(Lower *, const Correlation *); /* creates the buffer */
 /* Like words_begin, but all rows of the copy are joined to a single row, with `spare` more columns at its
  * end. */
 Words words_in_line(Lower *, const Correlation *, int64_t spare);
 Ref words_at(Nest *, const Words *, int plane, const Ix *y, const Ix *at); /* columns must be pixels */
 bool words_see_windows(const Lower *, const Correlation *);
-Words words_of_windows(Lower *, const Correlation *); /* makes the buffer */
+Words words_of_windows(Lower *, const Correlation *); /* creates the buffer */
 void words_fill(Lower *, const Words *, LoopKind outer);
 Dot words_kind(const Lower *); /* the kind of product of the layer's words */
 
@@ -48,7 +49,7 @@ Val halves_plus(Val, Val); /* adds each half of a word separately */
 Val halves_minus(Val, Val);
 Val wrapped_plus(Val, Val); /* modulo 2^32 */
 Val wrapped_minus(Val, Val);
-/* Winograd's F(4x4,3x3) on one axis: v = B'd, each half of a word separately; y = A'm, modulo 2^32. */
+/* Winograd's F(4x4,3x3) along one axis: v = B'd, each half of a word separately; y = A'm, modulo 2^32. */
 void winograd_split_halves(Nest *, Val v[6], const Val d[6]);
 void winograd_join_words(Nest *, Val y[4], const Val m[6]);
 
@@ -61,7 +62,7 @@ typedef struct Finish {
   Rounding rounding;
   Stored stored; /* `zero` is 0 if the rounding constants already include the zero point */
   int unit;
-  int64_t vectors;                          /* vectors of a group */
+  int64_t vectors;                          /* number of vectors per group */
   Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need the array */
 } Finish;
 
@@ -77,7 +78,7 @@ Val finish_vector(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *
 /* The result is I32. It is clamped by the activation, but not yet to the range of I8. */
 Val finish_words(Lower *, const Finish *, Val sum, const Ix *vector, const Ix *lane);
 
-/* Winograd's inner product: int8_inner.c. */
+/* Winograd's inner product (int8_inner.c). */
 bool inner_gains(const Lower *); /* whether the target benefits from the inner product */
 bool inner_pays(const Lower *, const Words *, const Correlation *);
 int32_t inner_of_weights(const int8_t *weight, int64_t n,

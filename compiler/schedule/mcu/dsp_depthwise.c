@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Four channels at a time are transposed into planes. A word of a plane contains two adjacent pixels, minus
-// their zero point, so padding is 0. Then one instruction computes the products of two taps. If (a0 a1) and
-// (n0 n1) are two words of a row, and the weights are stored as (w0 w1) and (w1 w2):
+// their zero point, so padding is 0. With such words, one instruction computes the products of two taps. If
+// (a0 a1) and (n0 n1) are two words of a row, and the weights are stored as (w0 w1) and (w1 w2):
 //
 //     first pixel   a0*w0 + a1*w1 + n0*w2   a product of both halves, one of low with high
 //     second pixel  a1*w0 + n0*w1 + n1*w2   one of high with low, one of both halves
@@ -37,11 +37,12 @@ enum {
 };
 
 typedef struct Depthwise {
-  Correlation k; /* axes in traversal order */
+  Correlation k; /* the axes are in the order of traversal */
   bool exchanged;
-  int64_t stride, rows, plane_rows, pairs; /* rows: output rows at a time; pairs: words of a row of a plane */
+  int64_t stride, rows, plane_rows, pairs; /* rows: number of output rows that are computed together; pairs:
+                                              number of words in a row of a plane */
   const DspFilter *filter;
-  bool small; /* weights are bytes */
+  bool small; /* weights are stored as bytes */
   /* weight: [channels][6], or [channels][3] if small; start: [channels]; plane: [4][plane_rows][pairs] */
   Buf *weight, *start, *plane;
   DspFinish finish;

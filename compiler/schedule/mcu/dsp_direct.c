@@ -3,18 +3,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The windows of two pixels are gathered as int16, minus their zero point. So padding is 0, and no correction
-// is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. The sum of
-// products with these halves is mix = 256*SB + SA; the sum of products with their low bytes is SA. So SB =
-// (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether SB is in this range depends on the
-// weights. In this form weights stay bytes in flash, and a word of weights is widened once for four products.
-// A tile is two pixels by four filters.
+// is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. SA and SB are
+// the sums of both filters. The sum of products with these halves is mix = 256*SB + SA; the sum of products
+// with their low bytes is SA. So SB = (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether SB
+// is in this range depends on the weights. In this form, a weight needs one byte of flash, and a word of
+// weights is widened once for four products. A tile has two pixels and four filters.
 //
-// Bytes are widened in the order 0 2 1 3, in which weights are packed. A window is gathered tap by tap if the
-// number of channels is a multiple of four; otherwise row by row, with zero weights for extra elements.
+// Widening yields the four bytes of a word in the order 0 2 1 3; weights are packed in the same order. A
+// window is gathered tap by tap if the number of channels is a multiple of four; otherwise row by row, with
+// zero weights for extra elements.
 //
 // Every tile reads the weights of all filters. If flash is slow (--flash-wait), the windows of several pairs
-// of pixels are gathered first; then the weights of four filters are copied to the stack, and used for all of
-// these pairs.
+// of pixels are gathered first. Then the weights of four filters are copied to the stack, and the copy is
+// used for all of these pairs.
 //
 // Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv7e-m, lines 41-55 of conv1:
 //
@@ -39,9 +40,9 @@
 
 enum {
   FILTERS = 4,          /* filters of a tile */
-  WORDS = 4,            /* words of each pixel in an iteration of the inner loop */
+  WORDS = 4,            /* number of words of each pixel in an iteration of the inner loop */
   MANY_WORDS = 8,       /* replaces WORDS if the number of a window's words is a multiple of this number */
-  MOST_TOGETHER = 24,   /* words in an iteration, for a layer with a single pixel */
+  MOST_TOGETHER = 24,   /* maximum number of words in an iteration, for a layer with a single pixel */
   ODD_RUN = 64,         /* maximum elements of an unrolled window row if channels are not a multiple of 4 */
   MOST_WORDS = 1 << 11, /* maximum words of a window; two windows are on the stack: 16 KB */
   MOST_COPIED = 8 << 10 /* maximum bytes of windows and weights on the stack, if weights are copied */
@@ -50,17 +51,17 @@ static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
 
 typedef struct Direct {
   Correlation k;
-  bool pointwise;    /* k's pixels are in one row */
+  bool pointwise;    /* all pixels of k are in one row */
   bool by_rows;      /* the window is gathered row by row */
   int64_t runs, run; /* a window is `runs` contiguous runs of `run` elements, a multiple of 4 */
-  int64_t words;     /* words of a window */
-  int64_t blocks;    /* blocks of filters; the last block may have fewer filters */
-  int64_t phases[2]; /* outputs per input pixel along each axis, each with its own weights; 1 unless the
-                        convolution is transposed */
+  int64_t words;     /* number of words of a window */
+  int64_t blocks;    /* number of blocks of filters; the last block may have fewer filters */
+  int64_t phases[2]; /* transposed: number of outputs per input pixel along each axis; each of these outputs
+                        has its own weights. Otherwise 1 */
   int64_t together;  /* pairs of pixels that share a copy of the weights; 1: weights are not copied */
-  bool small;        /* constants are small */
+  bool small;        /* the form with small constants */
   const DspFilter *filter;
-  Buf *weight, *start; /* [phases][blocks][words][2]; [filters of all blocks] */
+  Buf *weight, *start; /* weight: [phases * blocks][words][2]; start: [filters of all blocks] */
   DspFinish finish;
 } Direct;
 
@@ -166,8 +167,8 @@ static Cycles dsp_direct_cycles_of(const Lower *l, const Direct *d) {
 }
 
 /* Chooses how many pairs of pixels share a copy of the weights: the smallest divisor of the number of pairs
- * in a row whose estimate is within 2% of the best. In a transposed layer the number is 1; otherwise the
- * prover could not show that pixels in pairs, groups and phases cover the whole output. */
+ * in a row for which the predicted cycles are within 2% of the minimum. In a transposed layer the number is
+ * 1; otherwise the prover could not show that pixels in pairs, groups and phases cover the whole output. */
 static void choose_together(const Lower *l, Direct *d) {
   const bool waits = l->cycles->line > 0 && l->node->op != &op_int8_transposed;
   const int64_t pairs = d->k.small.w / 2, pair = 8 * d->words, most = waits ? MOST_COPIED / pair - 1 : 1;
@@ -312,8 +313,8 @@ static void gather_taps(Lower *l, const Direct *d, const Tile *tile, int p) {
     }
 }
 
-/* Element r of a row of the window, which begins at element `left` of the input's row; 0 if the element is
- * outside. */
+/* Element r of a row of the window; 0 if the element is outside the image. left: the element of the input's
+ * row at which the row of the window begins. */
 static Val dsp_direct_row_element(Lower *l, const Direct *d, const Ix *iy, const Ix *left, int64_t r,
                                   Cond inside) {
   Nest *b = l->b;
@@ -368,7 +369,8 @@ static Val window_word(Lower *l, const Tile *tile, const Ix *word, int p, int na
                   nest_load(b, nest_at(b, tile->window, *tile->at, *word, p), 1));
 }
 
-/* Multiplies by a word of two filters: first by the whole 16-bit halves, then by their low bytes. */
+/* Multiplies the pixels' words by a word of two filters: first by its 16-bit halves, then by the low bytes of
+ * these halves. */
 static void dsp_direct_multiply(Lower *l, const Tile *tile, const Sums *sums, int i, Val w, const Val *x) {
   Nest *b = l->b;
   for (int own = 0; own < 2; own++) {

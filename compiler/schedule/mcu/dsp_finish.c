@@ -6,8 +6,8 @@
 //
 // where the factor is m / 2^(31+s). The bits below the upper half cannot change the quotient of `single`,
 // because c is added to the upper half as an integer. `double` rounds halves away from zero, depending on the
-// sign of the rounded product. The code uses the sign of x. The two signs differ only if x < 0 and the
-// product is 0; then c - 1 and c have the same quotient, because s is at least 1.
+// sign of the rounded product. The code uses the sign of x instead. The two signs differ only if x < 0 and
+// the product is 0; then c - 1 and c have the same quotient, because s is at least 1.
 #include "base/number.h"
 #include "schedule/mcu/dsp.h"
 
@@ -78,8 +78,7 @@ static int64_t step_place(bool pairs, int64_t filter, int step) {
 }
 
 /* Whether all filters have the same factor, because their weights have one scale. The model then stores the
- * factor once. If a filter is constant, the factor cannot be stored once, because that filter would need
- * separate steps. */
+ * factor once. If a filter is constant, this is not possible, because that filter needs other steps. */
 static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter) {
   const Int8Product *p = l->node->detail;
   if (l->updatable) return false;
@@ -157,7 +156,7 @@ static Val step_at(Lower *l, const DspFinish *finish, const Ix *row, int64_t col
   return nest_load(b, nest_at(b, finish->steps, at, column), 1);
 }
 
-/* If the constants are stored in few bytes (finish->small): the factor of filter f. */
+/* The factor of filter f; finish->small must be set. */
 static Val small_factor(Lower *l, const DspFinish *finish, const Ix *f) {
   Nest *b = l->b;
   return nest_let(b, "m", nest_load(b, nest_at(b, finish->factor, *f), 1));

@@ -1,12 +1,13 @@
 // dsp_sum.c: Sums of int8 values of equal shape, and differences of two such values, in int32:
 // SPDX-License-Identifier: Apache-2.0
 //
-//     each operand   (q - zero) * 2^bits, times its factor, at most 1/2, rounded
+//     each operand   (q - zero) * 2^bits, times its factor (at most 1/2), rounded
 //     their sum      times the factor of the result, rounded
 //
-// The sum or difference of two values is one linear function of both instead, if this gives the same bytes
-// (ops/int8/linear_sum.c). Otherwise rounding is the same as in dsp_finish.c. For `single` an operand is
-// shifted by two more bits, so that the bits below the upper half of a product cannot change the quotient.
+// The sum or difference of two values is instead computed as one linear function of both values, if this
+// gives the same bytes (ops/int8/linear_sum.c). Otherwise, rounding is the same as in dsp_finish.c. For
+// `single`, an operand is shifted by two more bits, so that the bits below the upper half of a product cannot
+// change the quotient.
 //
 // Example: `x: 14x14x8 -> a = conv(16, 1x1) -> conv(16, 1x1) -> add(a)` --target=armv7e-m,
 // lines 2-9 of add1:

@@ -1,17 +1,18 @@
-// dsp_winograd.c: Winograd's F(4x4,3x3) and F(2x2,3x3) in integers, exact: int8 3x3 convolutions with stride
-// 1.
+// dsp_winograd.c: Exact int8 3x3 convolutions with stride 1: Winograd's F(4x4,3x3) and F(2x2,3x3) in
+// integers.
 // SPDX-License-Identifier: Apache-2.0
 //
-// F(4x4): a tile of 6x6 inputs d, minus their zero point, becomes V = B'dB: at most 68 * 255 = 17,340, which
-// fits into int16. Weights are U = GgG', with G times 24 (its last row times 6): at most 144 * 127 = 18,288.
-// Sums of products are modulo 2^32, and A'(U.V)A is 576 times the outputs modulo 2^32. The product with the
-// inverse of 9 is 64 times the outputs, which are exact if they are below 2^25. Whether all outputs are below
-// this bound depends on the weights. F(2x2): tiles of 4x4 inputs, |V| <= 4 * 255; with G times 2, |U| <= 9 *
-// 127. The result is 4 times the outputs, which are exact if they are below 2^29.
+// F(4x4): a tile of 6x6 inputs d, minus their zero point, is transformed to V = B'dB. The elements of V are
+// at most 68 * 255 = 17,340, so they fit into int16. Weights g are transformed to U = GgG', where G is
+// multiplied by 24 (its last row by 6). The elements of U are at most 144 * 127 = 18,288. Sums of products
+// are modulo 2^32, and A'(U.V)A is 576 times the outputs, modulo 2^32. Multiplied by the inverse of 9, it is
+// 64 times the outputs. The outputs are exact if they are below 2^25, which depends on the weights. F(2x2): a
+// tile has 4x4 inputs, |V| <= 4 * 255; G is multiplied by 2, and |U| <= 9 * 127. A'(U.V)A is 4 times the
+// outputs, which are exact if they are below 2^29.
 //
-// Every output contains the sum at point (1,1) once, so this sum starts at 576 or 4 times the bias. F(4x4)
-// needs a fourth of the products and 8x the memory for its int16 weights; F(2x2) needs 1/2.25 of the products
-// and 3.6x the memory.
+// In every output, the sum at point (1,1) has the coefficient 1. So the bias, times 576 or 4, is the initial
+// value of this sum. Compared with a direct convolution, F(4x4) needs 1/4 of the products, and 8x the memory
+// for its int16 weights; F(2x2) needs 1/2.25 of the products, and 3.6x the memory.
 //
 // Example: `x: 16x16x16 -> conv(24, 3x3, pad=same)` --target=armv7e-m, lines 21-35 of conv1:
 //
@@ -39,10 +40,11 @@ typedef struct Winograd8 {
   Correlation k;
   int m, side, points; /* a tile has m x m outputs, side x side inputs and `points` sums of products */
   int tiles, filters;  /* numbers of tiles and filters per iteration: 4 and 2, or 2 and 4 on narrow maps */
-  int64_t words;       /* words of the channels of a point */
+  int64_t words;       /* number of words that hold the channels of a point */
   const DspFilter *filter;
-  Buf *weight, *start;       /* [blocks][points][words][filters], [all filters] */
-  Buf *column, *input, *sum; /* [2][side][m*tiles + 2], [points][words][tiles], [points][8] */
+  Buf *weight, *start; /* weight: [blocks][points][words][filters]; start: [all filters] */
+  Buf *column, *input,
+      *sum; /* column: [2][side][m*tiles + 2]; input: [points][words][tiles]; sum: [points][8] */
   DspFinish finish;
 } Winograd8;
 
@@ -81,10 +83,10 @@ static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
   return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";
 }
 
-/* Each input word is transformed in each row of a tile. For adjacent tiles, each word is also transformed in
- * m columns and in the columns that two tiles share. An output is joined in each row and in m columns. Loops
- * and register spills add a fifth. Beginning and ending the loop over the channels takes about 40
- * instructions per point. */
+/* Inputs are transformed along the `side` rows of a tile and along its columns. Adjacent tiles share columns,
+ * so there are m columns per tile, and two more per group of tiles. Outputs are transformed along `side` rows
+ * and m columns. Loops and register spills add a fifth. Beginning and ending the loop over the channels takes
+ * about 40 instructions per point. */
 static Cycles dsp_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   const int m = choice->m;
@@ -156,7 +158,7 @@ static void dsp_winograd_split(Nest *b, int m, Val v[], const Val d[]) {
   v[3] = halves_minus(d[1], d[3]);
 }
 
-/* Transforms column x of four channels along the rows of a tile, with two channels per word. */
+/* Transforms column x of a row of tiles, for four channels, with two channels per word. */
 static void dsp_winograd_split_column(Lower *l, const Winograd8 *d, const Ix *ty, const Ix *ix, const Ix *c,
                                       const Ix *x) {
   Nest *b = l->b;

@@ -5,9 +5,9 @@
 // register. So the window of a pixel is gathered as contiguous bytes, with the input's zero point as padding;
 // the bias subtracts the zero point's contribution (int8_finish.c). Weights have the same order, padded with
 // zeros to whole vectors, so the bytes after a window have no effect. If a window is one pixel, and its
-// channels fill whole vectors, the input is read in place. A tile is three pixels by two filters: it needs
-// six sums, which can only be in every second register of the CPU, and two pointers to the operands. A single
-// pixel is computed with four filters. Sums of four filters are requantized as a vector.
+// channels fill whole vectors, the input is read in place. A tile has three pixels and two filters. It needs
+// registers for six sums, which can only be in every second register of the CPU, and for two pointers to the
+// operands. A tile of a single pixel has four filters. Sums of four filters are requantized as a vector.
 //
 // Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv8.1-m, lines 64-76 of conv1:
 //
@@ -37,11 +37,11 @@ enum {
 
 typedef struct Across {
   Correlation k;
-  bool flat;     /* the input is viewed as rows of elements */
+  bool flat;     /* the input is viewed as rows of elements, without pixels */
   bool apart;    /* the vectors of a tile's windows alternate in memory */
-  bool in_place; /* windows are read in place */
-  int64_t run;   /* elements of a row of a window */
-  int64_t depth; /* elements of a window, rounded up to whole vectors */
+  bool in_place; /* the input is read in place; there is no copy of the window */
+  int64_t run;   /* number of elements in a row of a window */
+  int64_t depth; /* number of elements of a window, rounded up to whole vectors */
   int pixels;    /* pixels of a tile */
   int filters;   /* filters of a tile: 2 or 4 */
   Finish finish;
@@ -126,8 +126,8 @@ typedef struct Tile {
   const Ix *y, *x;
 } Tile;
 
-/* Source of elements: element c of pixel x of row y; for a flat input x is 0. NULL: elements that represent
- * 0. */
+/* Source of elements: element c of pixel (y, x). If the input is flat, x is 0, and c is an element of row y.
+ * A NULL pointer means elements that represent 0. */
 typedef struct From {
   Ix y, x, c;
 } From;
@@ -149,8 +149,8 @@ static void helium_put_zeros(Lower *l, const Ref *first, int n) {
   }
 }
 
-/* Stores n elements of a window, in vectors as wide as possible: copies of the elements at `from`, or
- * elements that represent 0 if `from` is NULL. */
+/* Stores n elements of a window, in the widest possible vectors: copies of the elements at `from`; if `from`
+ * is NULL, elements that represent 0. */
 static void helium_fill(Lower *l, const Across *d, Buf *to, int p, const Ix *at, int64_t n,
                         const From *from) {
   Nest *b = l->b;
@@ -216,7 +216,7 @@ static Val window_vector(Lower *l, const Across *d, const Tile *t, int p, const 
   return nest_let(b, nest_text(b, "x%d", p), nest_load_words(b, from, LANES_OF_SUMS));
 }
 
-/* Computes the sums of the `filters` filters of a unit that start at filter `first`. */
+/* Computes the sums of d->filters filters of a unit, beginning with filter `first` of the unit. */
 static void helium_block_nest(Lower *l, const Across *d, const Tile *t, Buf *sums, const Ix *unit,
                               int first) {
   Nest *b = l->b;

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The lanes of a vector are four channels, in int32. (The instruction that sums the products of a whole
-// vector would need contiguous taps of one channel.) A tile is three pixels of a row. The eight vector
-// registers store the sums of these pixels, the weights of a row of taps, an input element and its product.
-// In a tile whose windows cross an edge of the image, the code tests for each element whether it is inside
-// the image.
+// vector would need contiguous taps of one channel.) A tile has three pixels of a row. The eight vector
+// registers hold the sums of these pixels, the weights of a row of taps, an input vector and a product. In a
+// tile whose windows cross an edge of the image, the code tests for each element whether it is inside the
+// image.
 //
 // Example: `x: 14x14x16 -> depthwise(3x3, pad=same)` --target=armv8.1-m, lines 9-21 of depthwise1_tile_3:
 //
@@ -140,7 +140,8 @@ static NestFn *helium_depthwise_tile_of(Lower *l, const Depthwise *d, int pixels
 }
 
 /* ---- all tiles ---- */
-/* Outputs are processed in groups of `step`; groups lo .. hi-1 do not read outside of the image. */
+/* Along an axis, outputs are processed in groups of `step`. Groups lo .. hi-1 do not read outside of the
+ * image. */
 typedef struct Inner {
   int64_t lo, hi;
 } Inner;
@@ -162,7 +163,7 @@ static bool helium_depthwise_build(Lower *l) {
   const Int8Product *p = l->node->detail;
   Depthwise d = {.k = int8_geometry(l->node)};
   Correlation *k = &d.k;
-  k->s = k->groups; /* a single group of channels */
+  k->s = k->groups; /* treats all channels as one group */
   k->groups = 1;
   d.finish = finish_begin(l, DOT_ACROSS, p, k, CHANNELS, false);
   d.weight = helium_depthwise_packed_weights(l, &d);

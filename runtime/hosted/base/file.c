@@ -129,7 +129,7 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
     result = inflate(&stream, Z_NO_FLUSH);
     left -= in - stream.avail_in;
     used += space - stream.avail_out;
-    if (result == Z_STREAM_END && left > 0) result = inflateReset(&stream); /* another member follows */
+    if (result == Z_STREAM_END && left > 0) result = inflateReset(&stream); /* another gzip member follows */
     if (result != Z_OK) break;
     enough = used >= most;
   }
@@ -181,7 +181,7 @@ static bool locked(int descriptor) { /* Returns true if a process, perhaps on an
 }
 
 /* Removes the temporary file `name` if the process that created it was killed. This is assumed if no process
- * has the number in the name, and no process has locked the file. */
+ * with the number in the name exists, and no process locks the file. */
 static void remove_stale(const char *folder, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;

@@ -1,7 +1,8 @@
 /* file.h: Files as bytes in memory, and atomically written files. This code depends only on the status type,
- * because it is also built into the compiler. To read --weights, the compiler (compiler/backend) contains
- * these files of the runtime: status.c, file.c, json.c, archive.c, safetensors.c, npz.c, zip.c, pickle.c,
- * torch.c, notes.c, classes.c, origin.c, foreign.c, matching.c, rename.c and similar.c. */
+ * because it is also built into the compiler. The compiler (compiler/backend) reads weight files for
+ * --weights. For this, it contains these files of the runtime: status.c, file.c, json.c, archive.c,
+ * safetensors.c, npz.c, zip.c, pickle.c, torch.c, notes.c, classes.c, origin.c, foreign.c, matching.c,
+ * rename.c and similar.c. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FILE_H
 #define CNN_FILE_H
@@ -18,14 +19,14 @@ typedef struct cnn_file {
 cnn_status cnn_file_open(cnn_file *file, const char *path);
 void cnn_file_close(cnn_file *file);
 /* Finds the text in the bytes of a file, after an optional byte order mark. UTF-16 is an error. The text is
- * not copied; it may be empty. */
+ * not copied, and may be empty. */
 cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, const char **text,
                        size_t *length);
 /* Reads a text file; the result is zero-terminated and from malloc. */
 cnn_status cnn_text_read(const char *path, char **text, size_t *length);
 
-/* Inflates a gzip file of one or more members, up to `most` bytes; ignores the rest. The result is from
- * malloc. */
+/* Inflates at most `most` bytes of a gzip file of one or more members, and ignores the rest. The result is
+ * from malloc. */
 cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most,
                             unsigned char **data, size_t *size);
 

@@ -4,17 +4,17 @@
 #define CNN_THREADS_H
 #include "cnn_network.h"
 
-/* Sets the number of threads for calls of the net from this thread; no effect if the net was compiled with
- * --threads=none. */
+/* Sets the number of threads for calls of the net from this thread. Has no effect if the net was compiled
+ * with --threads=none. */
 void cnn_threads_use(const cnn_network *, int32_t threads);
 /* Programs call this before the first call of a net. Waiting threads of LLVM's OpenMP then spin for at most a
  * millisecond before they sleep, unless the environment sets another policy. */
 void cnn_threads_spare(void);
 /* Like cnn_threads, but 1 if the net was compiled with --threads=none. */
 int32_t cnn_threads_of_net(const cnn_network *, int32_t wanted);
-/* Like cnn_threads, but for n processes on this machine: unless a number was requested, the result is at
- * most the number of the machine's processors divided by n. (The other processes may be permitted to use the
- * same processors as this process.) */
+/* Like cnn_threads, but for several processes on this machine: unless a number was requested, the result is
+ * at most the number of the machine's processors divided by `processes`. (The other processes may be
+ * permitted to use the same processors as this process.) */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
 double cnn_clock(void);      /* seconds since an arbitrary moment */
 double cnn_wall_clock(void); /* seconds since 1970 */

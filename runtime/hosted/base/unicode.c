@@ -18,7 +18,8 @@ enum { CHARACTERS_END = 0x110000 };
 
 /* ---- UTF-8 */
 
-/* Returns the character at *at and advances *at; CHARACTERS_END at the end, or if the text is not UTF-8. */
+/* Returns the character at *at and advances *at. Returns CHARACTERS_END at the end of the text, and if the
+ * text is not UTF-8. */
 static uint32_t next(const unsigned char **at, const unsigned char *end) {
   static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
   const unsigned char *from = *at;
@@ -103,7 +104,7 @@ static const Mark marks[] = {
     {0x309a, "はぱひぴふぷへぺほぽハパヒピフプヘペホポ"},
 };
 
-/* Korean syllables are numbered by their first consonant, then by their vowel, then by their last
+/* Korean syllables are numbered by their first consonant; among equal ones by their vowel, then by their last
  * consonant. */
 static uint32_t syllable(uint32_t letter, uint32_t mark) {
   enum {

@@ -16,8 +16,8 @@ static bool is_map(const cnn_port *port) {
          (int64_t)port->dim[0] * port->dim[1] > 1;
 }
 
-/* The first output with class scores for each pixel, or else the first with other values for each pixel; -1:
- * there is none. */
+/* The first output with class scores for each pixel. If there is none, the first output with other values for
+ * each pixel, or -1. */
 static int32_t map_of(const cnn_network *network) {
   int32_t first = -1;
   for (int32_t o = network->outputs; o-- > 0;)

@@ -31,15 +31,15 @@ cnn_status cnn_asked_unit(const cnn_viewer *viewer, const char *path, const cnn_
 /* "disc", or "disc at 12,30" */
 const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, cnn_unit unit, char room[200]);
 /* Finds the cell that contains the requested pixel, in a map of height x width cells that covers the whole
- * input. box: x1 y1 x2 y2 of this cell, in cells. False: no pixel was requested, or it is outside of the
- * map. */
+ * input. Sets box to x1 y1 x2 y2 of this cell, in cells. Returns false if no pixel was requested, or if the
+ * pixel is outside of the map. */
 bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t height, int32_t width,
                      double box[4]);
 
-/* Finds the requested box, by default the best one, in pixels of the image. Must be called after a forward
- * pass. */
+/* Finds the requested box, in pixels of the image. The default is the box with the best score. Must be called
+ * after a forward pass. */
 cnn_status cnn_asked_box(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_found *box);
-/* The best score of a box of the class of `box` whose IoU with `box` is at least 0.5, after another forward
- * pass (of a changed image). 0: there is no such box. */
+/* Finds `box` again after a forward pass of a changed image. *score: the best score of the boxes that have
+ * the class of `box`, and an IoU with `box` of at least 0.5; 0 if there is no such box. */
 cnn_status cnn_asked_again(const cnn_viewer *viewer, const cnn_found *box, double *score);
 #endif

@@ -1,4 +1,4 @@
-/* detect.c: Detections in rows of scores. */
+/* detect.c: Detection of classes in rows of scores. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/detect.h"
 
@@ -31,8 +31,8 @@ static const char *label_of(cnn_detector *detector, int64_t channel) {
   return cnn_program_label(detector->network, NULL, channel + single, detector->room);
 }
 
-/* True for "silence" and "unknown", with or without underscores around them: the labels of sounds without a
- * word to detect. */
+/* True for "silence" and "unknown", with or without underscores around them. These labels mean that a sound
+ * has no word to detect. */
 static bool is_background(const char *label) {
   label += strspn(label, "_");
   for (int i = 0; i < 2; i++) {

@@ -1,4 +1,5 @@
-/* detect.h: Detections in rows of scores: a class whose mean over the latest rows reaches a threshold. */
+/* detect.h: Detection of classes in rows of scores: a class is detected when its mean score over the latest
+ * rows reaches a threshold. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DETECT_H
 #define CNN_DETECT_H
@@ -56,7 +57,7 @@ typedef struct cnn_detector {
 cnn_status cnn_detector_open(cnn_detector *detector, const cnn_rows *rows, const cnn_detect_options *options);
 void cnn_detector_close(cnn_detector *detector);
 void cnn_detector_reset(cnn_detector *detector); /* must be called before each recording */
-/* Adds a row of scores. True: the class with the largest mean, apart from silence and unknown, is
- * detected. */
+/* Adds a row of scores. Returns true if a class is detected: the class with the largest mean, apart from
+ * silence and unknown. */
 bool cnn_detector_row(cnn_detector *detector, const cnn_row *row, cnn_detection *found);
 #endif

@@ -88,8 +88,8 @@ static Extent *extents_of(const cnn_segments *segments, int32_t width) {
   return extent;
 }
 
-/* Score of an instance; -1: no score. In a net with detections, segment->instance is the number of the row of
- * this instance in the output with detections, from 1. */
+/* Score of an instance; -1: no score. If the net has an output with detections, segment->instance is a row
+ * number in that output, counted from 1. The score is in this row. */
 static double score_of(const cnn_network *network, float *const output[], int64_t slot,
                        const cnn_segment *segment) {
   enum { ROW = 6, SCORE = 4, LABEL = 5 };
@@ -126,8 +126,8 @@ static void print_findings(const cnn_shown *shown, const cnn_findings *findings)
   if (!findings->count) printf("nothing found");
 }
 
-/* Prints "background 0.8123, disc 0.0841 score 0.9134": for each segment, the share of the image that it
- * covers, and the score of an object. */
+/* Prints "background 0.8123, disc 0.0841 score 0.9134". The number after the class is the share of the image
+ * that the segment covers. The score is only printed for an object. */
 static bool print_segments(const cnn_shown *shown, float *const output[], int64_t slot,
                            const cnn_segments *segments) {
   Extent *extent = extents_of(segments, shown->view.width);

@@ -10,8 +10,8 @@
 bool cnn_net_finds(const cnn_network *network); /* Whether the net detects boxes or segments in images. */
 
 /* Name of a pixel class; object classes come last. A net's labels name all classes, or only the object
- * classes. In the latter case `data`, if not NULL, names the background classes. For a class without a name,
- * the class number is written to `room`. */
+ * classes. If they name only the object classes, `data` names the background classes, unless it is NULL. For
+ * a class without a name, the class number is written to `room`. */
 const char *cnn_class_name(const cnn_network *network, const cnn_data *data, int32_t class, char room[24]);
 
 /* The image of a sample. */
@@ -22,8 +22,8 @@ typedef struct cnn_shown {
   cnn_view view;
 } cnn_shown;
 
-/* Prints "disc 0.9134 (12.0 30.5 80.2 99.0), ..."; segments: "grass 0.5210, disc 0.0812 score 0.9134, ..."
- * False: out of memory. */
+/* Prints boxes as "disc 0.9134 (12.0 30.5 80.2 99.0), ...", and segments as "grass 0.5210, disc 0.0812 score
+ * 0.9134, ...". False: out of memory. */
 bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot);
 /* Appends the detections to an array in the format of COCO results. False: out of memory. */
 bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, json_t *results);

@@ -124,9 +124,9 @@ static double val_of(const cnn_archive *archive, double usual) {
   return val >= 0 && val < 1 ? val : usual;
 }
 
-/* Reads a weight file's metadata: the share of the validation samples, and the class names. If the program
- * has class names, compares them with the file's names: another order is an error, other names are a warning.
- * A different normalization of the input is a warning, too. */
+/* Reads a weight file's metadata: the fraction of the samples that was used for validation, and the class
+ * names. If the program has class names, compares them with the file's names: another order is an error,
+ * other names are a warning. A different normalization of the input is a warning, too. */
 static cnn_status take_notes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
   cnn_network *network = &state->network;
@@ -195,7 +195,7 @@ const char *cnn_program_label(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
-/* Sets the paths at which NET.safetensors may be: next to the program, if the command line names its folder,
+/* Sets the two paths at which NET.safetensors may be: next to the program, if `command` contains a folder,
  * and in the working directory. */
 static void look_around(cnn_program_state *state, const char *command) {
   const char *slash = command ? strrchr(command, '/') : NULL;

@@ -31,7 +31,8 @@ int cnn_usage_error(const cnn_usage *usage, const char *format, ...) {
   return CNN_EXIT_USAGE;
 }
 
-/* Prints from HELP_COLUMN on, with breaks between words; `column` is the current column. */
+/* Prints `text` from column HELP_COLUMN on, and breaks lines between words. `column` is the current
+ * column. */
 static void print_wrapped(const char *text, int column) {
   const char *blank = column < HELP_COLUMN ? "" : "  ";
   if (column < HELP_COLUMN) printf("%*s", HELP_COLUMN - column, "");

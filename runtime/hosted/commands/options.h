@@ -11,7 +11,7 @@ typedef enum cnn_value_kind {
   CNN_VALUE_WHOLE,  /* int64_t from `low` to `high` */
   CNN_VALUE_NUMBER, /* double from `low` to `high` */
   CNN_VALUE_SEED,   /* uint64_t */
-  CNN_VALUE_PAIR,   /* int64_t[2] from `low` to `high`, separated by a comma */
+  CNN_VALUE_PAIR,   /* int64_t[2]: two integers from `low` to `high`, with a comma between them */
   CNN_VALUE_CHOICE  /* int: index in `choices` */
 } cnn_value_kind;
 
@@ -37,8 +37,9 @@ typedef struct cnn_usage {
 
 enum { CNN_EXIT_FAILED = 1, CNN_EXIT_USAGE = 2, CNN_GO_ON = -1 };
 
-/* argv[0] is the command. Returns CNN_GO_ON, with the operands in argv[*operand ..] (operand may be NULL if
- * the command has none); or the exit status after an error message or the help. */
+/* argv[0] is the command. Returns CNN_GO_ON, or the exit status after an error message or the help. Sets
+ * *operand to the index in argv of the first operand; `operand` may be NULL if the command has no
+ * operands. */
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand);
 /* CNN_GO_ON if the path is NULL or ends in one of the suffixes; otherwise prints an error. */
 int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path,

@@ -36,8 +36,8 @@ cnn_status cnn_program_finish(void); /* flushes standard output and reports erro
  * the net. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
-/* For a data set without a validation part: the share of samples that was used for validation when the
- * weights of the last cnn_program_weights were trained. */
+/* For a data set without a validation part: the share of samples that was used for validation in the training
+ * of the weights that cnn_program_weights read last. */
 double cnn_program_val(const cnn_program *program);
 /* Returns CNN_GO_ON, or the exit status after a message that weights are missing. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);

@@ -33,15 +33,15 @@ typedef struct Bench {
   float **output;
   void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
-  int32_t steps;        /* timed steps: of infer, or (in training) of gradients, and the update */
-  double *layer_second; /* [steps][LAYER_CALLS]: duration of each step in the latest calls */
+  int32_t steps;        /* number of timed steps: of infer; or, in training, of gradients, plus the update */
+  double *layer_second; /* [steps][LAYER_CALLS]: duration of each step, in each of the latest calls */
   double *step_seconds; /* median of each step */
   int64_t timed_calls;
   double mark;
 } Bench;
 
-/* Creates synthetic samples: inputs with numbers of one byte (0 to 255, for i8 -128 to 127), valid classes,
- * and zeros or ones as other targets. */
+/* Creates synthetic samples. Inputs are integers that fit in one byte (0 to 255; -128 to 127 for i8). Class
+ * targets are valid classes, and other targets are zeros or ones. */
 static void fill(cnn_batch *batch) {
   const cnn_network *network = batch->network;
   cnn_random random = cnn_random_stream(1, CNN_STREAM_DATA, 0);
@@ -124,8 +124,8 @@ static void step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* Calls the net for `seconds`, at least three times, after a warm-up of a tenth of this time, which is not
- * measured. trainer: NULL for infer. */
+/* Calls the net for `seconds`, and at least three times. Before, it is called for a tenth of this time
+ * without a measurement. trainer: NULL for infer. */
 static void measure(Bench *bench, cnn_trainer *trainer) {
   Times *times = &bench->times;
   double start = cnn_clock(), warm = start + 0.1 * bench->seconds, end = start + 1.1 * bench->seconds, now;
@@ -164,8 +164,8 @@ static void timed_infer(Bench *bench) {
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* Runs on one thread, because with several threads one of them could already compute the next layer. The last
- * step is the update. */
+/* Runs on one thread. With several threads, one of them could already compute the next layer. The update
+ * counts as the last step. */
 static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace one = cnn_pace_of(1);
   double begun = cnn_pace_begin(&one, bench->network);
@@ -181,8 +181,8 @@ static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&one, begun);
 }
 
-/* Measures the time of each layer, in separate calls (for seconds / 2), because clock reads between layers
- * would increase the measured latency. trainer: NULL for infer. */
+/* Measures the time of each layer in separate calls (for seconds / 2). Reading the clock between layers in
+ * the calls of `measure` would increase the measured latency. trainer: NULL for infer. */
 static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   if (bench->steps == 0 || (!trainer && !bench->network->infer_timed)) return;
   double end = cnn_clock() + 0.5 * bench->seconds;
@@ -229,8 +229,8 @@ static double row_seconds(const Row *row) {
   return sum;
 }
 
-/* One row per layer in program order, then the rest of the step. NULL: out of memory. A layer that is
- * computed by another layer's kernel has no separate time. */
+/* One row per layer in program order, then the rest of the step. A layer that is computed by another layer's
+ * kernel has a row without a time. NULL: out of memory. */
 static Row *rows_of_training(const Bench *bench, int32_t *count) {
   const cnn_network *network = bench->network;
   Row *row = calloc((size_t)(network->layers + bench->steps) + 1, sizeof *row);
@@ -311,8 +311,8 @@ static void put_json_of_inference(const Bench *bench, json_t *root) {
   json_object_set_new(root, "layers", layers);
 }
 
-/* The median time of a step, divided by the duration of its samples. 0: without --stream, or the input
- * has no rate. */
+/* The median time of a step, divided by the duration of the input that the step processes. 0: without
+ * --stream, or the input has no rate. */
 static double real_time_factor(const Bench *bench) {
   const cnn_port *input = &bench->network->input[0];
   return bench->stream ? quantile(&bench->times, 0.5) * (double)input->rate / (double)input->dim[0] : 0;

@@ -1,5 +1,5 @@
-/* program_dream.c: `net dream`: An input with a high score of a class, found by gradient ascent on the score,
- * from noise or from an image (Simonyan, Vedaldi and Zisserman, 2014). Without regularization the patterns
+/* program_dream.c: `net dream`: An input with a high score of a class, found by gradient ascent on the score.
+ * The start is noise or an image (Simonyan, Vedaldi and Zisserman, 2014). Without regularization the patterns
  * are not recognizable. So each step shifts the image by a few pixels (jitter; Mordvintsev et al., 2015).
  * Each step also moves the image back towards the start image (decay; Simonyan et al.). Every fourth step
  * also blurs the image; the blur becomes weaker from step to step (Yosinski et al., 2015). */
@@ -29,7 +29,7 @@ typedef struct Dream {
   cnn_viewer viewer;
   const cnn_port *port;
   int32_t height, width, channels; /* a sequence has one row, a vector one pixel */
-  double low, high, step;          /* range of the values; their mean change in the first step with rate 1 */
+  double low, high, step;          /* range of the values; step: mean change in the first step with rate 1 */
   float *start, *picture, *row;    /* row: scratch space for blurring */
   cnn_unit unit[CLASSES_MOST];
   int32_t units;
@@ -42,8 +42,8 @@ typedef struct Score {
 
 /* ---- The image */
 
-/* Blurs one line of `count` pixels, which are `apart` numbers apart. Beyond the ends of the line, the
- * outermost pixels are repeated. */
+/* Blurs one line of `count` pixels. The distance between adjacent pixels of the line is `apart` floats.
+ * Beyond the ends of the line, the outermost pixels are repeated. */
 static void blur_line(float *line, int32_t count, int64_t apart, double sigma, float *room) {
   const int32_t reach = (int32_t)ceil(3 * sigma);
   for (int32_t i = 0; i < count; i++) room[i] = line[i * apart];

@@ -39,16 +39,16 @@ static int32_t strip_zoom(int32_t channels) {
   return zoom < 1 ? 1 : zoom > 8 ? 8 : zoom;
 }
 
-/* Marks the requested pixel on the last panel, a map of height x width; no effect if the map does not contain
- * the pixel. */
+/* Marks the requested pixel on the last panel, a map of height x width. Has no effect if the map does not
+ * contain the pixel. */
 static void mark_pixel(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t height,
                        int32_t width) {
   double mark[4];
   if (cnn_asked_place(viewer, &a->asked, height, width, mark)) cnn_figure_mark(figure, mark);
 }
 
-/* Draws the first maps of a layer side by side, at most the requested number; a sequence or a vector is one
- * panel. */
+/* Draws the first maps of a layer side by side, at most the requested number. A sequence or a vector is drawn
+ * as one panel. */
 static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t index) {
   const int32_t most = a->layer ? (int32_t)a->channels : OVERVIEW, columns = a->layer ? 0 : OVERVIEW;
   const int32_t scale_wanted = a->layer ? (int32_t)a->scale : 0;
@@ -85,8 +85,9 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Argum
     mark_pixel(figure, viewer, a, port->dim[0], port->dim[1]);
 }
 
-/* Writes to `says` the probability, or else the score, of the requested class (by default, of the best class)
- * at the requested pixel. `says` is empty if nothing was requested and no output has classes. */
+/* Writes to `says` the probability (or, if there is none, the score) of the requested class at the requested
+ * pixel. The default is the best class. `says` is empty if nothing was requested and no output has
+ * classes. */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
   *says = 0;
@@ -160,8 +161,8 @@ int cnn_program_features(const cnn_program *program, int argc, char **argv) {
       {"channels", 0, CNN_VALUE_WHOLE, &a.channels, "N", "with --layer: maximum number of channels (64)", 1,
        1024, NULL, NULL},
       {"scale", 0, CNN_VALUE_WHOLE, &a.scale, "N",
-       "with --layer: side of each value in pixels (default: as large as fits into the figure)", 1, 64, NULL,
-       NULL},
+       "with --layer: side of each element in pixels (default: as large as fits into the figure)", 1, 64,
+       NULL, NULL},
       CNN_FLAG_INDEX(a.index),
       CNN_FLAG_FIT(a.fit, NULL),
   };

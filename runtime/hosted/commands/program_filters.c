@@ -19,8 +19,8 @@ typedef struct Arguments {
   int64_t filters, channels, scale;
 } Arguments;
 
-/* A layer's weights as filters, whose channels have height x width numbers each: value[f*filter + c*channel +
- * y*down + x*right]. */
+/* A layer's weights as filters. Each channel of a filter has height x width numbers. The number at (y, x) of
+ * channel c of filter f is value[f*filter + c*channel + y*down + x*right]. */
 typedef struct Filters {
   const float *value;
   int64_t size; /* number of all weights */
@@ -39,8 +39,8 @@ static const cnn_weight *weight_of(const cnn_network *network, const char *layer
   return NULL;
 }
 
-/* The layer with that name; without a name, the first convolution that has filters, or else the first dense
- * layer. */
+/* The layer with that name. Without a name: the first convolution that has filters; if there is none, the
+ * first dense layer. */
 static cnn_status choose_layer(const cnn_network *network, const char *name, int32_t *layer) {
   if (name) {
     cnn_status status = cnn_layer_find(network, name, layer);

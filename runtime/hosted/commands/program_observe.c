@@ -1,5 +1,5 @@
-/* program_observe.c: `net observe`: Ranges, means and histograms of the net's values on a data set, from
- * which cnnc quantize chooses scales. Two passes over the samples: ranges first, then histograms. */
+/* program_observe.c: `net observe`: Ranges, means and histograms of the net's values on a data set. cnnc
+ * quantize chooses scales from them. There are two passes over the samples: ranges first, then histograms. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>

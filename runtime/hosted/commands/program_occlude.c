@@ -1,6 +1,6 @@
-/* program_occlude.c: `net occlude`: Change of the score of a class or a detected box when a square of the
- * image is covered, for squares at all positions (Zeiler and Fergus, 2014). In a sequence, a range of time is
- * covered; in a vector, a few adjacent elements. */
+/* program_occlude.c: `net occlude`: Change of the score of a class or of a detected box when a square of the
+ * image is covered. Squares at all positions are tried (Zeiler and Fergus, 2014). In a sequence, a range of
+ * time is covered; in a vector, a few adjacent elements. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -29,13 +29,13 @@ typedef struct Occlusion {
   cnn_viewer viewer;
   const cnn_port *port;
   int32_t height, width,
-      channels; /* size of the covered input: a sequence is one row, a vector one row of one channel */
+      channels; /* size of the input: a sequence has one row; a vector has one row and one channel */
   int32_t window, stride, rows, columns; /* rows, columns: number of positions of the window */
   const cnn_asked *asked;
   cnn_unit unit;
   bool boxed;          /* compares the score of a box */
   cnn_found box;       /* the box whose score is compared */
-  bool likely;         /* compares probabilities of a unit; otherwise scores */
+  bool likely;         /* true: compares probabilities of a unit; false: scores */
   cnn_status status;   /* status of the search for `box` in the covered image */
   double whole;        /* the score of the uncovered input */
   float *plain, *fill; /* fill: value per channel */
@@ -253,7 +253,7 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
        "the class: a number or a label (default: the predicted class)", 0, 0, NULL, NULL},
       CNN_FLAG_PIXEL(a.asked),
       {"box", 0, CNN_VALUE_WHOLE, &a.asked.box, "N",
-       "use the score of the N-th detected box, or with --class of the N-th box of that class (default: 1, "
+       "use the score of the N-th detected box; with --class, of the N-th box of that class (default: 1, "
        "the best)",
        1, 1e6, NULL, &a.asked.of_box},
       CNN_FLAG_WEIGHTS(a.weights),

@@ -45,8 +45,8 @@ typedef struct Prediction {
   float **output; /* outputs of one call */
   float **kept;   /* the outputs of all samples, for -o */
   int64_t samples, room;
-  bool batched;      /* outputs have a leading dimension n: an array has it, or the input is a table, a
-                        folder or several files */
+  bool batched;      /* outputs have a leading dimension, because an input array has it, or the input is a
+                        table, a folder or several files */
   double *score;     /* class scores of one position */
   int64_t *rank;     /* class numbers, the best first */
   cnn_image picture; /* the first sample in RGB: -o OUT.png draws the result over it */
@@ -55,7 +55,7 @@ typedef struct Prediction {
   bool incomplete;   /* out of memory for part of the output */
   int64_t unsound;   /* number of NaN or infinite output values */
   int32_t strange;   /* the first output with NaN or an infinite value */
-  char where[300];   /* the input from which that value was computed */
+  char where[300];   /* the first input for which output `strange` has such a value */
   cnn_status unread; /* CNN_OK, or an error for damaged images of a folder */
 } Prediction;
 
@@ -234,8 +234,8 @@ static bool is_picture(const cnn_network *network, int32_t o) {
          network->output[o].kind == CNN_OUTPUT_VALUES && (judged.channels == 1 || judged.channels == 3);
 }
 
-/* Keeps an RGB image of the sample for drawing: the image file, or the input converted to pixels. No effect
- * if the net's input is not an image. */
+/* Keeps an RGB image of the sample for drawing: the image file, or the input converted to pixels. Has no
+ * effect if the net's input is not an image. */
 static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs) {
   const cnn_status no_memory = cnn_failure(CNN_NO_MEMORY, "no memory for the image");
   const cnn_image *picture = cnn_inputs_picture(inputs);
@@ -275,8 +275,8 @@ static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture
   return class != NULL;
 }
 
-/* Draws the results on the image, and writes it: boxes and segments, or, if o >= 0, output `o` as a class
- * map. */
+/* Draws the results on the image, and writes the image. If o < 0, the results are boxes and segments;
+ * otherwise output `o` as a class map. */
 static cnn_status write_overlay(Prediction *prediction, const char *path, int32_t o) {
   cnn_image *picture = &prediction->picture;
   const bool drawn = o < 0 ? cnn_found_draw(&prediction->shown, prediction->kept, picture)
@@ -284,8 +284,8 @@ static cnn_status write_overlay(Prediction *prediction, const char *path, int32_
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
 }
 
-/* Reports the results that the written image does not show: the other outputs that are images, and values
- * outside of 0 to 1. */
+/* Reports results that the written image does not show: other outputs that are images, and values outside of
+ * 0 to 1. */
 static void tell_left_out(const Prediction *prediction, const char *path, int32_t o, bool map) {
   const cnn_network *network = prediction->network;
   const cnn_port *port = &network->output[o];
@@ -309,8 +309,8 @@ static void tell_left_out(const Prediction *prediction, const char *path, int32_
             drawable > 1 ? "each of them" : "it");
 }
 
-/* Writes the detections, or the first output that can be shown: a class map in colors, over the image if
- * there is one, or an image of values from 0 to 1. */
+/* Writes the detections. If the net has none, writes the first output that can be shown. A class map is drawn
+ * in colors, over the input image if there is one. An image of values from 0 to 1 is written as it is. */
 static cnn_status write_picture(Prediction *prediction, const char *path) {
   const cnn_network *network = prediction->network;
   const bool finds = cnn_net_finds(network);
@@ -401,7 +401,7 @@ static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, 
   return status;
 }
 
-/* Counts NaN and infinite values, because the few values that are printed may all be finite. */
+/* Counts all NaN and infinite values, because only a few values are printed, and these may all be finite. */
 static void count_unsound(Prediction *prediction, const char *path, int32_t samples) {
   const cnn_network *network = prediction->network;
   for (int32_t o = 0; o < network->outputs; o++) {

@@ -1,5 +1,5 @@
 /* program_recordings.c: `net eval RECORDING... --truth FILE`: detections in long recordings, compared with
- * the windows in which words are spoken, and counted as in MLPerf Tiny. */
+ * the windows in which words are spoken. Hits and false detections are counted as in MLPerf Tiny. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>
@@ -74,7 +74,7 @@ static cnn_status windows_read(Recordings *r, size_t entry, const json_t *list) 
   return cnn_success();
 }
 
-/* Finds the detection windows of a recording by its file name; folders in its path and in wav_file are
+/* Finds the detection windows of a recording by its file name. Folders in `path` and in wav_file are
  * ignored. */
 static cnn_status windows_find(Recordings *r, const char *path) {
   size_t k;

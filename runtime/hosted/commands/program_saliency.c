@@ -1,6 +1,7 @@
-/* program_saliency.c: `net saliency`: Pixels on which the score depends: the largest |d score / d channel| of
- * each pixel (Simonyan, Vedaldi and Zisserman, 2014). Optionally, the gradients are averaged over noisy
- * copies of the input, because the average is smoother (SmoothGrad; Smilkov et al., 2017). */
+/* program_saliency.c: `net saliency`: Pixels on which the score depends. The saliency of a pixel is the
+ * largest |d score / d channel| of its channels (Simonyan, Vedaldi and Zisserman, 2014). Optionally, the
+ * gradients are averaged over noisy copies of the input, because the average is smoother (SmoothGrad; Smilkov
+ * et al., 2017). */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>

@@ -196,7 +196,7 @@ static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char
   return status;
 }
 
-/* Only the first process writes; the result of its check of the files is broadcast to all processes. Returns
+/* Only the first process writes, so it checks the files, and broadcasts the result to all processes. Returns
  * usage errors; all other errors are in *status. */
 static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
                  cnn_train_options *options, cnn_status *status) {

@@ -36,7 +36,7 @@ cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, 
 void cnn_viewer_forward(cnn_viewer *viewer);
 void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit); /* computes the gradient of the unit's score */
 const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer);
-/* False for layers that pass a value on unchanged (dropout in inference, flatten). */
+/* False for layers that return their input unchanged (dropout in inference, flatten). */
 bool cnn_layer_is_new(const cnn_network *network, int32_t layer);
 /* Warns of NaN and infinity, which figures do not show well. */
 void cnn_viewer_warn(const cnn_viewer *viewer);
@@ -64,14 +64,15 @@ cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t 
 /* Converts all elements of an input to float. */
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value);
 bool cnn_port_is_picture(const cnn_port *port); /* whether it has rank 3, and 1 or 3 channels */
-/* Converts an input to RGB: maps the range of its type to 0..255 (f32: pixels are 0..255 already). If f32
- * values are not pixels, because some are negative or above 255, or all are at most 2, their own range is
+/* Converts an input to RGB. The range of its type is mapped to 0..255 (pixels of f32 are 0..255 already). f32
+ * values are not pixels if some are negative or above 255, or if all are at most 2; then their own range is
  * mapped. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
-/* Range of the port's values: the range of its type. f32: 0 to 255 for images, otherwise infinite. */
+/* Range of the port's values: the range of its type. The range of f32 is 0 to 255 for images, otherwise
+ * infinite. */
 void cnn_port_range(const cnn_port *port, double *low, double *high);
-/* Layout of a value in panels: number of panels, their rows and columns, and the distances in memory, in
- * elements, from one row (down) and one column (right) to the next. */
+/* Layout of a value in panels: the number of panels, and their rows and columns. down, right: distance in
+ * memory, in elements, from one row or column to the next. */
 typedef struct cnn_sheet {
   int32_t maps, height, width;
   int64_t down, right;

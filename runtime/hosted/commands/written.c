@@ -12,8 +12,8 @@
 #include "hosted/data/dataset.h"
 #include "hosted/weights/archive.h"
 
-/* The identity of a regular file, which may have several names. Several outputs may be the same device or
- * pipe. */
+/* Identity of a regular file: a file may have several names. Devices and pipes have no identity here, because
+ * several outputs may go to the same device or pipe. */
 typedef struct Identity {
   dev_t device;
   ino_t number;
@@ -35,7 +35,8 @@ static int refuse(const cnn_usage *usage, const char *path, const char *why, con
   return cnn_usage_error(usage, "%s cannot be written: %s%s", path, why, more);
 }
 
-/* Whether a path that was read is a regular file. Names of weight files may end with ":KEY". */
+/* Whether a path that was read is a regular file; sets *identity. The name of a weight file may end with
+ * ":KEY". */
 static bool was_read(const char *path, Identity *identity) {
   char file[4096];
   const int n = snprintf(file, sizeof file, "%.*s", (int)cnn_archive_file(path), path);

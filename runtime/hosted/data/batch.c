@@ -189,8 +189,8 @@ static cnn_augmentation augmentation_of(const cnn_reader *reader, const cnn_cour
   return drawn;
 }
 
-/* The position of a random cut in a recording, from 0 to 1; -1: no random cuts. It has a random stream of its
- * own, so that cuts do not change the random numbers of augmentations. */
+/* The position of a random cut in a recording, from 0 to 1; -1: no random cuts. Cuts have a separate random
+ * stream, so that they do not change the random numbers of augmentations. */
 static double place_of(const cnn_course *course, int64_t at) {
   if (!course->cuts) return -1;
   const cnn_random stream = cnn_random_stream(course->recipe->seed, CNN_STREAM_CUT, (uint32_t)course->epoch);

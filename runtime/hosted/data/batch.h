@@ -8,7 +8,7 @@
 
 typedef struct cnn_parts {
   void **input, **target;
-} cnn_parts; /* input[inputs]; target[cnn_ports + 1]: the last is the annotation record; NULL: not used */
+} cnn_parts; /* input[inputs]; target[cnn_ports + 1]: the last is for the annotation record; NULL: not used */
 
 typedef struct cnn_batch {
   const cnn_network *network;

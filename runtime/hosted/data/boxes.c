@@ -39,8 +39,8 @@ static cnn_status size_check(const char *path, const cnn_image *image, int32_t h
                      (int)image->height, (int)image->width, says, (int)height, (int)width);
 }
 
-/* Numbers the objects among the segments of a scene, from 1, and adds them to the annotations; a segment that
- * is not an object gets 0. */
+/* Sets number[k] for each segment k of a scene: objects are numbered from 1, and other segments get 0. Adds
+ * the objects to the annotations. */
 static void segments_number(const cnn_scene *scene, cnn_truth *truth, int32_t *number) {
   for (int32_t k = 0; k < scene->count; k++) {
     number[k] = 0;

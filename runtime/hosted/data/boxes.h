@@ -36,23 +36,24 @@ typedef struct BoxesSet {
   char first[400];                   /* the message for the first dropped object or image */
 } BoxesSet;
 
-/* Begins a set, which `data` then owns. */
+/* Creates an empty set, which `data` then owns. */
 cnn_status cnn_boxes_begin(cnn_data *data, const char *title);
 /* Records an annotation file. The set takes ownership of the path. */
 cnn_status cnn_boxes_file(cnn_data *data, char *path);
-/* Adds an image without objects; *added is valid until the next image is added. The set takes ownership of
- * the image's paths. */
+/* Adds an image; cnn_boxes_object adds its objects. *added is valid until the next image is added. The set
+ * takes ownership of the image's paths. */
 cnn_status cnn_boxes_scene(cnn_data *data, int pool, cnn_scene scene, cnn_scene **added);
 /* Adds an object; the set takes ownership of its outline. */
 cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *object);
-/* Handles an error of an object or a whole image: with --skip-bad, counts it and returns success; otherwise,
- * or if memory ran out, returns the error. */
+/* Handles an error of an object or a whole image. With --skip-bad, counts the error and returns success.
+ * Otherwise, and if memory ran out, returns the error. */
 cnn_status cnn_boxes_bad(cnn_data *data, bool picture, const cnn_status *status);
 /* Checks that a box is valid, and inside an image of that size. A box that extends past the image by at most
- * a hundredth of the image's size, or by at most one pixel, is clipped. The message describes the error. */
+ * a hundredth of the image's size, or by at most one pixel, is clipped. The returned error describes what is
+ * wrong with the box. */
 cnn_status cnn_boxes_check(float box[4], double height, double width);
-/* Sets class_of, the class number of each name. If the net has labels for objects, this is the number of the
- * label with the same name; otherwise, it is the index of the name. `where` names the source of the names in
+/* Sets class_of[] to the class number of each name: the number of the net's label with the same name. If the
+ * net has no labels for objects, it is the index of the name. `where` names the source of the names in
  * messages. */
 cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, int32_t names,
                           int32_t *class_of);

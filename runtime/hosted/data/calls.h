@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include "cnn.h"
 
-/* Number of calls whose values a sample has at this port; 1 for a port of a single call. */
+/* Number of calls that a sample contains; 1 for a port of a single call. */
 static inline int32_t cnn_port_calls(const cnn_port *port) { return port->calls > 1 ? port->calls : 1; }
 /* The port of a single call. */
 cnn_port cnn_port_call(const cnn_port *port);
@@ -15,9 +15,9 @@ static inline int64_t cnn_port_length(const cnn_port *port) {
   return (int64_t)port->dim[0] * cnn_port_calls(port);
 }
 
-/* Sets *samples to the net with ports for whole samples, as data sets and training use it; these ports are in
- * *ports, from malloc. If a sample is one call, *samples is the net itself, and *ports is NULL. False: out of
- * memory. */
+/* Sets *samples to the net with ports for whole samples; data sets and training use this form. Its ports are
+ * in *ports, from malloc. If a sample is one call, *samples is the net itself, and *ports is NULL. False: out
+ * of memory. */
 bool cnn_calls_open(cnn_network *samples, cnn_port **ports, const cnn_network *network);
 /* Returns a copy of `network` with the ports of the data set's samples. */
 cnn_network cnn_calls_network(const cnn_network *network, const cnn_data *data);

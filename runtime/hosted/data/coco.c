@@ -184,7 +184,7 @@ static cnn_status image_read(File *file, const json_t *list, size_t k, const Id 
   if (!whole_number(element, "id", &number)) return wrong(file, "images", k, "id", "must be an integer");
   if (is_second(id, ids, number, k, &first))
     return wrong(file, "images", k, "id", "%lld is also the id of images[%zu]", (long long)number, first);
-  if (!name || !*name) return wrong(file, "images", k, "file_name", "must be a text");
+  if (!name || !*name) return wrong(file, "images", k, "file_name", "must be a string");
   if (!cnn_path_stays(name)) return wrong(file, "images", k, "file_name", LEADS_OUT, name);
   if (!whole_number(element, "height", &height) || height < 1 || height > CNN_PIXELS_MOST)
     return wrong(file, "images", k, "height",
@@ -219,7 +219,7 @@ static cnn_status images_read(File *file, const json_t *list) {
   return status;
 }
 
-/* The scene of an annotation. NULL without an error: its image was dropped. */
+/* The scene of an annotation. NULL without an error: the annotation's image was dropped. */
 static cnn_status scene_of(const File *file, const json_t *list, size_t k, const Id *all, size_t alls,
                            cnn_scene **scene) {
   int64_t number;
@@ -404,7 +404,7 @@ static cnn_status segments_take(const File *file, const json_t *list, size_t k, 
                *segments = json_object_get(annotation, "segments_info");
   const char *name = json_string_value(json_object_get(annotation, "file_name"));
   size_t ids;
-  if (!name || !*name) return wrong(file, "annotations", k, "file_name", "must be a text");
+  if (!name || !*name) return wrong(file, "annotations", k, "file_name", "must be a string");
   if (!cnn_path_stays(name)) return wrong(file, "annotations", k, "file_name", LEADS_OUT, name);
   if (!json_is_array(segments)) return wrong(file, "annotations", k, "segments_info", "must be a list");
   if (scene->segments)

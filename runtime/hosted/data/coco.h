@@ -23,8 +23,8 @@ typedef struct cnn_coco {
   int32_t *class_of;  /* [categories] */
 } cnn_coco;
 
-/* Reads one file with the objects of a part. An image's file_name is relative to `images`, the file_name of
- * its segments is relative to `segments`. Does not check whether these files exist. */
+/* Reads one file with the objects of a part. An image's file_name is relative to `images`, and the file_name
+ * of its segments to `segments`. Does not check whether these files exist. */
 cnn_status cnn_coco_read(cnn_coco *coco, int pool, const char *path, const json_t *root, const char *images,
                          const char *segments);
 void cnn_coco_free(cnn_coco *coco);

@@ -1,6 +1,6 @@
-/* data_arrays.c: Data sets in one .npz file: x, y, x_val, y_val, x_test, y_test. For nets with several inputs
- * or targets, arrays have the names of the inputs, or OUTPUT_target, with the same endings. Training arrays
- * may also end in _train. */
+/* data_arrays.c: Data sets in one .npz file: x, y, x_val, y_val, x_test, y_test. If a net has several inputs
+ * or targets, an array has the name of the input, or of the target (OUTPUT_target), with the same endings.
+ * Training arrays may also end in _train. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -54,7 +54,8 @@ static const cnn_tensor *find_target(const cnn_data *data, const cnn_archive *ar
                                                                             : tensor;
 }
 
-/* Lists the names in the file for an error message, up to the length of the message. */
+/* Lists the names of the file's arrays for an error message. If `text` is too short, it ends with " and N
+ * more". */
 static const char *names(const cnn_archive *archive, char *text, size_t room) {
   enum { MORE = 20 };
   size_t n = 0;

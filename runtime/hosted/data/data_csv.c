@@ -115,7 +115,7 @@ static bool counts_up(const cnn_csv *csv) {
   return !whole(csv->cell[last]) || (number(csv->cell[last], &value) && value == first + last);
 }
 
-/* Whether the first row has column names. If consecutive numbers are the only row, they are a sample. */
+/* Whether the first row has column names. If the only row has consecutive numbers, it is a sample. */
 static bool has_header(cnn_csv *csv) {
   double value;
   int32_t numbers = 0;

@@ -90,8 +90,8 @@ static cnn_status folder_number(cnn_data *data, Folders *set, int pool, const ch
   return cnn_success();
 }
 
-/* The error for a class without files. It is not reported if the set has no files at all, because then its
- * folders are not classes. */
+/* The error for a class without files. If the set has no files at all, this error is not reported, because
+ * then the set's folders are not classes. */
 static cnn_status empty_folder(const char *path, const cnn_image_list *pictures) {
   if (pictures->skipped.count == 0)
     return cnn_failure(CNN_MISMATCH, "%s: this class folder is empty; put images%s into it, or remove it",
@@ -256,9 +256,9 @@ static bool folder_unit(const cnn_data *data, int32_t input) {
   return data->sounds;
 }
 
-/* If all training and validation images fit in the cache, decodes them, because they must be decoded anyway.
- * Also decodes images for an input that is not an image, because their size must match. Inspects all other
- * images without decoding them, unless they look damaged. */
+/* Decodes all training and validation images if they fit in the cache, because they must be decoded anyway.
+ * Also decodes images for an input that is not an image, because their size must match. Other images are only
+ * inspected, unless they look damaged. */
 static cnn_status folder_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
   const Folders *set = data->set;
   const bool kept = set->all_kept && index < set->pool[pool].kept.count;
@@ -295,8 +295,8 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
   for (int64_t i = 0; i < set->background.count; i++) each(context, set->background.picture[i].path);
 }
 
-/* Files in hidden folders are not read. A table in the directory itself would be read, instead of the
- * folders. */
+/* Whether a new file `below` would be a part of the set. Files in hidden folders are not read. A table in the
+ * directory itself would be read instead of the folders. */
 static bool folder_takes(const cnn_data *data, const char *below) {
   const Folders *set = data->set;
   char first[64];
@@ -362,7 +362,7 @@ static cnn_status background_collect(cnn_data *data, Folders *set, const Listing
   return status;
 }
 
-/* A directory with train/, val/ or test/ has parts; other folders are then ignored. */
+/* A directory with train/, val/ or test/ has parts. Then other folders in the directory are ignored. */
 static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *listing, cnn_status *empty) {
   cnn_status status = cnn_success();
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {

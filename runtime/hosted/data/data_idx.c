@@ -1,6 +1,7 @@
 /* data_idx.c: IDX files, the format of MNIST and Fashion-MNIST: http://yann.lecun.com/exdb/mnist/ and
- * https://github.com/zalandoresearch/fashion-mnist. A file has two zero bytes, a type, the number of
- * dimensions, each dimension as 4 bytes, big-endian; then the numbers, big-endian. */
+ * https://github.com/zalandoresearch/fashion-mnist. A file begins with two zero bytes, a byte for the type,
+ * and a byte for the number of dimensions. Then come the dimensions, 4 bytes each, and the elements; both are
+ * big-endian. */
 // SPDX-License-Identifier: MIT-0
 #include <ctype.h>
 #include <stdlib.h>
@@ -120,7 +121,8 @@ static bool idx_role(const char *file, int *pool, bool *labels) {
   return *pool != POOLS;
 }
 
-/* A plain file is preferred to its .gz; two different files for one purpose are an error. */
+/* A file that is not compressed is preferred to its .gz. Two different files for the same purpose are an
+ * error. */
 static cnn_status idx_choose(cnn_data *data, IdxFile *idx, const char *name) {
   char *path = cnn_path_join(data->path, name);
   if (!path) return cnn_data_no_memory(data);

@@ -22,7 +22,7 @@ typedef struct Pairs {
 typedef struct Masks {
   Pairs pool[POOLS];
   cnn_gathered gathered; /* only used while the set is opened */
-  int64_t left_out;      /* number of pairs that --skip-bad dropped; first: the error of the first one */
+  int64_t left_out;      /* number of pairs that --skip-bad dropped; first: error of the first dropped pair */
   char first[300];
 } Masks;
 

@@ -159,7 +159,8 @@ static cnn_status part_gather(Yolo *yolo, int pool, const char *directory, const
                             folder_path(directory, "labels", below), linked);
 }
 
-/* Gathers images/train and labels/train, ...; or all of images/ for training. */
+/* Gathers images/train and labels/train, and the other parts in the same way. If images/ contains no parts,
+ * gathers all of images/ for training. */
 static cnn_status inner_parts_gather(cnn_data *data, Yolo *yolo) {
   Listing listing;
   char *images = cnn_path_join(data->path, "images");

@@ -20,7 +20,7 @@ typedef struct cnn_identity {
 
 typedef struct Entry {
   char *name;
-  bool directory, linked; /* linked: a symbolic link, for whose target `directory` and `identity` are set */
+  bool directory, linked; /* linked: a symbolic link; the other fields describe its target */
   cnn_identity identity;
 } Entry;
 typedef struct Listing {
@@ -60,8 +60,8 @@ typedef struct DataKind {
   /* Whether the full scale of an f32 input is 1 (see cnn_data_scale); NULL: it is 255. */
   bool (*unit)(const cnn_data *data, int32_t input);
   void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: no files */
-  /* Checks whether the sample can be read, if that is cheap; `input` is scratch space for one input. NULL:
-   * checked when the set was opened. */
+  /* Checks whether the sample can be read, if the check is cheap; `input` is scratch space for one input.
+   * NULL: all samples were checked when the set was opened. */
   cnn_status (*inspect)(const cnn_data *data, int pool, int64_t index, void *input);
   /* Whether a file written to this path below the set's directory would be read as data when the set is
    * opened the next time; NULL: never. */
@@ -69,8 +69,8 @@ typedef struct DataKind {
   /* The original image of a sample and its annotations; the caller frees both. NULL: the set has no
    * annotations of images. */
   cnn_status (*truth)(const cnn_data *data, int pool, int64_t index, cnn_image *image, cnn_truth *truth);
-  /* Like `read`, for recordings that are longer than the input: the part at `place`, from 0 at the beginning
-   * to 1 at the end; below 0: the middle. NULL: samples are always read whole. */
+  /* Like `read`, but if a recording is longer than the input, reads the part at `place`: 0 is the beginning,
+   * 1 is the end, and a negative number the middle. NULL: samples are always read whole. */
   cnn_status (*cut)(const cnn_data *data, int pool, int64_t index, double place, void *const input[],
                     void *const target[]);
 } DataKind;
@@ -189,8 +189,9 @@ cnn_status cnn_labels_end(cnn_data *data);
 void cnn_label_store_one(const cnn_data *data, int32_t output, double label, void *target);
 void cnn_label_store(const cnn_data *data, int32_t label, void *const target[]);
 
-/* ---- arrays ---- Tensors as inputs and targets. A tensor is a batch, whose first dimension is the number of
- * samples, or a single sample. `what` names the array. */
+/* ---- arrays ----
+ * Tensors as inputs and targets. A tensor is either a single sample, or a batch, whose first dimension is the
+ * number of samples. `what` names the array. */
 
 typedef struct ArrayForm {
   bool batched, planes;

@@ -102,8 +102,8 @@ static void box_draw(const Cell *cell, const cnn_object *object) {
   }
 }
 
-/* Draws an image in its cell, cropped if it is larger than the first image, with its annotations below; truth
- * NULL: without annotations. */
+/* Draws an image in its cell of the sheet, and its annotations in the cell below. An image that is larger
+ * than the first image is cropped. truth NULL: there are no annotations. */
 static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t width, const cnn_image *image,
                       const cnn_truth *truth) {
   const int64_t top = place / COLUMNS * (truth ? 2 : 1) * height, left = place % COLUMNS * width;
@@ -123,7 +123,8 @@ static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t w
   for (int k = 0; k < truth->count; k++) box_draw(&cell, &truth->object[k]);
 }
 
-/* bands: rows of images per row of samples: 1, or 2 with annotations. */
+/* `bands`: number of rows of images for each row of samples. It is 1 without annotations, and 2 with
+ * annotations. */
 static cnn_status sheet_open(cnn_image *sheet, int64_t samples, const cnn_image *first, int32_t bands) {
   const int32_t rows = samples >= COLUMNS * ROWS ? ROWS : (int32_t)((samples + COLUMNS - 1) / COLUMNS);
   *sheet = (cnn_image){bands * rows * first->height, COLUMNS * first->width, 3, NULL};

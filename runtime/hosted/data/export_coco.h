@@ -7,7 +7,7 @@
 
 typedef struct cnn_coco_writer {
   const cnn_data *data;
-  json_t *images, *objects, *segments; /* lists; segments: NULL without both pixel classes and masks */
+  json_t *images, *objects, *segments; /* lists; segments: NULL if the set lacks pixel classes or masks */
 } cnn_coco_writer;
 
 cnn_status cnn_coco_writer_open(cnn_coco_writer *writer, const cnn_data *data);

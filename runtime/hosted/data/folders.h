@@ -11,7 +11,7 @@ typedef struct Picture {
   int32_t folder;
   int32_t turn;    /* index of the file in its folder */
   int32_t silence; /* 0, or 1 + the number of the background recording from which the sample is cut */
-  double place;    /* for silence: position of the cut outside of training, 0 to 1 */
+  double place;    /* for silence: position of the cut in validation and tests, 0 to 1 */
 } Picture;
 typedef struct Kept {
   unsigned char *input;
@@ -49,10 +49,11 @@ bool cnn_folders_name_add(Folders *set, char *name); /* takes ownership of the n
 bool cnn_sounds_background(const char *name);
 /* Adds the WAV files of a folder of background recordings. */
 cnn_status cnn_sounds_background_add(Folders *set, const char *path, bool linked);
-/* Moves the files listed in validation_list.txt and testing_list.txt from the training samples to their
- * parts. */
+/* Moves the files listed in validation_list.txt from the training samples to the validation samples, and
+ * those listed in testing_list.txt to the test samples. */
 cnn_status cnn_sounds_lists(cnn_data *data, Folders *set);
-/* Reads the background recordings, if they are needed, and gives the label "silence" a folder. */
+/* Reads the background recordings, if they are needed. Adds a folder for the label "silence", if the net has
+ * this label and the set has no such folder. */
 cnn_status cnn_sounds_noise_open(cnn_data *data, Folders *set);
 /* Adds samples of silence to each pool. Their number is the mean number of samples per class of this pool. */
 cnn_status cnn_sounds_silence_add(cnn_data *data, Folders *set);

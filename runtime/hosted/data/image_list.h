@@ -49,9 +49,9 @@ cnn_status cnn_gathered_add(cnn_gathered *gathered, cnn_image_list *pictures, cn
 /* Gathers the images of a folder whose annotations are in another folder. The paths are from malloc, or NULL
  * if out of memory; the function takes ownership of them. */
 cnn_status cnn_folders_gather(cnn_gathered *gathered, int pool, char *images, char *beside, bool linked);
-/* Marks images that are reached through a link but are already in the set, so that each file is read once,
- * preferably by its own path. Counts these images in `again`, together with the links counted in the lists.
- * */
+/* Marks an image that is reached through a link if the set also contains the image under another path. So
+ * each file is read once, under a path without links if there is one. Counts the marked images in `again`,
+ * together with the links counted in the lists. */
 cnn_status cnn_gathered_once(cnn_gathered *gathered);
 void cnn_gathered_free(cnn_gathered *gathered);
 

@@ -8,8 +8,8 @@
 #include "hosted/base/file.h"
 #include "hosted/data/image.h"
 
-/* libpng reports errors by longjmp, so variables that are used after an error are in a struct, which belongs
- * to the caller of the function with setjmp. */
+/* libpng reports errors by longjmp. So variables that are used after an error are in a struct that belongs to
+ * the caller of the function with setjmp. */
 
 typedef struct PngReader {
   png_structp png;

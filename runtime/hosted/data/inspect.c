@@ -24,7 +24,7 @@ typedef struct Bad {
 typedef struct Work {
   const cnn_data *data;
   const cnn_inspection *inspection;
-  bool *marks; /* [samples of all pools]: set for bad samples; NULL: inspects the parts */
+  bool *marks; /* [samples of all pools]: set for bad samples; NULL: the samples of the parts are inspected */
   int64_t samples;
   atomic_llong next;
   Bad bad[SHOWN + 1]; /* the first bad samples, in order, and room for one more */

@@ -29,7 +29,7 @@ typedef struct Worker {
 
 struct cnn_loader {
   Place place[AHEAD];
-  int64_t begun, taken; /* number of batches since the start; the last batch taken is still in use */
+  int64_t begun, taken; /* batches begun, and batches taken; the last batch taken is still in use */
   const cnn_course *course;
   int64_t at;    /* start of the next batch */
   int32_t share; /* number of samples that a thread reads at a time */

@@ -104,7 +104,7 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
     if (!number_unpack(&text, end, &number))
       return cnn_failure(CNN_BAD_FORMAT, "letter %zu cannot begin a number in compressed RLE",
                          (size_t)(at - begin));
-    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* relative to the run before last */
+    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* relative to two runs before */
     status = cnn_outline_run(outline, (double)number, &sum, height, width);
   }
   if (status.code == CNN_OK && sum != (int64_t)height * width)
@@ -183,7 +183,7 @@ static bool polygon_paint(const double *corner, int32_t points, int32_t height, 
       end[i / 2][i % 2] = (int32_t)((double)FINE * corner[2 * ((k + i / 2) % points) + i % 2] + 0.5);
     side_add(&c, end[0], end[1]);
   }
-  /* The inside extends from each odd transition to the next one. */
+  /* The inside of the polygon extends from one pixel with an odd number of transitions to the next one. */
   int64_t from = -1;
   for (int64_t at = c.first; at <= c.last; at++) {
     if (!c.odd[at]) continue;

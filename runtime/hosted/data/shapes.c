@@ -123,7 +123,7 @@ static bool in_triangle(float u, float v) {
   return v < 0.5f && -0.8660254f * u - 0.5f * v < 0.5f && 0.8660254f * u - 0.5f * v < 0.5f;
 }
 
-/* A point is in the star if it is outside of at most one of the lines that join the star's tips. */
+/* A point is in the star if it is on the outer side of at most one of the lines that join the star's tips. */
 static bool in_star(float u, float v) {
   static const float line[5][2] = {{0, 1},
                                    {0.9510565f, 0.3090170f},

@@ -118,7 +118,8 @@ cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned c
       if (status.code != CNN_OK) return status;
     }
     if (data && !format.channels)
-      return cnn_failure(CNN_BAD_FORMAT, "%s: its samples come before their format", path);
+      return cnn_failure(CNN_BAD_FORMAT, "%s: the samples (data chunk) come before their format (fmt chunk)",
+                         path);
     if (data) return samples_read(sound, path, &format, body, open ? left : size);
     at += CHUNK + (size_t)size + size % 2;
   }

@@ -21,12 +21,13 @@ cnn_status cnn_sound_read(cnn_sound *sound, const char *path);
 void cnn_sound_free(cnn_sound *sound);
 /* Resamples to another rate as torchaudio.functional.resample does by default. */
 cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate);
-/* Checks that a WAV file can fill the input: it must be a sequence of samples, f32 or i16. */
+/* Checks that a WAV file can fill the input: the input must be a sequence of samples, f32 or i16. */
 cnn_status cnn_sound_fits(const char *path, const cnn_port *port);
-/* Converts a sound to the rate and the channels of an input: several channels become one channel by their
- * mean. */
+/* Converts a sound to the rate and the channels of an input. If the input has one channel, it gets the mean
+ * of the sound's channels. */
 cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port);
-/* Fills an input with a converted sound, from frame `first` on; zeros follow its end. */
+/* Fills an input with a converted sound, from frame `first` on. After the end of the sound, the input is
+ * zero. */
 void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, void *input);
 /* Converts a sound (see cnn_sound_convert), and fills an input with it. A shorter sound is followed by zeros.
  * Of a longer sound, the input gets a part at `place`, from 0 at its beginning to 1 at its end; below 0: in

@@ -186,7 +186,8 @@ cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double 
   return cnn_success();
 }
 
-/* Many data sets number two classes -1 and 1. Then an error explains how to renumber them. */
+/* Many data sets number their two classes -1 and 1. For such labels, an error explains how to renumber the
+ * classes. */
 cnn_status cnn_labels_end(cnn_data *data) {
   if (data->unlabeled == 0) return cnn_success();
   if (!data->has_zero && data->classes == 2 && cnn_label_classes(data) == 2)

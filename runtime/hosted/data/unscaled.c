@@ -9,8 +9,8 @@
 
 #include "hosted/data/dataset.h"
 
-/* Whether an operator before the first weights, or the operator of these weights, can scale its input. True
- * for a net without weights. */
+/* Whether the net can scale its input: in an operator before the first weights, or in the operator with these
+ * weights. True for a net without weights. */
 static bool scales_itself(const cnn_network *network) {
   static const char *const scaling[] = {"normalize", "multiply",  "divide",       "scale",  "batchnorm",
                                         "layernorm", "groupnorm", "instancenorm", "l2norm", "lrn"};

@@ -15,13 +15,13 @@ typedef struct cnn_unscaled {
 cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part, int64_t samples,
                              cnn_unscaled *found);
 
-/* Text of the hint for a net with its own normalize (found->made > 0), whose results are still large. */
+/* Text of the hint for a net whose own normalize leaves the numbers large (found->made > 0). */
 typedef struct cnn_unscaled_hint {
   char text[320];
 } cnn_unscaled_hint;
 cnn_unscaled_hint cnn_unscaled_text(const cnn_unscaled *found, const char *input);
 
-/* Prints a hint on standard error for weights of other tools, which usually scale images outside of the net.
- */
+/* Prints a hint on standard error if the input's numbers are large. Other tools usually scale images outside
+ * of the net, so weights of other tools need the same scaling here. */
 cnn_status cnn_data_hint_unscaled(const cnn_data *data, const cnn_network *network, cnn_part part);
 #endif

@@ -1,5 +1,5 @@
-/* voc.c: Pascal VOC's XML of one image: its size and objects, with a name, a box and `difficult`. A box has
- * the numbers of its first and last pixels, counted from 1. */
+/* voc.c: Pascal VOC's XML of one image: the size of the image, and a name, a box and `difficult` for each
+ * object. A box has the numbers of its first and last pixels, counted from 1. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/voc.h"
 

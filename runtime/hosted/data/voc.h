@@ -9,7 +9,7 @@ typedef struct cnn_voc_object {
   char *name;
   int64_t line;
   cnn_object object; /* without a label; coordinates of the box count from 1, as in the file */
-  int32_t sides;     /* a bit for each side of the box that is present and a number */
+  int32_t sides;     /* a bit for each side of the box whose value is present, and is a number */
 } cnn_voc_object;
 
 typedef struct cnn_voc {
@@ -18,7 +18,7 @@ typedef struct cnn_voc {
   cnn_voc_object *object;
 } cnn_voc;
 
-/* Parses an XML file. Free the result after a failure as well. */
+/* Parses an XML file. The result must be freed with cnn_voc_free, also after a failure. */
 cnn_status cnn_voc_parse(cnn_voc *voc, const char *path, const char *bytes, size_t n);
 void cnn_voc_free(cnn_voc *voc);
 /* Checks that the object has a name and a box inside its image, and converts the box to pixels numbered from

@@ -140,8 +140,8 @@ bool cnn_overlay_labels(const cnn_image *image, const cnn_label *label, int32_t 
 
 /* ---- Legend */
 
-/* Places the legend's entries from left to right in lines and returns their height. Draws the entries from
- * `top` on unless the image ends there. */
+/* Places the legend's entries from left to right in lines, and returns the height of these lines. If the
+ * image has rows at `top` and below, also draws the entries there. */
 static int32_t legend_lay(const cnn_image *image, int32_t top, double size, const cnn_key *key,
                           int32_t keys) {
   const int32_t line = cnn_text_height(size) + (int32_t)(6 * size), gap = (int32_t)(8 * size),

@@ -158,7 +158,7 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
   double height = 84 + rows * (HEIGHT + 84) + RATE_HEIGHT + 60;
   cnn_svg_begin(&writer, WIDTH, height);
   cnn_svg_text(&writer, 70, 36, "start", "font-weight=\"bold\" font-size=\"18\"", title, 80);
-  for (int32_t i = 0; i <= metrics; i++) { /* the loss first, then the metrics, two in a row */
+  for (int32_t i = 0; i <= metrics; i++) { /* the loss first, then the metrics, two panels side by side */
     Panel panel = {.width = PANEL, .height = HEIGHT, .low = NAN, .high = NAN, .epochs = epochs};
     panel.left = 70 + i % 2 * (PANEL + 100);
     panel.top = 90 + i / 2 * (HEIGHT + 84);
@@ -234,7 +234,7 @@ static cnn_status confusion_print(const char *path, const cnn_network *network, 
   return cnn_writer_commit(&writer);
 }
 
-/* NAMED: the drawing has no class names if there are more classes; NAME_MOST: maximum characters of a name */
+/* NAMED: maximum number of classes whose names are drawn; NAME_MOST: maximum characters of a name */
 enum { NAMED = 120, NAME_MOST = 20 };
 
 /* Approximate width of the longest name. */

@@ -95,8 +95,8 @@ void cnn_exchange_add_counts(Exchange *x, int64_t *count, int64_t counts) {
   free(all);
 }
 
-/* Writes the name of the process that waits least, if another process waits more than twice as long (plus
- * 0.1 s). Then the other processes wait for this process. */
+/* Writes the name of the process that waits least, if another process waits more than twice as long (plus 0.1
+ * s). In this case the named process delays the other processes. */
 static void tell_slowest(Exchange *x, char *text, size_t room) {
   int32_t slowest = 0;
   double most = 0;

@@ -1,6 +1,6 @@
 /* exchange.c: All-reduce of gradients over processes, and other messages between the processes. A bucket is a
  * range of the gradients. Each process adds up one part of every bucket. First, every process adds its own
- * shards as far as the tree of additions allows. It sends the sums of each part to the process that adds up
+ * shards as far as the tree of additions allows. It sends its sums of each part to the process that adds up
  * this part. The receiving process finishes the tree, and sends the result to all processes. So each process
  * sends and receives about twice the bucket's size, for any number of processes, and the additions have the
  * same order as in one process. Messages progress whenever generated code calls poll. */
@@ -27,7 +27,7 @@ struct Travel {
    * this process */
   float *outgoing, *incoming;
   int64_t room_out, room_in;
-  const float **at; /* [shards]: known sum of the subtree that begins with this shard, own or received */
+  const float **at; /* [shards]: sum of the subtree that begins with this shard, if it is known */
   int32_t *end;     /* [shards]: the end of that subtree; 0: no subtree begins there */
   int32_t *message; /* numbers of the sends and receives that are not complete */
   int32_t messages, step;
@@ -90,8 +90,8 @@ static void add_blocks(const Travel *t, int32_t from, int32_t to, int64_t offset
     add_tree(t, from, to, offset + at, n - at < BLOCK ? n - at : BLOCK, out + at);
 }
 
-/* Calls `each` for the largest subtrees of the shards from .. to - 1 whose shards all belong to one process,
- * which has the shards first .. last - 1. */
+/* A process has the shards first .. last - 1. Of the subtrees within the shards from .. to - 1, calls `each`
+ * for the largest ones that have only shards of this process. */
 typedef void each_subtree(void *context, int32_t from, int32_t to);
 static void for_subtrees(int32_t from, int32_t to, int32_t first, int32_t last, each_subtree *each,
                          void *context) {

@@ -15,7 +15,8 @@ typedef struct Exchange {
   cnn_exchange functions; /* for generated code */
   int64_t *samples;       /* [size + 1]: the first sample of each process in the current batch */
   int64_t *bytes;         /* [size + 1]: byte offsets of a gather */
-  /* per process: number of sums that it sends, one for each largest subtree that has only its shards */
+  /* per process: number of sums that it sends; each is the sum of a largest subtree with only this process's
+   * shards */
   int32_t *subtrees;
   Travel **travel; /* [travels]; in this step, `under_way` of them were begun and `done` are complete */
   int32_t travels, under_way, done;
@@ -23,7 +24,7 @@ typedef struct Exchange {
   double *waited;    /* [size]: seconds that each process has waited for other processes in this epoch */
   double gathering;  /* seconds that this process has spent in gathers */
   double waiting;    /* seconds that this process has waited for sums at the ends of steps */
-  double travelling; /* seconds from the start of a step's first sum to the end of its last, in all steps */
+  double travelling; /* seconds from the first sum's start to the last sum's end in a step, over all steps */
   int32_t slowest;   /* the process for which the other processes waited in the last epoch; -1: none */
   double begun;      /* start time of the current step */
   double through;    /* seconds from `begun` until all sums begun so far were complete */
@@ -31,7 +32,7 @@ typedef struct Exchange {
   int64_t steps;
 } Exchange;
 
-/* Opens an exchange, which has a single process if ranks is NULL or has one process. */
+/* Opens an exchange. If ranks is NULL or has one process, nothing is exchanged. */
 cnn_status cnn_exchange_open(Exchange *, const cnn_ranks *ranks, const cnn_network *network);
 void cnn_exchange_close(Exchange *);
 static inline bool cnn_exchange_alone(const Exchange *exchange) { return !exchange->ranks; }
@@ -50,14 +51,14 @@ void cnn_exchange_gather(Exchange *, void *values, int64_t bytes);
 void cnn_place(char *name, size_t room); /* name of this machine */
 
 /* Lets the processes agree whether to continue. If some processes fail, all processes return the failure of
- * the first of these, with a message that names it. If all fail, the message names no process. If a process
- * has set `stop`, all processes get its value. */
+ * the first failed process, with its name in the message. If all processes fail, the message names no
+ * process. If a process has set `stop`, all processes get its value of `stop`. */
 cnn_status cnn_exchange_agree(Exchange *, cnn_status status, int *stop);
 /* Like cnn_exchange_agree, before an exchange exists. */
 cnn_status cnn_ranks_agree(const cnn_ranks *ranks, cnn_status status);
 
-/* Whether a number is the same in all processes; if not, `process` is the first that differs from process 0.
- */
+/* Whether a number is the same in all processes. If not, `process` is the first that differs from process
+ * 0. */
 bool cnn_exchange_same(Exchange *, uint64_t number, int32_t *process);
 /* Adds up the counts of all processes; each process gets the sums. */
 void cnn_exchange_add_counts(Exchange *, int64_t *count, int64_t counts);

@@ -19,8 +19,8 @@ typedef struct cnn_change {
 /* Rejects changes of settings that are fixed during a run: losses, metrics, the seed, and the kind of
  * optimizer state. */
 cnn_status cnn_change_check(const cnn_change *change);
-/* Reports all other changes, and settings that keep the checkpoint's value although the program now has
- * another value. */
+/* Reports all other changes. Also reports settings that keep the value in the checkpoint, although the
+ * program now has another value. */
 void cnn_change_tell(const cnn_change *change, void (*tell)(void *context, const char *line), void *context);
 /* Whether the setting `name` is the same in two objects of cnn_facts. */
 bool cnn_facts_same(const json_t *a, const json_t *b, const char *name);

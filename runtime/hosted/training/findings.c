@@ -78,8 +78,9 @@ static void between(double at, int32_t n, int32_t *low, int32_t *high, double *p
   *part = at - *low;
 }
 
-/* Resizes the mask scores of a region, one channel of m x n, to the image, and sets the pixels whose score is
- * above the threshold. `box` is the region, which may extend beyond the image; `cut` is its visible part. */
+/* Resizes the mask scores of a region, one channel of m x n, to the image. Sets the pixels whose score is
+ * above the threshold. `box` is the region, which may extend beyond the image; `cut` is the visible part of
+ * the region. */
 static void mask_draw(const cnn_port *port, const float *score, const cnn_view *view, const double cut[BOX],
                       const double box[BOX], uint8_t *pixel) {
   const int32_t rows = port->dim[0], columns = port->dim[1], step = port->dim[2];
@@ -112,7 +113,8 @@ static bool mask_read(cnn_found *found, const cnn_port *port, const float *regio
 
 /* ---- Boxes */
 
-/* The detected box before clipping. Masks refer to this box, even where it extends past the image. */
+/* The detected box before clipping. The mask of an object covers this box, even where the box extends past
+ * the image. */
 static void box_whole(const cnn_view *view, const float *row, double box[BOX]) {
   const cnn_frame *f = &view->frame;
   for (int k = 0; k < BOX; k += 2) {

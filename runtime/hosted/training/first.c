@@ -54,7 +54,7 @@ static bool is_random(const cnn_weight *weight, const float *weights, const floa
   return memcmp(weights + weight->offset, others + weight->offset, bytes) != 0;
 }
 
-/* Whether a weight is frozen, or a statistic of a frozen batchnorm. Weights of the same layer are
+/* Whether a weight is frozen, or is a statistic of a frozen batchnorm. Weights of the same layer are
  * consecutive. */
 static bool is_fixed(const cnn_network *network, int32_t w) {
   const char *name = network->weight[w].name, *dot = strrchr(name, '.');
@@ -96,8 +96,8 @@ static cnn_status find_stranded(const Training *training, const bool *taken, Str
   return cnn_success();
 }
 
-/* Rejects frozen weights with random values, and frozen statistics that were not computed from data, because
- * they would stay wrong. */
+/* Rejects frozen weights with random values, because they would stay random. Rejects frozen statistics that
+ * were not computed from data, because they would stay wrong. */
 static cnn_status refuse_stranded(const Training *training, const bool *taken) {
   Stranded stranded;
   const cnn_status status = find_stranded(training, taken, &stranded);

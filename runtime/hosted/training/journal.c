@@ -34,7 +34,7 @@ static int32_t columns_of(const cnn_epoch *epoch, cnn_column column[CNN_COLUMNS]
     n = add(column, n, "", train->metric[i].name, train->metric[i].value, 9);
   n = add(column, n, "val_", "loss", validated ? val->loss : NAN, 9);
   const int32_t measured = validated && val->metrics > train->metrics ? val->metrics : train->metrics;
-  for (int32_t i = 0; i < measured; i++) { /* for training, metrics such as map are missing */
+  for (int32_t i = 0; i < measured; i++) { /* some metrics, such as map, are not measured in training */
     const char *name = i < train->metrics ? train->metric[i].name : val->metric[i].name;
     n = add(column, n, "val_", name, validated ? val->metric[i].value : NAN, 9);
   }

@@ -14,7 +14,7 @@ typedef struct cnn_judged_sample {
   int32_t segments;            /* 1 + the largest class of a detected or annotated segment */
 } cnn_judged_sample;
 
-/* Whether the net detects boxes or segments, and the data set has annotations of images. */
+/* Whether the net detects boxes or segments in images, and the data set has annotations of images. */
 bool cnn_judge_can(const cnn_network *network, const cnn_data *data);
 /* Compares sample `index` with image `slot` of the outputs. */
 cnn_status cnn_judge_sample(cnn_judged_sample *sample, const cnn_network *network, float *const output[],

@@ -26,8 +26,8 @@ struct Loss {
 
 static double log_of(double p) { return log(p > (double)FLT_MIN ? p : (double)FLT_MIN); }
 
-/* Logarithm of the sum of exponentials (logsumexp), which is subtracted from raw scores to get
- * log-probabilities; 0 for the other kinds of scores. */
+/* Logarithm of the sum of exponentials (logsumexp) of raw scores; a raw score minus this value is a
+ * log-probability. 0 for the other kinds of scores. */
 static double normalizer(const cnn_port *output, const float *score, int64_t n) {
   if (output->scores != CNN_SCORES_LOGIT) return 0;
   double top = -INFINITY, sum = 0;

@@ -21,7 +21,8 @@ enum { CLASS_COUNTS = 3 }; /* number of fields of cnn_class_counts */
 _Static_assert(sizeof(cnn_class_counts) == CLASS_COUNTS * sizeof(int64_t),
                "class counts fill the array of counts");
 
-/* Metrics: the program's metrics that apply to an output, otherwise the default metric. */
+/* Metrics of an output: the metrics of the program that apply to it; if there are none, the default
+ * metric. */
 typedef enum Kind { KIND_ACCURACY, KIND_TOP, KIND_IOU, KIND_DICE, KIND_MAE, KINDS } Kind;
 static const char *const NAMES[] = {[KIND_ACCURACY] = "accuracy",
                                     [KIND_TOP] = "top",

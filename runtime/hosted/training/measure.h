@@ -5,9 +5,9 @@
 #include "cnn.h"
 #include "hosted/data/outputs.h"
 
-/* Integers are in one array, so that the tallies of several threads can be added in any order with the same
- * result. The order of floating-point additions changes the result, so the floating-point numbers of each
- * sample are returned, and the caller adds them in the order of the samples (cnn_sums_add). */
+/* Integers are in one array: the tallies of several threads can be added in any order with the same result.
+ * The order of floating-point additions changes the result. So the floating-point numbers of each sample are
+ * returned, and the caller adds them in the order of the samples (cnn_sums_add). */
 typedef struct cnn_tally {
   const cnn_network *network;
   int64_t counts; /* length of count */
@@ -25,12 +25,13 @@ bool cnn_tally_open(cnn_tally *tally, const cnn_network *network, bool confusion
 void cnn_tally_close(cnn_tally *tally);
 void cnn_tally_clear(cnn_tally *tally);
 void cnn_tally_add(cnn_tally *tally, const cnn_tally *other);
-/* Adds sample number `slot` of a batch; sums[network->outputs] receives its floating-point numbers. */
+/* Adds sample number `slot` of a batch to the tally. Writes the sample's floating-point numbers to
+ * sums[network->outputs]. */
 void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot,
                       cnn_sums sums[]);
 void cnn_sums_add(cnn_sums *total, const cnn_sums *sums, int32_t outputs);
-/* The loss is NaN if there is none, or if the loss of some output cannot be computed from the outputs of
- * infer. */
+/* The loss is NaN if no output has a loss, or if the loss of some output cannot be computed from the outputs
+ * of infer. */
 void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total,
                         cnn_measures *measures);
 

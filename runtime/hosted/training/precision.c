@@ -48,7 +48,8 @@ static int by_image(const void *a, const void *b) { /* by class, image and desce
   return before(x->row, y->row);
 }
 
-/* Orders the detections of a class by descending score; of equal scores, the lower row comes first. */
+/* Orders the detections of a class by descending score; of equal scores, the one with the lower row number
+ * comes first. */
 static int by_score(const void *a, const void *b) {
   const Found *x = a, *y = b;
   if (x->score != y->score) return x->score > y->score ? -1 : 1;

@@ -22,8 +22,8 @@ typedef struct cnn_sought {
 } cnn_sought;
 
 double cnn_boxes_shared(const double a[4], const double b[4]); /* area that two boxes share */
-/* Compares detections with annotations by the IoU of boxes or, if `masks`, of masks; of_class[classes], or
- * NULL. Labels are below `classes`. False: out of memory. */
+/* Compares detections with annotations, by the IoU of masks if `masks` is true, otherwise of boxes. Sets
+ * of_class[classes], unless it is NULL. Labels are below `classes`. False: out of memory. */
 bool cnn_precision_measure(const cnn_found *found, int64_t founds, const cnn_sought *sought, int64_t soughts,
                            int32_t classes, bool masks, cnn_precision *result, cnn_precision_class *of_class);
 #endif

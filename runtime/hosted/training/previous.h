@@ -12,7 +12,7 @@ typedef struct cnn_about {
 } cnn_about;
 
 /* `val`: the share of the training samples used for validation; `measure`: the name of the metric `value`,
- * such as "val_loss"; NULL: the weights have not been evaluated. */
+ * such as "val_loss". `measure` is NULL if the weights have not been evaluated. */
 void cnn_about_weights(cnn_about *about, const char *data, const char *loss, double val, int32_t epoch,
                        const char *measure, double value);
 

@@ -53,8 +53,8 @@ static const char *class_name(const Training *training, int32_t c, char room[24]
   return room;
 }
 
-/* Reports the number of training samples per class on one line: a bar per class if there are at most BARS
- * classes, and the smallest and the largest class if their numbers differ. */
+/* Reports the number of training samples per class on one line: a bar per class, if there are at most BARS
+ * classes. If the numbers differ, also reports the smallest and the largest class. */
 void cnn_training_note_labels(const Training *training) {
   static const char *const bar[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
   enum { BARS = 64 };
@@ -106,10 +106,10 @@ cnn_status cnn_training_note_scale(const Training *training) {
 void cnn_training_note_idle(const Training *training) {
   const cnn_network *network = training->network;
   const cnn_ranks *ranks = training->options->ranks;
-  char more[80] = "a larger batch in the train block creates more";
+  char more[80] = "a larger batch in the train block creates more shards";
   if (!ranks || ranks->size <= network->shards) return;
   if ((network->train_batch - 1) / network->lanes >= network->shards)
-    snprintf(more, sizeof more, "cnnc --mpi=%d creates more", (int)ranks->size);
+    snprintf(more, sizeof more, "cnnc --mpi=%d creates more shards", (int)ranks->size);
   cnn_training_note(
       training, "%d of %d processes have nothing to compute: the program splits a batch into %d shards; %s",
       (int)(ranks->size - network->shards), (int)ranks->size, (int)network->shards, more);

@@ -141,8 +141,8 @@ static cnn_status open_training(Training *training) {
   return cnn_success();
 }
 
-/* The criterion that selects the best epoch: the validation loss; if it is unknown, or for nets with object
- * losses, the first metric; without validation, the training loss. */
+/* The criterion that selects the best epoch. It is the validation loss. If that loss is unknown, or for nets
+ * with object losses, it is the first metric. Without validation, it is the training loss. */
 static double rated(const Training *training, const cnn_epoch *epoch, char measure[72]) {
   const bool validated = epoch->val.samples > 0;
   const bool found = isnan(epoch->val.loss) || training->network->truth_objects > 0;

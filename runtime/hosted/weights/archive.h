@@ -41,7 +41,7 @@ typedef struct cnn_tensor {
   bool swapped; /* the byte order differs from this machine's */
   bool fortran; /* column-major: the first dimension runs fastest */
   const int64_t
-      *stride; /* distance in elements for each dimension, if the array is not contiguous; or NULL */
+      *stride; /* distance of neighbors in each dimension, in elements; NULL if the array is contiguous */
   int32_t rank;
   int64_t dim[CNN_TENSOR_RANK];
   int64_t size; /* number of elements */
@@ -93,6 +93,7 @@ const char *cnn_tensor_shape(const cnn_tensor *tensor, char *text, size_t room);
 /* ---- for the readers of formats */
 bool cnn_machine_big_endian(void);
 void *cnn_archive_alloc(cnn_archive *archive, size_t bytes); /* zeroed; NULL: out of memory */
-/* Sets size and bytes from dtype and dim; false if they overflow or are not whole bytes. */
+/* Sets size and bytes from dtype and dim. False: a number overflows, or the size is not a whole number of
+ * bytes. */
 bool cnn_tensor_measure(cnn_tensor *tensor);
 #endif

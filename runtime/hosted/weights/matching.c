@@ -62,8 +62,8 @@ static bool dims_are(const cnn_tensor *tensor, int32_t rank, const int64_t *dim)
   return tensor->rank == rank && memcmp(tensor->dim, dim, sizeof *dim * (size_t)rank) == 0;
 }
 
-/* A matrix, such as the weight of PyTorch's Linear, also fits a 1x1 convolution, which applies it at each
- * position. */
+/* A matrix, such as the weight of PyTorch's Linear, also fits a 1x1 convolution, because the convolution
+ * applies this matrix at each position. */
 static bool fits(const cnn_tensor *own, const cnn_tensor *found) {
   if (found->rank != 2 || own->rank < 2) return same_shape(own, found);
   for (int32_t d = 2; d < own->rank; d++)
@@ -224,8 +224,8 @@ static int32_t count_behind(const Match *match, const char *prefix) {
   return count;
 }
 
-/* Looks for a prefix common to all names. Candidates are the texts before the name of one weight, in names of
- * the file that end with it. Of these, the prefix with which the file has the most weights is used. */
+/* Looks for a prefix common to all names. If a name in the file ends with the name of a weight, the text
+ * before that is a candidate. The candidate with which the file has the most weights is used. */
 static void prefix_look(Match *match) {
   int32_t tried = 0;
   for (int32_t w = 0; w < match->count && tried < CANDIDATES; w++) {
@@ -323,8 +323,9 @@ static void tell_extra(Match *match) {
   }
 }
 
-/* Whether it is unknown if flattened values have channels first or last. The order is known for files written
- * by programs of cnnc, and for files whose metadata name another framework than PyTorch. */
+/* Whether the order of flattened values in the file is unknown: channels first or channels last. The order is
+ * known for files written by programs of cnnc, and for files whose metadata name another framework than
+ * PyTorch. */
 static bool order_unknown(const cnn_archive *archive) {
   const char *format = cnn_archive_note(archive, "format");
   if (cnn_archive_note(archive, "net")) return false;

@@ -9,7 +9,7 @@
 #include "hosted/base/json.h"
 #include "hosted/weights/notes.h"
 
-/* ---- .npy: magic, version, the length of a header that is a Python dictionary, the header, the numbers */
+/* ---- .npy: magic, version, length of the header, the header (a Python dictionary), the numbers */
 
 enum { HEADER_MOST = 65536 };
 

@@ -118,8 +118,8 @@ static bool is_sound(const cnn_pickled *value) {
          integers(item[3], item[2]->count);
 }
 
-/* Sets the strides of a tensor that is not contiguous; *last is the index of the last element of the storage
- * that is read. False: out of memory, or (*last is -1) the strides overflow. */
+/* Sets the strides of a tensor that is not contiguous. Sets *last to the index of the tensor's last element
+ * in the storage. False: out of memory; or, if *last is -1, the strides overflow. */
 static bool strides_set(const Reader *reader, cnn_tensor *tensor, const cnn_pickled *strides, int64_t offset,
                         int64_t *last) {
   int64_t dense = 1;
@@ -243,8 +243,8 @@ static cnn_status tensors_take(const Reader *reader, const char *pickle, const c
 
 /* ---- choice of the dictionary */
 
-/* Number of tensors with one dimension or more that are directly in the dictionary: single numbers, such as a
- * loss, are not weights. */
+/* Number of tensors directly in the dictionary. Tensors without dimensions (single numbers, such as a loss)
+ * are not counted, because they are not weights. */
 static int32_t tensors_of(cnn_pickled *dict) {
   if (dict->kind != CNN_PICKLED_DICT) return 0;
   if (dict->seen) return dict->seen - 1;

@@ -1,5 +1,5 @@
-/* make.c: Writes the small valid files that are seeds of the fuzz targets. Usage: make DIRECTORY, with
- * folders safetensors/, npy/ and idx/ (tests/fuzz). */
+/* make.c: Writes the small valid files that are seeds of the fuzz targets. Usage: make DIRECTORY. The
+ * directory (tests/fuzz) must have the folders safetensors/, npy/ and idx/. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +36,8 @@ static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, int64_t rows, int
   return tensor;
 }
 
-/* Writes a zip with one deflated member: the header and data of the stored member, compressed. The local
- * header has no sizes and no checksum, because readers take them from the directory. */
+/* Writes a zip file with one member, x.npy: the n bytes of `npy`, deflated. The local header has no sizes and
+ * no checksum, because readers take them from the zip file's central directory. */
 static void deflated_write(const unsigned char *npy, size_t n) {
   unsigned char packed[1024], zip[2048] = {0}, *p = zip;
   z_stream stream = {0};
