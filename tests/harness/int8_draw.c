@@ -483,7 +483,7 @@ static void draw_value(Drawing *d, const Node *node) {
            is_border(node)) {
     if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));
   } else if (node->nin == 1 && node->op->family == FAMILY_MAP) draw_function(d, node);
-  else { /* computed in float; the scale is no multiple of others, so that few values are ties */
+  else { /* computed in float; other scales are not multiples of this scale, so few values are ties */
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.0213, any_zero(d));
   }
