@@ -313,6 +313,16 @@ refused = {
         node("Clip", "x low high", "c"), node("TopK", "c k", "t -"), node("DFT", "x", "d"),
         node("GatherElements", "t t", "g"), node("Round", "x", "e"),
         node("Floor", "x", "f")], {"x": [1, 3, 8], "low": [], "high": []}, "g d e f", {"k": numbers(2)}),
+    # Indices, updates and conditions that do not fit, each with its own reason.
+    "folded_indices": ([
+        node("GatherElements", "m row", "a"), node("ScatterElements", "m square one", "b"),
+        node("GatherND", "m square", "c", batch_dims=1), node("GatherND", "m long", "d"),
+        node("ScatterND", "m long one", "e"), node("ScatterND", "m square one", "f"),
+        node("Compress", "m keep", "g", axis=0),
+        *(node("Mul", f"x {name}", f"y{name}") for name in "abcdefg")],
+        {"x": [1, 2, 2]}, "ya yb yc yd ye yf yg",
+        {"m": (2, 2), "row": numbers(0, 1), "square": np.array([[0, 1], [1, 0]], i64), "one": f32([1]),
+         "long": np.array([[0, 1, 0]], i64), "keep": np.array([True, False, True])}),
     # Each of these constants needs gigabytes: the border of a padded value, slopes and frames as long as an
     # input declares, sparse constants. The labels of three ellipses are too many.
     "large_constants": ([

@@ -3,6 +3,9 @@
 #include <string.h>
 #include "import/onnx/fold.h"
 
+#define UNFIT_INDICES "indices whose shape does not fit the data"
+#define UNFIT_UPDATES "updates whose shape does not fit the indices"
+
 const Tensor *fold_gather(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0), *index = constant_of(im, node, 1);
   int64_t axis = onnx_int(node, "axis", 0), dim[2 * MOST_DIMS], inner = 1;
@@ -51,7 +54,7 @@ static int64_t element_at(ModelImport *im, const Tensor *x, const Tensor *index,
 static bool indices_fit(ModelImport *im, const Tensor *x, const Tensor *index, int axis) {
   bool fits = index && index->rank == x->rank;
   for (int d = 0; fits && d < x->rank; d++) fits = d == axis || index->dim[d] <= x->dim[d];
-  return fits || (no(im, "indices whose shape does not match"), false);
+  return fits || (no(im, UNFIT_INDICES), false);
 }
 
 const Tensor *fold_gather_elements(ModelImport *im, const OnnxNode *node) {
@@ -88,7 +91,7 @@ const Tensor *fold_scatter_elements(ModelImport *im, const OnnxNode *node) {
                *from = constant_of(im, node, 2);
   const int axis = fold_axis(im, x, onnx_int(node, "axis", 0));
   if (axis < 0 || !indices_fit(im, x, index, axis)) return NULL;
-  if (!from || from->n != index->n) return no(im, "indices whose shape does not match");
+  if (!from || from->n != index->n) return no(im, UNFIT_UPDATES);
   Tensor *to = tensor_copied(im, x);
   for (int64_t i = 0; to && i < index->n; i++) {
     const int64_t at = element_at(im, x, index, axis, i);
@@ -114,8 +117,8 @@ static int64_t index_at(ModelImport *im, const Tensor *x, const Tensor *index, i
 
 const Tensor *fold_gather_nd(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0), *index = constant_of(im, node, 1);
-  if (!index || index->rank < 1 || index->dim[index->rank - 1] > x->rank || onnx_int(node, "batch_dims", 0))
-    return no(im, "indices whose shape does not match");
+  if (onnx_int(node, "batch_dims", 0)) return no(im, "batch_dims other than 0");
+  if (!index || index->rank < 1 || index->dim[index->rank - 1] > x->rank) return no(im, UNFIT_INDICES);
   const int64_t depth = index->dim[index->rank - 1];
   int64_t dim[2 * MOST_DIMS], part = 1;
   int rank = 0;
@@ -133,13 +136,12 @@ const Tensor *fold_gather_nd(ModelImport *im, const OnnxNode *node) {
 const Tensor *fold_scatter_nd(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0), *index = constant_of(im, node, 1),
                *from = constant_of(im, node, 2);
-  if (!index || !from || index->rank < 1 || index->dim[index->rank - 1] > x->rank)
-    return no(im, "indices whose shape does not match");
+  if (!index || index->rank < 1 || index->dim[index->rank - 1] > x->rank) return no(im, UNFIT_INDICES);
   const int64_t depth = index->dim[index->rank - 1];
   int64_t part = 1, rows = 1;
   for (int64_t d = depth; d < x->rank; d++) part *= x->dim[d];
   for (int d = 0; d + 1 < index->rank; d++) rows *= index->dim[d];
-  if (part == 0 || from->n != rows * part) return no(im, "indices whose shape does not match");
+  if (!from || part == 0 || from->n != rows * part) return no(im, UNFIT_UPDATES);
   Tensor *to = tensor_copied(im, x);
   for (int64_t i = 0; to && i < from->n; i++) {
     const int64_t at = index_at(im, x, index, i / part);
@@ -193,7 +195,7 @@ const Tensor *fold_compress(ModelImport *im, const OnnxNode *node) {
   const Tensor *from = flat ? tensor_shaped(im->arena, x, 1, &x->n) : x;
   const int axis = fold_axis(im, from, onnx_int(node, "axis", 0));
   if (axis < 0) return NULL;
-  if (!keep || keep->n > from->dim[axis]) return no(im, "indices whose shape does not match");
+  if (!keep || keep->n > from->dim[axis]) return no(im, "a condition longer than its axis");
   int64_t dim[MOST_DIMS], inner = 1, k = 0;
   memcpy(dim, from->dim, sizeof dim);
   dim[axis] = 0;
