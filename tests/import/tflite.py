@@ -93,6 +93,10 @@ def test_refused():
     listed = imported(model(code=11), "--list")
     check(listed.returncode == 1 and "no form: it has no int8 or int16 form    # L2_NORMALIZATION 0" in
           listed.stdout and not listed.stderr, "  by --list, too", listed.stdout + listed.stderr)
+    for version in 4, 5:
+        refused(f"NON_MAX_SUPPRESSION_V{version}", model(code=116 + version, tensors={
+            i: dict(kind=0) for i in range(4)}, weight=b"\0" * 48),
+            " 0: a number of results that depends on values", "import-operator")
     refused("an operator without a name", model(code=250), "builtin operator 250 0", "import-operator")
     for code in 1000, 1001, -2, -3:  # the importer's own operators have, or had, these numbers
         refused(f"operator {code}", model(code=code), f"builtin operator {code} 0", "import-operator")
