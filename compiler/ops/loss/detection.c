@@ -22,7 +22,7 @@ enum { SCORES, DELTAS, BOXES, VALUES };
 
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "box deltas: 4 numbers per row, or 4 for each class", 0, 0, NULL},
-    {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
+    {"boxes", PARAM_VALUE, NULL, "the boxes of the regions, as passed to roi_align or roi_pool", 0, 0, NULL},
     {"overlap", PARAM_NUMBER, "0.5", "minimum IoU of a region with a ground-truth box to get the box's class",
      0, 1, NULL},
     {0},
@@ -39,10 +39,11 @@ static void shape(ShapeContext *context, Node *node) {
                       : objects_rows(boxes->shape) != rows ? boxes
                                                            : NULL;
   if (other) {
-    Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "detection of %s scores and %s %s: both need one row per region",
-                          shape_text(context->arena, scores->shape), shape_text(context->arena, other->shape),
-                          other == deltas ? "deltas" : "boxes");
+    Diag *diag = op_error(
+        context, node, DIAG_loss_mismatch,
+        "the loss 'detection' has scores of shape %s and %s of shape %s: both need one row per region",
+        shape_text(context->arena, scores->shape), other == deltas ? "deltas" : "boxes",
+        shape_text(context->arena, other->shape));
     op_note_origin(context, diag, scores);
     op_note_origin(context, diag, other);
     return;

@@ -22,7 +22,7 @@ static const char text[] =
 enum { SCORES, BOXES, VALUES };
 
 static const Param params[] = {
-    {"boxes", PARAM_VALUE, NULL, "the boxes that the regions were taken from", 0, 0, NULL},
+    {"boxes", PARAM_VALUE, NULL, "the boxes of the regions, as passed to roi_align or roi_pool", 0, 0, NULL},
     {"overlap", PARAM_NUMBER, "0.5", "minimum IoU of a region with a ground-truth box to get the box's mask",
      0, 1, NULL},
     {0},
