@@ -105,7 +105,7 @@ static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *c
                                "this %s would share the parameters of layer '%s', which does not exist",
                                op->name, counterpart);
       diag_note(diag, naming->share_span, "the block shares its parameters here");
-      diag_help(diag, "both blocks must have the same layers");
+      diag_help(diag, "every layer with parameters needs a counterpart in the other block");
       return false;
     }
   } else {
