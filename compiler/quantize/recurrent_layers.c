@@ -114,7 +114,7 @@ static bool find_value(Quantizer *q, Layer *l, const Recurrent *r) {
     if (found && given.wide != l->wide)
       quant_problem(q, "%s: has %s bits, but a recurrent layer with an %s-bit input has an %s-bit output",
                     name, given.wide ? "16" : "8", l->wide ? "16" : "8", l->wide ? "16" : "8");
-    else if (!found) quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", name, name);
+    else if (!found) quant_problem(q, "%s.scale (F32 [1]) and %s.zero (I8 [1]) are missing", name, name);
     l->h = l->start = given;
     return found && given.wide == l->wide;
   }

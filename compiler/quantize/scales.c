@@ -106,7 +106,7 @@ StoredForm quant_ending(Quantizer *q, const Node *node, bool wanted) {
     quant_problem(q, "%s: has %s bits, but precision=%s in the program", node->name,
                   ending.quant.wide ? "16" : "8", ending.quant.wide ? "i8" : "i16");
   if (!ending.found && wanted && q->problems.n == problems)
-    quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", node->name, node->name);
+    quant_problem(q, "%s.scale (F32 [1]) and %s.zero (I8 [1]) are missing", node->name, node->name);
   if (!ending.found) ending.quant = (Quant){.scale = 1};
   return ending;
 }

@@ -33,8 +33,8 @@ static Multiplier divided_scales(float in, float weight, float out) {
 static bool find_quants(Quantizer *q, SvdfLayer *l) {
   const char *name = l->node->name, *features = arena_printf(q->arena, "%s.features", name);
   const bool out = quant_given(q, name, &l->out), inner = quant_given(q, features, &l->features);
-  if (!out) quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", name, name);
-  if (!inner) quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", features, features);
+  if (!out) quant_problem(q, "%s.scale (F32 [1]) and %s.zero (I8 [1]) are missing", name, name);
+  if (!inner) quant_problem(q, "%s.scale (F32 [1]) and %s.zero (I8 [1]) are missing", features, features);
   if (out && l->out.wide)
     quant_problem(q, "%s: has 16 bits, but a recurrent layer with an 8-bit input has an 8-bit output", name);
   return out && inner && !l->out.wide;

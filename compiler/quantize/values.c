@@ -41,7 +41,7 @@ Node *quant_node(Quantizer *q, const Op *op, const Node *of, int nin, Node *cons
 Node *quant_int8_value(Quantizer *q, const Node *of) {
   Node *value = q->map[of->id];
   if (!value || value->quant) return value;
-  quant_problem(q, "%s.scale: F32 [1] and %s.zero: I8 [1] are missing", of->name, of->name);
+  quant_problem(q, "%s.scale (F32 [1]) and %s.zero (I8 [1]) are missing", of->name, of->name);
   return NULL;
 }
 

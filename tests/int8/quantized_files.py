@@ -116,7 +116,7 @@ def test_imported():
             ("a table a channel", {**good, "f.table": ("I8", [2, 256], [1] * 512)}, factor, None),
             ("a table of 255", short, factor, "f.table: is I8 [1, 255]; must be I8 [1, 256]"),
             ("a float table", floats, factor, "f.table: is F32 [1, 256]; must be I8 [1, 256]"),
-            ("a table without a scale", alone, factor, "f.scale: F32 [1] and f.zero: I8 [1] are missing"),
+            ("a table without a scale", alone, factor, "f.scale (F32 [1]) and f.zero (I8 [1]) are missing"),
             ("a table without a layer", {**good, "g.table": good["f.table"]}, factor, "g.table: no layer"),
             ("a mean of another kind", good, note(m={"mean": "half"}),
              "\"mean\" of layer 'm' must be \"factor\""),
