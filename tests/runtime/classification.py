@@ -95,6 +95,20 @@ exits(
     *evaluate("named", "many", "--weights", "named.safetensors"),
     says="the folder '3' is not one of the labels Red, green, blue, and is not the number of a label (0 to 2",
 )
+folders("mixed", **{"1": "red", "green": "green"})
+folders("doubled", **{"02": "red", "1": "green", "2": "blue"})
+folders("renamed", **{"0": "red", "1": "green"})
+build("turned", 3, 'labels ["1", "Red", "2"]')
+for title, program, data, why in (
+    ("a number beside a name", "named", "mixed",
+     "the folder '1' is not one of the labels Red, green, blue, and it is not used as a number, because "
+     "'green' is none"),
+    ("two names of one number", "named", "doubled", "and '02' and '2' are the same number"),
+    ("a number that is another label", "turned", "renamed",
+     "the folder '0' is not one of the labels 1, Red, 2, and as a number '0' would be the label '1'"),
+):
+    done = exits(1, title, *train(program, data), says=why)
+    check("is not the number of" not in done.both, "  without another reason", done.both)
 
 # ---- sets without some classes, or with empty classes
 exits(

@@ -58,26 +58,54 @@ static bool are_numbers(const cnn_data *data, char *const *folder, int32_t folde
   return folders > 0;
 }
 
+/* The first folder that is not a number; `folders` if all are numbers. */
+static int32_t not_number(char *const *folder, int32_t folders) {
+  int32_t f = 0;
+  while (f < folders && number_of(folder[f]) >= 0) f++;
+  return f;
+}
+
 /* The folder that an error message names: the first number that is not a class, or the first name that is not
  * a label. */
 static const char *to_blame(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
-  int32_t f = 0;
-  while (f < folders && number_of(folder[f]) >= 0) f++;
-  const bool numbers = f == folders;
-  for (f = 0; numbers && f < folders; f++)
+  const bool numbers = not_number(folder, folders) == folders;
+  for (int32_t f = 0; numbers && f < folders; f++)
     if (number_of(folder[f]) >= network->labels) return folder[f];
   return folder[stranger(network, folder, folders)];
+}
+
+/* Why the folder `name`, a number, is not taken as the number of a label. */
+static void number_hint(const cnn_data *data, const char *name, char *const *folder, int32_t folders,
+                        char *hint, size_t room) {
+  const cnn_network *network = data->network;
+  const int32_t other = not_number(folder, folders);
+  if (number_of(name) >= network->labels) {
+    snprintf(hint, room, ", and is not the number of a label (0 to %d)", (int)network->labels - 1);
+    return;
+  }
+  if (other < folders) {
+    snprintf(hint, room, ", and it is not used as a number, because '%.80s' is none", folder[other]);
+    return;
+  }
+  for (int32_t f = 0; f < folders; f++) {
+    const int64_t own = number_of(folder[f]), label = number_of(network->label[own]);
+    if (label >= 0 && label != own)
+      snprintf(hint, room, ", and as a number '%.80s' would be the label '%.80s'", folder[f],
+               network->label[own]);
+    for (int32_t g = 0; g < f; g++)
+      if (number_of(folder[g]) == own)
+        snprintf(hint, room, ", and '%.80s' and '%.80s' are the same number", folder[g], folder[f]);
+  }
 }
 
 static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t folders) {
   const cnn_network *network = data->network;
   const char *name = to_blame(data, folder, folders),
              *similar = cnn_similar(name, network->label, network->labels);
-  char list[LIST], hint[120] = "";
+  char list[LIST], hint[240] = "";
   if (similar) snprintf(hint, sizeof hint, "; did you mean '%.80s'?", similar);
-  else if (number_of(name) >= 0)
-    snprintf(hint, sizeof hint, ", and is not the number of a label (0 to %d)", (int)network->labels - 1);
+  else if (number_of(name) >= 0) number_hint(data, name, folder, folders, hint, sizeof hint);
   return cnn_failure(CNN_MISMATCH, "%s: the folder '%s' is not one of the labels %s%s", data->path, name,
                      cnn_classes_list(network->label, network->labels, list, sizeof list), hint);
 }
