@@ -132,7 +132,7 @@ static uint64_t weights_sum(const cnn_run *run) {
   return sum;
 }
 
-cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run) {
+cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run, const cnn_train_options *options) {
   int32_t other;
   if (!x->ranks || cnn_exchange_same(x, weights_sum(run), &other)) return cnn_success();
   if (run->trainer.steps == 0)
@@ -141,8 +141,8 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run) {
   return cnn_failure(
       CNN_MISMATCH,
       "the weights of process %d on %s differ from those of process 0 on %s after epoch %d: the memory or "
-      "the processor of one process, or a message, is at fault. The weights of earlier epochs are saved",
-      (int)other, x->place[other], x->place[0], (int)run->finished + 1);
+      "processor of one process is faulty, or data were damaged between the processes; %s",
+      (int)other, x->place[other], x->place[0], (int)run->finished + 1, cnn_run_kept(run, options));
 }
 
 /* Compares checkpoints. Data and options are compared later: they may differ because the checkpoints do. */
@@ -174,5 +174,5 @@ cnn_status cnn_compare_begin(Exchange *x, const cnn_data *data, const cnn_run *r
                        (int)other, x->place[other], data->path, x->place[0]);
   if (!cnn_exchange_same(x, settings_sum(run, options), &other))
     return cnn_failure(CNN_MISMATCH, OTHER_OPTIONS, (int)other, x->place[other], x->place[0]);
-  return cnn_compare_weights(x, run);
+  return cnn_compare_weights(x, run, options);
 }

@@ -8,5 +8,5 @@
 /* Compares everything before the first step: the program, checkpoint, data, settings and weights. */
 cnn_status cnn_compare_begin(Exchange *, const cnn_data *, const cnn_run *, const cnn_train_options *);
 /* Compares weights at the end of an epoch, or before the first epoch. */
-cnn_status cnn_compare_weights(Exchange *, const cnn_run *);
+cnn_status cnn_compare_weights(Exchange *, const cnn_run *, const cnn_train_options *);
 #endif

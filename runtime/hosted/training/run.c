@@ -51,6 +51,11 @@ bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch) {
   return true;
 }
 
+const char *cnn_run_kept(const cnn_run *run, const cnn_train_options *options) {
+  return run->finished == 0 || options->overfit > 0 ? "nothing was saved"
+                                                    : "the weights of earlier epochs are saved";
+}
+
 /* ---- arrays of a trainer, and their names in the file */
 
 typedef struct Array {

@@ -28,6 +28,8 @@ typedef struct cnn_run {
 cnn_status cnn_run_open(cnn_run *run, const cnn_network *network, const cnn_recipe *recipe, int64_t samples);
 void cnn_run_close(cnn_run *run);
 bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch); /* false: no memory */
+/* For errors during training: which weights were saved. --overfit saves only after its last epoch. */
+const char *cnn_run_kept(const cnn_run *run, const cnn_train_options *options);
 
 /* Saves the checkpoint: weights, average and optimizer state as tensors, the rest as one JSON text in the
  * metadata. */

@@ -35,7 +35,7 @@ static bool finished(const Training *training) {
 static bool writes(const Training *training) { return cnn_exchange_first(&training->exchange); }
 
 static const char *kept_so_far(const Training *training) {
-  return training->run.finished == 0 ? "nothing was saved" : "the weights of earlier epochs are saved";
+  return cnn_run_kept(&training->run, training->options);
 }
 
 /* ---- Setting up */
@@ -431,7 +431,7 @@ static cnn_status save_epoch(Training *training, bool best) {
 static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   cnn_run *run = &training->run;
   char measure[72];
-  cnn_status status = cnn_compare_weights(&training->exchange, run);
+  cnn_status status = cnn_compare_weights(&training->exchange, run, training->options);
   if (status.code == CNN_OK) status = weights_check(training);
   if (status.code != CNN_OK) return status;
   double value = rated(training, epoch, measure);
