@@ -27,6 +27,10 @@ const char *const *form_names(Arena *arena, const Form *const *table) {
 
 static bool takes_many(ParamType type) { return type == PARAM_OPERANDS || type == PARAM_VALUES; }
 
+static bool takes_values(ParamType type) {
+  return type == PARAM_VALUE || type == PARAM_OPERAND || takes_many(type);
+}
+
 static const char *choices_of(Arena *arena, const Param *p) {
   if (p->choices) return p->choices;
   if (p->type == PARAM_PAD) return "valid same causal";
@@ -39,8 +43,8 @@ Const argument_bind(Sema *s, const Frame *frame, const char *what, const Param *
     const Const init = init_eval(s, frame, what, p, e);
     return init.kind == CONST_POISON ? init : param_convert(s, frame, what, p, &init);
   }
-  const Choices choices = {choices_of(s->arena, p), p->name, what};
-  const Const value = expr_eval(s, frame, e, choices.words ? &choices : NULL);
+  const Choices choices = {choices_of(s->arena, p), p->name, what, takes_values(p->type)};
+  const Const value = expr_eval(s, frame, e, &choices);
   return value.kind == CONST_POISON ? value : param_convert(s, frame, what, p, &value);
 }
 
@@ -50,7 +54,7 @@ static Const many_bind(Sema *s, const Frame *frame, const char *what, const Para
                        const Argument *named, Span call) {
   VEC(Const) items = {0};
   for (int i = 0; i < m->nrest + (named != NULL); i++) {
-    const Const given = expr_eval(s, frame, i < m->nrest ? m->rest[i]->value : named->value, NULL);
+    const Const given = expr_eval(s, frame, i < m->nrest ? m->rest[i]->value : named->value, &choices_values);
     if (given.kind != CONST_LIST) vec_push(s->arena, items, given);
     for (int k = 0; given.kind == CONST_LIST && k < given.n; k++) vec_push(s->arena, items, given.items[k]);
   }
@@ -87,8 +91,7 @@ static void values_collect(Sema *s, Bound *bound, const Const *c) {
 /* Collects the arguments that are values of the net, in the order of the parameters. */
 static void bind_values(Sema *s, Bound *bound, const Param *params, int n) {
   for (int i = 0; i < n; i++)
-    if (params[i].type == PARAM_VALUE || params[i].type == PARAM_OPERAND || takes_many(params[i].type))
-      values_collect(s, bound, &bound->arg[i]);
+    if (takes_values(params[i].type)) values_collect(s, bound, &bound->arg[i]);
 }
 
 /* Whether the first parameter is an optional value (the scores of nms) and the first positional argument is a
@@ -98,7 +101,7 @@ static bool skips_parameter(Sema *s, const Frame *frame, const Param *params, co
   if (!params || !params->name || params->type != PARAM_VALUE || !params->value || !args->n ||
       args->list[0].name.s)
     return false;
-  *given = expr_eval(s, frame, args->list[0].value, NULL);
+  *given = expr_eval(s, frame, args->list[0].value, &choices_values);
   return given->kind != CONST_VALUE && given->kind != CONST_POISON;
 }
 

@@ -139,8 +139,8 @@ static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, c
   for (int i = 0; i < def->block->nparams; i++) {
     const Parameter *param = &def->block->param[i];
     Const value = const_poison(param->name.span);
-    if (a && a->matched.slot[i]) value = expr_eval(s, frame, a->matched.slot[i]->value, NULL);
-    else if (param->value) value = expr_eval(s, inner, param->value, NULL);
+    if (a && a->matched.slot[i]) value = expr_eval(s, frame, a->matched.slot[i]->value, &choices_values);
+    else if (param->value) value = expr_eval(s, inner, param->value, &choices_values);
     if (!a) value = const_poison(param->name.span); /* the parameters of an unapplied block are unknown */
     scope_define(s, inner->scope, ENTRY_PARAMETER, param->name, value, NULL);
   }
@@ -184,7 +184,7 @@ Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, c
   bool ok = a.matched.ok && complete && !def->broken && applications_limit(s, frame, call->span);
   for (int i = 0; i < a.nparams && (s->abstract || !ok);
        i++) /* the block is not expanded, but its arguments are checked */
-    if (a.matched.slot[i]) expr_eval(s, frame, a.matched.slot[i]->value, NULL);
+    if (a.matched.slot[i]) expr_eval(s, frame, a.matched.slot[i]->value, &choices_values);
   if (s->abstract) return block_unknown(s, call->span);
   Naming *naming = NEW(s->arena, Naming);
   naming->prefix = arena_printf(s->arena, "%s.", name);

@@ -155,8 +155,11 @@ bool sema_step(Sema *, Span, const Site *); /* counts one step; false (reported 
 
 /* ---- constant values (value.c, constants.c, describe.c) ---- */
 typedef struct Choices {
-  const char *words, *argument, *of;
-} Choices; /* the words of an argument: "valid same causal" for `pad` of conv */
+  const char *words; /* of an argument: "valid same causal" for `pad` of conv; or NULL */
+  const char *argument, *of;
+  bool values; /* a value of the net is permitted */
+} Choices;
+extern const Choices choices_values; /* no words, but values of the net */
 Const expr_eval(Sema *, const Frame *, const Expr *,
                 const Choices *); /* choices: words that are choices, not names; may be NULL */
 Const path_eval(Sema *, const Frame *, const Expr *, bool quiet);

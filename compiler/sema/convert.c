@@ -303,7 +303,7 @@ Const init_eval(Sema *s, const Frame *frame, const char *what, const Param *p, c
   if (e->kind == EXPR_CALL && (form = form_find(init_table, e->callee.s)) != NULL) {
     args = &e->args;
   } else {
-    const Choices choices = {init_words(s->arena), p ? p->name : "init", what};
+    const Choices choices = {init_words(s->arena), p ? p->name : "init", what, false};
     const Const value = expr_eval(s, frame, e, &choices);
     if (value.kind == CONST_STRING && p && !form_find(init_table, value.s)) {
       const Want w = {s, frame, what, p};

@@ -385,7 +385,7 @@ static const char *key_choices(Arena *arena, const Key *key) {
 }
 
 static void key_store(const Reading *r, const Key *key, const Expr *e) {
-  const Choices choices = {key_choices(r->s->arena, key), key->param.name, NULL};
+  const Choices choices = {key_choices(r->s->arena, key), key->param.name, NULL, false};
   const Const given = expr_eval(r->s, r->frame, e, choices.words ? &choices : NULL);
   const bool off =
       key->off && (given.kind == CONST_WORD || given.kind == CONST_STRING) && strcmp(given.s, "off") == 0;

@@ -9,6 +9,7 @@
 
 enum { DEEPEST_EXPRESSION = 2000, MOST_ITEMS = 1 << 24 };
 
+const Choices choices_values = {.values = true};
 static Const evaluate(Sema *, const Frame *, const Expr *, const Choices *, int depth);
 
 /* ---- names, attributes and members ---- */
@@ -131,12 +132,12 @@ static Const word_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
 
 /* In the result, `i` is the number of elements of the list, including those of its inner lists. list_eval
  * limits this number, since a list may contain large constant lists. */
-static Const list_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
+static Const list_eval(Sema *s, const Frame *frame, const Expr *e, const Choices *choices, int depth) {
   Const *items = NEW_ARRAY(s->arena, Const, e->n);
   int64_t total = 0;
   bool poison = false;
   for (int i = 0; i < e->n; i++) {
-    items[i] = evaluate(s, frame, e->items[i], NULL, depth);
+    items[i] = evaluate(s, frame, e->items[i], choices, depth);
     const bool list = items[i].kind == CONST_LIST || items[i].kind == CONST_DIMS;
     total += list ? items[i].i : 1;
     poison |= items[i].kind == CONST_POISON;
@@ -194,11 +195,12 @@ static Const range_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
 
 /* ---- calls ---- */
 
-static void function_report(Sema *s, const Frame *frame, Ident callee) {
-  if (name_is_reserved(callee.s) || table_find(&s->blocks, callee.s)) {
+static void function_report(Sema *s, const Frame *frame, Ident callee, const Choices *choices) {
+  if (op_find(callee.s) || table_find(&s->blocks, callee.s)) {
     Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site,
                              "%s produces a value of the net, but the value has no name here", callee.s);
-    diag_help(diag, "give the value a name first, x = %s(...), then write x here", callee.s);
+    if (choices && choices->values)
+      diag_help(diag, "give the value a name first, x = %s(...), then write x here", callee.s);
     return;
   }
   Diag *diag = diag_report(s->diags, DIAG_unknown_name, callee.span, frame->site, "there is no function '%s'",
@@ -209,7 +211,7 @@ static void function_report(Sema *s, const Frame *frame, Ident callee) {
   else diag_help(diag, "the functions are min, max, floor, ceil and round");
 }
 
-static Const call_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
+static Const call_eval(Sema *s, const Frame *frame, const Expr *e, const Choices *choices, int depth) {
   if (form_find(init_table, e->callee.s)) return init_eval(s, frame, NULL, NULL, e);
   Const *args = NEW_ARRAY(s->arena, Const, e->args.n);
   bool named = false;
@@ -218,7 +220,7 @@ static Const call_eval(Sema *s, const Frame *frame, const Expr *e, int depth) {
     named |= e->args.list[i].name.s != NULL;
   }
   if (!arithmetic_knows(e->callee.s)) {
-    function_report(s, frame, e->callee);
+    function_report(s, frame, e->callee, choices);
     return const_poison(e->span);
   }
   if (named) {
@@ -278,10 +280,11 @@ static Const evaluate(Sema *s, const Frame *frame, const Expr *e, const Choices 
     if (damage_within(s, e->span.file, e->span.start, e->span.end)) break;
     return (Const){.kind = CONST_STRING, .span = e->span, .s = e->s};
   case EXPR_DIMS:
-  case EXPR_LIST: return list_eval(s, frame, e, depth);
+  case EXPR_LIST: return list_eval(s, frame, e, choices && choices->values ? &choices_values : NULL, depth);
   case EXPR_PATH:
-    return choices && e->nparts == 1 ? word_eval(s, frame, e, choices) : path_eval(s, frame, e, false);
-  case EXPR_CALL: return call_eval(s, frame, e, depth);
+    return choices && choices->words && e->nparts == 1 ? word_eval(s, frame, e, choices)
+                                                       : path_eval(s, frame, e, false);
+  case EXPR_CALL: return call_eval(s, frame, e, choices, depth);
   case EXPR_INDEX: return index_eval(s, frame, e, depth);
   case EXPR_UNARY: return arithmetic_unary(s, frame, e, evaluate(s, frame, e->a, NULL, depth));
   case EXPR_BINARY:
