@@ -67,7 +67,7 @@ void scope_define(Sema *s, Scope *scope, EntryKind kind, Ident name, Const value
 
 typedef struct Definition {
   Span span, whole;
-  bool in_round;
+  bool in_round, constant;
 } Definition; /* span: the name; whole: the statement */
 
 /* Finds the definition of a name in a body, including branches and repeats. */
@@ -76,7 +76,7 @@ static bool definition_find(const Body *body, const char *name, bool in_round, D
     const Stmt *stmt = body->stmt[i];
     const bool defines = stmt->kind == STMT_CHAIN || stmt->kind == STMT_CONST || stmt->kind == STMT_INPUT;
     if (defines && stmt->name.s && strcmp(stmt->name.s, name) == 0)
-      return *found = (Definition){stmt->name.span, stmt->span, in_round}, true;
+      return *found = (Definition){stmt->name.span, stmt->span, in_round, stmt->kind == STMT_CONST}, true;
     if (definition_find(stmt->body, name, in_round || stmt->kind == STMT_REPEAT, found)) return true;
     if (definition_find(stmt->otherwise, name, in_round, found)) return true;
   }
@@ -88,7 +88,8 @@ static bool parameter_find(const Block *block, const char *name, Definition *fou
     const Parameter *param = &block->param[i];
     const Span whole = {param->name.span.file, param->name.span.start,
                         param->value ? param->value->span.end : param->name.span.end};
-    if (strcmp(param->name.s, name) == 0) return *found = (Definition){param->name.span, whole, false}, true;
+    if (strcmp(param->name.s, name) == 0)
+      return *found = (Definition){param->name.span, whole, false, false}, true;
   }
   return false;
 }
@@ -97,7 +98,7 @@ static bool constant_find(const File *file, const char *name, Definition *found)
   for (int i = 0; file && i < file->n; i++) {
     const Decl *decl = file->decl[i];
     if (decl->kind == DECL_CONST && strcmp(decl->constant->name.s, name) == 0)
-      return *found = (Definition){decl->constant->name.span, decl->span, false}, true;
+      return *found = (Definition){decl->constant->name.span, decl->span, false, true}, true;
   }
   return false;
 }
@@ -170,7 +171,7 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
                                "'%s' is used in its own definition", name.s);
       diag_help(diag, "use %sa name that is defined before '%s'",
-                frame->naming ? "'in', the value so far, or " : "", name.s);
+                at.constant ? "" : "'in', the value so far, or ", name.s);
     } else if (is_defined_later(&at, name)) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
                                "'%s' is used before it is defined", name.s);
