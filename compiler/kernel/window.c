@@ -230,14 +230,20 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
               gaps ? "adds a window there" : "reads all of it");
 }
 
-/* The argument that contributes most to the reach of windows. It is never the padding of pad=same, which is
- * at most half of the kernel's reach. */
-static const char *far_argument(const Window *w, int axis, int64_t outputs) {
-  const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1), stride = w->stride[axis] * (outputs - 1),
-                padding = w->before[axis];
-  if (kernel >= padding && kernel >= stride)
+/* The argument whose reduction makes the reach of windows smaller. Windows that move over the input reach at
+ * most its size plus the padding, or without explicit padding the reach of the kernel. Windows that move over
+ * the output (conv_transpose) reach the sum of the three terms, of which this is the largest. */
+static const char *far_argument(const Node *node, const Window *w, int axis, const int64_t large[2],
+                                const int64_t small[2]) {
+  const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1),
+                stride = w->stride[axis] * (small[axis] - 1), padding = w->before[axis];
+  const Extent in = shape_extent(node->in[0]->shape);
+  const ConstKind pad = arg_const(node, "pad")->kind;
+  const bool explicit = pad == CONST_INT || pad == CONST_LIST || pad == CONST_DIMS,
+             over_input = large[0] == in.h && large[1] == in.w;
+  if (over_input ? !explicit : kernel >= padding && kernel >= stride)
     return w->dilation[axis] >= w->kernel[axis] ? "dilation" : "kernel";
-  return padding >= stride / 2 ? "padding" : "stride"; /* `stride` includes the padding of both ends */
+  return over_input || padding >= stride ? "padding" : "stride";
 }
 
 bool window_addressable(ShapeContext *context, const Node *node, const Window *w, const int64_t large[2],
@@ -256,7 +262,7 @@ bool window_addressable(ShapeContext *context, const Node *node, const Window *w
               (long long)w->dilation[axis], (long long)w->kernel[axis],
               (long long)window_reach(w, axis, small[axis]), (long long)SHAPE_MOST_ELEMENTS);
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "a smaller %s", far_argument(w, axis, small[axis]));
+    diag_help(diag, "a smaller %s", far_argument(node, w, axis, large, small));
     return false;
   }
   return true;
