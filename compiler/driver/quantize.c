@@ -117,7 +117,7 @@ static const Flag quantize_options[] = {
     {"report", 0, required_argument, flag_text, AT(report), "--report=FILE.json", "the report as JSON",
      "@file"},
     {"threads", 0, required_argument, read_positive, AT(threads), "--threads=N",
-     "threads for the evaluation on the test part (all)", NULL},
+     "threads for the evaluation on the test part (default: all)", NULL},
     {"cc", 0, required_argument, flag_text, AT(cc), "--cc=COMPILER", "the C compiler for the executable",
      NULL},
     {"runtime-dir", 0, required_argument, flag_text, AT(runtime), "--runtime-dir=DIR",

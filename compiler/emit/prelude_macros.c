@@ -97,12 +97,13 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
                   "defined(__GNUC__)\n#define ROLL _Pragma(\"GCC unroll 1\")\n"
                   "#else\n#define ROLL\n#endif\n");
   if (needs->team && !needs->pool)
-    text_put(out, "// A net runs on a team of threads. Each thread runs its share of the iterations from .. "
-                  "to-1 of a loop. Before a loop that reads results of other threads, all threads wait.\n"
-                  "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
-                  "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
-                  "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
-                  "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n");
+    text_put(out,
+             "// A net runs on a team of threads. Each thread runs its share of the iterations of a loop "
+             "(SHARE). Before a loop that reads results of other threads, all threads wait.\n"
+             "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
+             "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
+             "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
+             "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n");
   if (needs->team)
     text_put(out, "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
                   "threads)) // where a share begins\n");

@@ -31,7 +31,8 @@ typedef struct LossDetail {
   double weight;
   int64_t classes;
   Scores scores;
-  int64_t uncounted;  /* for the scale: number of rows at the target's start to ignore (loss_from) */
+  int64_t uncounted;  /* for the scale node: number of rows at the start of the target that the loss ignores
+                         (from loss_from) */
   int64_t at;         /* op_object_part: the part's first index in the vector */
   const Node *made;   /* the value to which the loss applies, after its activation */
   const Graph *graph; /* the graph that contains all losses; NULL while the source is read */

@@ -12,7 +12,7 @@ typedef struct Writing {
   const QuantFile *file;
   Graph *to;
   Node **map;          /* by node id of `from` */
-  const Node **source; /* by node id of `from`: the first float node with the same value, or NULL */
+  const Node **source; /* by node id of `from`: the first float node that the int8 node computes, or NULL */
   Table by_name;       /* float nodes by name */
 } Writing;
 

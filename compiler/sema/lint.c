@@ -51,9 +51,12 @@ static bool triple_of(const Node *node, const Arguments *args, Triple *triple) {
   return true;
 }
 
-/* Whether this kernel and stride are suspicious. For images, usual kernels are small or odd, or a multiple
- * of their stride (patch embeddings), and strides are rarely written as 5x5. Kernels over time may have any
- * size. */
+/* Whether these numbers are suspicious. A stride above the kernel never is. With as many filters as input
+ * channels, an even kernel of at least 6 is suspicious. With another number of filters, the kernel must be
+ * even and at least 6, or above 11, the stride at least 3 and not equal to the kernel, and there must be a
+ * further sign. For images, this is a stride written as 5x5, a stride that does not divide the kernel, at
+ * most three filters, or a kernel above 16 that is not twice the stride. For sequences, whose kernels may
+ * have any size, it is an odd stride below 12 that does not divide the kernel. */
 static bool is_unlikely(const Triple *t, Shape in) {
   const bool even = t->size >= 6 && t->size % 2 == 0, as_torch = t->filters == in.dim[in.rank - 1];
   if (t->step > t->size || (as_torch && !even)) return false;

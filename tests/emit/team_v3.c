@@ -135,7 +135,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #else
 #define ROLL
 #endif
-// A net runs on a team of threads. Each thread runs its share of the iterations from .. to-1 of a loop. Before a loop that reads results of other threads, all threads wait.
+// A net runs on a team of threads. Each thread runs its share of the iterations of a loop (SHARE). Before a loop that reads results of other threads, all threads wait.
 #ifdef _OPENMP
 #include <omp.h>
 #define TEAM _Pragma("omp parallel")

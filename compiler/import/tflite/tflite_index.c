@@ -192,7 +192,8 @@ static const TflOperator *tfl_maker(const TflModel *m, int tensor) {
   return NULL;
 }
 
-/* The ARG_MAX that produces an output; NULL: another operator produces the output. */
+/* The ARG_MAX that produces an output, directly or through casts and reshapes; NULL if there is none, or if
+ * the operand of the ARG_MAX is not computed. */
 static const TflOperator *argmax_output(const TflModel *m, int tensor) {
   enum { MOST_PASSED = 8 };
   for (int steps = 0; steps < MOST_PASSED; steps++) {

@@ -37,7 +37,8 @@ int64_t dsp_bytes(int n, const int64_t *words);
 /* Bounds of a filter's sum over all possible inputs, computed from its weights. Padding counts as 0. */
 typedef struct DspFilter {
   int64_t lo, hi; /* range of the filter's sum with the bias; both 0 if `constant` */
-  bool constant;  /* with quick requantization, the filter's stored value is `value` for every input */
+  bool constant;  /* the filter's stored value is `value` for every input; false if the layer cannot use quick
+                     requantization */
   int32_t value;
 } DspFilter;
 const DspFilter *dsp_filters(const Lower *);

@@ -77,8 +77,9 @@ static int64_t step_place(bool pairs, int64_t filter, int step) {
   return pairs ? filter / 2 * PAIR + in_pair[filter % 2][step] : filter * STEPS + step;
 }
 
-/* Whether all filters have the same factor, because their weights have one scale. The model then stores the
- * factor once. If a filter is constant, this is not possible, because that filter needs other steps. */
+/* Whether there are several filters, all with the same factor, which the model then stores once. False if a
+ * filter is constant, because that filter needs other steps, and for updatable weights, whose factors may
+ * change. */
 static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter) {
   const Int8Product *p = l->node->detail;
   if (l->updatable) return false;

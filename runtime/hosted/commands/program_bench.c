@@ -420,7 +420,7 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
       {"seconds", 0, CNN_VALUE_NUMBER, &bench.seconds, "N", "duration of the measurement, in seconds (2)", 0,
        86400, NULL, NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &threads, "N",
-       "processors to use, fewer if other programs keep them busy (all)", 1, 4096, NULL, NULL},
+       "processors to use, fewer if other programs keep them busy (default: all)", 1, 4096, NULL, NULL},
       {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "measure training steps instead", 0, 0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &bench.stream, "",
        "measure steps of a net that has states, or was compiled with --stream or --slide", 0, 0, NULL, NULL},

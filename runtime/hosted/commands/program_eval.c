@@ -211,7 +211,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"curves", 0, CNN_VALUE_TEXT, &a.curves, "FILE.svg",
        "precision-recall curve of each class, for boxes or masks", 0, 0, NULL, NULL},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
-      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors (default: all)", 1, 4096, NULL, NULL},
       CNN_FLAG_FIT(a.fit, NULL),
       {"truth", 0, CNN_VALUE_TEXT, &a.truth, "FILE.json",
        "for recordings: [{\"wav_file\", \"detection_windows\": [[from, to], ...]}] in seconds; counts true "

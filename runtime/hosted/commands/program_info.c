@@ -11,7 +11,7 @@ int cnn_program_info(const cnn_program *program, int argc, char **argv) {
   const cnn_network *network = program->network;
   int64_t threads = 0;
   const cnn_flag flag[] = {
-      {"threads", 0, CNN_VALUE_WHOLE, &threads, "N", "processors to use (all)", 1, 4096, NULL, NULL}};
+      {"threads", 0, CNN_VALUE_WHOLE, &threads, "N", "processors (default: all)", 1, 4096, NULL, NULL}};
   cnn_usage usage = {program->name, "info", "", "Layers, the target selected on this machine, threads.",
                      flag,          1};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);

@@ -583,7 +583,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
        "with --json, the scores of all rows",
        0, 0, NULL, NULL},
       CNN_FLAGS_DETECT(a.detect),
-      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors (default: all)", 1, 4096, NULL, NULL},
   };
   cnn_usage usage = {program->name,
                      "predict",

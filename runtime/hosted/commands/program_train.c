@@ -272,7 +272,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        NULL, &a.rate_given},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "N",
        "random seed of weights, sample order, augmentation and dropout", 0, 0, NULL, &a.seed_given},
-      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors to use (all)", 1, 4096, NULL, NULL},
+      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors (default: all)", 1, 4096, NULL, NULL},
       {"resume", 0, CNN_VALUE_FLAG, &a.resume, "",
        "continue from the checkpoint, as if training had not stopped; reports changes of the program", 0, 0,
        NULL, NULL},

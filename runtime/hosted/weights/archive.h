@@ -8,8 +8,9 @@
 #include <stdint.h>
 #include "hosted/base/file.h"
 
-typedef enum cnn_dtype { /* in the order in which safetensors sorts them; tensors of some types are only
-                            stored, and cannot be converted: see cnn_tensor_numeric */
+typedef enum cnn_dtype { /* .safetensors files are written in the reverse order (tensor_order in
+                            safetensors.c). Tensors of some types can be read and written as bytes, but not
+                            converted to numbers: see cnn_tensor_numeric */
                          CNN_DTYPE_BOOL,
                          CNN_DTYPE_F4,
                          CNN_DTYPE_F6_E2M3,
@@ -30,7 +31,8 @@ typedef enum cnn_dtype { /* in the order in which safetensors sorts them; tensor
                          CNN_DTYPE_F64,
                          CNN_DTYPE_I64,
                          CNN_DTYPE_U64,
-                         CNN_DTYPE_OTHER /* .npy only: texts, objects, structures */
+                         CNN_DTYPE_OTHER /* in .npy: texts, objects, structures; in PyTorch files: quantized
+                                            and complex numbers */
 } cnn_dtype;
 
 #define CNN_NAMELESS "arr_0" /* NumPy's name for an array without a name, such as the array of an .npy */

@@ -31,7 +31,8 @@ struct cnn_pickled {
   size_t bytes;
 };
 
-/* Reads a pickle. `memory` owns all memory; texts point into `bytes`. `label` is for messages. */
+/* Reads a pickle. `memory` owns all memory. Texts point into `bytes`, except names that STACK_GLOBAL
+ * combines: these are in `memory`. `label` is for messages. */
 cnn_status cnn_pickle_read(cnn_archive *memory, const char *label, const unsigned char *bytes, size_t n,
                            cnn_pickled **value);
 /* Whether the value is a TEXT or NAME equal to `text`. */
