@@ -517,7 +517,6 @@ bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *r
   d.some_wide = some_wide && may_widen(graph, d.uses);
   /* the seed is the same for all programs */
   d.halves = some_wide && !d.rounds_floats && (graph->nodes.n + graph->parameters) % 4 == 0;
-  (graph->nodes.n + graph->parameters) % 4 == 0; /* the seed is the same for all programs */
   d.seed = seed;
   for (int i = 0; i < graph->nodes.n; i++)
     if (d.uses[i]) draw_value(&d, graph->nodes.data[i]);

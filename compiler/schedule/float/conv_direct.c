@@ -269,6 +269,26 @@ static void pack_tap(const Direct *d, const Panels *panels, Pack *pack, Row *row
         }
 }
 
+/* Packs a row of the kernel if it is tight: number n of the row is channel n % in of tap n / in. */
+static void pack_tight_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky) {
+  Nest *b = pack->nest;
+  const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0};
+  for (int64_t w = 0; w < d->steps; w++) {
+    const Ix word = none + w;
+    NEST_FOR(b, f, panels->valid)
+      for (int64_t n = 2 * w; n < 2 * w + 2; n++) {
+        const Ix kx = none + n / d->in, in = none + n % d->in,
+                 out = panels->first + row->fb * panels->width + f;
+        nest_store(b, nest_at(b, pack->out, panel, *ky, none, word, 2 * f + n % 2),
+                   n < d->in * d->k.kernel[1] ? packed_element(d, pack, &out, &in, &out, &in, ky, &kx)
+                                              : num(b, 0));
+      }
+    if (panels->valid < panels->width)
+      NEST_FROM(b, f, 2 * panels->valid, 2 * panels->width)
+        nest_store(b, nest_at(b, pack->out, panel, *ky, none, word, f), num(b, 0));
+  }
+}
+
 static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const Ix *g) {
   const Correlation *k = &d->k;
   Nest *b = pack->nest;
@@ -277,8 +297,11 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
       Row row = {.g = *g, .fb = fb, .ib = ib};
       if (d->repeat[0]) pack_sums(d, panels, pack, &row);
       else
-        NEST_FOR(b, ky, k->kernel[0])
-          NEST_FOR(b, kx, k->kernel[1]) pack_tap(d, panels, pack, &row, &ky, &kx);
+        NEST_FOR(b, ky, k->kernel[0]) {
+          if (is_tight(d)) pack_tight_row(d, panels, pack, &row, &ky);
+          else
+            NEST_FOR(b, kx, k->kernel[1]) pack_tap(d, panels, pack, &row, &ky, &kx);
+        }
     }
 }
 
@@ -286,9 +309,9 @@ static void pack_group(const Direct *d, const Panels *panels, Pack *pack, const 
 static void direct_pack_panels(Direct *d, Panels *panels, int kinds, const char *member) {
   Lower *l = d->l;
   const Correlation *k = &d->k;
-  const int64_t merged = has_merged(d) ? k->kernel[1] : 1,
-                dim[] = {k->groups * panels->each * d->blocks * d->inner, k->kernel[0], k->kernel[1] / merged,
-                         d->steps * merged, panels->width * d->block / d->steps};
+  const int64_t dim[] = {k->groups * panels->each * d->blocks * d->inner, k->kernel[0],
+                         has_merged(d) ? 1 : k->kernel[1], direct_run(d),
+                         panels->width * (has_pairs(d) ? 2 : 1)};
   Pack *pack = d->repeat[0] ? lower_pack(l, member, 5, dim) : lower_pack_weights(l, member, 5, dim);
   Nest *b = pack->nest;
   NEST_FOR(b, g, k->groups)
@@ -308,7 +331,8 @@ Direct direct_begin(Lower *l, bool spread) {
   d.pairs = direct_pairs(l, &d.k, spread);
   d.merged = d.pairs && direct_merges(l, &d.k);
   d.in = spread ? d.k.s : d.k.l;
-  d.in += d.pairs && d.in % 2;
+  d.tight = d.merged && direct_is_tight(l, &d.k);
+  d.in += d.pairs && !is_tight(&d) && d.in % 2;
   d.out = spread ? d.k.l : d.k.s;
   d.lanes = tile_lanes(l, d.out);
   d.vectors = tile_vectors(l, d.lanes, d.out);
@@ -325,7 +349,7 @@ Direct direct_begin(Lower *l, bool spread) {
   d.blocks = d.in / d.block;
   d.inner = d.pairs && !d.merged ? direct_inner_blocks(l) : 1;
   d.block /= d.inner;
-  d.steps = has_pairs(&d) ? d.block / 2 : d.block;
+  d.steps = is_tight(&d) ? direct_run_of(l, &d.k) : has_pairs(&d) ? d.block / 2 : d.block;
   const int64_t whole = d.out / width, rest = d.out % width, last = ceil_divide(rest, unit) * unit;
   const bool one =
       whole &&
@@ -649,7 +673,7 @@ static bool conv_direct_build(Lower *l) {
     return true;
   }
   if (l->kernel->gate) gate_begin(&d);
-  if (d.in != d.k.l) padded_begin(&d, true, false, false, 0);
+  if (d.in != d.k.l || is_tight(&d)) padded_begin(&d, true, false, false, 0);
   const int vectors = direct_vectors(l, d.lanes, d.out);
   const int64_t blocks = rows_of_pixels(l, &d.k, all_weights(&d)),
                 rows = blocks ? blocks : d.k.small.h / rows_joined(l, &d.k, vectors);
@@ -688,7 +712,9 @@ static Cycles conv_direct_cycles(const Lower *l, const Target *target, const Cho
   (void)choice;
   const Correlation k = correlation_ranked(l->node);
   Cycles floats = cost_direct(target, &k, l->weight_bytes);
-  if (direct_pads_channels(l, &k)) floats.products *= (double)(k.l + 1) / (double)k.l;
+  if (direct_is_tight(l, &k))
+    floats.products *= (double)(2 * direct_run_of(l, &k)) / (double)(k.l * k.kernel[1]);
+  else if (direct_pads_channels(l, &k)) floats.products *= (double)(k.l + 1) / (double)k.l;
   if (direct_matrix(l, target)) return cost_tiles(floats, target, &k, direct_matrix_products(l));
   return direct_pairs(l, &k, false) ? cost_pairs(floats, target) : floats;
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Loops over the copy need no conditions for padding. A pixel of the copy has an even number of channels, so
-// it consists of whole words of two bf16 numbers.
+// it consists of whole words of two bf16 numbers; or the copy is tight (Direct.tight).
 #include "base/number.h"
 #include "schedule/float/direct.h"
 
@@ -39,6 +39,7 @@ void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare
     dim[2] *= dim[1];
     dim[1] = 1;
   }
+  if (is_tight(d)) dim[2] += 2 - dim[2] % 2; /* zeros, because the last word of a row may exceed the row */
   if (lined && is_one_line(d->l)) view_as_line(d->l->in[0]);
   d->lined = lined;
   d->pitch = single ? size[1] : 0;
@@ -92,10 +93,28 @@ static void pad_columns_of(const Direct *d, const Ix *y, int64_t from, int64_t t
     NEST_FROM(b, x, from, to) pad_pixel(d, y, &x, NULL, NULL);
 }
 
+/* Copies the pixels of a row to a tight copy. Returns their number, or 0 if the input is not one line. */
+static int64_t copy_line(const Direct *d, const Ix *y, const Ix *from_y, int64_t left, int64_t count) {
+  Nest *b = d->l->b;
+  const int64_t L = d->l->target->lanes, n = count * d->in, rest = n % L;
+  const Ix none = {0}, x = none + left;
+  if (!views_line(d)) return 0;
+  for (int part = 0; part < 2; part++)
+    if (part ? rest : n / L)
+      NEST_FOR(b, v, part ? 1 : n / L) {
+        const Ix at = part ? none + (n - rest) : v * L;
+        const int lanes = (int)(part ? rest : L);
+        nest_store_part(b, padded_element(d, &none, y, &x, &at),
+                        nest_load_part(b, nest_at(b, d->l->in[0], *from_y, none, at), lanes, (int)L), lanes);
+      }
+  return count;
+}
+
 /* If a pixel has few channels, all pixels that fit in a vector are copied together, with zeros between them.
  * Returns the number of pixels that were copied this way; the last pixels of a row may remain, because a
  * loaded vector must end within the row. */
 static int64_t copy_together(const Direct *d, const Ix *y, const Ix *from_y, int64_t left, int64_t count) {
+  if (is_tight(d)) return copy_line(d, y, from_y, left, count);
   Nest *b = d->l->b;
   const int64_t own = d->own.large.c, to = d->k.large.c, row = d->own.large.w * own, L = d->l->target->lanes,
                 n = L / to, step = n * own;
@@ -111,6 +130,15 @@ static int64_t copy_together(const Direct *d, const Ix *y, const Ix *from_y, int
                       shuffle(x, splat(num(b, 0), (int)L), (int)L, lane), (int)(n * to));
     }
   return n * groups;
+}
+
+/* Stores zeros after the last pixel of each row of a tight copy. */
+static void end_rows(const Direct *d) {
+  Nest *b = d->l->b;
+  const int64_t all = d->from->dim[2], last = all / d->in * d->in;
+  const Ix none = {0};
+  NEST_FOR(b, y, d->from->dim[0])
+    NEST_FROM(b, c, last, all) nest_store(b, nest_at(b, d->from, y, none, c), num(b, 0));
 }
 
 void padded_fill(const Direct *d, LoopKind outer) {
@@ -133,4 +161,5 @@ void padded_fill(const Direct *d, LoopKind outer) {
   }
   NEST_FROM(b, y, bottom, rows) pad_columns_of(d, &y, 0, columns);
   if (d->pitch && spare > 0) pad_columns_of(d, NEST_IX(rows), 0, spare);
+  if (is_tight(d)) end_rows(d);
 }

@@ -87,7 +87,18 @@ static bool few_channels(const Correlation *k) {
   return k->groups == 1 && k->kernel[1] > 1 && k->dilation[1] == 1 && k->l < FEW_CHANNELS;
 }
 
+static bool has_tight_rows(const Correlation *k) {
+  enum { MOST_WORDS = 16 }; /* their packing is unrolled; also, a register of tiles has rows of 16 words */
+  const int64_t words = ceil_divide(k->l * k->kernel[1], 2);
+  return few_channels(k) && k->l % 2 && words >= FEWEST_PAIRS && words <= MOST_WORDS;
+}
+
+bool direct_is_tight(const Lower *l, const Correlation *k) {
+  return direct_pads_channels(l, k) && has_tight_rows(k);
+}
+
 int64_t direct_run_of(const Lower *l, const Correlation *k) {
+  if (direct_is_tight(l, k)) return ceil_divide(k->l * k->kernel[1], 2);
   const bool merged = l->node->op->family == FAMILY_CONV && few_channels(k);
   return ceil_divide(k->l, 2) * (merged ? k->kernel[1] : 1);
 }
@@ -149,7 +160,7 @@ int64_t direct_inner_blocks(const Lower *l) {
              : 1;
 }
 
-int64_t direct_run(const Direct *d) { return d->merged ? d->steps * d->k.kernel[1] : d->steps; }
+int64_t direct_run(const Direct *d) { return d->merged && !d->tight ? d->steps * d->k.kernel[1] : d->steps; }
 
 bool direct_merges(const Lower *l, const Correlation *k) {
   if (l->node->op->family != FAMILY_CONV || !few_channels(k)) return false;

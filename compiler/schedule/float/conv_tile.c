@@ -220,7 +220,7 @@ static void finish_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
  * taps, and a copy of the input without gaps between pixels. */
 static bool joins_taps(const Direct *d) { return has_merged(d) && d->lined; }
 /* Numbers of iterations: of the loop over the channels of a tap, and of the loop over the taps of a row. */
-static int64_t tile_steps(const Direct *d) { return joins_taps(d) ? d->steps * d->k.kernel[1] : d->steps; }
+static int64_t tile_steps(const Direct *d) { return joins_taps(d) ? direct_run(d) : d->steps; }
 static int64_t tile_row_taps(const Tile *t) { return joins_taps(t->d) ? 1 : t->x->taps; }
 
 /* Whether the taps are not adjacent in the panel: a phase of a transposed convolution uses only some taps of
@@ -235,7 +235,9 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
                        int u) {
   const Direct *d = t->d;
   const bool apart = taps_apart(t);
-  const int64_t tap = d->block * t->panels->width, panel = d->k.kernel[0] * d->k.kernel[1] * tap,
+  const int64_t tap = d->block * t->panels->width,
+                panel =
+                    d->k.kernel[0] * (is_tight(d) ? 2 * d->steps * t->panels->width : d->k.kernel[1] * tap),
                 line = d->l->target->line / elem_bytes(t->panels->w->type.elem),
                 share = ceil_divide((apart ? tap : panel) / t->runs, line) * line;
   const int64_t sites = apart ? d->steps : t->y->taps * tile_steps(d),
@@ -304,7 +306,7 @@ int64_t tile_edges(const Axis *x, int64_t pixels) {
 static LoopKind taps_kind(const Tile *t) {
   const Axis *x = t->x;
   const Blocking *most = &t->d->l->target->blocking;
-  const int64_t sums = x->taps * t->d->steps * t->columns * t->terms;
+  const int64_t sums = tile_row_taps(t) * tile_steps(t->d) * t->columns * t->terms;
   const bool large = tile_steps(t->d) <= FEW_CHANNELS && sums > most->direct_sums && t->d->l->images <= 1;
   return x->taps > most->unrolled_taps || (large && tile_edges(x, t->pixels) == 0) ? SERIAL : UNROLLED;
 }

@@ -50,12 +50,15 @@ typedef struct Direct {
   bool blocked;    /* pointwise: a row is a block of pixels, whose inputs stay in the L2 cache */
   bool pairs;      /* words of two bf16 numbers, from two input channels, are multiplied */
   bool merged;     /* the packed weights have one dimension for kx and the words of a tap (see Panels) */
+  bool tight;      /* merged, with an odd number of channels: a row of the kernel is one sequence of numbers,
+                      divided into words; only its last word may have a second half of zeros */
   int64_t members; /* number of the layer's groups that form a group here (conv_groups_joined.c) */
   int64_t in, out; /* channels of a group; with pairs, `in` may include a last channel of zeros */
   int64_t block, blocks; /* `blocks` blocks of `block` input channels, so that panels stay in the L2 cache */
   /* number of blocks that a tile sums one after the other; 1 if there are several `blocks` */
   int64_t inner;
-  /* number of iterations of the loop over the channels of a block: `block`; with pairs, block / 2 */
+  /* number of iterations of the loop over the channels of a block: `block`; with pairs, block / 2; if tight,
+   * the number of words of a row of the kernel */
   int64_t steps;
   int lanes, vectors; /* lanes and vectors of a tile */
   Panels panels[2];   /* whole panels; the rest */
@@ -70,10 +73,12 @@ typedef struct Direct {
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline bool has_pairs(const Direct *d) { return (void)d, false; }
 static inline bool has_merged(const Direct *d) { return (void)d, false; }
+static inline bool is_tight(const Direct *d) { return (void)d, false; }
 static inline int64_t members_of(const Direct *d) { return (void)d, 1; }
 #else
 static inline bool has_pairs(const Direct *d) { return d->pairs; }
 static inline bool has_merged(const Direct *d) { return d->merged; }
+static inline bool is_tight(const Direct *d) { return d->tight; }
 static inline int64_t members_of(const Direct *d) { return d->members; }
 #endif
 
@@ -112,8 +117,8 @@ int diagonal_pixels(const Direct *, int64_t width); /* width of a tile, with dia
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 
 /* conv_padded.c: padded_begin sets d->from to a padded copy of a bf16 input, and d->k to the convolution of
- * this copy. lined, planes: the layout of the copy, as in Direct; a lined copy has d->in channels per pixel,
- * which is an even number. single: the copy stores all rows as one row (Direct.pitch), with `spare`
+ * this copy. lined, planes: the layout of the copy, as in Direct; a lined copy has d->in channels per pixel.
+ * single: the copy stores all rows as one row (Direct.pitch), with `spare`
  * additional columns. padded_fill fills the copy, if there is one. */
 #ifdef __wasi__ /* the browser build has no bf16 */
 static inline void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare) {
@@ -124,6 +129,9 @@ static inline bool direct_merges(const Lower *l, const Correlation *k) { return 
 static inline bool direct_pads_channels(const Lower *l, const Correlation *k) {
   return (void)l, (void)k, false;
 }
+static inline bool direct_is_tight(const Lower *l, const Correlation *k) { return (void)l, (void)k, false; }
+static inline int64_t direct_run_of(const Lower *l, const Correlation *k) { return (void)l, (void)k, 0; }
+static inline int64_t direct_run(const Direct *d) { return d->steps; }
 static inline bool direct_matrix(const Lower *l, const Target *t) { return (void)l, (void)t, false; }
 static inline double direct_matrix_products(const Lower *l) { return (void)l, 0; }
 static inline void direct_by_matrix(Direct *d) { (void)d; }
@@ -135,9 +143,12 @@ void padded_fill(const Direct *, LoopKind outer);
 /* Whether the weights of all taps of a row are merged into one dimension: this is done if there are so few
  * channels that only the words of several taps fill a register. */
 bool direct_merges(const Lower *, const Correlation *);
-/* Whether the number of channels is odd and the input is copied with one more channel, of zeros. With words
- * of two channels, a first layer with three channels then needs 2/3 of the products. */
+/* Whether the number of channels is odd, and the input is copied, because the copy can be read as words of
+ * two numbers. The copy has one more channel, of zeros, unless direct_is_tight. */
 bool direct_pads_channels(const Lower *, const Correlation *);
+/* Whether the copy is tight (Direct.tight). A first layer with three channels and a 7x7 kernel then
+ * multiplies 77 words per output, and with a channel of zeros 98. */
+bool direct_is_tight(const Lower *, const Correlation *);
 /* Width of a panel, in vectors of the layout's target. If one tile of registers computes the whole map, the
  * panel is as wide as this tile. */
 int direct_panel_vectors(const Lower *, const Correlation *);
