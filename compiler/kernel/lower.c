@@ -343,6 +343,17 @@ void lower_view_rows(Lower *l, int64_t rows) {
   view_buffer_rows(l->out, e, rows);
 }
 
+Extent lower_join_pixels(Lower *l, int64_t count) {
+  const Extent e = shape_extent(l->node->shape);
+  const bool rows = e.w % count == 0; /* whether a joined pixel is within a row */
+  const int64_t dim[] = {rows ? e.h : e.h * e.w / count, rows ? e.w / count : 1, e.c * count};
+  Buf *const buf[] = {l->in[0], l->out};
+  for (int i = 0; i < 2; i++)
+    for (int d = 0; d < 3; d++) buf[i]->dim[d] = buf[i]->room[d] = dim[d];
+  l->joined = count;
+  return (Extent){.h = dim[0], .w = dim[1], .c = dim[2]};
+}
+
 void lower_columns(Lower *l) {
   Buf *in = l->in[0];
   int64_t *dim = in->dim + in->leads;
@@ -607,7 +618,10 @@ Buf *lower_table(Lower *l, const float *values, int64_t n) {
 Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
   Nest *b = map->b;
   if (n == 1) return num(b, per_channel_value[0]);
-  Buf *buf = lower_table(map->lower, per_channel_value, n);
+  const int64_t all = n * (map->lower->joined ? map->lower->joined : 1);
+  float *table = NEW_ARRAY(b->arena, float, all); /* of all pixels that are joined */
+  for (int64_t i = 0; i < all; i++) table[i] = per_channel_value[i % n];
+  Buf *buf = lower_table(map->lower, table, all);
   return nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes);
 }
 

@@ -171,6 +171,7 @@ typedef struct Lower {
   int nothers;    /* number of elements of `other`, which are the operands of the chain */
   Buf *rounded;   /* QAT, bf16, f16w: node->weight[0] as lower_weight returns it; NULL: not requested yet */
   Buf *scales[2]; /* bf16, f16w: factors and constants of the kernel's batchnorms; NULL: not requested yet */
+  int64_t joined; /* adjacent pixels that are one pixel of the buffers (lower_join_pixels); 0: 1 */
   const Ix *row; /* nests with the leading axis: the row whose elements lower_finish and lower_store access */
   VEC(const char *) details; /* lines for --emit=schedule, from lower_detail */
 } Lower;
@@ -200,6 +201,10 @@ bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* keys of random numbers (BIND_KEYS), I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal tables are stored once */
+/* Views `count` adjacent pixels of in[0] and of the result, which have no gaps, as one pixel with the
+ * channels of all of them. `count` divides the number of pixels of a row or of the image. Returns the extent
+ * of the view. */
+Extent lower_join_pixels(Lower *, int64_t count);
 void lower_view_rows(Lower *,
                      int64_t rows); /* before nest_fn: views the pixels as `rows` rows, [rows][h*w/rows][c],
                                        for kernels that treat all pixels equally; rows divides h*w */

@@ -1,4 +1,4 @@
-// map.c: Elementwise kernels, vectorized over channels.
+// map.c: Elementwise kernels, vectorized over channels or, with few channels, over several pixels.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Example: `x: 16x16x16 -> tanh` --target=x86-64-v3, lines 1-6 of tanh1:
@@ -39,10 +39,32 @@ static bool few_bytes(const Lower *l) {
   return l->in[0]->as_floats && shape_extent(l->node->shape).c < l->target->lanes;
 }
 
+/* Whether the buffer is an image without gaps between its pixels. */
+static bool map_is_gapless(const Buf *buf) {
+  return buf->rank == 3 && !buf->leads && !buf->flat && buf->room[1] == buf->dim[1] &&
+         buf->room[2] == buf->dim[2];
+}
+
+/* Whether as many adjacent pixels as a vector has lanes can be computed as one pixel, because the kernel is
+ * one function of one value, without parameters. */
+static bool map_joins_pixels(const Lower *l) {
+  const Extent e = shape_extent(l->node->shape);
+  const int lanes = l->target->lanes;
+  return lanes > 1 && e.c < lanes && e.h * e.w % lanes == 0 && l->images <= 1 && l->node->nin == 1 &&
+         !l->node->nweights && !l->kernel->nchain && l->in[0] != l->out && map_is_gapless(l->in[0]) &&
+         map_is_gapless(l->out);
+}
+
 static bool map_build(Lower *l) {
   Nest *b = l->b;
   const Extent e = shape_extent(l->node->shape);
   const Ix zero = {0};
+  if (map_joins_pixels(l)) {
+    const Extent joined = lower_join_pixels(l, l->target->lanes);
+    nest_fn(b, b->name, false);
+    walk_pixels(l, joined, map_element, NULL);
+    return true;
+  }
   if (few_bytes(l)) {
     lower_plain_map(l);
     return true;
