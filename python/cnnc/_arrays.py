@@ -23,7 +23,8 @@ def check_layout(layout: str) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """How the layout of an input or output of an imported model maps to the layout in the net."""
+    """How the layout of an input or output of an imported model maps to the layout in the net. A sequence
+    that the program declares with layout=chw has one too."""
 
     dims: Shape  # shape of a sample in the model
     channels: int  # number of leading dims that are last in the net; 0: the net has the model's order
@@ -41,6 +42,15 @@ class Order:
         rows = batch.reshape(len(batch), *dims)
         turned: Array = rows.transpose(0, *range(1 + n, 1 + len(dims)), *range(1, 1 + n))
         return turned.reshape(len(batch), *shape)
+
+
+def declared(ports: Sequence[Port], planes: Sequence[bool]) -> dict[str, Order]:
+    """The layouts of the sequences whose channels are first in the net's buffer (`planes`)."""
+    return {
+        port.name: Order((port.shape[1], port.shape[0]), 1)
+        for port, first in zip(ports, planes)
+        if first and len(port.shape) == 2
+    }
 
 
 def given_shape(port: Port, layout: str, order: Order | None = None) -> Shape:
@@ -98,10 +108,11 @@ def take(port: Port, value: Any, layout: str, planes: bool, order: Order | None 
         )
     batched = array.ndim == len(want) + 1
     batch = array if batched else array[None]
+    first = layout == "chw" and not order and len(port.shape) == 3
     if layout == "chw" and order:
-        batch = batch if planes else order.take(batch, port.shape)
-    elif len(port.shape) == 3 and (layout == "chw") != planes:
-        batch = np.moveaxis(batch, 1, -1) if layout == "chw" else np.moveaxis(batch, -1, 1)
+        batch = order.take(batch, port.shape)
+    if first != planes and len(port.shape) > 1:
+        batch = np.moveaxis(batch, 1, -1) if first else np.moveaxis(batch, -1, 1)
     return np.ascontiguousarray(batch), batched
 
 

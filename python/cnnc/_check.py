@@ -191,7 +191,7 @@ def _compare(
     right, a layer that differs has another value than the reference, and is not compared."""
     count = len(inputs[0])
     arranged = [
-        np.ascontiguousarray(np.moveaxis(a, -1, 1)) if planes and a.ndim == 4 else a
+        np.ascontiguousarray(np.moveaxis(a, -1, 1)) if planes and a.ndim > 2 else a
         for a, planes in zip(inputs, net._planes)
     ]
     known = [] if net._constants else net.layers  # only the outputs of an int8 model can be compared

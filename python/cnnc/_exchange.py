@@ -113,7 +113,7 @@ def from_onnx(
             own=True,
             weights=weights if weights.exists() else None,
         )
-    net._orders = _listing.orders(net.source, net.inputs, net.outputs)
+    net._orders.update(_listing.orders(net.source, net.inputs, net.outputs))
     net._nodes, net._tensors = _listing.tensors(listing(path, options), net.layers), list(outputs or ())
     net._import = options
     return net

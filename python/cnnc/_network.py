@@ -75,7 +75,6 @@ class Net:
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
         self._program = [*self._defines, *([f"--precision={precision}"] if precision else [])]
         self._nodes: dict[str, list[str]] = {}  # if imported: the ONNX nodes of each layer
-        self._orders: dict[str, _arrays.Order] = {}  # if imported: the layouts of inputs and outputs
         self._tensors: list[str] = []  # if imported with outputs=: their names
         self._import: list[str] = []  # if imported: the options of the import
         # the weight file of an int8 model, whose weights are constants of its code
@@ -91,6 +90,8 @@ class Net:
         self._libraries: dict[tuple[str, ...], Library] = {}
         plain = self._library("plain")
         self._planes = [plain.planes(i) for i in range(len(self.inputs))]
+        # the layouts of sequences with layout=chw; if imported, of inputs and outputs
+        self._orders = _arrays.declared(self.inputs, self._planes)
         self._labels = plain.labels()
         self._weights: Floats = aligned(plain.facts.parameters)
         self._filled = not plain.facts.parameters

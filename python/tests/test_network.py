@@ -202,6 +202,41 @@ class Calls(Case):
         with self.assertRaisesRegex(ValueError, "layout must be 'hwc' or 'chw', not 'nchw'"):
             net(x, layout="nchw")
 
+    def test_layouts_of_sequences(self) -> None:
+        """a sequence with layout=chw: the program's shape, or channels first if the caller says so"""
+        text = "net s { input x: 6x2%s%s\n first = conv(3, 3, pad=same) -> relu%s }"
+        train = "\n train { loss = mse; optimizer = sgd(rate=0.01); batch = 5 }"
+        for kind in "", " as u8":
+            net, planes = filled(text % (kind, "", train)), filled(text % (kind, " (layout=chw)", train))
+            x = np.random.default_rng(1).integers(0, 99, (5, 6, 2)).astype(net.inputs[0].dtype)
+            first, want = np.ascontiguousarray(np.moveaxis(x, -1, 1)), net(x)
+            self.close(planes(x), want)
+            self.close(planes(x[0]), want[0])
+            self.close(planes(first, layout="chw"), want)
+            self.close(planes(first[0], layout="chw"), want[0])
+            self.close(net(x, layout="chw"), want)
+            self.close(planes.features(x, "first"), net.features(x, "first"))
+            self.close(planes.features(first, "first", layout="chw"), net.features(x, "first"))
+            self.assertTrue(planes.check(net, x))
+            self.assertTrue(planes.check(lambda a: net(np.moveaxis(a, 1, -1)), first, layout="chw"))
+            self.assertTrue(planes.check(lambda a: net(np.moveaxis(a, 1, -1)), layout="chw"))
+            loss = net.gradients(x, want + 1).loss
+            self.assertEqual(planes.gradients(x, want + 1).loss, loss)
+            self.assertEqual(planes.gradients(first, want + 1, layout="chw").loss, loss)
+            loss = net.evaluate(x, want + 1)["loss"]
+            self.assertAlmostEqual(planes.evaluate(x, want + 1)["loss"], loss, 5)
+            self.assertAlmostEqual(planes.evaluate(first, want + 1, layout="chw")["loss"], loss, 5)
+            with self.assertRaisesRegex(ValueError, '6x2.*the array is 5x2x6; it looks like layout="chw"'):
+                planes(first)
+            with self.assertRaisesRegex(ValueError, '2x6.*the array is 5x6x2; it looks like layout="hwc"'):
+                planes(x, layout="chw")
+        x = random((5, 6, 2))
+        net, planes = (filled(text % ("", given, "")).quantize(x) for given in ("", " (layout=chw)"))
+        np.testing.assert_array_equal(planes(x), net(x))
+        rows, planes = filled(text % ("", "", "")), filled(text % ("", " (layout=chw)", ""))
+        self.close(planes.stream(2, lookahead=2)(x[0]), rows.stream(2, lookahead=2)(x[0]))
+        self.assertLess(planes.check_stream(x[0], 2, lookahead=2).difference, 1e-5)
+
     def test_several(self) -> None:
         """several inputs and outputs are dicts by name"""
         net = cnnc.compile(
