@@ -164,6 +164,13 @@ static int operands_of(const LossReading *r, const LossUse *use, Node **in) {
   return n;
 }
 
+/* The node that computes the values of an output, before dropout and reshapes. */
+static const Node *computed_by(const Node *node) {
+  while (node->nin && (node->op->family == FAMILY_ALIAS || (node->op->identity && node->op->identity(node))))
+    node = node->in[0];
+  return node;
+}
+
 static bool loss_fits(const LossReading *r, const LossUse *use) {
   const Loss *parts = loss_parts(use->op);
   Node *output = graph_port(r->s->graph, use->port)->node;
@@ -187,20 +194,21 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
   if (inside_of(parts, output)) loss.hidden = hidden_of(r->s->arena, output);
   if (use->op->shape) use->op->shape(&context, &loss);
   if (use->op->shape && !loss.shape.rank) return false;
-  const bool activation = output->op->group && strcmp(output->op->group, "activation") == 0;
+  const Node *made = computed_by(output);
+  const bool activation = made->op->group && strcmp(made->op->group, "activation") == 0,
+             mismatch = output->op->traits.softmax;
   if (!absorbs || absorbed || !activation) return true;
   const char *takes = parts->absorbs[0]->name;
-  const char *loss_name = use->op->name, *made_by = output->op->name,
+  const char *loss_name = use->op->name, *made_by = made->op->name,
              *name = graph_port(r->s->graph, use->port)->name;
-  Diag *diag = output->op->traits.softmax
-                   ? diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
-                                 "%s does not match the %s of output '%s'", loss_name, made_by, name)
-                   : diag_report(r->s->diags, DIAG_activation_before_loss, use->span, NULL,
-                                 "%s needs scores, but the %s of output '%s' clips or compresses them",
-                                 loss_name, made_by, name);
-  diag_note(diag, output->span, "%s produces the output here", output->op->name);
+  Diag *diag = mismatch ? diag_report(r->s->diags, DIAG_loss_mismatch, use->span, NULL,
+                                      "%s does not match the %s of output '%s'", loss_name, made_by, name)
+                        : diag_report(r->s->diags, DIAG_activation_before_loss, use->span, NULL,
+                                      "%s needs scores, but the %s of output '%s' clips or compresses them",
+                                      loss_name, made_by, name);
+  diag_note(diag, made->span, "%s produces the output here", made_by);
   diag_help(diag, "end the net with a %s, or with raw scores", takes);
-  return !output->op->traits.softmax;
+  return !mismatch;
 }
 
 /* ---- a loss: name or name(...), with weight= and the output in addition to its own arguments ---- */
