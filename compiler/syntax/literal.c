@@ -1,5 +1,6 @@
 /* literal.c: Values of literals: numbers, dimensions, strings. */
 // SPDX-License-Identifier: Apache-2.0
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 #include "base/text.h"
@@ -96,12 +97,34 @@ static void separators_fix(const Parser *p, Diag *diag, const char *word, Span s
   diag_fix(diag, span, "%s", digits.s);
 }
 
+static bool in_path(char c) { return isalnum((unsigned char)c) || c == '_' || c == '.'; }
+
+/* Adds help if the span is part of a layer's name, as in weights=conv.0.first. */
+static bool layer_name_help(const Parser *p, Diag *diag, Span span) {
+  static const char weights[] = "weights";
+  const char *text = p->text->text;
+  Span name = span;
+  while (name.start > 0 && in_path(text[name.start - 1])) name.start--;
+  while (name.end < p->text->n && in_path(text[name.end])) name.end++;
+  size_t at = name.start;
+  while (at > 0 && strchr(" \t=", text[at - 1])) at--;
+  if (at == name.start || at < strlen(weights)) return false;
+  if (name.start == span.start || memcmp(text + at - strlen(weights), weights, strlen(weights)) != 0)
+    return false;
+  const char *quoted = arena_printf(p->arena, "\"%.*s\"", (int)(name.end - name.start), text + name.start);
+  diag_help(diag, "write a name with numbers as a string: weights=%.80s", quoted);
+  diag_fix(diag, name, "%s", quoted);
+  return true;
+}
+
 const Expr *literal_bad(Parser *p, const char *word, Span span) {
   const size_t n = strlen(word), digits = strspn(word, "0123456789");
   Diag *diag =
       diag_report(p->diags, DIAG_bad_number, span, NULL, "'%.*s%s' is neither a number nor dimensions",
                   n > 40 ? 40 : (int)n, word, n > 40 ? "..." : "");
   const char *rest = word + digits;
+  p->foreign = span; /* a syntax error at this token follows from this error */
+  if (*word == '.' && layer_name_help(p, diag, span)) return expr_poison(p, span);
   if (*word == '.') {
     diag_help(diag, "a point needs digits on both sides: 0%.40s", word);
     const char before = span.start > 0 ? p->text->text[span.start - 1] : ' ';

@@ -25,7 +25,7 @@ typedef struct Parser {
   int token, before_token; /* the last two tokens returned to the grammar */
   Span last, before;       /* locations of these two tokens */
   Tokens *tokens;          /* all tokens if they were requested, or NULL */
-  Span foreign;            /* the last reported symbol of another language (FOREIGN in lexer.l) */
+  Span foreign; /* the last reported bad number or symbol of another language (FOREIGN in lexer.l) */
   Opening open[DEEPEST_NESTING];
   int depth;
   Opening dangling; /* a ( or [ that was still open at a brace, and was closed there */
