@@ -130,6 +130,23 @@ class Training(Case):
         with self.assertRaisesRegex(ValueError, "do not pass y"):
             net.train("synthetic", y)
 
+    def test_outputs(self) -> None:
+        """several outputs with different numbers of classes"""
+        net = cnnc.compile("""net heads {
+            input x: 6
+            a = dense(10) -> softmax
+            b = x -> dense(3) -> softmax
+            c = x -> dense(4)
+            output a, b, c
+            train { loss = [cross_entropy(a), cross_entropy(b), huber(c)]; epochs = 2; batch = 10 }
+        }""")
+        x, labels = random((60, 6)), np.arange(60)
+        y = {"a": labels % 10, "b": labels % 3, "c": random((60, 4))}
+        self.assertEqual(len(net.train(x, y, validation=(x, y))["val_loss"]), 2)
+        self.assertIn("a_accuracy", net.evaluate(x, y))
+        with self.assertRaisesRegex(RuntimeError, '"b" has 3 classes'):
+            net.train(x, y | {"b": labels % 4})
+
     def test_refused(self) -> None:
         """unusable arguments are rejected"""
         x, y = digits(20)

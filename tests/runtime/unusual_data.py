@@ -73,6 +73,47 @@ npz("t/pixels.npz", x=npy((4, 2, 2, 1), range(16)), y=npy((4, 2, 2), [-1, 1, 1, 
 done = data("pixels", "t/pixels.npz", "ignored pixels are not reported")
 check("-1" not in done.both, "  and have none", done.both)
 
+# ---- several outputs: labels are compared with the classes of their own output
+net("heads", """net heads {
+    input x: 3
+    a = dense(4) -> softmax
+    b = x -> dense(2) -> softmax
+    c = x -> dense(1) -> sigmoid
+    d = x -> dense(3) -> sigmoid
+    e = x -> dense(3)
+    output a, b, c, d, e
+    train { loss = [cross_entropy(a), cross_entropy(b), binary_cross_entropy(c), binary_cross_entropy(d),
+                    huber(e)]; epochs = 1; batch = 4 }
+}
+""")
+
+
+def heads(path, **other):
+    made = {}
+    for part in "", "_val", "_test":
+        made["x" + part] = npy((12, 3), range(36))
+        made["e_target" + part] = npy((12, 3), range(36))
+        for name, classes in (dict(a=[0, 1, 2, 3], b=[0, 1], c=[1, 0], d=[2, 1, 0]) | other).items():
+            made[f"{name}_target{part}"] = npy((12,), (classes * 12)[:12], "<i4", "i")
+    npz(path, **made)
+
+
+heads("t/heads.npz")
+exits(0, "each output of a net is trained with its own classes", "./heads", "train", "--data", "t/heads.npz",
+      "--out", "t/heads.safetensors", says=("4 classes",))
+exits(0, "  and evaluated", "./heads", "eval", "--data", "t/heads.npz", "--weights", "t/heads.safetensors",
+      says=("a_accuracy", "d_accuracy", "e_mae"))
+data("heads", "t/heads.npz", "  the classes of the first are counted", "3".ljust(39) + "9\n")
+for name, classes, limit in ("a", [4], 4), ("b", [0, 2], 2), ("c", [2], 2), ("d", [3], 3), ("d", [-1], 3):
+    heads("t/other.npz", **{name: classes})
+    wrong = next(c for c in classes if not 0 <= c < limit)
+    data("heads", "t/other.npz", f"class {wrong} of {name} is refused",
+         f'"{name}_target": label {classes.index(wrong)} is {wrong}',
+         f'but the output "{name}" has {limit} classes', status=1)
+heads("t/other.npz", b=[-1, 0, 1])
+data("heads", "t/other.npz", "a class of -1 is ignored in any output",
+     "12 samples have class -1, and are ignored")
+
 # ---- symbolic links
 build("three", 3)
 

@@ -99,18 +99,30 @@ static cnn_status target_column(cnn_data *data, Column *column, int32_t o, const
   if (tensor->rank > 0 && tensor->size == tensor->dim[0] && cnn_tensor_numeric(tensor) &&
       (whole_numbers(tensor) || has_class_target(output))) {
     column->labels = true;
-    return cnn_labels_fit(data, what);
+    return cnn_label_fits(data, o, what);
   }
   return cnn_array_form(tensor, &shape, true, false, &column->form)
              ? cnn_success()
              : cnn_array_mismatch(what, tensor, &shape);
 }
 
-/* Checks every label. */
-static cnn_status labels_scan(cnn_data *data, const cnn_tensor *tensor, const char *what) {
+/* The first output whose targets are one class per sample: these are the classes of the set. -1: none. */
+static int32_t label_output(const cnn_data *data, int pool) {
+  const ArraySet *set = data->set;
+  for (int32_t o = 0; o < cnn_ports(data->network); o++)
+    if (set->target[pool][o].labels && cnn_label_limit(&data->network->output[o]) > 0) return o;
+  return -1;
+}
+
+/* Checks every label of the targets of output `o`. */
+static cnn_status labels_scan(cnn_data *data, int32_t o, int pool, const char *what) {
+  const ArraySet *set = data->set;
+  const cnn_tensor *tensor = set->target[pool][o].tensor;
+  const int32_t classes = data->classes;
   cnn_status status = cnn_success();
   for (int64_t i = 0; i < tensor->size && status.code == CNN_OK; i++)
-    status = cnn_label_check(data, what, i, cnn_tensor_number(tensor, i));
+    status = cnn_label_check(data, o, what, i, cnn_tensor_number(tensor, i));
+  if (label_output(data, pool) != o) data->classes = classes;
   return status;
 }
 
@@ -191,7 +203,7 @@ static cnn_status pool_open(cnn_data *data, ArraySet *set, int pool) {
       return cnn_failure(CNN_MISMATCH, "%s: has %lld samples, but the inputs have %lld", what,
                          (long long)(tensor->rank ? tensor->dim[0] : 0), (long long)data->pool[pool]);
     cnn_status status = target_column(data, column, o, what);
-    if (status.code == CNN_OK && column->labels) status = labels_scan(data, tensor, what);
+    if (status.code == CNN_OK && column->labels) status = labels_scan(data, o, pool, what);
     if (status.code != CNN_OK) return status;
   }
   return cnn_success();
@@ -246,13 +258,10 @@ static cnn_status array_sample(const cnn_data *data, int pool, int64_t index, vo
 
 static bool array_label(const cnn_data *data, int pool, int64_t index, int32_t *label) {
   const ArraySet *set = data->set;
-  for (int32_t o = 0; o < cnn_ports(data->network); o++) {
-    const Column *column = &set->target[pool][o];
-    if (!column->labels || data->classes == 0) continue;
-    *label = (int32_t)cnn_tensor_number(column->tensor, index);
-    return true;
-  }
-  return false;
+  const int32_t o = label_output(data, pool);
+  if (o < 0 || data->classes == 0) return false;
+  *label = (int32_t)cnn_tensor_number(set->target[pool][o].tensor, index);
+  return true;
 }
 
 static void array_close(cnn_data *data) {

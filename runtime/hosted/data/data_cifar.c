@@ -90,7 +90,7 @@ static cnn_status file_add(cnn_data *data, CifarSet *set, const char *directory,
     if (label >= data->classes)
       status = cnn_failure(CNN_BAD_FORMAT, "%s: record %lld has label %d, but there are only %d classes",
                            path, (long long)i, label, data->classes);
-    else status = cnn_label_check(data, path, i, label);
+    else status = cnn_label_check(data, CNN_EVERY_TARGET, path, i, label);
   }
   return status;
 }

@@ -412,8 +412,9 @@ static cnn_status target_store(cnn_data *data, Table *table, const cnn_csv *csv,
   if (!number(cell, &value) || !isfinite((float)value)) return bad_cell(set, csv, column);
   *target = (float)value;
   char where[600];
-  return set->targets == 1 ? cnn_label_check(data, place(set, csv, column, where), table->rows, value)
-                           : cnn_success();
+  return set->targets == 1
+             ? cnn_label_check(data, CNN_EVERY_TARGET, place(set, csv, column, where), table->rows, value)
+             : cnn_success();
 }
 
 static cnn_status store_row(cnn_data *data, Table *table, const cnn_csv *csv, void *context) {

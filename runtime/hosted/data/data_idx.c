@@ -195,7 +195,7 @@ static cnn_status labels_open(cnn_data *data, IdxFile *labels, int64_t samples) 
                        cnn_tensor_shape(&labels->tensor, shape, sizeof shape), (long long)samples);
   }
   for (int64_t i = 0; i < samples; i++) {
-    status = cnn_label_check(data, labels->path, i, cnn_tensor_number(&labels->tensor, i));
+    status = cnn_label_check(data, CNN_EVERY_TARGET, labels->path, i, cnn_tensor_number(&labels->tensor, i));
     if (status.code != CNN_OK) return status;
   }
   return cnn_labels_fit(data, labels->path);

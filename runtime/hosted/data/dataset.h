@@ -180,9 +180,14 @@ int64_t cnn_label_classes(const cnn_data *data);
 /* Checks that one class per sample fits every output that needs a target, and that no output has fewer
  * classes than the set; `what` names the set. */
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
-/* Checks a label against the outputs; if it is a class, updates data->classes. `where`, i: the file and the
- * position in it. */
-cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label);
+/* Checks that the target of the output can be one class per sample. */
+cnn_status cnn_label_fits(const cnn_data *data, int32_t output, const char *what);
+enum {
+  CNN_EVERY_TARGET = -1
+}; /* the outputs that need a target: a class of the sample is the target of all */
+/* Checks a label against its output (or CNN_EVERY_TARGET); if it is a class, updates data->classes. `where`,
+ * i: the file and the position in it. */
+cnn_status cnn_label_check(cnn_data *data, int32_t output, const char *where, int64_t i, double label);
 /* Must be called after all labels have been checked. Decides whether -1 means that a sample has no class; if
  * so, adds a note. */
 cnn_status cnn_labels_end(cnn_data *data);

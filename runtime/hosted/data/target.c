@@ -150,14 +150,19 @@ int64_t cnn_label_classes(const cnn_data *data) {
   return classes;
 }
 
+cnn_status cnn_label_fits(const cnn_data *data, int32_t o, const char *what) {
+  const cnn_port *output = &data->network->output[o];
+  if (label_form(output) != FORM_NONE) return cnn_success();
+  return cnn_failure(CNN_MISMATCH, "%s: has one class per sample, but the output \"%s\" needs %lld targets",
+                     what, output->name, (long long)cnn_port_targets(output));
+}
+
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
   for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const cnn_port *output = &data->network->output[o];
     if (!cnn_target_wanted(data, o)) continue;
-    if (label_form(output) == FORM_NONE)
-      return cnn_failure(CNN_MISMATCH,
-                         "%s: has one class per sample, but the output \"%s\" needs %lld targets", what,
-                         output->name, (long long)cnn_port_targets(output));
+    const cnn_status status = cnn_label_fits(data, o, what);
+    if (status.code != CNN_OK) return status;
     if (cnn_label_limit(output) > 0 && data->classes > cnn_label_limit(output))
       return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" has only %lld", what,
                          data->classes, output->name, (long long)cnn_label_limit(output));
@@ -165,13 +170,13 @@ cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
   return cnn_success();
 }
 
-cnn_status cnn_label_check(cnn_data *data, const char *where, int64_t i, double label) {
+cnn_status cnn_label_check(cnn_data *data, int32_t of, const char *where, int64_t i, double label) {
   bool unlabeled = false;
   data->has_zero = data->has_zero || label == 0;
   for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const cnn_port *output = &data->network->output[o];
     int64_t limit = cnn_label_limit(output);
-    if (!cnn_target_wanted(data, o) || limit == 0) continue;
+    if (!(of == CNN_EVERY_TARGET ? cnn_target_wanted(data, o) : o == of) || limit == 0) continue;
     if (label >= 0 && label < (double)limit && label == (double)(int32_t)label) {
       if (label >= data->classes) data->classes = (int32_t)label + 1;
       continue;
