@@ -204,24 +204,25 @@ static bool ends_in(const char *name, const char *end) {
   return n >= m && strcmp(name + n - m, end) == 0;
 }
 
-/* Reads the first metric of eval --json, or else the loss. */
-static bool read_evaluation(Arena *arena, const char *text, Evaluation *judgement) {
+/* Reads the metric `wanted` of eval --json; NULL: the first metric, or else the loss. */
+static bool read_evaluation(Arena *arena, const char *text, const char *wanted, Evaluation *judgement) {
   const char *name = NULL;
   json_t *root = json_loads(text, 0, NULL), *metrics = json_object_get(root, "metrics"), *value;
   *judgement = (Evaluation){0};
   json_object_foreach(metrics, name, value) {
-    if (judgement->metric || !json_is_number(value)) continue;
+    if (judgement->metric || !json_is_number(value) || (wanted && strcmp(name, wanted) != 0)) continue;
     *judgement = (Evaluation){arena_copy(arena, name, strlen(name)), json_number_value(value),
                               !ends_in(name, "mae") && !ends_in(name, "loss")};
   }
   const json_t *loss = json_object_get(root, "loss");
-  if (!judgement->metric && json_is_number(loss))
+  if (!judgement->metric && json_is_number(loss) && (!wanted || strcmp(wanted, "loss") == 0))
     *judgement = (Evaluation){"loss", json_number_value(loss), false};
   json_decref(root);
   return judgement->metric != NULL;
 }
 
-static bool run_test(Quantizing *q, const char *program, const char *weights, Evaluation *judgement) {
+static bool run_test(Quantizing *q, const char *program, const char *weights, const char *wanted,
+                     Evaluation *judgement) {
   const char *why = NULL, *printed = "", *words[10] = {program, "eval", "--data", q->data, "--json"};
   int n = 5;
   *judgement = (Evaluation){0};
@@ -229,7 +230,7 @@ static bool run_test(Quantizing *q, const char *program, const char *weights, Ev
   if (weights) words[n++] = weights;
   if (q->threads) words[n++] = arena_printf(q->arena, "--threads=%s", q->threads);
   return backend_output(q->arena, "the program", words, &printed, &why) &&
-         read_evaluation(q->arena, printed, judgement);
+         read_evaluation(q->arena, printed, wanted, judgement);
 }
 
 /* ---- the net ---- */
@@ -372,7 +373,7 @@ static bool quantize_within_loss(Quantizing *q) {
     if (!calibrate_net(q, path)) return false;
     if (!q->before.metric) return true;
     if (!build_executable(q, path, program)) return false;
-    if (!run_test(q, program, NULL, &q->after))
+    if (!run_test(q, program, NULL, q->before.metric, &q->after))
       return report_failure(q, "the quantized executable reported no accuracy");
     if (q->max_loss < 0 || accuracy_loss(q) <= q->max_loss) return true;
     if (!raise_precision(q))
@@ -428,7 +429,7 @@ static void quantize_net(Quantizing *q) {
   q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !build_executable(q, NULL, program)) return;
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;
-  if (q->data && q->seen.targets) run_test(q, program, q->weights, &q->before);
+  if (q->data && q->seen.targets) run_test(q, program, q->weights, NULL, &q->before);
   if (q->max_loss >= 0 && !q->before.share) {
     report_failure(q, "--max-loss needs data with a test part, and a metric in percent");
     return;

@@ -357,7 +357,7 @@ static void put_recipe(Text *out, Net *net) {
   put_field(out, "average", t->average);
   put_field(out, "clip_norm", t->clip_norm);
   put_count(out, "target_is_input", t->target_is_input);
-  if (t->aware && !net->graph->floats)
+  if (t->aware && net->layout->train.program)
     text_put(out, "  .quantize = 1, .quantize_start = %" PRId64 ", .quantize_switch = %" PRId64 ",\n",
              t->aware->start, t->aware->on->offset);
   if (t->augment.n)
@@ -550,7 +550,7 @@ static void put_inference_functions(Text *out, Net *net) {
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const bool training = net->layout->train.program != NULL,
-             recipe = training || (graph->floats && graph->floats->training);
+             recipe = written(net)->training != NULL; /* without training code: the metrics of eval */
   if (!net->options->network) return;
   text_put(out, "/* ---- for the runtime ---- */\n\n");
   put_inputs(out, net);

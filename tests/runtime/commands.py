@@ -379,6 +379,22 @@ done = exits(0, "a net of frozen constants needs no weights", "./edge", "predict
              says="ramp.npy: -4 -4 -4")
 exits(1, "and cannot be trained", "./edge", "train", *DATA, says="without training code")
 
+with open("coder.cnn", "w") as file:
+    file.write("""net coder {
+    input x: 4
+    dense(2) -> tanh
+    dense(4)
+    train { loss = mse; target = input; metrics = [mae]; epochs = 1 }
+}
+""")
+exits(0, "a net that restores its input", os.environ["CNNC"], "coder.cnn", "-o", "coder")
+exits(0, "  learns", "./coder", "train", *DATA, "--limit", "40")
+judged = run("./coder", "eval", *DATA, "--json").stdout
+exits(0, "  is built without training", os.environ["CNNC"], "coder.cnn", "--no-train", "-o", "coder")
+found = run("./coder", "eval", *DATA, "--json").stdout
+check(found == judged and '"mae"' in found, "  and evaluated with the same result", found + judged)
+exits(1, "  but not trained", "./coder", "train", *DATA, says="without training code")
+
 build("pair", """net pair {
     input image: 4x4x1 as i8
     input more: 3

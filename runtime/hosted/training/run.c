@@ -421,7 +421,7 @@ cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]) {
 static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings,
                               cnn_train_options *options) {
   const json_t *program = json_object_get(state, "program");
-  if (!network->recipe) return cnn_success(); /* the net cannot be trained; cnn_train reports it */
+  if (!network->recipe) return cnn_success(); /* the net has no train block; cnn_train reports it */
   json_t *now = cnn_facts(network, network->recipe);
   if (!now) return cnn_failure(CNN_NO_MEMORY, "no memory");
   if (!program || cnn_facts_same(program, now, "batch")) {
