@@ -263,7 +263,7 @@ static int run(const cnn_program *program, int argc, char **argv) {
     printf("net %s, compiled by cnnc, runtime " PACKAGE_VERSION "\n", program->network->name);
     return finished(program, 0);
   }
-  return run_command(program, argc - 1, argv + 1);
+  return finished(program, run_command(program, argc - 1, argv + 1));
 }
 
 int cnn_main(int argc, char **argv, const cnn_network *network) {
