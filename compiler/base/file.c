@@ -329,13 +329,16 @@ static bool rename_again(const char *from, const char *to) {
   return result == 0;
 }
 
-bool outputs_commit(Outputs *outputs, const char **why) {
+bool outputs_commit(Outputs *outputs, const char **path, const char **why) {
   bool done = true;
-  for (int i = 0; i < outputs->list.n && done; i++)
+  for (int i = 0; i < outputs->list.n && done; i++) {
+    *path = outputs->list.data[i].path;
     if (outputs->list.data[i].kind != OUTPUT_RENAMED) done = output_write(&outputs->list.data[i], why);
+  }
   for (int i = 0; i < outputs->list.n && done; i++) {
     Output *output = &outputs->list.data[i];
     if (output->kind != OUTPUT_RENAMED) continue;
+    *path = output->path;
     if (!rename_again(output->temporary, output->path)) {
       *why = strerror(errno);
       done = false;

@@ -52,6 +52,7 @@ bool outputs_folder(Outputs *, const char *path,
                                           removes created folders */
 /* The bytes of output i, and its path; NULL after the last output. */
 const char *outputs_bytes(const Outputs *, int i, const char **path, size_t *n);
-bool outputs_commit(Outputs *, const char **why);
+bool outputs_commit(Outputs *, const char **path,
+                    const char **why); /* on failure, *path is the output that cannot be written */
 void outputs_abandon(Outputs *);
 #endif

@@ -326,11 +326,11 @@ static bool add_hashes(const AssurePack *p) {
 }
 
 static bool write_pack(AssurePack *p) {
-  const char *why = NULL;
+  const char *path = NULL, *why = NULL;
   if (!file_folder_free(p->folder, &why) || !outputs_folder(p->outputs, p->folder, &why))
     return diag_cannot_write(p->diags, p->folder, why);
   return write_annotated(p) && write_layers(p) && write_board(p) && copy_sources(p) && add_texts(p) &&
-         add_hashes(p) && (outputs_commit(p->outputs, &why) || diag_cannot_write(p->diags, p->folder, why));
+         add_hashes(p) && (outputs_commit(p->outputs, &path, &why) || diag_cannot_write(p->diags, path, why));
 }
 
 static int assure(Arena *arena, const char *cnnc, int argc, char **argv) {

@@ -604,11 +604,10 @@ int compile_into(Arena *arena, const Options *options, Outputs *outputs, Compile
   for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
   if (options->fix) fix_files(&c);
   const bool done = run(&c);
-  const char *why = NULL;
+  const char *path = NULL, *why = NULL;
   if (done) print_results(&c);
   if (!done || has_errors(&c)) outputs_abandon(c.outputs);
-  else if (!outputs && !outputs_commit(c.outputs, &why))
-    cannot_write(&c, options->output ? options->output : "-", why);
+  else if (!outputs && !outputs_commit(c.outputs, &path, &why)) cannot_write(&c, path, why);
   if (options->time_report) print_times(&c);
   diags_print(c.diags, stderr, options->format, options->color);
   *result = (Compiled){c.programs, input_files(&c)};

@@ -80,9 +80,8 @@ static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (optind == argc) return usage_error("missing program: cnnc fmt [-w | --check] FILE.cnn..."), 2;
   f.diags = diags_new(arena, &f.sources);
   for (int i = optind; i < argc; i++) fmt_file(&f, argv[i]);
-  const char *why = NULL;
-  if (!outputs_commit(f.outputs, &why))
-    diag_report(f.diags, DIAG_cannot_write, NO_SPAN, NULL, "cannot write the files: %s", why);
+  const char *path = NULL, *why = NULL;
+  if (!outputs_commit(f.outputs, &path, &why)) diag_cannot_write(f.diags, path, why);
   diags_print(f.diags, stderr, (DiagFormat)f.diagnostics, flag_wants_color(f.color));
   return f.broken ? 3 : f.differs || diags_errors(f.diags) ? 1 : 0;
 }

@@ -353,7 +353,7 @@ static void write_files(Importing *m, const char *base, const Text *program, con
   else if (!printed && !(arrays ? arrays_save(arrays, temporary) : import_save_weights(im, temporary)))
     diag_cannot_write(m->diags, weights, strerror(errno));
   if (diags_errors(m->diags)) outputs_abandon(m->outputs);
-  else if (!outputs_commit(m->outputs, &why)) diag_cannot_write(m->diags, path, why);
+  else if (!outputs_commit(m->outputs, &path, &why)) diag_cannot_write(m->diags, path, why);
 }
 
 static int write_program(Importing *m, const ModelImport *im) {

@@ -137,13 +137,13 @@ static int write_embed_example(const NewProject *b) {
 }
 
 static int make_project(const NewProject *b) {
-  const char *why = NULL;
+  const char *path = NULL, *why = NULL;
   if (!file_folder_free(b->folder, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
   if (!outputs_folder(b->outputs, b->folder, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
   const int status = b->model ? import_into(b) : 0;
   if (status) return outputs_abandon(b->outputs), status;
   if (!add_files(b)) return outputs_abandon(b->outputs), 1;
-  if (!outputs_commit(b->outputs, &why)) return diag_cannot_write(b->diags, b->folder, why), 1;
+  if (!outputs_commit(b->outputs, &path, &why)) return diag_cannot_write(b->diags, path, why), 1;
   return write_embed_example(b);
 }
 

@@ -355,13 +355,13 @@ static bool raise_precision(Quantizing *q) {
 }
 
 static bool write_int8_weights(Quantizing *q) {
-  const char *why = NULL, *temporary = NULL;
+  const char *path = q->output, *why = NULL, *temporary = NULL;
   Outputs *outputs = outputs_new(q->arena);
   if (outputs_adopt(outputs, q->output, &temporary, &why) && !arrays_save(&q->made->arrays, temporary))
     why = strerror(errno);
-  if (!why && outputs_commit(outputs, &why)) return true;
+  if (!why && outputs_commit(outputs, &path, &why)) return true;
   outputs_abandon(outputs);
-  return diag_cannot_write(q->diags, q->output, why);
+  return diag_cannot_write(q->diags, path, why);
 }
 
 /* Quantizes, raising the precision until the loss of accuracy is within --max-loss. */

@@ -71,7 +71,7 @@ static bool fixes_write(Fixing *f, const Sources *sources, int n, const FixedSou
     outputs_abandon(outputs);
     return false;
   }
-  if (!outputs_commit(outputs, f->why)) return false;
+  if (!outputs_commit(outputs, f->path, f->why)) return false;
   for (int i = 0; i < n; i++) changed_add(f, sources_get(sources, fixed[i].file)->path, fixed[i].fixes);
   return true;
 }

@@ -383,7 +383,7 @@ static void outputs_are_whole_or_not_at_all(void) {
   char folder[] = "/tmp/cnnc-base-XXXXXX";
   CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
   const char *a = arena_printf(arena, "%s/a.c", folder), *b = arena_printf(arena, "%s/none/b.c", folder),
-             *why = NULL, *temporary = NULL;
+             *path = NULL, *why = NULL, *temporary = NULL;
   Outputs *outputs = outputs_new(arena);
   CU_ASSERT(outputs_add(outputs, a, "text", 4, &why));
   CU_ASSERT_FALSE(file_exists(a));
@@ -397,7 +397,7 @@ static void outputs_are_whole_or_not_at_all(void) {
   a = arena_printf(arena, "%s/a.c", folder);
   outputs = outputs_new(arena);
   CU_ASSERT(outputs_add(outputs, a, "text", 4, &why));
-  CU_ASSERT(outputs_commit(outputs, &why));
+  CU_ASSERT(outputs_commit(outputs, &path, &why));
   size_t n = 0;
   const char *text = file_read(arena, a, &n, &why);
   CU_ASSERT_PTR_NOT_NULL_FATAL(text);
@@ -423,7 +423,7 @@ static void folders_are_made_or_not_at_all(void) {
   char folder[] = "/tmp/cnnc-folders.XXXXXX";
   CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(folder));
   const char *a = arena_printf(arena, "%s/a", folder), *b = arena_printf(arena, "%s/b/", a),
-             *file = arena_printf(arena, "%s/file", a), *why = NULL;
+             *file = arena_printf(arena, "%s/file", a), *path = NULL, *why = NULL;
   Outputs *outputs = outputs_new(arena);
   CU_ASSERT(outputs_folder(outputs, b, &why) && file_exists(b));
   CU_ASSERT(outputs_folder(outputs, folder, &why)); /* the folder exists already, and is not removed */
@@ -431,7 +431,7 @@ static void folders_are_made_or_not_at_all(void) {
   outputs_abandon(outputs);
   CU_ASSERT(!file_exists(a) && file_exists(folder));
   CU_ASSERT(outputs_folder(outputs, a, &why) && outputs_add(outputs, file, "x", 1, &why));
-  CU_ASSERT(outputs_commit(outputs, &why) && file_exists(file));
+  CU_ASSERT(outputs_commit(outputs, &path, &why) && file_exists(file));
   CU_ASSERT(!outputs_folder(outputs, file, &why) && strcmp(why, "it is not a folder") == 0);
   CU_ASSERT(!outputs_folder(outputs, arena_printf(arena, "%s/b", file), &why));
   CU_ASSERT(unlink(file) == 0 && rmdir(a) == 0 && rmdir(folder) == 0);
