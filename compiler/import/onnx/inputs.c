@@ -19,7 +19,12 @@ static bool bytes_wanted(const ModelImport *im, const OnnxPort *port) {
 static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
   const ImportShape *shape = shape_given(im, port->name);
   if (shape) {
-    bool fits = port->rank < 0 || port->rank == shape->rank;
+    bool fits = true;
+    if (port->rank >= 0 && port->rank != shape->rank) {
+      diag_report(im->diags, DIAG_import_shape, im->at, NULL, "--shape: input '%s' has %d dimensions, not %d",
+                  port->name, port->rank, shape->rank);
+      return false;
+    }
     for (int d = 0; fits && d < shape->rank; d++)
       fits = port->rank < 0 || port->dim[d] == 0 || port->dim[d] == shape->dim[d];
     if (!fits) {

@@ -7,6 +7,7 @@
 
 #include "hosted/commands/program.h"
 #include "hosted/commands/viewer.h"
+#include "hosted/weights/origin.h"
 
 enum {
   MATRIX_ROWS = 512,
@@ -42,6 +43,8 @@ static const cnn_weight *weight_of(const cnn_network *network, const char *layer
 /* The layer with that name. Without a name: the first convolution that has filters; if there is none, the
  * first dense layer. */
 static cnn_status choose_layer(const cnn_network *network, const char *name, int32_t *layer) {
+  if (cnn_weights_fixed(network))
+    return cnn_failure(CNN_BAD_ARGUMENT, "'filters' needs a float net; this is an int8 model");
   if (name) {
     cnn_status status = cnn_layer_find(network, name, layer);
     if (status.code == CNN_OK && !weight_of(network, name))
