@@ -178,6 +178,7 @@ typedef json_t *Answer(Server *, Arena *, const json_t *params, Failure *);
 Answer answer_hints, answer_lens, answer_hover, answer_completion, answer_resolve, answer_signature,
     answer_definition, answer_references, answer_highlight, answer_prepare_rename, answer_rename,
     answer_format, answer_symbols, answer_folding, answer_actions;
+/* ---- notifications ---- */
 void diagnostics_publish(Server *);
 void notify(Server *, const char *method, json_t *params);
 #endif

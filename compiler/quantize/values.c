@@ -71,7 +71,8 @@ static const char *stored_name(Quantizer *q, const Node *node, const Quant *quan
 }
 
 /* ---- inputs ---- */
-/* An input: the caller's bytes, minus 128 for u8, or quantized floats. */
+/* An input: the caller's bytes, minus 128 for u8, or quantized floats. Without a scale in the file, it stays
+ * as it is. */
 static Node *input_node(Quantizer *q, const Node *node) {
   Quant quant;
   Node *input = graph_copy_node(q->arena, node, NULL);

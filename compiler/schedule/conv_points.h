@@ -44,9 +44,9 @@ typedef struct Points {
    * weights of a bundle are transformed in each call. If there are many input channels, they are divided into
    * parts, and the outputs of the parts are added. */
   const Primitive *dot; /* adds the dot product of two elements to a sum; NULL: float multiply-adds */
-  Buf *inner[2]; /* for int8_inner.c, or NULL: inner[0][point][tile] has the sums of the products of even and
-                    odd channels of V; inner[1][slot][point][filter of the bundle] has the same sums of the
-                    weights */
+  Buf *inner[2]; /* of the method that int8_inner.c describes, or NULL: inner[0][point][tile] has the sums of
+                    the products of even and odd channels of V; inner[1][slot][point][filter of the bundle]
+                    has the same sums of the weights */
   int64_t parts; /* number of parts into which the input channels are divided; `in` is the size of one part */
   NestFn *weights; /* transforms the weights; parameters: slot, bundle, and with parts the part. NULL: weights
                       are packed */

@@ -220,7 +220,8 @@ static bool member_report(Sema *s, const Frame *frame, const Expr *head) {
   return true;
 }
 
-/* The input of the chain; *first is the index of its first call. */
+/* The input of the chain. *first: index of the first call that is applied to this input; 1 if call 0 is only
+ * the name of the input. */
 static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *first) {
   *first = 0;
   if (stmt->head && member_report(s, frame, stmt->head)) return const_poison(stmt->head->span);

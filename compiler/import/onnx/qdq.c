@@ -274,7 +274,7 @@ View *import_dequantize(ModelImport *im, const OnnxNode *node) {
   if (!has) return no(im, "integers whose scale is unknown");
   if (same_quant(has, &wanted)) return view_copy(im, x, x->value);
   const double shift = (double)(has->zero - wanted.zero) * (double)wanted.scale;
-  View *to = view_copy(im, x, x->value); /* the same integers with another scale and zero point */
+  View *to = view_copy(im, x, x->value);
   if (has->scale != wanted.scale)
     to = map_view(im, to, "multiply(%s)", number_text(im->arena, (double)wanted.scale / (double)has->scale));
   return shift == 0 ? to : map_view(im, to, "add(%s)", number_text(im->arena, shift));

@@ -16,10 +16,11 @@ static const Form accuracy = {
 static const Form top = {"top", "fraction of labels that are among the k classes with the highest scores",
                          top_params, METRIC_CLASSES};
 static const Form mae = {"mae", "mean absolute error", none, METRIC_VALUES};
-static const Form iou = {"iou", "intersection over union, as a mean over the classes that appear", none,
-                         METRIC_PIXELS};
-static const Form dice = {"dice", "Dice coefficient of pixels, as a mean over the classes that appear", none,
-                          METRIC_PIXELS};
+static const Form iou = {"iou", "intersection over union, as a mean over the annotated or predicted classes",
+                         none, METRIC_PIXELS};
+static const Form dice = {"dice",
+                          "Dice coefficient of pixels, as a mean over the annotated or predicted classes",
+                          none, METRIC_PIXELS};
 
 static const Form map = {"map",
                          "average precision of boxes and masks, as in COCO: mean over IoUs from 0.50 to 0.95",

@@ -113,7 +113,7 @@ int cnn_program_data(const cnn_program *program, int argc, char **argv) {
        "write the images and their classes, masks or boxes into a new folder", 0, 0, NULL, NULL},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples of each part", 1, 1e15, NULL,
        NULL},
-      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
+      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, sounds and boxes", 0,
        0, NULL, NULL},
   };
   const cnn_usage usage = {

@@ -221,7 +221,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
        "for recordings: as in predict --stream; --truth implies --stream", 0, 0, NULL, NULL},
       CNN_FLAGS_DETECT(a.detect),
-      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
+      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, sounds and boxes", 0,
        0, NULL, NULL},
   };
   cnn_usage usage = {program->name,

@@ -284,7 +284,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        "fraction of the training samples for validation (0.1), if the set has no validation part", 0, 0.999,
        NULL, &a.val_given},
       CNN_FLAG_FIT(a.fit, &a.fit_given),
-      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, masks and boxes", 0,
+      {"skip-bad", 0, CNN_VALUE_FLAG, &a.skip_bad, "", "skip and count unusable images, sounds and boxes", 0,
        0, NULL, NULL},
       {"log", 0, CNN_VALUE_TEXT, &a.log, "FILE", "log with one row per epoch, .jsonl or .csv", 0, 0, NULL,
        NULL},
