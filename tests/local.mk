@@ -88,7 +88,7 @@ golden_SOURCES = %D%/harness/golden.c
 golden_LDADD = libcnn.la -ldl -lm
 netcheck_SOURCES = %D%/harness/netcheck.c %D%/harness/accuracy.c %D%/harness/check.h \
   %D%/harness/compiled.c %D%/harness/nests.c %D%/harness/aware.c %D%/harness/int8.c \
-  %D%/harness/int8.h %D%/harness/models.c \
+  %D%/harness/int8.h %D%/harness/calibrated.c %D%/harness/models.c \
   %D%/models/inputs.h %D%/harness/all.h %D%/harness/int8_draw.c %D%/harness/int8_draw.h \
   %D%/harness/programs.c %D%/harness/commands.c %D%/harness/exchanges.c %D%/harness/slopes.c \
   %D%/harness/races.c %D%/harness/races.h %D%/harness/streams.c \

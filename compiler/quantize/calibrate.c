@@ -66,10 +66,10 @@ Quant calibrate_between(double lo, double hi, bool wide) {
 bool calibrate_can_widen(const Node *node) {
   switch (node->op->traits.int8) {
   case INT8_PRODUCT:
+  case INT8_MATMUL: return true;
   case INT8_SUM:
   case INT8_DIFFERENCE:
-  case INT8_MULTIPLY:
-  case INT8_MATMUL: return true;
+  case INT8_MULTIPLY: return combine_has_int8(node);
   default: return node_is_input(node) && !port_is_bytes(node->port);
   }
 }
@@ -459,7 +459,9 @@ static void calibrate_floats(Calibrator *k, const Node *node) {
                            .bytes = bytes - halves};
     vec_push(k->arena, k->made->chosen, chosen);
   }
-  k->real[node->id] = !has_int8_reader(k, node);
+  /* the quantizer computes a function of an int8 value in float only if the result is int16 */
+  const bool widens = too_wide(k, node) && !k->real[node->in[0]->id] && !k->quant[node->in[0]->id].wide;
+  k->real[node->id] = !has_int8_reader(k, node) && !widens;
   if (!k->real[node->id]) calibrate_seen(k, node, node);
 }
 
@@ -508,8 +510,10 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   }
   if (node->op == &op_whole) return;
   if (calibrate_indices(k, node, has_only_float_readers(k, node))) return;
-  const bool alone = has_only_float_readers(k, node) && !calibrate_is_layer(node) &&
-                     (node_is_input(node) ? !port_is_bytes(node->port) : node->op->family == FAMILY_MAP);
+  /* the int8 form of a sum, difference or product needs a scale, also if only float nodes use the value */
+  const bool function = node->op->family == FAMILY_MAP && !combine_has_int8(node),
+             alone = has_only_float_readers(k, node) && !calibrate_is_layer(node) &&
+                     (node_is_input(node) ? !port_is_bytes(node->port) : function);
   if (keeps_float(k, node) || reads_floats(k, node) || alone || node_given_as_float(node) ||
       too_wide(k, node)) {
     calibrate_floats(k, node);

@@ -88,6 +88,8 @@ void check_step_programs(Check *); /* streams.c: check_programs for the program 
 /* int8.c: quantizes the net with random parameters, once for each rounding, and compares every output byte
  * with eval's. */
 void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any net */
+/* calibrated.c: checks that the weights of a calibration are a complete int8 model. */
+void check_calibrated(Check *);
 /* aware.c: compares the outputs of QAT and of the int8 model that is quantized from the QAT weights. */
 void check_aware(Check *);
 /* models.c: checks an imported int8 model like check_int8, and compares each stored value with the hashes of

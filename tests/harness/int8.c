@@ -353,5 +353,6 @@ static void check_rounding(const Check *of, const char *rounding, bool nests) {
 
 void check_int8(Check *check, bool nests) {
   check->sample.training.graph = NULL;
+  check_calibrated(check);
   for (int r = 0; r < ROUNDINGS; r++) check_rounding(check, rounding_name((Rounding)r), nests);
 }
