@@ -273,17 +273,27 @@ static const ImportLayout *layout_given(const ModelImport *im, const char *input
 }
 
 #ifndef __wasi__ /* the browser build, which must stay small, omits this function */
+/* Whether an operator other than a Transpose reads the tensor, or the floats to which integers are converted
+ * first. */
+static bool is_read_in_order(const ModelImport *im, int tensor) {
+  static const char *const conversions[] = {"Cast", "DequantizeLinear", NULL};
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    for (int k = 0; k < node->nin; k++) {
+      if (node->in[k] != tensor || strcmp(node->op, "Transpose") == 0) continue;
+      if (!is_any(node->op, conversions) || node->nout != 1 || is_read_in_order(im, node->out[0]))
+        return true;
+    }
+  }
+  return false;
+}
+
 /* Whether the model is an export of cnnc, and an operator other than a Transpose reads this input of three
  * dimensions: then the input is a sequence with the channels second. In an export with --layout=hwc, only a
  * Transpose reads the input. */
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
-  if (port->rank != 3 || !im->onnx->producer || strcmp(im->onnx->producer, "cnnc") != 0) return false;
-  for (int i = 0; i < im->onnx->nnodes; i++) {
-    const OnnxNode *node = &im->onnx->node[i];
-    for (int k = 0; k < node->nin; k++)
-      if (node->in[k] == port->tensor && strcmp(node->op, "Transpose") != 0) return true;
-  }
-  return false;
+  return port->rank == 3 && im->onnx->producer && strcmp(im->onnx->producer, "cnnc") == 0 &&
+         is_read_in_order(im, port->tensor);
 }
 #else
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
