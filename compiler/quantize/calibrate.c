@@ -9,8 +9,10 @@
 #include "base/text.h"
 #include "graph/bf16.h"
 #include "ops/arithmetic/combine.h"
+#include "ops/detection/box.h"
 #include "ops/registry.h"
 #include "ops/int8/int8.h"
+#include "quantize/quantize.h"
 #include "base/arithmetic.h"
 
 /* ---- values ---- */
@@ -393,7 +395,7 @@ bool calibrate_has_bf16(const Calibration *how, const Node *node) {
  * another node (the biases of the two nodes would need different scales). */
 static bool keeps_float(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
-         (node_given_as_float(node) || table_find(k->how->keep, node->name) ||
+         (node_given_as_float(node) || table_find(k->how->keep, node->name) || k->boxes[node->id] ||
           weights_are_shared(k->graph, k->uses, node) || !calibrate_has_form(k, node));
 }
 
@@ -443,6 +445,16 @@ static bool is_float_reader(const Calibrator *k, const Node *reader) {
 /* Whether only float nodes use the value, so that it needs no scale. */
 static bool has_only_float_readers(const Calibrator *k, const Node *node) {
   return all_readers(k, node, is_float_reader);
+}
+
+static bool reads_boxes(const Calibrator *k, const Node *reader) {
+  return k->boxes[reader->id] || reader->op == &op_decode || reader->op->traits.detects != DETECTS_NOTHING;
+}
+
+/* Whether the value is boxes, which are computed and used in float. */
+static bool is_boxes(const Calibrator *k, const Node *node) {
+  return node->op->traits.int8 == INT8_NONE && node->op->family != FAMILY_MAP &&
+         all_readers(k, node, reads_boxes);
 }
 
 static void calibrate_floats(Calibrator *k, const Node *node) {
@@ -515,7 +527,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
              alone = has_only_float_readers(k, node) && !calibrate_is_layer(node) &&
                      (node_is_input(node) ? !port_is_bytes(node->port) : function);
   if (keeps_float(k, node) || reads_floats(k, node) || alone || node_given_as_float(node) ||
-      too_wide(k, node)) {
+      k->boxes[node->id] || is_boxes(k, node) || too_wide(k, node)) {
     calibrate_floats(k, node);
     return;
   }
@@ -569,6 +581,7 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
                   .quant = NEW_ARRAY(arena, Quant, n),
                   .fused = NEW_ARRAY(arena, bool, n),
                   .real = NEW_ARRAY(arena, bool, n),
+                  .boxes = NEW_ARRAY(arena, bool, n),
                   .join = NEW_ARRAY(arena, const Node *, n),
                   .uses = graph_live(arena, graph, 0, NULL),
                   .reader = NEW_ARRAY(arena, const Node *, n)};
@@ -576,6 +589,7 @@ Calibrated *calibrate(Arena *arena, const Graph *graph, const float *weights, co
   k.made->arrays.net = graph->name;
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
+    k.boxes[i] = quantize_has_boxes(node, k.boxes);
     for (int j = 0; j < node->nin && k.uses[i]; j++) {
       k.reader[node->in[j]->id] = node;
       if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) k.join[node->in[j]->id] = node;

@@ -15,6 +15,7 @@ typedef struct Calibrator {
   Quant *quant;      /* by node id */
   bool *fused;       /* the node shares its input's stored value, and has no other scale */
   bool *real;        /* the value stays float */
+  bool *boxes;       /* the value has regions of boxes, so it stays float */
   const Node **join; /* NULL, or the node whose range the value shares: a concat that reads it, or the node
                         that updates the state */
   int *uses;

@@ -20,6 +20,10 @@ typedef struct QuantizeOptions {
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 
+/* Whether the value has regions of boxes, which are computed in float. Heads and windows are not such
+ * regions: they are moves of one value. boxes: the results for the operands, by node id. */
+bool quantize_has_boxes(const Node *, const bool *boxes);
+
 /* An int8 model with the program's operators, for export. The model's int8 values have a Quant; operators
  * without syntax in the language only rescale. The model's weights are floats; the Arrays have the integers
  * and scales, with the names of the file. made: as in QuantizeOptions. */

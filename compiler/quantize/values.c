@@ -333,13 +333,11 @@ static bool is_border(const Node *node) {
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
 }
 
-/* Whether the value has regions of boxes, which are computed in float. Heads and windows are moves of one
- * value. */
-static bool has_boxes(const Quantizer *q, const Node *node) {
+bool quantize_has_boxes(const Node *node, const bool *boxes) {
   if (!node->shape.regions || node->shape.parts) return false;
   bool made = true; /* this node makes the regions */
   for (int k = 0; k < node->nin; k++) {
-    if (q->boxes[node->in[k]->id]) return true;
+    if (boxes[node->in[k]->id]) return true;
     made = made && !node->in[k]->shape.regions;
   }
   return made && node->op->traits.int8 != INT8_MOVE;
@@ -433,7 +431,7 @@ static void pass_over(Quantizer *q, const Node *node) {
 static void quantize_nodes(Quantizer *q) {
   for (int i = 0; i < q->from->nodes.n; i++) {
     const Node *node = q->from->nodes.data[i];
-    q->boxes[i] = has_boxes(q, node);
+    q->boxes[i] = quantize_has_boxes(node, q->boxes);
     if (!q->uses[i] && !node_is_input(node)) continue;
     bool lost = false; /* an operand of the node has an error that was reported */
     for (int k = 0; k < node->nin; k++) lost |= !q->map[node->in[k]->id] && !node->in[k]->kept;

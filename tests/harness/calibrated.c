@@ -29,15 +29,6 @@ static bool has_byte_output(const Graph *graph) {
   return false;
 }
 
-/* Whether a layer computes on regions of boxes, which calibration does not support. */
-static bool has_box_layers(const Graph *graph) {
-  for (int i = 0; i < graph->nodes.n; i++) {
-    const Node *node = graph->nodes.data[i];
-    if (calibrate_is_layer(node) && node->shape.regions && !node->shape.parts) return true;
-  }
-  return false;
-}
-
 /* Whether the calibrated weights are a complete int8 model. */
 static bool is_complete(const Check *check, const Table *ranges, const Table *keep, const Table *wide,
                         bool all_wide) {
@@ -95,7 +86,6 @@ void check_calibrated(Check *check) {
   static const char *const names[WHICH_KINDS] = {"no", "some", "all"};
   Sample *s = &check->sample;
   double incomplete = 0;
-  if (has_box_layers(s->graph)) return;
   sample_draw(s, 2, 1);
   const Table ranges = sample_ranges(s);
   const bool bytes = has_byte_output(s->graph); /* the layer of an int8 output is neither int16 nor float */
