@@ -399,14 +399,18 @@ static bool keeps_float(const Calibrator *k, const Node *node) {
           weights_are_shared(k->graph, k->uses, node) || !calibrate_has_form(k, node));
 }
 
-/* Whether an int8 layer reads the value or an alias of it. */
-static bool has_int8_reader(const Calibrator *k, const Node *node) {
+/* Whether an int8 layer reads the value or an alias of it, or the caller gets it as i8 or u8. */
+static bool needs_int8(const Calibrator *k, const Node *node) {
+  for (int o = 0; o < k->graph->outputs.n; o++) {
+    const Port *port = &k->graph->outputs.data[o];
+    if (port->node == node && (port->as == AS_I8 || port->as == AS_U8)) return true;
+  }
   for (int i = node->id + 1; i < k->graph->nodes.n; i++) {
     const Node *reader = k->graph->nodes.data[i];
     for (int j = 0; j < reader->nin && k->uses[i]; j++) {
       if (reader->in[j] != node) continue;
       if (reader->op->identity && reader->op->identity(reader)
-              ? has_int8_reader(k, reader)
+              ? needs_int8(k, reader)
               : calibrate_is_layer(reader) && !keeps_float(k, reader))
         return true;
     }
@@ -447,14 +451,14 @@ static bool has_only_float_readers(const Calibrator *k, const Node *node) {
   return all_readers(k, node, is_float_reader);
 }
 
-static bool reads_boxes(const Calibrator *k, const Node *reader) {
+static bool uses_boxes(const Calibrator *k, const Node *reader) {
   return k->boxes[reader->id] || reader->op == &op_decode || reader->op->traits.detects != DETECTS_NOTHING;
 }
 
 /* Whether the value is boxes, which are computed and used in float. */
-static bool is_boxes(const Calibrator *k, const Node *node) {
+static bool value_is_boxes(const Calibrator *k, const Node *node) {
   return node->op->traits.int8 == INT8_NONE && node->op->family != FAMILY_MAP &&
-         all_readers(k, node, reads_boxes);
+         all_readers(k, node, uses_boxes);
 }
 
 static void calibrate_floats(Calibrator *k, const Node *node) {
@@ -473,7 +477,7 @@ static void calibrate_floats(Calibrator *k, const Node *node) {
   }
   /* the quantizer computes a function of an int8 value in float only if the result is int16 */
   const bool widens = too_wide(k, node) && !k->real[node->in[0]->id] && !k->quant[node->in[0]->id].wide;
-  k->real[node->id] = !has_int8_reader(k, node) && !widens;
+  k->real[node->id] = !needs_int8(k, node) && !widens;
   if (!k->real[node->id]) calibrate_seen(k, node, node);
 }
 
@@ -527,7 +531,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
              alone = has_only_float_readers(k, node) && !calibrate_is_layer(node) &&
                      (node_is_input(node) ? !port_is_bytes(node->port) : function);
   if (keeps_float(k, node) || reads_floats(k, node) || alone || node_given_as_float(node) ||
-      k->boxes[node->id] || is_boxes(k, node) || too_wide(k, node)) {
+      k->boxes[node->id] || value_is_boxes(k, node) || too_wide(k, node)) {
     calibrate_floats(k, node);
     return;
   }
