@@ -28,7 +28,7 @@ SEED = int(os.environ.get("CNNC_TEST_SEED", "1"))
 ROUNDINGS = ("single", "double", "float")
 # Nets whose outputs all depend on float layers; for other nets, the number of outputs that depend on float
 # layers. Such outputs are not compared.
-FLOAT_NETS = {"audio", "edges", "kept", "precision"}
+FLOAT_NETS = {"audio", "bf16", "edges", "kept", "precision"}
 FLOAT_OUTPUTS = {"sums": 2}
 # Models that are imported with each rounding, as in models.tap.
 MODELS = ("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "str_ww_ref_model", "vww_96_int8")
@@ -288,6 +288,7 @@ def programs(rounding):
             "sums",
             "indices",
             "kept_layers",
+            "bf16",
             "imported",
             "state",
         )

@@ -42,6 +42,7 @@ MEANS = ("avgpool", "global_avgpool")
 POOLS = (*MEANS, "maxpool", "global_maxpool")
 RECURRENT = ("lstm", "gru", "rnn", "svdf")
 UNIT = F32(1 / 32768)
+FLOATS = ("f32", "bf16")  # precision= of layers that compute in float
 FIXED_SCALES = {"sigmoid": Quant(F32(1 / 256), -128), "tanh": Quant(F32(1 / 128), 0)}
 
 
@@ -94,7 +95,7 @@ class Net:
         return any(f"{layer.owner}.{name}" in self.weights for name in names)
 
     def _ends_with(self, first: Layer, layer: Layer, bound: str | None) -> bool:
-        if len(layer.inputs) != 1 or layer.precision == "f32":
+        if len(layer.inputs) != 1 or layer.precision in FLOATS:
             return False
         if self._identity(layer):
             return True
@@ -121,7 +122,7 @@ class Net:
     # ---- which layers compute in float ----
     def _stays_float(self, layer: Layer) -> bool:
         if layer.precision:
-            return layer.precision == "f32"
+            return layer.precision in FLOATS
         name = (
             "weight_feature"
             if layer.operator == "svdf"
