@@ -108,7 +108,7 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
     text_put(out, "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
                   "threads)) // where a share begins\n");
   if (needs->infinite)
-    text_put(out, "#if defined(__GNUC__) || defined(__clang__)\n#define INFINITE "
+    text_put(out, "#if (defined(__GNUC__) || defined(__clang__)) && !defined(__FRAMAC__)\n#define INFINITE "
                   "__builtin_inff()\n#else\n#define INFINITE (1e30f "
                   "* 1e30f)\n#endif\n");
 }
