@@ -28,6 +28,7 @@ class Order:
 
     dims: Shape  # shape of a sample in the model
     channels: int  # number of leading dims that are last in the net; 0: the net has the model's order
+    batch: bool = True  # whether the model has a batch dimension before dims
 
     def give(self, batch: Array) -> Array:
         """Converts a batch from the net's layout to the model's."""

@@ -139,9 +139,10 @@ class _Meter:
 
 def _reference(net: Net, reference: Any) -> Callable[[list[Array]], Values]:
     names = [layer.name for layer in net.layers]
+    layouts = [net._orders.get(port.name) for port in net.inputs]
     if is_module(reference):
         nodes = net._nodes or {name: [] for name in names}
-        return Torch(reference, modules(nodes), names)
+        return Torch(reference, modules(nodes), names, layouts)
     listed = _exchange.listing(reference, net._import)  # of this file, which the net may not come from
     return Onnx(
         reference,
@@ -149,6 +150,7 @@ def _reference(net: Net, reference: Any) -> Callable[[list[Array]], Values]:
         net._tensors,
         [node.name for node in listed if node.dropped],
         [port.size for port in net.outputs],
+        layouts,
     )
 
 

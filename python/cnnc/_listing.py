@@ -105,8 +105,9 @@ def _order(port: Port, sizes: str, note: str) -> Order | None:
     dims = tuple(map(int, sizes.split("x")))
     sample = dims[1:] if dims[0] == 1 and len(dims) > 1 else dims
     both = len(sample) > 3 and note != _ONE_LAST
-    channels = 0 if note == _IN_ORDER or len(sample) == len(dims) else 2 if both else 1
-    return Order(sample, channels) if math.prod(sample) == port.size else None
+    batch = len(sample) < len(dims)
+    channels = 0 if note == _IN_ORDER or not batch else 2 if both else 1
+    return Order(sample, channels, batch) if math.prod(sample) == port.size else None
 
 
 def orders(program: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> dict[str, Order]:

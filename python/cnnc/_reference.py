@@ -59,6 +59,21 @@ def planes_first(sample: Array) -> Array:
     return np.moveaxis(sample, -1, 0) if sample.ndim > 1 else sample
 
 
+def _of_model(sample: Array, order: _arrays.Order | None) -> Array:
+    """The input of a model for a sample in the net's layout. If its order is unknown, it has a batch dimension
+    and its channels first."""
+    if not order:
+        return planes_first(sample)[None]
+    batch = order.give(sample[None])
+    return batch if order.batch else batch[0]
+
+
+def _single(value: Array) -> Array:
+    """The value without the batch dimension, which a model may have elsewhere than first."""
+    result: Array = value[0] if value.ndim and len(value) == 1 else value
+    return result
+
+
 # ---- ONNX
 
 _TYPES = {
@@ -86,9 +101,11 @@ class Onnx:
         outputs: Sequence[str] = (),
         dropped: Sequence[str] = (),
         sizes: Sequence[int] = (),
+        orders: Sequence[_arrays.Order | None] = (),
     ) -> None:
         """tensors: the nodes of each layer. dropped: the ArgMax nodes at outputs for which an imported net
-        returns the scores. sizes: the elements of the net's outputs."""
+        returns the scores. sizes: the elements of the net's outputs. orders: the layouts of its inputs."""
+        self._orders = orders
         runtime = wanted("onnxruntime", "comparing with an ONNX file")
         model: Any = os.fspath(path)
         try:
@@ -131,9 +148,10 @@ class Onnx:
         for name in sorted(shown - {port.name for port in model.graph.output}):
             model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
 
-    def _feed(self, port: Any, sample: Array) -> Array:
+    def _feed(self, port: Any, sample: Array, order: _arrays.Order | None) -> Array:
         sizes = [size if isinstance(size, int) else None for size in port.shape]
-        for value in (planes_first(sample)[None], sample[None], sample):
+        ways = (_of_model(sample, order), planes_first(sample)[None], sample[None], sample)
+        for value in ways:
             if len(sizes) == value.ndim and all(a in (None, b) for a, b in zip(sizes, value.shape)):
                 return np.ascontiguousarray(value.astype(_TYPES.get(port.type, np.float32)))
         raise ValueError(
@@ -144,13 +162,12 @@ class Onnx:
         ports = self._session.get_inputs()
         if len(ports) != len(sample):
             raise ValueError(f"the model has {len(ports)} inputs, but the net has {len(sample)}")
-        feed = {port.name: self._feed(port, value) for port, value in zip(ports, sample)}
+        given = itertools.zip_longest(ports, sample, self._orders)
+        feed = {port.name: self._feed(port, value, order) for port, value, order in given}
         layers = (name for names in self._tensors.values() for name in names)
         names = list(dict.fromkeys([*self._outputs, *self._scores, *layers]))
         found = dict(zip(names, self._session.run(names, feed)))
-        single = {
-            name: value[0] if value.ndim and len(value) == 1 else value for name, value in found.items()
-        }
+        single = {name: _single(value) for name, value in found.items()}
         classes = [single[name].size for name in self._outputs] == self._sizes
         return Values(
             [single[name] for name in (self._outputs if classes or not self._scores else self._scores)],
@@ -186,11 +203,27 @@ def is_module(reference: object) -> bool:
     return torch is not None and isinstance(reference, torch.nn.Module)
 
 
+def _flat(result: Any) -> list[Any]:
+    """The tensors that a module returns, as an exporter lists them."""
+    if isinstance(result, Mapping):
+        result = list(result.values())
+    if isinstance(result, (list, tuple)):
+        return [value for part in result for value in _flat(part)]
+    return [] if result is None else [result]
+
+
 class Torch:
     """A torch module, with the results of its modules that have no modules inside."""
 
-    def __init__(self, module: Any, layers: Mapping[str, Sequence[str]], known: Sequence[str]) -> None:
-        self._torch = importlib.import_module("torch")
+    def __init__(
+        self,
+        module: Any,
+        layers: Mapping[str, Sequence[str]],
+        known: Sequence[str],
+        orders: Sequence[_arrays.Order | None],
+    ) -> None:
+        """orders: the layouts of the net's inputs."""
+        self._torch, self._orders = importlib.import_module("torch"), orders
         self._module, self._layers, self._known = module, layers, set(known)
 
     def _listen(
@@ -218,8 +251,8 @@ class Torch:
 
     def __call__(self, sample: list[Array]) -> Values:
         tensor = [
-            self._torch.from_numpy(np.ascontiguousarray(planes_first(value)[None].astype(np.float32)))
-            for value in sample
+            self._torch.from_numpy(np.ascontiguousarray(_of_model(value, order).astype(np.float32)))
+            for value, order in zip(sample, self._orders)
         ]
         calls: dict[str, list[Array]] = {}
         folded: dict[str, str] = {}
@@ -233,14 +266,12 @@ class Torch:
             self._module.train(training)
             for hook in hooks:
                 hook.remove()
-        if isinstance(result, Mapping):
-            result = list(result.values())
-        outputs = list(result) if isinstance(result, (list, tuple)) else [result]
+        outputs = [_single(output.detach().cpu().numpy()) for output in _flat(result)]
         layers: dict[str, list[Array]] = {}
         for layer, names in self._layers.items():
             found = [_call(calls, folded.get(name, name)) for name in names]
-            layers[layer] = [value[0] for value in found if value is not None]
-        return Values([output.detach().cpu().numpy()[0] for output in outputs], layers)
+            layers[layer] = [_single(value) for value in found if value is not None]
+        return Values(outputs, layers)
 
 
 def _call(calls: Mapping[str, list[Array]], name: str) -> Array | None:

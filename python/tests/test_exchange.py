@@ -396,8 +396,53 @@ def torch_net() -> "tuple[object, object]":
     return torch, net
 
 
+def sequence_module(part, call):
+    """A torch module that calls `part` with its inputs."""
+    import torch
+
+    class Sequence(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.part = part
+
+        def forward(self, *x):
+            return call(self.part, *x)
+
+    return Sequence()
+
+
 @unittest.skipUnless(has("torch"), "no torch")
 class Torch(Case):
+    def test_sequences(self) -> None:
+        """modules of sequences, with the batch first or second, are compared in their own layout"""
+        import torch
+        from torch import nn
+
+        torch.manual_seed(1)
+        for part, call, shapes in (
+            (nn.GRU(3, 5, batch_first=True), lambda m, x: m(x)[0], [(1, 7, 3)]),
+            (nn.GRU(5, 5, batch_first=True), lambda m, x: m(x)[0], [(1, 5, 5)]),
+            (nn.LSTM(3, 5), lambda m, x: m(x), [(7, 1, 3)]),
+            (
+                nn.MultiheadAttention(8, 2),
+                lambda m, x, y: m(x, y, y, need_weights=False),
+                [(7, 1, 8), (5, 1, 8)],
+            ),
+            (nn.Conv1d(5, 5, 1), lambda m, x: m(x), [(1, 5, 5)]),
+        ):
+            module = sequence_module(part, call)
+            given = tuple(torch.rand(*shape) for shape in shapes)
+            net = cnnc.from_torch(module, given)
+            x = {port.name: value.numpy() for port, value in zip(net.inputs, given)}
+            for layout in "hwc", "chw":
+                report = net.check(module, layout=layout)
+                self.assertTrue(report, f"{part} {shapes}\n{report}")
+            self.assertTrue(net.check(module, x, layout="chw"))
+            if has("onnxruntime"):
+                path = str(self.folder / "sequence.onnx")
+                _exchange._export(module, given, path, False)
+                self.assertTrue(net.check(path))
+
     def test_imported(self) -> None:
         """a torch module, with and without batch normalization"""
         torch, module = torch_net()
