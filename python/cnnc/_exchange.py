@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import re
@@ -10,7 +11,7 @@ import shutil
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterator, Mapping, Sequence
 
 from . import _listing, _tool
 from ._network import Net, _word
@@ -122,6 +123,21 @@ def from_onnx(
 # ---- torch
 
 
+@contextlib.contextmanager
+def _plain_attention(torch: Any) -> Iterator[None]:
+    """Without the fast path of attention modules, whose operators have no form in ONNX."""
+    mha = getattr(torch.backends, "mha", None)
+    if mha is None:  # not in this version of torch
+        yield
+        return
+    before = mha.get_fastpath_enabled()
+    mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        mha.set_fastpath_enabled(before)
+
+
 def _export_legacy(torch: Any, module: Any, example: tuple[Any, ...], path: str, keep: bool) -> bool:
     if "dynamo" not in inspect.signature(torch.onnx.export).parameters:
         extra = {}
@@ -133,8 +149,8 @@ def _export_legacy(torch: Any, module: Any, example: tuple[Any, ...], path: str,
             module, example, path, opset_version=OPSET, training=mode, do_constant_folding=not keep, **extra
         )
     except (TypeError, AttributeError, NotImplementedError) as error:
-        if re.search("dynamo|training|unexpected keyword", str(error)):
-            return False  # not in this version of torch
+        if re.search("dynamo|training|unexpected keyword|is_causal", str(error)):
+            return False  # not in this version of torch; is_causal: it cannot trace such an attention
         raise
     return True
 
@@ -144,7 +160,7 @@ def _export(module: Any, example: tuple[Any, ...], path: str, keep: bool) -> Non
     training = module.training
     module.eval()
     try:
-        with warnings.catch_warnings(), torch.no_grad():
+        with warnings.catch_warnings(), torch.no_grad(), _plain_attention(torch):
             warnings.simplefilter("ignore")
             if hasattr(torch.onnx, "TrainingMode") and _export_legacy(torch, module, example, path, keep):
                 return

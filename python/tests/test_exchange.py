@@ -472,6 +472,29 @@ class Torch(Case):
         report = net.check(module)
         self.assertEqual(report.first_wrong.name, "features.4.conv2")
 
+    def test_transformers(self) -> None:
+        """modules that torch computes with a fast path of its own, and modules that only dynamo exports"""
+        import torch
+        from torch import nn
+
+        torch.manual_seed(1)
+        itself = sequence_module(
+            nn.MultiheadAttention(8, 2, batch_first=True), lambda m, x: m(x, x, x, need_weights=False)
+        )
+        modules = [(itself, [(1, 7, 8)])]
+        modules += [
+            (nn.TransformerEncoderLayer(8, 2, 16, batch_first=first), [(1, 7, 8) if first else (7, 1, 8)])
+            for first in (True, False)
+        ]
+        if has("onnxscript"):
+            modules.append((nn.TransformerDecoderLayer(8, 2, 16), [(7, 1, 8), (5, 1, 8)]))
+        for module, shapes in modules:
+            given = tuple(torch.rand(*shape) for shape in shapes)
+            net = cnnc.from_torch(module.eval(), given)
+            self.assertTrue(net.check(module), f"{module}\n{net.check(module)}")
+        if hasattr(torch.backends, "mha"):
+            self.assertTrue(torch.backends.mha.get_fastpath_enabled())
+
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
     def test_folded(self) -> None:
         """batch normalization that is folded only in the model, or only in the net"""
