@@ -134,19 +134,28 @@ def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
     return [x[name] for name in names]
 
 
+def _as_in_model(order: Order | None, array: Array, batched: bool) -> bool:
+    """Whether an input has exactly the shape of an imported model's input, with its batch of one sample."""
+    return order is not None and len(array) == 1 and batched == order.batch
+
+
 def take_all(
     ports: Sequence[Port],
     x: Any,
     layout: str,
     planes: Sequence[bool],
     orders: Mapping[str, Order] = {},
-) -> tuple[list[Array], bool]:
+) -> tuple[list[Array], bool | None]:
+    """Returns the batches, and whether they were given as batches; None: one sample, in the shapes of an
+    imported model, whose inputs have their batch dimensions at different places."""
     check_layout(layout)
     taken = [
         take(port, value, layout, flat, orders.get(port.name))
         for port, value, flat in zip(ports, by_name(ports, x), planes)
     ]
     if len({(len(array), batched) for array, batched in taken}) > 1:
+        if all(_as_in_model(orders.get(port.name), *each) for port, each in zip(ports, taken)):
+            return [array for array, _ in taken], None
         counts = ", ".join(
             f"{port.name}: {len(array)}" if batched else f"{port.name}: one sample"
             for port, (array, batched) in zip(ports, taken)
@@ -178,7 +187,12 @@ def typed(port: Port, floats: Floats) -> Array:
     return values.astype(port.dtype)
 
 
-def give(port: Port, batch: Array, layout: str, batched: bool, order: Order | None = None) -> Array:
+def give(
+    port: Port, batch: Array, layout: str, batched: bool | None, order: Order | None = None
+) -> Array:
+    """Converts an output to the caller's layout; batched: as take_all returns it."""
+    if batched is None:
+        batched = not order or order.batch
     if layout == "chw" and order:
         batch = order.give(batch)
     elif layout == "chw" and len(port.shape) == 3:

@@ -472,6 +472,36 @@ class Torch(Case):
         report = net.check(module)
         self.assertEqual(report.first_wrong.name, "features.4.conv2")
 
+    def test_initial_states(self) -> None:
+        """inputs whose batch dimensions are at different places, as the model has them"""
+        import torch
+        from torch import nn
+
+        torch.manual_seed(1)
+        for part, shapes in (
+            (nn.LSTM(3, 5), [(7, 1, 3), (1, 1, 5), (1, 1, 5)]),
+            (nn.LSTM(3, 5, num_layers=2, batch_first=True), [(1, 7, 3), (2, 1, 5), (2, 1, 5)]),
+        ):
+            module = sequence_module(part, lambda m, x, h, c: m(x, (h, c)))
+            given = tuple(torch.rand(*shape) for shape in shapes)
+            with self.assertWarnsRegex(cnnc.CompileWarning, "look like states"):
+                net = cnnc.from_torch(module, given)
+            x = {port.name: value.numpy() for port, value in zip(net.inputs, given)}
+            y, (h, c) = module(*given)
+            want = [value.detach().numpy() for value in (y, h, c)]
+            for result, value in zip(net(x, layout="chw").values(), want):
+                self.close(result, value)
+            for result, value in zip(net(x).values(), want):
+                self.close(np.ravel(result), np.ravel(value))
+            self.assertTrue(net.check(module, x))
+            names = list(x)
+            several = {name: np.stack([x[name].reshape(p.shape)] * 2) for name, p in zip(names, net.inputs)}
+            for result, value in zip(net(several).values(), want):
+                self.close(np.ravel(result), np.ravel([value] * 2))
+            for name in names:
+                with self.assertRaisesRegex(ValueError, "different numbers of samples"):
+                    net({**several, name: several[name][0]})
+
     def test_transformers(self) -> None:
         """modules that torch computes with a fast path of its own, and modules that only dynamo exports"""
         import torch
