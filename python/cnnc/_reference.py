@@ -60,8 +60,8 @@ def planes_first(sample: Array) -> Array:
 
 
 def _of_model(sample: Array, order: _arrays.Order | None) -> Array:
-    """The input of a model for a sample in the net's layout. If its order is unknown, it has a batch dimension
-    and its channels first."""
+    """The input of a model for a sample in the net's layout. If its order is unknown, it has a batch
+    dimension and its channels first."""
     if not order:
         return planes_first(sample)[None]
     batch = order.give(sample[None])
