@@ -451,6 +451,9 @@ static bool has_only_float_readers(const Calibrator *k, const Node *node) {
   return all_readers(k, node, is_float_reader);
 }
 
+#ifdef __wasi__ /* the browser build, which must stay small, does not quantize */
+static bool value_is_boxes(const Calibrator *k, const Node *node) { return (void)k, (void)node, false; }
+#else
 static bool uses_boxes(const Calibrator *k, const Node *reader) {
   return k->boxes[reader->id] || reader->op == &op_decode || reader->op->traits.detects != DETECTS_NOTHING;
 }
@@ -460,6 +463,7 @@ static bool value_is_boxes(const Calibrator *k, const Node *node) {
   return node->op->traits.int8 == INT8_NONE && node->op->family != FAMILY_MAP &&
          all_readers(k, node, uses_boxes);
 }
+#endif
 
 static void calibrate_floats(Calibrator *k, const Node *node) {
   put_parameters(k, node);
