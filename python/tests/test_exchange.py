@@ -503,7 +503,7 @@ class Torch(Case):
                     net({**several, name: several[name][0]})
 
     def test_transformers(self) -> None:
-        """modules that torch computes with a fast path of its own, and modules that only dynamo exports"""
+        """modules that torch computes with a separate fast path, and modules that only dynamo exports"""
         import torch
         from torch import nn
 

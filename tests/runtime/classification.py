@@ -100,7 +100,7 @@ folders("doubled", **{"02": "red", "1": "green", "2": "blue"})
 folders("renamed", **{"0": "red", "1": "green"})
 build("turned", 3, 'labels ["1", "Red", "2"]')
 for title, program, data, why in (
-    ("a number beside a name", "named", "mixed",
+    ("a number and a name", "named", "mixed",
      "the folder '1' is not one of the labels Red, green, blue, and it is not used as a number, because "
      "'green' is none"),
     ("two names of one number", "named", "doubled", "and '02' and '2' are the same number"),

@@ -73,7 +73,7 @@ npz("t/pixels.npz", x=npy((4, 2, 2, 1), range(16)), y=npy((4, 2, 2), [-1, 1, 1, 
 done = data("pixels", "t/pixels.npz", "ignored pixels are not reported")
 check("-1" not in done.both, "  and have none", done.both)
 
-# ---- several outputs: labels are compared with the classes of their own output
+# ---- several outputs: labels are compared with the classes of the output that they belong to
 net("heads", """net heads {
     input x: 3
     a = dense(4) -> softmax
