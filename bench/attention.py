@@ -1,12 +1,12 @@
 """attention.py: attention alone, in generated C and in onnxruntime. cnnc's net reads queries, keys and values
-from one value Lx3C, as a layer before attention computes them; with R rows, the value is RxLx3C. The result
-is LxC or RxLxC.
+from one value of shape Lx3C (L positions, C channels), which a dense layer would compute. With R rows (parts
+with separate attention), the shape is RxLx3C. The result has the shape LxC or RxLxC.
 
-onnxruntime computes the same as
-  chain       MatMul, Softmax, MatMul, with heads split and keys transposed before: its best layout, which
-              no exporter writes;
-  attention   ONNX's Attention of opset 23, if onnxruntime has it (one row);
-  exported    from Lx3C to LxC, as exported from a Vision Transformer (one row).
+onnxruntime computes the same in three ways:
+  chain       MatMul, Softmax, MatMul. The heads are split and the keys transposed before the timed call:
+              onnxruntime's best layout, which no exporter writes;
+  attention   the operator Attention of opset 23, if onnxruntime has it (one row);
+  exported    from Lx3C to LxC, with the operators of an exported Vision Transformer (one row).
 The runtimes run in turns, and the shortest call of each counts.
 """
 # SPDX-License-Identifier: Apache-2.0
@@ -17,7 +17,7 @@ import inference
 from sides import Case, Ours, aligned
 from timing import in_turns
 
-ROWS = {  # rows, positions, channels per head, heads, and other options of the scores
+ROWS = {  # rows, positions, channels per head, heads, and optionally a mask or window
     "ViT-Ti": (1, 197, 64, 3), "ViT-S": (1, 197, 64, 6), "whisper-tiny": (1, 1500, 64, 6),
     "400": (1, 400, 32, 2), "RT-DETR encoder": (1, 400, 32, 8), "DETR decoder": (1, 300, 32, 8),
     "YOLO12n areas": (4, 400, 32, 2), "MobileViT-S 1": (4, 256, 36, 4), "MobileViT-S 2": (4, 64, 48, 4),
@@ -54,7 +54,7 @@ def values(case, rows, length, depth, heads):
 
 
 def seen(length, more):
-    """The additive mask of mask=causal and window=64."""
+    """The additive mask for mask=causal or window=64."""
     i, j = np.indices((length, length))
     kept = j <= i if more == "mask=causal" else abs(i - j) <= 64
     return np.where(kept, 0, -np.inf).astype(np.float32)
@@ -147,7 +147,7 @@ class Peer:
 
 
 def peers_of(case, sizes, more, threads):
-    """Peers by kind; None if onnxruntime lacks the operator."""
+    """{kind: Peer}; the peer is None if onnxruntime lacks the operator Attention."""
     mask = seen(sizes[1], more) if more else None
     peers = {}
     for kind in KINDS:

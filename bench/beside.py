@@ -1,6 +1,6 @@
 """beside.py --cnnc CNNC [--kept FOLDER] [--calls] [--threads 1,2] [--seconds S] [NET...]: compares imported
 nets of torchvision, exported with torch.onnx, with the handwritten nets of examples/: kernels, schedules,
-memory, machine code and the time of a call. --calls: without the times."""
+memory, machine code and the time of a call. --calls leaves out the times."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, re, subprocess
 import zoo
@@ -11,12 +11,13 @@ from timing import in_turns
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETS = ["resnet50", "mobilenet_v2", "efficientnet_b0"]
-ONCE = re.compile(r"_(pack|open)$")  # run once; here imported nets differ: layers are folded
+ONCE = re.compile(r"_(pack|open)$")  # functions that prepare weights: they run once
 FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # layers that the exporter folded or left out
 
 
 def by_hand(options, net):
-    """The program of examples/ with the inputs and outputs of the exported one: floats in, scores out."""
+    """Writes the program of examples/ with inputs and outputs like those of the imported program: float
+    inputs, and scores without softmax. Returns its path."""
     with open(find(net)) as file:
         text = file.read()
     text = re.sub(r"^( *input \w+: .*) as u8", r"\1", text, flags=re.M)
@@ -48,21 +49,22 @@ def kernels(options, program):
         what = re.match(r" {6}([^,]*): (\S+ -> .*)", line)
         taken = re.match(r" {4}\* (.*?) {2,}", line)
         if what:
-            rows.append([FOLDED.sub("", what[1]), what[2].replace("1x1x", ""), None])  # one pixel is a vector
+            rows.append([FOLDED.sub("", what[1]), what[2].replace("1x1x", ""), None])  # a pixel is a vector
         elif taken and rows:
             rows[-1][2] = taken[1]
     return [(", ".join(map(str, row)), row) for row in rows]
 
 
 def memory(options, program):
-    """Number of calls in a run, and the bytes of values between them."""
+    """The number of kernel calls in an inference, and the bytes of the arena."""
     text = emitted(options, program, "program")
     calls, arena = re.search(r": (\d+) calls", text)[1], re.search(r"arena +([\d,]+)", text)[1]
     return int(calls), int(arena.replace(",", ""))
 
 
 def instructions(options, program):
-    """Name and instructions of each function that a run may call, without names in the instructions."""
+    """(name, instructions) of each function that an inference may call. The instructions contain no names of
+    functions or data."""
     code, made = (os.path.splitext(program)[0] + suffix for suffix in (".run.c", ".run.o"))
     with open(code, "w") as file:
         file.write(emitted(options, program, "c"))
@@ -73,7 +75,7 @@ def instructions(options, program):
 
 
 def told(what, ours, theirs):
-    """The differences, one line each. Both are lists of (title, compared value)."""
+    """The differences, one line each. `ours` and `theirs` are lists of (title, compared value)."""
     rows = [f"  {a[0]}; imported: {b[0]}" for a, b in zip(ours, theirs) if a[1] != b[1]]
     if len(ours) != len(theirs):
         rows.append(f"  {len(ours)} {what} by hand, {len(theirs)} imported")

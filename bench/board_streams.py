@@ -1,6 +1,6 @@
 """board_streams.py: int8 models step by step on a Cortex-M in qemu, and recurrent layers compared with
-CMSIS-NN: instructions of a call (board/count.c). Needs qemu-system-arm, gcc-arm-none-eabi and its newlib; the
-wake words of microWakeWord are fetched from their package by pip."""
+CMSIS-NN: executed instructions per call (board/count.c). Needs qemu-system-arm, gcc-arm-none-eabi and its
+newlib; the wake words of microWakeWord are fetched from their package by pip."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import collections
@@ -18,7 +18,7 @@ import drawn
 import packages
 from boards import CPUS, HERE, INPUT, MODELS, Board, cmsis_library, quietly, run
 
-CALLS = 12  # the table has the sum over all of them
+CALLS = 12  # calls that are counted; the table has their mean
 WINDOW = os.path.join(MODELS, "str_ww_ref_model.tflite")
 Layer = collections.namedtuple("Layer", "call columns rows narrow", defaults=[1, False])
 FILTER, RANK_2 = "svdf(64, memory=10, activation=relu)", "svdf(128, memory=8, rank=2)"
@@ -47,7 +47,7 @@ int main(void) {{
 
 
 def counted(board, sources, folder, **parts):
-    """The outputs and the instructions of a call."""
+    """Runs a program. Returns its outputs, and the mean number of instructions per call."""
     with open("main.c", "w") as file:
         file.write(MAIN.format(input=INPUT, **parts))
     board.compile("net.elf", ["main.c", *sources], [folder])
@@ -56,7 +56,7 @@ def counted(board, sources, folder, **parts):
 
 
 def ours(options, board, words, steps, sizes="NET_Y_SIZE", to="(void *)output"):
-    """The outputs and the instructions of a call of net.cnn compiled with these options."""
+    """Compiles and runs net.cnn. Returns the outputs, and the mean number of instructions per call."""
     run(options.cnnc, "net.cnn", "--weights=net.safetensors", "--cpu=" + options.cpu, *words, "-o", "net.c")
     call, state = ("step", "&state, ") if steps else ("infer", "")
     return counted(board, ["net.c"], ".", include='#include "net.h"', calls=CALLS if steps else 1,
@@ -66,7 +66,7 @@ def ours(options, board, words, steps, sizes="NET_Y_SIZE", to="(void *)output"):
 
 
 def theirs(library, board, data, call, calls, **parts):
-    """The outputs and the instructions of a call of CMSIS-NN's functions."""
+    """Runs calls of CMSIS-NN. Returns the outputs, and the mean number of instructions per call."""
     return counted(board, library, os.path.join(os.path.dirname(library[0]), "include"),
                    include='#include "arm_nnfunctions.h"', data="\n".join(data), call=call, calls=calls,
                    **parts)
@@ -86,7 +86,7 @@ def compared(mine, said, peer, answer):
 
 
 def layers(options, board, library):
-    """Recurrent layers: a row that continues from the state of the last call, or a sequence."""
+    """Recurrent layers. A call computes one row from the state of the previous call, or a whole sequence."""
     for layer in LAYERS:
         steps = layer.rows == 1
         drawn.recurrent(layer.call, CALLS if steps else layer.rows, layer.columns, options.cnnc, quietly,
@@ -121,8 +121,8 @@ def model(options):
 
 
 def with_logit(path):
-    """Adds the logit as an output to a wake-word net, whose score is 0 for most noise. Returns the rows of a
-    step."""
+    """Adds the logit as a second output to a wake-word net, because the net's score is 0 for most noise.
+    Returns the number of rows of a step."""
     with open(path) as file:
         text = file.read()
     more = re.sub(r"(conv\(.*\)\n +y = sigmoid)", r"logit = \1", text)

@@ -66,7 +66,8 @@ class Code:
 
     def cycles(self, i):
         """Cycles of all executions of one instruction, by Arm's table 3-1 for the Cortex-M4 (DDI 0439). A
-        load or store after another one takes a cycle less; a taken branch takes three."""
+        load or store directly after a load or store takes one cycle less. A taken branch takes three
+        cycles."""
         n, word, operands, name = self.lines[i]
         before = self.lines[i - 1] if i and self.lines[i - 1][3] == name else (0, "", "", "")
         chained = before[0] and (LOAD.match(before[1]) or STORE.match(before[1]))
@@ -98,7 +99,7 @@ class Code:
         return found
 
 
-# ---- a side ----
+# ---- compiling and running ----
 class Board:
     def __init__(self, work, cpu, prefix, level="-O3"):
         options, self.machine = CPUS[cpu]
@@ -122,7 +123,7 @@ class Board:
         raise SystemExit(f"{elf} has no {name}")
 
     def count(self, elf):
-        """The program's output and its code."""
+        """Runs a program in qemu. Returns its output, and its code with the counted executions."""
         counted = elf + ".count"
         plugin = f"{self.plugin},start={self.mark(elf, 'mark_start')},stop={self.mark(elf, 'mark_stop')}"
         said = subprocess.run(["qemu-system-arm", "-M", self.machine, "-display", "none", "-serial", "none",
@@ -190,7 +191,8 @@ class Net:
         self.outputs = math.prod(self.floats["outputs"][0]["shape"])
 
     def build(self, options, board, more=()):
-        """cnnc's program: the executable, its bytes of flash, and the model's bytes of flash."""
+        """Builds cnnc's program. Returns the executable's path, its flash in bytes, and the model's part of
+        the flash."""
         run(options.cnnc, *self.source, "--cpu=" + options.cpu, "-o", os.path.join(self.dir, "net.c"),
             *options.cnnc_option, *more, **({"stderr": subprocess.DEVNULL} if more else {}))
         main, elf = os.path.join(self.dir, "main.c"), os.path.join(self.dir, "ours.elf")
@@ -202,17 +204,17 @@ class Net:
         return elf, board.sizes(elf), model
 
     def least(self, options):
-        """Size of the smallest model, which the compiler reports for a smaller limit."""
+        """Bytes of flash of the smallest possible model. The compiler reports them if the limit is lower."""
         told = subprocess.run([options.cnnc, *self.source, "--cpu=" + options.cpu, "--flash=1", "-o",
                                os.path.join(self.dir, "least.c"), *options.cnnc_option],
                               stderr=subprocess.PIPE, text=True).stderr
         return int(re.search(r"needs ([\d,]+) bytes of flash", told)[1].replace(",", ""))
 
     def fitted(self, options, board, most):
-        """The program, its flash, and the largest --flash=BYTES with which it needs at most `most` bytes of
-        flash, found by bisection to within 256 bytes. The option limits the model alone, but the size of the
-        code depends on the chosen schedules. The budget is 0 if none is needed, None if even the minimum does
-        not fit."""
+        """Builds the program so that it needs at most `most` bytes of flash. Returns its path, its flash, and
+        the budget: the largest suitable --flash=BYTES, found by bisection to within 256 bytes. The option
+        limits the model alone, but the size of the code depends on the chosen schedules. The budget is 0 if
+        the program fits without the option, and None if even the smallest model does not fit."""
         elf, flash, _ = self.build(options, board)
         if flash <= most:
             return elf, flash, 0
@@ -240,7 +242,7 @@ class Net:
 
 
 def cmsis_library(options, board):
-    """Compiles CMSIS-NN; returns its object files, which are next to its folder `include`."""
+    """Compiles CMSIS-NN. Returns its object files; its headers are in `include` in the same folder."""
     source = options.cmsis
     if not source:
         source = os.path.join(board.work, "CMSIS-NN")
@@ -270,7 +272,8 @@ def totals(code):
 
 
 def row(options, board, library, title):
-    """Prints a row, with the instructions of the library relative to those of cnnc, if both exist."""
+    """Prints a row of the table. If CMSIS-NN is measured, the row has its instructions relative to those of
+    cnnc."""
     net = Net(options, board.work, title)
     theirs = net.theirs(library, board) if library else None
     elf, flash, budget = (net.fitted(options, board, theirs[1]) if options.fit else

@@ -1,6 +1,6 @@
 """cmsis.py: an int8 model as calls of CMSIS-NN, as TensorFlow Lite for Microcontrollers makes them. The
-layers are those in cnnc's JSON (--emit=json) of the float net and the int8 model; weights are from the
-file."""
+layers are those in cnnc's JSON (--emit=json) of the float net and the int8 model; the weights come from the
+.safetensors file."""
 # SPDX-License-Identifier: Apache-2.0
 import array
 import json
@@ -50,7 +50,7 @@ class Writer:
         self.data, self.calls, self.reversed, self.same = [], [], 0, {}
 
     def layer_before(self, layer):
-        """The layer before this one, without batchnorms, which are folded into it."""
+        """The name of the layer before `layer`. Batchnorms are skipped: they are folded into other layers."""
         name = layer["inputs"][0]
         while name in self.layer and self.layer[name]["operator"] == "batchnorm":
             name = self.layer[name]["inputs"][0]
@@ -76,7 +76,7 @@ class Writer:
         self.data.append(numbers(kind, name, values))
 
     def window(self, name, large, small):
-        """Kernel, stride, and padding before the first element."""
+        """Kernel, stride, and the padding above and on the left."""
         arguments = self.layer[name]["arguments"]
         if "kernel" not in arguments:  # a global pool: the mean of the whole image
             return large[:2], [1, 1], [0, 0]
@@ -97,8 +97,8 @@ class Writer:
         return [multiplier(s_in * scales[i if len(scales) > 1 else 0] / s_out) for i in range(filters)]
 
     def weights(self, name, order):
-        """The file has [filter][channel][row][column], for conv_transpose [channel][filter][row][column];
-        order: the axes in the order of CMSIS-NN."""
+        """The weights with the axes in CMSIS-NN's `order`. In the file, the axes are
+        [filter][channel][row][column], and [channel][filter][row][column] for conv_transpose."""
         shape, values = self.files[name + ".weight"]
         shape = list(shape) + [1] * (4 - len(shape))
         f, c, h, w = (range(n) for n in shape)
@@ -110,7 +110,7 @@ class Writer:
         return [at(i, 0, y, x) for y in h for x in w for i in f]
 
     def constants(self, name, source, order):
-        """The layer's constants, with the names used in its call: weights, bias, factors, exponents."""
+        """Defines the constants that the layer's call names: weights, bias, multipliers, exponents."""
         ms = self.factors(name, source, order == "dense")
         self.numbers("int8_t", "w_" + name, self.weights(name, "FHWC" if order == "dense" else order))
         self.numbers("int32_t", "b_" + name, self.files[name + ".bias"][1])
@@ -172,8 +172,8 @@ class Writer:
             f"{factors[2][1]}, {lo}, {hi}, {math.prod(self.shape(name))});")
 
     def pool(self, name, source, kind):
-        """kind: avg or max. Includes means of the whole image, for which TensorFlow Lite for Microcontrollers
-        has a reference kernel."""
+        """kind: avg or max. Means of the whole image are calls of CMSIS-NN here, too; TensorFlow Lite for
+        Microcontrollers computes them with a reference kernel."""
         large, small = self.shape(source), self.shape(name)
         kernel, stride, pad = self.window(name, large, small)
         self.calls.append(
@@ -182,7 +182,7 @@ class Writer:
             f"{source}, {dims(1, *kernel, 1)}, {dims(1, *small)}, {name});")
 
     def concat(self, name, sources):
-        """Concatenates values with one scale along the channels."""
+        """Concatenates values along the channels; all must have the same scale."""
         if len({self.scale(source) for source in (*sources, name)}) > 1:
             raise SystemExit(f"{name}: values of several scales")
         height, width, channels = self.shape(name)
@@ -202,8 +202,8 @@ class Writer:
             f"arm_softmax_s8({source}, {height * width}, {channels}, {m}, {e}, {least}, {name});")
 
     def place(self):
-        """Assigns values to one array, each from before its layer to after its last user, like the memory
-        planner of TensorFlow Lite for Microcontrollers: the largest first."""
+        """Assigns the values to parts of one array, the largest value first, like the memory planner of
+        TensorFlow Lite for Microcontrollers. A value's part is in use from its layer to its last user."""
         layers = self.net.quant["layers"]
         size, alive = {}, {}
         for i, layer in enumerate(layers):
@@ -255,7 +255,7 @@ class Writer:
                 raise SystemExit(f"{name}: CMSIS-NN has no {word} here")
 
 
-# Scratch memory of the calls. With Helium, dense layers get the numbers of arm_vector_sum_s8 instead.
+# Scratch memory for the calls. With Helium, dense layers get the results of arm_vector_sum_s8 in its place.
 CONTEXT = """#ifdef __ARM_FEATURE_MVE
 #define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}
 #else

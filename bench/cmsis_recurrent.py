@@ -1,6 +1,6 @@
 """cmsis_recurrent.py: an int8 lstm or svdf as calls of CMSIS-NN, as TensorFlow Lite for Microcontrollers
-makes them. Weights and scales are those of cnnc's file. The biases that contain sums of weights, which
-arm_vector_sum_s8 computes once, are computed here."""
+makes them. Weights and scales are those of cnnc's file. At initialization, arm_vector_sum_s8 would add sums
+of weights to the biases; here, the sums are part of the constants."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 
@@ -24,7 +24,8 @@ def factor(name, value):
 
 # ---- lstm ----
 def gate(data, files, n, side, bias):
-    """The sums of a gate over x (side: input) or h (hidden), as members of its struct."""
+    """Adds the weights and biases of a gate for x (side: input) or h (hidden) to `data`. Returns the members
+    of the gate's struct."""
     of, short = ("x", "ih") if side == "input" else ("y", "hh")
     (sums, columns), weight = files[f"y.weight_{short}_l0"]
     units, scales = sums // len(GATES), files[f"y.weight_{short}_l0.scale"][1]
@@ -60,7 +61,7 @@ def lstm(files, rows, keep):
 
 # ---- svdf ----
 def svdf(files):
-    """The data and the call for a row. Features and weights over time have the type of the features."""
+    """The data and the call for a row, as C. The features and `weight_time` are both int16 or both int8."""
     (x_scale, x_zero), (scale, zero) = stored(files, "x"), stored(files, "y")
     (filters, columns), feature = files["y.weight_feature"]
     (_, memory), time = files["y.weight_time"]

@@ -1,23 +1,23 @@
 """cmsis_steps.py: a step of a streaming int8 model as calls of CMSIS-NN. A convolution reads the latest rows
 of its source, some of which are from earlier steps. TensorFlow Lite for Microcontrollers copies these rows
-several times (CONCATENATION, STRIDED_SLICE, ASSIGN_VARIABLE). Here a step moves them once, and the layer
-before writes the new rows after them."""
+several times (CONCATENATION, STRIDED_SLICE, ASSIGN_VARIABLE). Here a step moves the earlier rows once, and
+the layer before the convolution writes the new rows after them."""
 # SPDX-License-Identifier: Apache-2.0
 import cmsis
 
-KEPT, FLAT = "_rows", "_row"  # suffixes: all rows of a value; the same rows as one row
+KEPT, FLAT = "_rows", "_row"  # suffixes: a value with its earlier rows; the same, flattened
 
 
 class Writer(cmsis.Writer):
-    """net: floats and quant, the JSON of the whole sequence, and weights, a path. Shapes are those of a step:
-    [rows, 1, channels]."""
+    """Writer of one step. `net` has `floats` and `quant` (the JSON for the whole sequence) and `weights` (a
+    path). Shapes are those of a step: [rows, 1, channels]."""
 
     def __init__(self, net, rows):
         super().__init__(net)
         source = net.floats["inputs"][0]
         self.source, self.before = source["name"], []
         self.rows, self.channels = {self.source: rows}, {self.source: source["shape"][1]}
-        self.steps = [layer for layer in net.quant["layers"]  # a table computes the sigmoid
+        self.steps = [layer for layer in net.quant["layers"]  # without the sigmoid: step() adds its table
                       if layer["operator"] not in ("int8_table", "int8_to_bytes")]
         for layer in self.steps:
             name = layer["name"]
@@ -28,12 +28,12 @@ class Writer(cmsis.Writer):
         return self.layer[name]["arguments"].get("stride", [1])[0]
 
     def read(self, name):
-        """The rows of its source that a layer reads in a step."""
+        """How many rows of its source a layer reads in a step."""
         kernel = self.layer[name]["arguments"].get("kernel", [1])[0]
         return kernel + (self.rows[name] - 1) * self.stride(name)
 
     def kept(self, name):
-        """A value's rows from earlier steps."""
+        """How many rows of a value are kept from earlier steps."""
         readers = [layer["name"] for layer in self.steps if name in layer["inputs"]]
         return max([self.read(reader) for reader in readers], default=0) - self.rows[name] if readers else 0
 
@@ -49,7 +49,7 @@ class Writer(cmsis.Writer):
         return [self.layer[name]["arguments"]["kernel"][0], 1], [self.stride(name), 1], [0, 0]
 
     def value(self, name):
-        """A value's memory, in which earlier rows move up."""
+        """Declares a value's memory. A step first moves the kept rows to its start."""
         channels, new, old = self.channels[name], self.rows[name], self.kept(name)
         self.data.append(f"static int8_t {name}{KEPT}[{(old + new) * channels}] "
                          "__attribute__((aligned(16)));\n"

@@ -1,5 +1,5 @@
 """compile.py: build times of each example's executable, and its speed at -O1. Then the times of cnnc and of
-the C compiler for a C file, without weights and with random weights in a separate file."""
+the C compiler to build C: without weights, and with random weights in a separate file."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, glob, json, os, resource, struct, subprocess, tempfile, time
 import numpy as np
@@ -31,7 +31,7 @@ def seconds(tries, *command):
 
 
 def program_seconds(options, output, *arguments):
-    """From .cnn to an executable: minimum wall-clock and CPU seconds of three runs."""
+    """Wall-clock and CPU seconds to build an executable from a .cnn file; minimum of three runs."""
     wall = used = np.inf
     for _ in range(3):
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -44,7 +44,8 @@ def program_seconds(options, output, *arguments):
 
 
 def call_ratio(program, other):
-    """Time of a call of one program relative to another: alternating, one thread, minimum."""
+    """A call's time in one program, divided by its time in the other. The programs alternate, on one thread;
+    each time is the minimum."""
     least = dict.fromkeys((program, other), np.inf)
     for _ in range(3):
         for each in least:
@@ -107,7 +108,7 @@ def main():
           measure_programs, options)
     if not options.programs:
         table(f"three targets in one file; {options.cc} -O2",
-              ["cnnc ms", "C compiler s", "bytes of C", "of the object", "with weights: cnnc ms",
+              ["cnnc ms", "C compiler s", "bytes of C", "bytes of the object", "with weights: cnnc ms",
                "C compiler s"], nets, measure_texts, options)
 
 

@@ -14,7 +14,7 @@ from cmsis import tensors
 
 EXAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "examples")
 DEVIATION = 74  # standard deviation of the bytes of an image
-INNER = ("weight_hh_l0", "weight_time")  # weights of a layer that it does not multiply by its input
+INNER = ("weight_hh_l0", "weight_time")  # weights that multiply a layer's state, not its input
 
 Program = collections.namedtuple("Program", "path constants output data")
 PROGRAMS = {
@@ -29,7 +29,7 @@ KINDS = {"b": "I8", "h": "I16", "i": "I32", "f": "F32"}
 
 
 def bytes_in_and_out(program):
-    """Byte inputs and outputs like those of models for microcontrollers, with a scale that replaces
+    """The program with int8 inputs and outputs, as in models for microcontrollers. The input's scale replaces
     normalize."""
     with open(os.path.join(EXAMPLES, program.path)) as file:
         text = file.read()
@@ -42,7 +42,8 @@ def bytes_in_and_out(program):
 
 
 def draw(net):
-    """{name: (shape, numbers)}: He et al. (2015), with nontrivial batchnorms."""
+    """Random weights as {name: (shape, numbers)}, with the deviations of He et al. (2015). Batchnorms are not
+    the identity."""
     numbers = random.Random(1)
     layers, drawn = {layer["name"]: layer for layer in net["layers"]}, {}
     for weight in net["weights"]:
@@ -78,7 +79,7 @@ def write_weights(weights, path, metadata=None):
 
 
 def quantize(cnnc, run, source, weights, data, rounding, *more):
-    """Writes int8 weights of a program; source: its path and its constants as options."""
+    """Writes a program's int8 weights. source: the program's path, and its constants as options."""
     write_weights(draw(json.loads(run(cnnc, *source, "--emit=json"))), weights + ".f32")
     run(cnnc, "quantize", *source, "--weights=" + weights + ".f32", "--data=" + data,
         f"--samples={PICTURES}", "--rounding=" + rounding, *more, "-o", weights)
@@ -95,8 +96,8 @@ def make(name, cnnc, run, program, weights, rounding):
 
 
 def recurrent(call, rows, columns, cnnc, run, program, weights, rounding):
-    """Writes a program of one recurrent layer, y, and its int8 weights. As in CMSIS-NN, an lstm has one
-    scale for the weights of each gate; other layers have one scale."""
+    """Writes a program of one recurrent layer, y, and its int8 weights. As in CMSIS-NN, the weights of an
+    lstm have one scale per gate, and those of an svdf have one scale per tensor."""
     with open(program, "w") as file:
         file.write(f"net net {{\n    input x: {rows}x{columns} as i8\n    y = {call}\n    output y as i8\n"
                    "}\n")
@@ -105,7 +106,7 @@ def recurrent(call, rows, columns, cnnc, run, program, weights, rounding):
 
 
 def narrow(weights, rounding):
-    """Features and weights over time of an svdf as int8 instead of int16."""
+    """Changes the features and `weight_time` of an svdf from int16 to int8, in the weight file."""
     files, by = tensors(weights), 32767 / 127
     for name in ("y.features.scale", "y.weight_time.scale"):
         files[name][1][0] *= by

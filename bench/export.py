@@ -10,8 +10,8 @@ sys.path.append(os.path.join(top, "tests", "harness"))  # at the end, because th
 import compiled
 
 ELEMENT = {"f32": np.float32, "u8": np.uint8, "i8": np.int8, "i16": np.int16, "i32": np.int32}
-MOST = 2e-5  # relative to the largest number
-MOST_BF16 = 3e-2  # the same in nets with bf16 layers, which are exported in floats
+MOST = 2e-5  # largest accepted difference, relative to the largest number of an output
+MOST_BF16 = 3e-2  # the same for nets with bf16 layers: the exported model computes in float32
 
 
 def channels_first(array, axis=1):
@@ -19,7 +19,7 @@ def channels_first(array, axis=1):
 
 
 def image_of(numbers, port, planes):
-    """As [H,W,C], from the caller's buffer, which may have the channels first."""
+    """The image as [H,W,C]. `planes`: the numbers are in the order [C,H,W]."""
     array, shape = np.array(numbers, ELEMENT[port["type"]]), port["shape"]
     return np.moveaxis(array.reshape(shape[-1:] + shape[:-1]), 0, -1) if planes else array.reshape(shape)
 
@@ -35,7 +35,8 @@ def worst_of(facts, got, wanted):
     worst = 0
     for k, port in enumerate(facts["outputs"]):
         ours = np.array([y[k] for y in wanted]).reshape([len(wanted), *port["shape"]])
-        forms = [form for form in (channels_first(ours), channels_first(ours, 2))  # the second form: for rows
+        # The second form is for values whose first axis is the row: [image, row, channel, ..].
+        forms = [form for form in (channels_first(ours), channels_first(ours, 2))
                  if form.shape == got[k].shape]
         if not forms:
             raise ValueError(f"{port['name']} is {got[k].shape} instead of {channels_first(ours).shape}")
@@ -44,7 +45,7 @@ def worst_of(facts, got, wanted):
 
 
 def difference(cnnc, program, name, layout, opset):
-    """The largest difference of all outputs; a text: the reason why there is no model."""
+    """The largest difference of all outputs. If the program cannot be exported: the reason, as text."""
     facts = compiled.facts_of(cnnc, program)
     compiled.write_weights(facts, "w.safetensors")
     words = ["--opset=" + opset] + (["--weights=w.safetensors"] if facts["weights"] else [])
@@ -62,7 +63,7 @@ def difference(cnnc, program, name, layout, opset):
         batch = np.stack([image_of(image[k], port, planes) for image in images])
         feed[port["name"]] = channels_first(batch) if layout == "chw" else np.ascontiguousarray(batch)
     got = outputs_of(name + ".onnx", facts, feed)
-    if "[onnx-mask]" in made.stderr:  # positions whose keys are all masked
+    if "[onnx-mask]" in made.stderr:  # NaN: positions whose keys are all masked
         got = [np.nan_to_num(y, nan=0) for y in got]
     return worst_of(facts, got, [net(image) for image in images])
 

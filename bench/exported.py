@@ -1,6 +1,6 @@
-"""exported.py: nets exported from PyTorch: imported by cnnc, and in onnxruntime and OpenVINO from the same
-file. The three runtimes run in turns, and the shortest call of each counts. Weights are random; the models
-stay in bench/nets. By default they are nets with attention; `untuned` selects convolutional nets that no
+"""exported.py: speed of nets exported from PyTorch. cnnc imports the ONNX file; onnxruntime and OpenVINO run
+the same file. The three runtimes run in turns, and the shortest call of each counts. Weights are random; the
+models stay in bench/nets. The default nets have attention; `untuned` selects convolutional nets that no
 schedule was tuned on. The nets of timm, torchvision and Ultralytics come from zoo.py. Whisper's encoder, a
 stage of Swin, an encoder layer of RT-DETR and WRN-16-4 are defined here.
 """
@@ -12,10 +12,10 @@ from imports import matched
 from sides import ROOT, Case, Ours
 from timing import in_turns
 
-MOST = 2e-3  # relative to the largest number of an output
-MOST_BF16 = 0.2  # two runtimes round different values to bf16
+MOST = 2e-3  # largest accepted difference, relative to the largest number of an output
+MOST_BF16 = 0.2  # large, because two runtimes round different values to bf16
 KEPT = os.path.join(ROOT, "bench", "nets")
-NETS = {  # library (zoo.py; "parts": here), its name, the exporter
+NETS = {  # library (of zoo.py, or "parts": this file), the net's name in it, exporter
     "ViT-Ti": ("timm", "vit_tiny_patch16_224", "dynamo"),
     "ViT-S": ("timm", "vit_small_patch16_224", "dynamo"),
     "whisper-tiny encoder": ("parts", "whisper", "torch"), "Swin-T": ("torchvision", "swin_t", "torch"),
@@ -38,7 +38,7 @@ UNTUNED = {
 
 # ---- writing the models, in a separate process
 def whisper():
-    """The encoder of whisper-tiny, from the spectrum of 30 s on."""
+    """The encoder of whisper-tiny. Its input is the spectrum of 30 s of audio."""
     sys.modules["torchaudio"] = None  # not needed, and often built for another version of CUDA
     from transformers import WhisperConfig
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
@@ -48,7 +48,7 @@ def whisper():
 
 
 def swin_stage():
-    """Two blocks of 56x56 pixels, the second one shifted."""
+    """Two Swin blocks for 56x56 pixels, the second one with shifted windows."""
     import torch
     from torchvision.models.swin_transformer import SwinTransformerBlock
     blocks = [SwinTransformerBlock(96, 3, [7, 7], [shift, shift]) for shift in (0, 3)]
@@ -137,7 +137,8 @@ class Exported(Case):
             self.model = file.read()
 
     def onnx(self):
-        """The exported model, its inputs and outputs."""
+        """The bytes of the exported model, the name and numbers of its input, and the names of its
+        outputs."""
         import onnx
         graph = onnx.load_model_from_string(self.model).graph
         port = graph.input[0]
@@ -156,9 +157,9 @@ def weights_of(path):
 
 
 def difference(ours, theirs, most):
-    """The largest difference of all outputs, relative to the largest number, with the channels first or last,
-    whichever fits. Rows of a ranking may change places if their scores are nearly equal. `most` is the limit.
-    """
+    """The largest difference of all outputs, relative to the largest number; an error if it exceeds `most`.
+    Channels first and channels last are tried, and the smaller difference counts. Rows of a ranking may
+    change places if their scores are nearly equal."""
     worst = 0
     for got, wanted in zip(ours.results(), theirs.raw(), strict=True):
         largest = np.abs(wanted).max()

@@ -12,8 +12,8 @@ import re
 CONDITIONS = ("eq", "ne", "cs", "hs", "cc", "lo", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le")
 
 # header: address of the loop's first instruction. edges: the edges to the header, {address of the last
-# instruction of a predecessor: whether the edge is a back edge}; key 0: edges before which the CPU executed
-# another function (a call, or the caller).
+# instruction of a predecessor: whether the edge is a back edge}. The key is 0 if the CPU executes another
+# function directly before the header: after a call, or at the start of the function.
 Loop = collections.namedtuple("Loop", "header function edges")
 
 
@@ -33,8 +33,8 @@ def split(word):
 
 
 def flow(insn):
-    """An instruction's targets inside of its function (or of a tail call), the function that it calls, and
-    whether the next instruction follows."""
+    """An instruction's branch targets, the function that it calls (None if it calls none), and whether the
+    instruction after it can be executed next. The targets are in the same function, except in a tail call."""
     word, conditional = split(insn.word)
     target = re.search(r"(?:^|, ?)([0-9a-f]+) <", insn.operands)
     target = int(target[1], 16) if target else None
@@ -81,7 +81,8 @@ class Function:
         self.order()
 
     def order(self):
-        """Reverse postorder of the blocks that the start reaches, their predecessors and dominators."""
+        """Computes the reverse postorder of the blocks that are reachable from the start, their predecessors
+        and their dominators."""
         order, seen, stack = [], {self.start}, [(self.start, iter(sorted(self.blocks[self.start][1])))]
         while stack:
             block, rest = stack[-1]
@@ -162,7 +163,8 @@ def loops(code, entry):
 
 
 def plugin_text(found):
-    """The input of board/count.c: a line per edge, with the header, the predecessor, and 1 for back edges."""
+    """The input of board/count.c: one line per edge, with the header, the predecessor's last instruction, and
+    1 for back edges."""
     return "".join(f"{loop.header:x} {predecessor:x} {int(is_back)}\n"
                    for loop in found for predecessor, is_back in loop.edges.items())
 

@@ -1,4 +1,4 @@
-"""image_nets.py: the nets of examples/ with image outputs, a class or a color per pixel, as ONNX. They
+"""image_nets.py: the nets of examples/ with image outputs (a class or a color per pixel), as ONNX. They
 are written with nets.py's Builder, whose values are NCHW."""
 # SPDX-License-Identifier: Apache-2.0
 
@@ -51,7 +51,7 @@ def fcn8s(b):
 
 def deeplab_v3(b):
     def layer(x, p, n=1, active=True, **window):
-        """Convolution and batch normalization; `n` counts those of a block, whose names begin with `p`."""
+        """Convolution and batch normalization. Their names begin with `p` (the block) and end with `n`."""
         x = b.batchnorm(b.conv(x, f"{p}conv{n}", **window), f"{p}batchnorm{n}")
         return b.relu(x) if active else x
 

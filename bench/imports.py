@@ -1,8 +1,8 @@
 """imports.py --cnnc CNNC [--kept FOLDER] [--new] [--page] [NET|LIBRARY|EXPORTER...]: nets of other libraries
-(zoo.py), exported to ONNX by each exporter and imported by cnnc: each is compiled and compared with
-onnxruntime, one process per net, one after the other. Models and results stay in the folder: a second run
-reuses the models, --new only reruns nets that were not right, and --page writes the section on published nets
-of docs/nets.md from all results."""
+(zoo.py), exported to ONNX by each exporter. cnnc imports and compiles each model, and its outputs are
+compared with onnxruntime's. Each net has its own process; they run one after the other. Models and results
+stay in FOLDER: a second run reuses the models. --new reruns only nets that were not right before. --page
+writes the section on published nets of docs/nets.md from all results."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, re, subprocess, sys
 from pathlib import Path
@@ -11,7 +11,7 @@ sys.path.append(os.path.join(top, "tests", "harness"))
 sys.path.append(os.path.join(top, "bench"))
 import section, zoo
 
-MOST = 1e-4  # relative to the largest number of an output
+MOST = 1e-4  # largest accepted difference, relative to the largest number of an output
 LIGHT = ("In ONNX's own test models, the elements of all larger weights have the same value. The outputs are "
          "also compared with the expected outputs that are stored with the models.")
 
@@ -31,7 +31,7 @@ def export(options, library, name, exporter, path):
     except Exception as problem:
         lines = [line for line in str(problem).splitlines() if line.strip()] or [type(problem).__name__]
         return lines[0][:200]
-    if len(ports) > 1:  # which onnxruntime requires as inputs
+    if len(ports) > 1:  # onnxruntime would require values for all of them
         return f"the exporter leaves {len(ports) - 1} of the net's own constants as inputs"
     os.replace(path + ".new", path)
     return None
@@ -43,7 +43,7 @@ def refused(made):
 
 
 def recorded(library, name):
-    """The stored outputs of one of onnx's light models, the same for every image; None for other nets."""
+    """The stored output of a light model of onnx, which is the same for every image; None for other nets."""
     import onnx
     if library != "onnx":
         return None
@@ -100,9 +100,9 @@ def error(cnnc, path, base, always):
     import numpy as np
     import compiled
     session = session_of(path)
-    # In a light model, whose stored outputs are `always`, all elements of a larger weight are equal. So all
-    # scores are equal, and so large that only rounding would distinguish them. C for the target generic
-    # rounds all of them in the same way.
+    # `always` is the stored output of a light model. In such a model, all elements of each large weight are
+    # equal. So all scores are equal, and they are so large that only rounding would distinguish them. C for
+    # the target generic rounds all scores in the same way.
     target = "--target=native" if always is None else "--target=generic"
     net = compiled.Net(cnnc, base + ".cnn", base + ".safetensors", base, ["-O1", target])
     port, image = noise_for(session)
@@ -170,7 +170,7 @@ def told(row):
 
 
 def in_process(options, key):
-    """The result of a separate process, so that memory and changes of modules are not kept."""
+    """Runs one net in a separate process, whose memory and changes of Python modules do not outlast it."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:

@@ -1,7 +1,7 @@
 """inference.py: the same net, weights and images in generated C and in other runtimes: equality of the
-outputs, and speed. Every net is built by cnnc from examples/, and as ONNX by nets.py, with the weights of the
-program's parameter table. Generated code gets the weights through NAME_pack, like a program that loads a
-file. The runtimes run in turns, and the shortest call of each counts.
+outputs, and speed. cnnc builds every net from examples/, and nets.py builds it as ONNX, with the same random
+weights. Generated code gets the weights through NAME_pack, like a program that loads a weight file. The
+runtimes run in turns, and the shortest call of each counts.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, platform, subprocess, tempfile, time
@@ -45,7 +45,7 @@ def difference_of_output(case, ours, theirs):
 
 def errors_in_bf16(options, case, sides):
     """The largest difference of each side from cnnc's float code. A net with random weights may magnify
-    roundings; with a wrong layer cnnc differs by more than four times as much as OpenVINO in bf16."""
+    rounding errors. So cnnc's difference is an error only if it is over four times OpenVINO's in bf16."""
     floats = Ours(argparse.Namespace(**{**vars(options), "bf16": False}), case, 1)
     floats.call()
     errors = [difference_of(case, side.results(), floats.results()) for side in sides]
@@ -58,7 +58,7 @@ def errors_in_bf16(options, case, sides):
 
 
 def supported(peer, options, case, threads):
-    """The peer's side, or why there is none."""
+    """The peer's side, or the reason why the peer cannot compute the case."""
     try:
         return peer(options, case, threads)
     except Unsupported as reason:
@@ -66,7 +66,7 @@ def supported(peer, options, case, threads):
 
 
 def checked(case, ours, side):
-    """The difference of a peer's outputs. A wrong converter does not end the run."""
+    """The difference of a peer's outputs. If the outputs of ncnn or MNN are wrong, the run continues."""
     try:
         return error(case, ours, side)
     except SystemExit as problem:
@@ -76,7 +76,8 @@ def checked(case, ours, side):
 
 
 def compare(options, case, threads):
-    """The minimum seconds of each side, cnnc first, or why it has none, and the largest differences."""
+    """For each side, cnnc first: the minimum seconds, or the reason why it cannot compute the case. The
+    second result is the list of the largest differences of outputs."""
     sides = [Ours(options, case, threads)] + [supported(peer, options, case, threads)
                                               for peer in options.peers]
     there = [side for side in sides if not isinstance(side, Unsupported)]
@@ -121,8 +122,8 @@ def peak(options, threads):
 
 
 def read_options(known, kind, seconds, peers=None, more=(), add=lambda parser: None):
-    """`peers`: those measured by default; `more`: those that --peers may name besides PEERS; `add` adds a
-    script's own options."""
+    """`peers`: the peers that are measured by default. `more`: peers that --peers may name in addition to
+    PEERS. `add`: a function that adds a script's own options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")

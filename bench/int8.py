@@ -1,7 +1,7 @@
 """int8.py: int8 models, quantized with the same images: by `cnnc quantize`, and by onnxruntime's
 quantize_static, whose model OpenVINO runs in int8, too. The float net of cnnc is in the same run. The sides
-alternate, and the shortest call of each counts. The table has the distance of cnnc's and onnxruntime's
-outputs from the float outputs: each rounds in its own way."""
+alternate, and the shortest call of each counts. The int8 outputs of cnnc and of onnxruntime are rounded
+differently, so the table has the difference of each from the float outputs."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes, json, math, os, struct, subprocess, sys, tempfile
 import numpy as np
@@ -104,7 +104,7 @@ class OursInt8(Ours):
 
 
 def quantized_model(options, case, work):
-    """The ONNX model of the case by quantize_static: int8, with per-channel weights."""
+    """The case's ONNX model after quantize_static: int8, with one weight scale per channel."""
     from onnxruntime import quantization
     model, *_ = case.onnx()
     planes = np.ascontiguousarray(np.moveaxis(case.pictures, -1, 1))

@@ -3,8 +3,8 @@ of both, and of the int8 model.
 
     python3 bench/keyword_gru.py [--cnnc build/cnnc] [--clips 120] [--epochs 20] [--seed 1]
 
-The clips are synthetic words of one second: a class is a sequence of three tones that glide, at another time
-and pitch in each clip, in noise. Needs numpy and torch; takes a few minutes."""
+The clips are synthetic words of one second, in noise. A class is a sequence of three gliding tones; their
+time and pitch vary from clip to clip. Needs numpy and torch; takes a few minutes."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import os

@@ -2,13 +2,14 @@
 times of cnnc's code next to the published results of the NUCLEO-L4R5ZI. Nothing is measured on a board.
 Needs qemu-system-arm, gcc-arm-none-eabi and its newlib; no Python packages.
 
-Three times, from one count of the executed instructions in qemu:
+The script prints three times, from one count of the executed instructions in qemu:
   no waits   Arm's table of the Cortex-M4 (bench/boards), and flash as fast as the CPU
   estimate   the same plus 5 cycles for each miss in a model of the flash's caches: 1 KB of instructions,
              256 bytes of data, lines of 16 bytes, fully associative, least recently used, no prefetch
-  bound      bench/wcet: the maximum of each instruction, and 5 cycles for each 16 bytes of code and each load
-             from flash, without caches or prefetch
-With --cmsis, the first two also for the calls of CMSIS-NN that TensorFlow Lite for Microcontrollers makes."""
+  bound      bench/wcet: the maximum cycles of each instruction, and 5 cycles for each 16 bytes of code and
+             each load from flash, without caches or prefetch
+With --cmsis, it also prints the first two for the calls of CMSIS-NN that TensorFlow Lite for Microcontrollers
+makes."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import os
@@ -18,7 +19,7 @@ import boards
 import wcet
 
 MHZ, WAIT = 120, 5
-CACHES = "64:16"  # lines of wcet.LINE bytes
+CACHES = "64:16"  # lines of the two caches (code:data); a line has wcet.LINE bytes
 TASKS = {"ic": "ResNet-8", "kws": "DS-CNN", "vww": "MobileNetV1 0.25", "ad": "autoencoder"}
 # Median inferences per second of the closed division at 120 MHz, from the newest round of each submitter with
 # this board: closed/.../TASK/performance/results.txt in github.com/mlcommons/tiny_results_ROUND.

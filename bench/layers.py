@@ -26,7 +26,8 @@ CONVOLUTIONS = [  # family, input, filters, kernel, stride, pad
     ("3x3", "14x14x256", 256, 3, 1, 1), ("3x3", "14x14x512", 512, 3, 1, 1), ("3x3", "7x7x512", 512, 3, 1, 1),
     ("5x5", "27x27x96", 256, 5, 1, 2), ("5x5", "14x14x32", 64, 5, 1, 2),
 ]
-GROUPED = [  # of ResNeXt-50 32x4d, and one with groups of 2: input, filters, kernel, stride, pad, groups
+# Layers of ResNeXt-50 32x4d, and at the end one with two channels per group.
+GROUPED = [  # input, filters, kernel, stride, pad, groups
     ("56x56x128", 128, 3, 1, 1, 32), ("56x56x256", 256, 3, 2, 1, 32), ("28x28x256", 256, 3, 1, 1, 32),
     ("28x28x512", 512, 3, 2, 1, 32), ("14x14x512", 512, 3, 1, 1, 32), ("14x14x1024", 1024, 3, 2, 1, 32),
     ("7x7x1024", 1024, 3, 1, 1, 32), ("28x28x128", 128, 3, 1, 1, 64),

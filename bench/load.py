@@ -1,9 +1,9 @@
 """load.py: two threads while another program keeps one of the two cores busy, compared with one thread.
 
-A second process runs an endless loop on the second of two cores, to which all threads are restricted. The
-sides are cnnc's C on one thread, on two with OpenMP, and on two with the file's own pool (--threads=pool);
-other runtimes are optional. They take turns, with and without the loop; the median call of each counts,
-because the shortest one is a call that the loop did not disturb. A ratio is the time of one thread, with or
+All threads are restricted to two cores. A second process runs an endless loop on the second core. The sides
+are cnnc's C on one thread, on two with OpenMP, and on two with the file's own pool (--threads=pool); other
+runtimes are optional. The sides take turns, with and without the loop. The median call of each side counts:
+the shortest call would be one that the loop did not disturb. A ratio is the time of one thread, with or
 without the loop, divided by the side's time. With the loop, 1.5 would be ideal: half a core is missing. """
 # SPDX-License-Identifier: Apache-2.0
 import os, statistics, subprocess, sys, time
@@ -19,7 +19,7 @@ LOOP = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nprint('', f
 
 
 class Busy:
-    """An endless loop on a core, as a context."""
+    """Context manager: a process with an endless loop on a core."""
 
     def __init__(self, core):
         self.core = core
@@ -67,7 +67,8 @@ def sides_of(options, case):
 
 
 def cells_of(medians, own, peers):
-    """The milliseconds of one thread, and the ratios; a peer's are to its own single thread."""
+    """The milliseconds of cnnc on one thread, and the ratios. A peer's ratio is relative to the peer's own
+    time on one thread."""
     one = medians[0]
     cells = [f"{1e3 * one:.4g}"] + [f"{one / seconds:.2f}" for seconds in medians[1:own]]
     for i in range(peers):

@@ -1,5 +1,5 @@
-"""memory.py: the cost of training in less memory: a step with the default memory, and with fractions of it
-(--memory), in alternation; the shortest step of each."""
+"""memory.py: the time of training steps with less memory (--memory). Steps with the default memory and with
+fractions of it alternate, and the shortest step of each counts."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, copy, json, subprocess, tempfile, time
 import numpy as np
@@ -7,7 +7,7 @@ from compiler import newest_clang
 from timing import shortest
 from training import NETS, TURN, Ours, Text, batches, draw_weights
 
-PARTS = (75, 60, 50)  # percent
+PARTS = (75, 60, 50)  # of the default memory, in percent
 
 
 def facts_of(options, program, memory=0):

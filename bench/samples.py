@@ -3,8 +3,8 @@
   n, u01, m11, b255   normal; uniform in 0..1, -1..1, 0..255
   iLOW-HIGH, z        uniform integers; zeros
   wave                two tones in noise, in -1..1
-  pic, page           a photograph, a scanned page, with its scale: 01, m11, 255, or img (ImageNet's mean and
-                      standard deviation)
+  pic, page           a photograph, a scanned page. The scale follows the word: 01, m11, 255, or img
+                      (ImageNet's mean and standard deviation)
 """
 # SPDX-License-Identifier: Apache-2.0
 import io, re
@@ -37,7 +37,8 @@ def image(name, height, width, channels, cache):
 
 
 def image_sample(kind, shape, cache):
-    """A batch of one image, in planes where the second size looks like channels and the last does not."""
+    """A batch of one image. The channels are first if the second size can be a number of channels and the
+    last cannot."""
     name, scale = re.fullmatch(r"(pic|page)(.*)", kind).groups()
     planes = len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3)
     height, width, channels = (shape[2], shape[3], shape[1]) if planes else shape[-3:]

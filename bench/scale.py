@@ -1,7 +1,7 @@
-"""scale.py: efficiency of training with 2 to 1,024 processes, predicted, and with two, measured.
+"""scale.py: predicted efficiency of training with 2 to 1,024 processes, and measured efficiency with two.
 
-The part of a step that one process computes is measured, without the others (phases.c), for all images, for
-the first shard, and for half a batch. From these measurements, the time of each phase between two exchanges
+One process measures its part of a step without other processes (phases.c): for all images, for the first
+shard, and for half a batch. From these measurements, the time of each phase between two exchanges
 is split into three parts: a time per image of the process's shard, a time per image of the whole batch (for
 what every process computes for all images, such as the statistics of batchnorm), and a constant time. The
 update of the weights is a constant time, too.
@@ -27,7 +27,7 @@ NETWORKS = {  # latency in seconds, bytes per second: published figures
     "ethernet": (20e-6, 1.15e9),      # 10 Gbit/s
 }
 MESSAGE = 0.5e-6
-STEPS = 1  # per epoch; the fastest epoch counts, because other programs may disturb some
+STEPS = 1  # per epoch; the fastest epoch counts, because other programs may disturb some epochs
 ROOT = dict(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
             OMPI_MCA_rmaps_base_oversubscribe="1")
 
@@ -38,7 +38,7 @@ def run(*words, environment=None, **more):
 
 
 def clocks(cnnc, folder):
-    """A folder with libcnn, and with phases.c as libcnn-mpi."""
+    """Makes a folder that has libcnn, and phases.c in place of libcnn-mpi. Returns its path."""
     where = os.path.join(folder, "clocks")
     os.mkdir(where)
     built = os.path.dirname(os.path.abspath(cnnc))
@@ -54,8 +54,8 @@ def clocks(cnnc, folder):
 
 
 class Stretch:
-    """The time between two exchanges as a sum of three parts: one grows with the images of this process, one
-    with the images of the whole batch, one is constant."""
+    """The time between two exchanges. It is the sum of three parts: one grows with the images of this
+    process, one grows with the images of the whole batch, and one is constant."""
 
     def __init__(self, whole, one, half, few, images, fewer):
         more = images - few
@@ -137,17 +137,17 @@ class Net:
         return self.trained([self.training(processes, epochs)])
 
     def apart(self, epochs):
-        """Two concurrent processes that share nothing: the limit of this machine."""
+        """Images per second of two concurrent processes that share nothing: the limit of this machine."""
         return self.trained([self.training(1, epochs), self.training(1, epochs)])
 
     def training(self, processes, epochs):
-        """A running program, and its log."""
+        """Starts a program. Returns its process, and the path of its log."""
         program = os.path.join(self.folder, self.name)
         if not os.path.exists(program):
             self.compile("")
         base = tempfile.mkdtemp(dir=self.folder)
         log = os.path.join(base, "log.jsonl")
-        bound = "core" if processes > 1 else "none"  # otherwise several runs share a core
+        bound = "core" if processes > 1 else "none"  # concurrent runs would bind to the same core
         words = ["mpirun", "-n", str(processes), "--bind-to", bound, program, "train",
                  "--data", "synthetic", "--limit", str(STEPS * self.batch), "--val", "0",
                  "--epochs", str(epochs), "--threads", "1", "--progress", "none", "--log", log,
@@ -163,7 +163,7 @@ class Net:
         rates = []
         for _, log in runs:
             with open(log) as lines:
-                rates.append([json.loads(line)["images_per_second"] for line in lines][1:])  # 0: warm-up
+                rates.append([json.loads(line)["images_per_second"] for line in lines][1:])  # [0]: warm-up
         return [sum(beside) for beside in zip(*rates)]
 
 
@@ -177,8 +177,8 @@ def rates_in_turns(rounds, *ways):
 
 
 def print_real(options, one, two, apart):
-    """Efficiency: relative to twice the rate of one process. On a shared host two processes run less than
-    twice as fast as one, so two independent processes are measured, too."""
+    """Prints measured rates. The efficiency is relative to twice the rate of one process. On a shared host
+    two processes run less than twice as fast as one, so two independent processes are measured, too."""
     one, two, apart = rates_in_turns(options.rounds, one, two, apart)
     print("  images/s and efficiency           best step        mean")
     print("  %-28s %7.0f%17.0f" % ("one process", *one))
@@ -212,7 +212,8 @@ def print_model(net, network):
 
 
 def print_layers(net):
-    """The computation between two exchanges, and the weights whose gradients are then sent."""
+    """Prints the time of each computation between two exchanges, and the data that the next exchange
+    sends."""
     print("  ms of images  of all  always  then")
     for s in net.stretches:
         names = [w["name"] for w in net.weights

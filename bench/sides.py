@@ -1,6 +1,6 @@
-"""sides.py: the measured sides: a net as C by cnnc, in onnxruntime, in OpenVINO. Each is built from the same
-weights, has a `call` that timing.py times (one foreign function with inputs and outputs bound beforehand),
-and returns the outputs of the last call, [batch][h][w][c]."""
+"""sides.py: the measured sides: a net in cnnc's C, in onnxruntime and in OpenVINO, with the same weights.
+Each side has a `call` that timing.py times: one foreign function, with inputs and outputs bound beforehand.
+Its `results()` are the outputs of the last call, [batch][h][w][c]."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes, functools, glob, json, os, platform, subprocess, tempfile
 import numpy as np
@@ -90,7 +90,7 @@ def precision_of(options):
 
 
 def aligned(array):
-    """The same numbers, aligned to a cache line, like those of callers and workspaces: numpy's arrays begin
+    """A copy of the array that begins at the start of a cache line, like workspaces. numpy's arrays begin
     16 bytes after the start of a line, so that each AVX-512 vector would cross a line."""
     line = 64
     room = np.empty(array.nbytes + line, np.uint8)
@@ -101,8 +101,8 @@ def aligned(array):
 
 
 class Case:
-    """A net: its program (a file, and options of cnnc), the same as ONNX, weights, a batch of inputs and the
-    program's JSON."""
+    """A net: its program (a file, and options of cnnc), the function that builds it as ONNX, weights, a batch
+    of inputs, and the program's JSON."""
 
     def __init__(self, net, source, build, batch, facts, weights):
         self.net, self.source, self.build = net, source, build
@@ -115,7 +115,8 @@ class Case:
         self.model = None  # the bytes of an ONNX model that replaces the one of onnx()
 
     def onnx(self):
-        """The net for the peers: its bytes, its input's name and numbers, the names of its outputs."""
+        """The net for the peers: the bytes of the ONNX model, the name and numbers of its input, and the
+        names of its outputs."""
         batch, *plane, c = self.images.shape
         builder = Builder(self.weights)
         outputs = self.build(builder)
@@ -127,7 +128,7 @@ class Case:
 
 
 def case_of_program(options, source, build, batch):
-    """A program that is not an example, with weights that preserve the variance in every layer."""
+    """The case of any program. Its random weights preserve the variance of the values in every layer."""
     facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json"], check=True, capture_output=True)
                        .stdout)
     random = np.random.default_rng(1)
@@ -198,7 +199,7 @@ class OnnxRuntime:
         self.binding.bind_cpu_input(port, images)
         for output in outputs:
             self.binding.bind_output(output)
-        # directly the C++ function that the method run_with_iobinding calls
+        # the C++ function that the method run_with_iobinding calls, without that method's overhead
         self.call = functools.partial(self.session._sess.run_with_iobinding, self.binding._iobinding, None)
 
     def results(self):
@@ -215,7 +216,7 @@ class OnnxRuntime:
 
 
 class OpenVINO:
-    """Its CPU kernels are oneDNN's and its own. It is called through its C interface, because its Python
+    """OpenVINO's CPU kernels are oneDNN's and its own. It is called through its C interface: its Python
     method builds a dictionary of the outputs in each call, which takes longer than a small net."""
     name = "OpenVINO"
 

@@ -52,7 +52,8 @@ def peer(path, x):
 
 
 def ours(net, x):
-    """The same for cnnc; a call of the package makes TOGETHER steps."""
+    """The probabilities of cnnc, and the median time of a step. A call of the package makes TOGETHER
+    steps."""
     stream, made, seconds = net.stream(FRAME), [], []
     for part in np.split(x[:, None], len(x) // (TOGETHER * FRAME)):
         begun = time.perf_counter()

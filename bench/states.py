@@ -9,7 +9,7 @@ import compiled, zoo
 from compile import write_safetensors
 
 NETS = ["resnet18", "vgg11_bn", "mobilenet_v2", "squeezenet1_1", "densenet121", "efficientnet_b0"]
-MOST = 1e-4  # relative to the largest number of the output
+MOST = 1e-4  # largest accepted difference, relative to the largest number of the output
 
 
 def drawn(name, seed):

@@ -33,8 +33,8 @@ def imported(options, model, *words):
 
 # ---- TensorFlow Lite ----
 class LiteRt:
-    """Calls of a model with LiteRT's reference kernels: all logits, which are the input of the last
-    operator."""
+    """Runs a model with LiteRT's reference kernels. A call returns the logits: the input of the last LOGISTIC
+    or SOFTMAX."""
 
     def __init__(self, model):
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -51,13 +51,13 @@ class LiteRt:
         return self.net.get_tensor(self.logits["index"]).ravel().astype(int)
 
     def stored(self, numbers):
-        """Real numbers as the integers of the model."""
+        """Quantizes real numbers with the scale and zero point of the model's logits."""
         scale = self.logits["quantization_parameters"]
         return np.rint(numbers / scale["scales"][0]).astype(int) + scale["zero_points"][0]
 
 
 def features(rng, rows, channels):
-    """Slowly varying values, like audio features, and noise."""
+    """Slowly varying values with noise, similar to audio features."""
     level, made = np.zeros(channels), []
     for _ in range(rows):
         level = 0.9 * level + rng.normal(0, 1, channels) * rng.uniform(0, 30)
@@ -87,7 +87,7 @@ def wake(options):
 
 # ---- wake words from samples ----
 def tones(seconds):
-    """Chords that come and go, and noise, as int16 samples."""
+    """int16 samples of chords that come and go, with noise."""
     rng = np.random.default_rng(6)
     t, made = np.arange(RATE * seconds) / RATE, np.zeros(RATE * seconds)
     for pitch in rng.uniform(100, 4000, 24):
@@ -96,7 +96,7 @@ def tones(seconds):
 
 
 def recordings(folder):
-    """The names and the samples of the .wav files of a folder, or of a minute of tones."""
+    """The names and the samples of the .wav files of a folder. Without a folder: a minute of tones."""
     if not folder:
         return [("tones", tones(60))]
     made = []
@@ -124,7 +124,8 @@ def package_probabilities(config, samples):
 
 
 def samples(options):
-    """microWakeWord's models, preceded by audio features, in steps of 30 ms: the steps above the cutoff."""
+    """Runs microWakeWord's models, with audio features before them, in steps of 30 ms. Compares which
+    steps are above the cutoff here and in the package pymicro-wakeword."""
     wrong = 0
     for model in options.files:
         config = json.loads(pathlib.Path(model).with_suffix(".json").read_text())["micro"]
@@ -163,7 +164,8 @@ int main(int argc, char **argv) {{
 
 
 def instructions(options, words, state, call):
-    """Instructions of a call without vector instructions, by callgrind; None without callgrind."""
+    """The number of instructions of a call, counted by callgrind; None without valgrind. The net is compiled
+    for the target generic."""
     if not shutil.which("valgrind"):
         return None
     with open("call.c", "w") as file:
@@ -180,7 +182,7 @@ def instructions(options, words, state, call):
 
 
 def slide(options):
-    """Windows that move by one row, compared with the whole net on each."""
+    """Computes windows that move by one row, and compares each with the whole net on this window."""
     wrong = 0
     for model in options.files:
         peer = LiteRt(model)
@@ -227,7 +229,8 @@ def session_of(model):
 
 
 def silero_by_frames(options, model, session, x):
-    """One frame per call: probabilities of onnxruntime and of steps, and the final states."""
+    """For models that compute one frame per call: the probabilities of cnnc and of onnxruntime, and the
+    largest difference of the final states."""
     given = {row.name: row for row in session.get_inputs()}
     context = 0 if "half" in model else CONTEXT
     state, before, wanted, frames = np.zeros((2, 1, 128), np.float32), np.zeros(context, np.float32), [], []
@@ -248,7 +251,7 @@ def silero_by_frames(options, model, session, x):
 
 
 def silero_by_sequences(options, model, session, x):
-    """The model of many frames: 25 per call."""
+    """The same for a model that computes any number of frames per call; here, 25."""
     frames = np.lib.stride_tricks.sliding_window_view(np.concatenate([np.zeros(CONTEXT, np.float32), x]),
                                                       FRAME + CONTEXT)[::FRAME]
     frames = frames[:len(frames) // 25 * 25].reshape(-1, 25, FRAME + CONTEXT)
@@ -286,7 +289,7 @@ SHAPES = {"enc": ["feat_erb=1x1x{}x32", "feat_spec=1x2x{}x96"],
 
 
 def rows_first(x):
-    """[1, C, T, F] as T x F x C; [1, T, C] as it is; without the batch."""
+    """The array without its batch axis. [1, C, T, F] becomes T x F x C; [1, T, C] becomes T x C."""
     return x[0].transpose(1, 2, 0) if x.ndim == 4 and x.shape[2] == FRAMES else x[0]
 
 
@@ -298,7 +301,7 @@ def difference(made, wanted):
 
 
 def deepfilter(options):
-    """The net on the whole sequence, and in steps of one frame: the largest difference of each."""
+    """Runs the nets on the whole sequence and in steps of one frame, and compares both with onnxruntime."""
     wrong, rng = 0, np.random.default_rng(6)
     for model in options.files:
         title = os.path.basename(model).removesuffix(".onnx")
@@ -322,7 +325,7 @@ def deepfilter(options):
 
 
 # ---- text in images ----
-IMAGES, HEIGHTS = 100, {1: (64, 160), 3: (32, 320)}  # by number of channels: 1 for ddddocr, 3 for PP-OCRv2
+IMAGES, HEIGHTS = 100, {1: (64, 160), 3: (32, 320)}  # {channels: (height, width)}: ddddocr, PP-OCRv2
 
 
 def drawn_text(rng, height, width):
@@ -343,7 +346,8 @@ def read_text(scores):
 
 
 def text(options):
-    """Text recognizers: whether both read the same text in drawn images; the difference of their scores."""
+    """Text recognizers: whether cnnc and onnxruntime read the same text in drawn images, and the difference
+    of their scores."""
     wrong = 0
     for model in options.files:
         session, rng = session_of(model), np.random.default_rng(8)
@@ -371,7 +375,7 @@ TCN = f"net tcn {{\n    input x: 512x64\n{LAYERS}}}\n"
 
 
 def tcn_bench(options, words):
-    """A command that measures tcn.cnn, and the key of its time."""
+    """Builds tcn.cnn. Returns a command that measures it, and the key of the time in the command's JSON."""
     name = "tcn" + "".join(words)
     subprocess.run([options.cnnc, "tcn.cnn", "--weights=tcn.safetensors", *words, "-o", name], check=True)
     line = [f"./{name}", "bench", "--threads=1", "--seconds=0.5", "--json"]
@@ -388,9 +392,10 @@ def reading_time(size, rounds):
 
 
 def tcn(options):
-    """Multiply-adds, time and state of a step, compared with the whole sequence and the formula. The whole is
-    compiled with --exact: Winograd would save multiply-adds that a step of one row cannot save. A step reads
-    all weights once, so it takes at least as long as reading them does."""
+    """Compares the multiply-adds and the time of a step with those of the whole sequence, and the bytes of
+    the state with a formula. The whole sequence is compiled with --exact: Winograd would save multiply-adds
+    that a step of one row cannot save. A step reads all weights once, so it takes at least as long as reading
+    them."""
     with open("tcn.cnn", "w") as file:
         file.write(TCN)
     table = json.loads(subprocess.run([options.cnnc, "tcn.cnn", "--stream=1", "--emit=json"], check=True,
@@ -405,7 +410,7 @@ def tcn(options):
     steps = [1, 2, 4, 8, 16, 32]
     commands = [tcn_bench(options, ["--exact"])] + [tcn_bench(options, [f"--stream={n}"]) for n in steps]
     least = [1e9] * len(commands)
-    for _ in range(options.rounds):  # in turns
+    for _ in range(options.rounds):  # the commands take turns
         for i, (command, key) in enumerate(commands):
             told = subprocess.run(command, check=True, capture_output=True).stdout
             least[i] = min(least[i], json.loads(told)[key]["min"])

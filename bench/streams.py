@@ -32,7 +32,7 @@ def source_of(cell, units, rows, folder):
 
 
 def model_of(cell, units, rows, weights):
-    """The layer as ONNX, with gates in its order."""
+    """The layer as ONNX, with the gates in ONNX's order."""
     def gates(name):
         return np.concatenate([np.split(weights["r." + name], len(GATES[cell]))[g] for g in GATES[cell]])
     given = {"W": gates("weight_ih_l0")[None], "R": gates("weight_hh_l0")[None],

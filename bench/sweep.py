@@ -50,7 +50,7 @@ void stop(void) { free(gradients); free(training); }
 
 
 class Training:
-    """Gradients of a step, including the layer's input, as a shared library; sides.py has inference."""
+    """A shared library that computes all gradients of a step, including that of the layer's input."""
 
     def __init__(self, options, case, threads):
         with tempfile.TemporaryDirectory() as work:
@@ -141,8 +141,8 @@ class Machine:
         width = inference.vector_bytes(options.target)
         subprocess.run([options.cc, "-O2", *march(options.target), f"-DWIDTH={width}",
                         os.path.join(ROOT, "bench", "bandwidth.c"), "-o", self.program], check=True)
-        # floating-point operations per cycle: those of two vector multiply-adds, or of a sixteenth of a
-        # product of tile registers
+        # floating-point operations per cycle: those of two vector multiply-adds, or a sixteenth of those of
+        # a product of AMX tiles
         flops = {"-DTILES": 1024, "-DDOTS": width}.get("".join(inference.bf16_kind(options)), width)
         self.hertz = self.peak / self.threads / flops
 
@@ -154,7 +154,8 @@ class Machine:
         return self.known[size] * self.threads
 
     def least(self, case, train):
-        """The minimum seconds. Training computes, reads and writes three times as much as inference."""
+        """The lower bound of the seconds. Training computes, reads and writes three times as much as
+        inference."""
         flops = 2 * case.facts["totals"]["macs"] * case.batch
         weights = sum(int(np.prod(row["shape"])) for row in case.facts["weights"])
         numbers = weights + case.batch * sum(int(np.prod(port["shape"])) for port in
@@ -165,7 +166,7 @@ class Machine:
 
 
 def predicted(options, case, machine):
-    """Seconds of the cost model, for one image and one thread."""
+    """The seconds that the cost model predicts, for one image and one thread."""
     text = subprocess.run([options.cnnc, *case.source, "--emit=schedule", "--no-train",
                            "--target=" + options.target, *precision_of(options), "-o", "-"],
                           check=True, capture_output=True, text=True).stdout

@@ -11,13 +11,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def yolo_head(channel):
-    """Deviation and bias of a channel's weights: boxes are about as large as the anchors; few objects."""
+    """Deviation and bias of a channel's weights. They make boxes about as large as the anchors, and few
+    objects."""
     return {2: (0.3, 0), 3: (0.3, 0), 4: (1.2, -7)}.get(channel % 10, (1, 0))
 
 
 # source: the program; constants: its constants. allowed: the permitted share of the tail in the net's time,
-# in percent. parts: by operator, words in the names of the tail's layers. heads: for each layer before the
-# tail, a function of the channel that returns the deviation of its random weights, and its bias.
+# in percent. parts: {part of the tail: words in the names of its layers}. heads: for each layer before the
+# tail, a function that returns the deviation of the random weights of a channel, and the channel's bias.
 NETS = {
     "tiny_yolov3": {
         "source": os.path.join(HERE, "..", "examples", "yolo", "tiny_yolov3.cnn"), "constants": ["side=416"],
@@ -68,7 +69,7 @@ def write_weights(path, facts, head):
 
 
 def built(cnnc, net, work):
-    """The program, with random weights in it."""
+    """Builds the program with random weights as constants. Returns its path."""
     constants = [word for constant in net["constants"] for word in ("-D", constant)]
     facts = json.loads(subprocess.run([cnnc, net["source"], *constants, "--emit=json"], check=True,
                                       capture_output=True).stdout)
@@ -99,7 +100,8 @@ def main():
     parser.add_argument("--seconds", default=4, type=float)
     parser.add_argument("nets", nargs="*", default=list(NETS))
     options = parser.parse_args()
-    print("| net | threads | ms | of these | share | allowed |\n|---|---|---|---|---|---|")
+    print("| net | threads | ms per call | ms after the convolutions | share of these ms "
+          "| largest allowed share |\n|---|---|---|---|---|---|")
     for name in options.nets:
         with tempfile.TemporaryDirectory() as work:
             program = built(options.cnnc, NETS[name], work)

@@ -1,5 +1,5 @@
 """timing.py: The timing loop of all sides. A call is a foreign function with everything bound beforehand, so
-that the overhead of Python is also the same for all runtimes: less than a microsecond, which is visible only
+that the overhead of Python is the same for all runtimes: less than a microsecond, which is visible only
 for the smallest nets. On a busy machine, processor time (clock = time.process_time) is steadier for
 single-threaded sides."""
 # SPDX-License-Identifier: Apache-2.0

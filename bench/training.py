@@ -355,7 +355,7 @@ class TensorFlow:
                                         )(self.unpadded(x, kernel, stride, pad))
 
     @staticmethod
-    def padding(kernel, stride, pad):  # "same" of stride 1 needs no layer for the zeros
+    def padding(kernel, stride, pad):  # "same" with stride 1 needs no ZeroPadding2D
         return "same" if stride == 1 and 2 * pad == kernel - 1 and pad else "valid"
 
     def unpadded(self, x, kernel, stride, pad):

@@ -4,8 +4,8 @@ qemu-system-arm, gcc-arm-none-eabi and its newlib; no Python packages.
 The program executes each instruction equally often for every input (tests/assure/constant.tap); it is run for
 several inputs, and rejected if the counts differ. So the counts of one run hold for every input. The bound is
 the sum of the counts, each times the largest number of cycles that Arm's tables give for the instruction: M4
-DDI 0439, M3 DDI 0337, M0+ DDI 0484. It assumes no interrupts, aligned loads, no other bus master, RAM without
-wait states, and flash with --flash-wait cycles per 16 bytes, without cache or prefetch."""
+DDI 0439, M3 DDI 0337, M0+ DDI 0484. The bound assumes no interrupts, aligned loads, no other bus master, RAM
+without wait states, and flash with --flash-wait cycles per 16 bytes, without cache or prefetch."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import collections
@@ -35,7 +35,7 @@ FILLS = (0, 255, 128, 127, 256)  # value of all bytes of an input; 256: random b
 
 Insn = collections.namedtuple("Insn", "address size word operands function")
 # executions: {address of an instruction: number of its executions}. flash: bytes of flash that are read as
-# data. misses: of the caches, {"code": n, "data": n}. loops: {header: (largest number of back edges per
+# data. misses: cache misses, {"code": n, "data": n}. loops: {header: (largest number of back edges per
 # entry, number of back edges in total)}
 Run = collections.namedtuple("Run", "executions flash misses loops")
 
@@ -47,7 +47,7 @@ def instructions(elf, objdump):
         code = re.match(r"^\s*([0-9a-f]+):\s+((?:[0-9a-f]{4} ?)+)\s+(\S+)\s*(.*)", line)
         if head:
             name = head[1]
-        elif code and not code[3].startswith("."):  # .word: data
+        elif code and not code[3].startswith("."):  # .word is data
             size = 2 * len(code[2].split())
             found.append(Insn(int(code[1], 16), size, code[3].split(".")[0], code[4], name))
     return found
@@ -59,7 +59,7 @@ def is_branch(word):
 
 
 def transfers(insn):
-    """Words that an instruction loads or stores."""
+    """How many words an instruction loads or stores."""
     if re.match(r"v?(ldm|stm|push|pop)", insn.word):
         return boards.registers(insn.operands)
     if insn.word in ("ldrd", "strd"):
@@ -98,7 +98,8 @@ def most_cycles(cpu, insn, multiply):
 
 
 def waits(insn, n, wait):
-    """Wait states of flash in n executions: for the lines of the instruction and of a branch's target."""
+    """Wait states of flash in n executions of an instruction: to fetch the line in which it begins or ends,
+    and the line of a branch's target."""
     begins = insn.address // LINE != (insn.address + insn.size - 1) // LINE or insn.address % LINE < insn.size
     returns = "pc" in insn.operands and not re.search(r"\[pc", insn.operands)
     return n * wait * (int(begins) + int(is_branch(insn.word) or returns))
@@ -112,7 +113,7 @@ class Board(boards.Board):
         self.options = ["-mthumb", *abi, *options.split()]
 
     def executions(self, elf, more=""):
-        """A run of the program, counted; more: arguments of the plugin."""
+        """Runs the program and counts its instructions. more: arguments of the plugin."""
         counted = elf + ".count"
         marks = f"start={self.mark(elf, 'mark_start')},stop={self.mark(elf, 'mark_stop')},out={counted}{more}"
         said = subprocess.run(["qemu-system-arm", "-M", self.machine, "-display", "none", "-serial", "none",
@@ -157,7 +158,7 @@ def count(options, work, more=""):
     runs, loops, name = [], None, described["net"]
     boards.run(options.prefix + "gcc", *board.options, options.level, *options.cflag, "-std=c11",
                "-ffunction-sections", "-fdata-sections", "-c", source, "-o", build + ".o")
-    for fill in FILLS if described["inputs"][0]["type"] != "f32" else (0, 63):  # 63: floats of about 0.75
+    for fill in FILLS if described["inputs"][0]["type"] != "f32" else (0, 63):  # 63: floats near 0.75
         text = program(name, *sizes, fill).replace('"net.h"', f'"{os.path.basename(source)[:-2]}.h"')
         with open(build + "_main.c", "w") as file:
             file.write(text)
@@ -186,7 +187,7 @@ def paths(code, runs):
 
 
 def write_flow_facts(options, loops, runs, work):
-    """Writes the loop bounds, and the linked program next to them."""
+    """Writes the file of loop bounds, and copies the linked program to the same folder."""
     if any(run.loops != runs[0].loops for run in runs):
         sys.exit("wcet: no flow facts: the iterations of a loop depend on the input")
     elf = os.path.splitext(options.flow_facts)[0] + ".elf"
@@ -197,7 +198,7 @@ def write_flow_facts(options, loops, runs, work):
 
 
 def bound(options, code, run):
-    """Per function: instructions, and a bound of their cycles."""
+    """{function: [number of executed instructions, a bound of their cycles]}"""
     table, loads = collections.defaultdict(lambda: [0, 0]), 0
     for insn in measured(code):
         n = run.executions.get(insn.address, 0)

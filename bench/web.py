@@ -15,7 +15,7 @@ PACKAGE = "onnxruntime-web"
 
 
 def install():
-    """The peer from npm, in bench/node_modules, for the first run."""
+    """Installs the peer from npm in bench/node_modules if it is not there. Returns its version."""
     folder = os.path.join(ROOT, "bench")
     file = os.path.join(folder, "node_modules", PACKAGE, "package.json")
     if not os.path.exists(file):
@@ -26,8 +26,8 @@ def install():
 
 
 def node():
-    """The command: all code optimized before the first call, and the option that relaxed vectors need in
-    node 20."""
+    """The command that runs node. Its options: all code is optimized before the first call, and relaxed
+    vectors are enabled in node 20."""
     option = "--experimental-wasm-relaxed-simd"
     known = subprocess.run(["node", option, "-e", "0"], capture_output=True).returncode == 0
     return ["node", "--no-liftoff", *([option] if known else [])]

@@ -10,7 +10,7 @@ import numpy as np
 import packages, runtimes, samples, section
 
 TOP = Path(__file__).resolve().parent.parent
-FLOAT_LIMIT, INT8_LIMIT = 1e-3, 0.03  # relative to the largest number of an output
+FLOAT_LIMIT, INT8_LIMIT = 1e-3, 0.03  # accepted differences, relative to the largest number of an output
 
 
 # ---- the list
@@ -30,7 +30,7 @@ def rows_of(path, words):
 
 
 def shapes_of(text):
-    """`x=1x3x8x8;y=` as a dictionary; an empty size is a scalar."""
+    """{name: shape} of a text such as `x=1x3x8x8;y=`. An empty shape is a scalar."""
     if text == "-":
         return {}
     pairs = (part.rpartition("=") for part in text.split(";"))
@@ -56,7 +56,8 @@ def ports(program):
 
 
 def views(x, shape):
-    """The possible views of the model's array as a value of this shape, channels last, likeliest first."""
+    """The ways to view the model's array as a value of `shape`, the likeliest first. The channels of `shape`
+    are last."""
     x = x[0] if x.ndim and x.shape[0] == 1 else x
     last = np.moveaxis(x, 0, -1) if x.ndim > 1 else x
     exact = [y for y in (last, x) if y.shape == shape]
@@ -89,9 +90,9 @@ def input_arrays(inputs, arrays, reference, is_tflite):
 
 
 def ranked_difference(ours, theirs):
-    """The largest difference between the best tenth of the runtime's rows and the nearest rows of cnnc. Only
-    these are compared, because rows with nearly equal scores may change places, and rounding determines the
-    last rows of a ranking."""
+    """The largest difference between the best tenth of the runtime's rows and the nearest rows of cnnc. Other
+    rows are not compared, because rows with nearly equal scores may change places, and rounding determines
+    the last rows of a ranking."""
     best = theirs[:max(1, len(theirs) // 10)]
     return max(float(np.abs(ours - row).max(axis=1).min()) for row in best)
 
@@ -158,7 +159,7 @@ def compare(row, options, folder, model, shapes, is_tflite):
 
 
 def times(options, program, reference, arrays):
-    """Milliseconds of a call on one thread, the runtime before and after the net."""
+    """Milliseconds of a call on one thread. The runtime is timed before and after the net."""
     before = reference.seconds(arrays, options.seconds / 2)
     done = subprocess.run([program, "bench", "--json", "--threads=1", f"--seconds={options.seconds}"],
                           capture_output=True, text=True, timeout=300)
@@ -185,7 +186,7 @@ def one(row, options):
         else:
             found = compare(row, options, folder, model, shapes, is_tflite)
             if found["state"] == "wrong" and "error" in found and "[import-rounding]" in text:
-                found["state"] = "rounded"  # the runtime rounds; cnnc computes in float
+                found["state"] = "rounded"  # the runtime rounds a value that cnnc computes in float
     return row | {"sha256": digest} | found
 
 
@@ -265,7 +266,7 @@ def main():
             found = one(row, options)
         except Exception as problem:  # an error of one model does not end the run
             found = row | {"state": "wrong", "why": f"{type(problem).__name__}: {problem}"[:300]}
-        if options.no_time and found["state"] == "right":  # measured before
+        if options.no_time and found["state"] == "right":  # with the times of an earlier run
             found = {k: v for k, v in results.get(key(row), {}).items() if k in ("ms", "theirs_ms")} | found
         report(found)
         results[key(row)] = found

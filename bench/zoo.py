@@ -42,8 +42,8 @@ SOUNDS = {"whisper_tiny_encoder": (80, 3000)}  # nets with one-dimensional input
 
 
 def nets():
-    """(library, name, exporter): those without torch first, since TensorFlow cannot be loaded after it (both
-    contain LLVM)."""
+    """(library, name, exporter) of all nets. Exporters without torch are first: TensorFlow cannot be loaded
+    after torch, because both contain LLVM."""
     for exporter in ("light", "tf2onnx", "torch", "dynamo"):
         for library, (_, names) in NETS.items():
             for name in names.split() if exporter in EXPORTERS.get(library, ["torch", "dynamo"]) else []:
@@ -79,9 +79,9 @@ def torch_net(library, name):
 
 
 def unet():
-    """A segmentation net with skip connections. It upsamples in three ways: by a factor of two with a
-    transposed convolution and with nearest neighbor, and with bilinear interpolation to the size of another
-    value, to which the result is then concatenated."""
+    """A segmentation net with skip connections. It upsamples in three ways. Two of them, a transposed
+    convolution and nearest neighbor, double the size. The third is bilinear interpolation to the size of
+    another value, with which the result is then concatenated."""
     import torch
     from torch.nn import functional
 
@@ -170,7 +170,7 @@ class Detections:
 
 
 def with_anchors(net):
-    """YOLOv5's head before 2023, which computes boxes from anchors, in place of a head without anchors."""
+    """Replaces the net's head, which has no anchors, with YOLOv5's head before 2023, which uses anchors."""
     import torch
 
     class Detect(torch.nn.Module):
@@ -218,7 +218,7 @@ def calibrate_torch(net, shape):
 
 
 class Tensors:
-    """A module that returns only tensors, as exporters require: the first of nested ones."""
+    """A module that returns one tensor, as exporters require: the first of the net's results."""
 
     def __new__(cls, net):
         import torch
@@ -282,7 +282,7 @@ def write_keras(name, path):
 
 
 def load(library):
-    """Modules that all processes of the library's nets share."""
+    """Imports the modules that all processes of the library's nets share."""
     if library in EXPORTERS:
         return
     import onnxscript, torch
@@ -295,8 +295,8 @@ def load(library):
 
 
 def light(name):
-    """The path of a model of onnx's tests without its suffix: weights are constant, and expected outputs are
-    stored."""
+    """The path, without suffix, of a light model of onnx's tests. Its weights are constant; its expected
+    outputs are stored next to it."""
     import onnx
     return os.path.join(os.path.dirname(onnx.__file__), "backend", "test", "data", "light", "light_" + name)
 

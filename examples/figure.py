@@ -28,7 +28,7 @@ def read_npz(path):
 
 
 def write_npy(path, shape, numbers, kind="f"):
-    """Floats, or with kind="B" bytes."""
+    """Writes an array of 32-bit floats, or of bytes with kind="B"."""
     descr = {"f": "<f4", "B": "|u1"}[kind]
     head = str({"descr": descr, "fortran_order": False, "shape": tuple(shape)}).encode()
     head += b" " * (-(len(head) + 11) % 64) + b"\n"
@@ -44,11 +44,11 @@ def grey(numbers, width, low=0.0, high=1.0):
 
 
 def png(rows):
-    """Rows of gray levels, or of (red, green, blue)."""
+    """A PNG file, as bytes. `rows`: gray levels, or tuples (red, green, blue)."""
     colour = isinstance(rows[0][0], tuple)
     flat = [bytes(x for pixel in row for x in pixel) if colour else bytes(row) for row in rows]
     step, packed, above = 3 if colour else 1, b"", bytes(len(flat[0]))
-    for row in flat:  # differences from the bytes above or from those before, whichever have the smaller sum
+    for row in flat:  # stores the differences from the pixels above or on the left: the smaller ones
         up = bytes((x - y) % 256 for x, y in zip(row, above))
         sub = bytes((x - y) % 256 for x, y in zip(row, bytes(step) + row))
         size = lambda line: sum(min(x, 256 - x) for x in line)

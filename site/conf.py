@@ -44,7 +44,7 @@ highlight_language = "text"
 smartquotes = False  # they would turn -- into a dash
 pygments_style = "friendly"
 pygments_dark_style = "github-dark"
-# No warnings about headings that are not section titles, and pages that start below the first level.
+# No warnings about headings that are not section titles, or about pages that start below the first level.
 suppress_warnings = ["myst.header"]
 
 # The sections of the sidebar. Each page must be in one: Sphinx warns about other pages, and warnings are

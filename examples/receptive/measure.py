@@ -1,5 +1,5 @@
-"""measure.py CNNC: the receptive fields of the three nets here, from the formula, as cnnc prints them, and
-measured: the gradient of the center pixel's score with respect to the input, averaged over random weights
+"""measure.py CNNC: the receptive fields of the three nets here: computed with the formula (by cnnc), and
+measured as the gradient of the center pixel's score with respect to the input, averaged over random weights
 and inputs. Prints a table and draws receptive.svg."""
 # SPDX-License-Identifier: MIT-0
 import json, math, os, random, struct, subprocess, sys, tempfile

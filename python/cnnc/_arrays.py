@@ -23,8 +23,8 @@ def check_layout(layout: str) -> None:
 
 @dataclass(frozen=True)
 class Order:
-    """How the layout of an input or output of an imported model maps to the layout in the net. A sequence
-    that the program declares with layout=chw has one too."""
+    """How the layout of an input or output of an imported model maps to the layout in the net. Sequences that
+    the program declares with layout=chw have an Order, too."""
 
     dims: Shape  # shape of a sample in the model
     channels: int  # number of leading dims that are last in the net; 0: the net has the model's order
@@ -135,7 +135,7 @@ def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
 
 
 def _as_in_model(order: Order | None, array: Array, batched: bool) -> bool:
-    """Whether an input has exactly the shape of an imported model's input, with its batch of one sample."""
+    """Whether an input has exactly the shape of an imported model's input, with a batch of one sample."""
     return order is not None and len(array) == 1 and batched == order.batch
 
 
@@ -146,8 +146,8 @@ def take_all(
     planes: Sequence[bool],
     orders: Mapping[str, Order] = {},
 ) -> tuple[list[Array], bool | None]:
-    """Returns the batches, and whether they were given as batches; None: one sample, in the shapes of an
-    imported model, whose inputs have their batch dimensions at different places."""
+    """Returns the batches, and whether the caller passed batches. The second result is None for one sample in
+    the exact shapes of an imported model of which only some inputs have a batch dimension."""
     check_layout(layout)
     taken = [
         take(port, value, layout, flat, orders.get(port.name))

@@ -120,7 +120,7 @@ class _Meter:
             for k, turned in enumerate(orders(value, ours.shape, self._inner)):
                 if self._samples and (i, k) not in self._ways:
                     continue
-                turned = turned.astype(np.float64)  # also booleans
+                turned = turned.astype(np.float64)  # converts booleans, too
                 difference = np.abs(ours.astype(np.float64) - turned).max(initial=0)
                 largest = float(np.abs(turned).max(initial=0))
                 before = self._ways.get((i, k), (0.0, 0.0))
@@ -143,7 +143,7 @@ def _reference(net: Net, reference: Any) -> Callable[[list[Array]], Values]:
     if is_module(reference):
         nodes = net._nodes or {name: [] for name in names}
         return Torch(reference, modules(nodes), names, layouts)
-    listed = _exchange.listing(reference, net._import)  # of this file, which the net may not come from
+    listed = _exchange.listing(reference, net._import)  # not net._nodes: the net may come from another file
     return Onnx(
         reference,
         _listing.tensors(listed, net.layers),
@@ -182,21 +182,22 @@ def check(net: Net, reference: Any, x: Any, n: int, tolerance: float, layout: st
 
 
 def _is_typed(theirs: Array, port: Port, ours: Array) -> bool:
-    """Whether the reference returns an output of an int8 model in its type, not as floats or scores."""
+    """Whether the reference returns an output of an int8 model in the output's type, not as floats or
+    scores."""
     return theirs.dtype.kind in "iu" or ours.size != port.size == theirs.size
 
 
 def _compare(
     net: Net, inputs: list[Array], theirs: list[Values], tolerance: float, matched: bool
 ) -> Report:
-    """matched: it was inferred which values of the reference are those of the layers. So if all outputs are
-    right, a layer that differs has another value than the reference, and is not compared."""
+    """matched: whether the assignment of the reference's values to layers was inferred. It may then be wrong,
+    so if all outputs are right, layers that differ are reported as not compared."""
     count = len(inputs[0])
     arranged = [
         np.ascontiguousarray(np.moveaxis(a, -1, 1)) if planes and a.ndim > 2 else a
         for a, planes in zip(inputs, net._planes)
     ]
-    known = [] if net._constants else net.layers  # only the outputs of an int8 model can be compared
+    known = [] if net._constants else net.layers  # of an int8 model, only the outputs are compared
     compared = [layer.name for layer in known if theirs[0].layers.get(layer.name)]
     meters = {name: _Meter(inner=True) for name in compared}
     for i, row in enumerate(net._look(arranged, compared) if compared else []):

@@ -103,7 +103,7 @@ def from_onnx(
     program, weights = base.with_suffix(".cnn"), base.with_suffix(".safetensors")
     if train is not None:
         _with_recipe(program, train)
-    with warnings.catch_warnings():  # about the imported model, not about the user's code
+    with warnings.catch_warnings():  # warnings concern the model, not the user's code
         warnings.simplefilter("ignore", _tool.CompileWarning)
         net = Net(
             program,
@@ -125,7 +125,7 @@ def from_onnx(
 
 @contextlib.contextmanager
 def _plain_attention(torch: Any) -> Iterator[None]:
-    """Without the fast path of attention modules, whose operators have no form in ONNX."""
+    """Turns off the fast path of attention modules: its operators have no form in ONNX."""
     mha = getattr(torch.backends, "mha", None)
     if mha is None:  # not in this version of torch
         yield
@@ -150,7 +150,7 @@ def _export_legacy(torch: Any, module: Any, example: tuple[Any, ...], path: str,
         )
     except (TypeError, AttributeError, NotImplementedError) as error:
         if re.search("dynamo|training|unexpected keyword|is_causal", str(error)):
-            return False  # not in this version of torch; is_causal: it cannot trace such an attention
+            return False  # torch lacks an option; is_causal: it cannot trace this attention
         raise
     return True
 

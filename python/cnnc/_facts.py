@@ -95,7 +95,7 @@ def _layer(row: dict[str, Any]) -> Layer:
     )
 
 
-# The element types of the outputs that only an int8 model returns, by the word after `as`.
+# The word after `as` of an output: the element type that the output has in an int8 model.
 _FORMS = {"class": "i32", "i8": "i8", "u8": "u8"}
 
 

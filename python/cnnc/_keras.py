@@ -78,7 +78,7 @@ def _classes(config: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any
 
 
 def _present(kind: str, settings: Mapping[str, Any]) -> list[str]:
-    """The variables that a layer has with its configuration."""
+    """The names of the variables that a layer with these settings has."""
     absent = {
         name
         for name, flag in (("bias", "use_bias"), ("gamma", "scale"), ("beta", "center"))
@@ -112,7 +112,7 @@ def _gates(kind: str, w: Array) -> Floats:
 
 
 class _Weights:
-    """The weights that were read, by cnnc's names of layers."""
+    """The weights that were read, by their names in cnnc."""
 
     def __init__(self, classes: Mapping[str, tuple[str, Mapping[str, Any]]]) -> None:
         self.classes = classes
@@ -132,7 +132,8 @@ class _Weights:
         self.arrays[key] = value
 
     def add_cell(self, layer: str, kind: str, suffix: str, cell: Mapping[str, Array]) -> None:
-        """Adds one direction. PyTorch has two biases: both are from Keras (GRU), or the second is zero."""
+        """Adds one direction of a recurrent layer. PyTorch has two biases. Keras's GRU may have both;
+        otherwise the second is zero."""
         end = f"_l0{suffix}"
         self.put(layer, f"{layer}.weight_ih{end}", _gates(kind, cell["kernel"]))
         self.put(layer, f"{layer}.weight_hh{end}", _gates(kind, cell["recurrent_kernel"]))
@@ -147,7 +148,7 @@ class _Weights:
 
     def add_attention(self, layer: str, parts: Mapping[str, Mapping[str, Array]]) -> None:
         """Adds the four dense layers in the form of nn.MultiheadAttention. Keras's kernels are
-        [in][heads][channels], and the last one [heads][channels][out]."""
+        [in][heads][channels], except that of attention_output: [heads][channels][out]."""
         sides = [parts[name]["kernel"] for name in list(ATTENTION.values())[:3]]
         last = parts["attention_output"]["kernel"]
         matrices = [side.reshape(side.shape[0], -1).T for side in sides]
@@ -286,7 +287,7 @@ def _read(path: Path) -> _Weights:
 
 
 def _write(path: Path, arrays: Mapping[str, Floats]) -> None:
-    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # Keras's Flatten has cnnc's order
+    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # Flatten has the same order as in cnnc
     at = 0
     for name, array in arrays.items():
         header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}

@@ -78,10 +78,10 @@ class _Target(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of an input or output of a net in steps."""
+    """The rows of an input or output of a net that is computed in steps."""
 
     step: int  # rows in a call; 0: the whole value
-    offset: int  # the number of the first row of call 0
+    offset: int  # index of the first row of call 0; negative: before the start of the sequence
     late: int  # delay of the rows, in rows of the first input
 
 
@@ -261,8 +261,8 @@ class Library:
         state: Floats,
         threads: int,
     ) -> None:
-        """Calls the net once for each index of the first axis of the arrays. A call has one sample, the first
-        of its batch."""
+        """Calls the net once for each index of the first axis of the arrays. A call computes one sample: the
+        first of its batch."""
         workspace, batch = aligned((self.facts.workspace_bytes + 3) // 4), self.facts.batch
         fed, made, count = list(inputs), list(outputs), len(inputs[0])
         if batch > 1:
@@ -284,7 +284,7 @@ class Library:
                 rows[:] = array[:, 0]
 
     def look(self, weights: Floats) -> Floats:
-        """Memory for the values of all layers, with the packed weights."""
+        """Allocates memory for the values of all layers, and packs the weights into it."""
         memory = aligned((self.facts.look_bytes + 3) // 4)
         self._handle.bridge_look_pack(_address(memory), _address(weights))
         return memory
@@ -404,7 +404,7 @@ class Library:
         )
 
     def update(self, trainer: int, rate: float, t: float, whole: bool) -> float:
-        """Returns the rate; -1 if a gradient is not finite."""
+        """Updates the weights. Returns the learning rate, or -1 if a gradient is not finite."""
         return float(self._handle.bridge_update(trainer, rate, t, whole))
 
     def quantize(self, trainer: int, t: float) -> None:

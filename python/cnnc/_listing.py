@@ -15,7 +15,7 @@ from ._facts import Layer, Port
 _LINE = re.compile(r"^(\S+)\s+(\S+)\s+(.*)    # (.*)$")
 _NAMED = re.compile(r'name="([^"]*)"')
 _NOTHING = ("view", "constant", "not needed", "after an unsupported node")
-# A node with one of these operators that is not a layer is a part of the previous layer.
+# If a node with one of these operators is not a layer, it is a part of the previous layer.
 _FOLDED = ("Add", "Sub", "Mul", "Div", "Identity")
 _NORM = "batchnorm"
 
@@ -44,7 +44,8 @@ def read(text: str) -> list[Node]:
 
 def _aligned(operators: Sequence[str], layers: Sequence[Layer]) -> list[str] | None:
     """The layer of each operator of a listing; empty for a batch norm that is a part of the previous layer.
-    None: the operators are not those of the layers, in the same order, apart from batch norms."""
+    None if the operators, or their order, differ from those of the layers (apart from missing batch
+    norms)."""
     names, i = [], 0
     for operator in operators:
         while i < len(layers) and layers[i].operator == _NORM != operator:
@@ -60,7 +61,8 @@ def _aligned(operators: Sequence[str], layers: Sequence[Layer]) -> list[str] | N
 
 
 def _move_folded(found: dict[str, list[str]], layers: Sequence[Layer]) -> None:
-    """If the model has no node for a batch norm of the net, its layer has the result of the node before."""
+    """If the model has no node for a batch norm of the net, the nodes of the layer before the batch norm have
+    the batch norm's result. So these nodes become the batch norm's."""
     for layer in layers:
         before = layer.inputs[0] if layer.inputs else ""
         if layer.operator == _NORM and layer.name not in found and before in found:
@@ -69,8 +71,8 @@ def _move_folded(found: dict[str, list[str]], layers: Sequence[Layer]) -> None:
 
 def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[str]]:
     """Maps each layer to the nodes whose result the layer should have. If the listing has the same operators
-    as the layers, in the same order, all layers are mapped; otherwise only layers with a name. Batch norms
-    may be missing in the model or in the net."""
+    as the layers, in the same order, all layers are mapped; otherwise only layers that the listing names.
+    Batch norms may be missing in the model or in the net."""
     listed = [node for node in nodes if node.operators or (node.form == "view" and node.operator in _FOLDED)]
     aligned = _aligned([name for node in listed for name in node.operators], layers)
     known = {layer.name for layer in layers}
@@ -85,7 +87,7 @@ def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[st
                 found.setdefault(part, []).append(node.name)
         elif node.operators:
             named = _NAMED.findall(node.form.split(" -> ")[-1])
-            # A batch norm that is not a layer is a part of the previous layer.
+            # If a batch norm is not a layer, it is a part of the previous layer.
             norm = node.operator == "BatchNormalization"
             name = named[0] if named and named[0] in known else last if norm else ""
         else:

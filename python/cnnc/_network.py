@@ -31,7 +31,7 @@ KINDS = ("c", "library", "program", "wasm", "onnx")
 
 
 class Views(dict[str, Floats]):
-    """The weights of a net, in its own layout."""
+    """The weights of a net by name, in the net's own layout."""
 
 
 class Kept:
@@ -75,7 +75,7 @@ class Net:
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
         self._program = [*self._defines, *([f"--precision={precision}"] if precision else [])]
         self._nodes: dict[str, list[str]] = {}  # if imported: the ONNX nodes of each layer
-        self._tensors: list[str] = []  # if imported with outputs=: their names
+        self._tensors: list[str] = []  # if imported with outputs=: the names of these outputs
         self._import: list[str] = []  # if imported: the options of the import
         # the weight file of an int8 model, whose weights are constants of its code
         self._constants = _int8_file(weights) if weights is not None and rename is None else None
@@ -90,13 +90,13 @@ class Net:
         self._libraries: dict[tuple[str, ...], Library] = {}
         plain = self._library("plain")
         self._planes = [plain.planes(i) for i in range(len(self.inputs))]
-        # the layouts of sequences with layout=chw; if imported, of inputs and outputs
+        # the layouts of sequences with layout=chw; in an imported net, those of all inputs and outputs
         self._orders = _arrays.declared(self.inputs, self._planes)
         self._labels = plain.labels()
         self._weights: Floats = aligned(plain.facts.parameters)
         self._filled = not plain.facts.parameters
         self._shown = False  # whether the caller has views, which can change the weights
-        self._packed: dict[tuple[str, ...], tuple[int, Floats]] = {}  # by library
+        self._packed: dict[tuple[str, ...], tuple[int, Floats]] = {}  # by options of the library
         self._stepper: Stepper | None = None
         if plain.facts.starts:
             plain.start(self._weights)
@@ -326,8 +326,8 @@ class Net:
     def check_stream(
         self, x: Any, n: int = 1, *, slide: int | None = None, lookahead: int = 0
     ) -> StreamCheck:
-        """Compares the net in steps of n rows, or in windows with slide, with the net on the whole sequence.
-        Returns the largest difference, and the first row that differs."""
+        """Compares the outputs of the net in steps of n rows (with slide: in windows) with its outputs for
+        the whole sequence. Returns the largest difference, and the first row that differs."""
         from ._stream import check
 
         self._need_weights()
@@ -375,8 +375,8 @@ class Net:
     ) -> Report:
         """Compares the net with a reference model, and each layer for which the reference has a value.
 
-        reference: an ONNX file (run by onnxruntime), a torch module, or a function that takes what net(x)
-        takes and returns the outputs, or a dict of outputs and layers by name. x: a batch; without it, n
+        reference: an ONNX file (run by onnxruntime), a torch module, or a function. The function gets the x
+        of net(x). It returns the outputs, or a dict of outputs and layers by name. x: a batch; by default, n
         random samples."""
         from ._check import check
 
@@ -505,7 +505,8 @@ def _word(value: object) -> str:
 
 
 def _int8_file(weights: Weights) -> Kept | None:
-    """A copy of a .safetensors file whose metadata describe an int8 model."""
+    """A copy of the weight file if it is a .safetensors file whose metadata describe an int8 model; else
+    None."""
     if isinstance(weights, Mapping) or not os.path.isfile(weights):
         return None
     with open(weights, "rb") as file:

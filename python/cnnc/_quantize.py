@@ -93,7 +93,7 @@ def quantize(
         _tool.quantize([*command, f"--report={report}", "-o", out], net._cwd)
         if path is not None:
             shutil.copyfile(out, path)
-        if net._own:  # deleted with the net
+        if net._own:  # `program` is deleted with `net`
             program = Path(shutil.copy(program, tempfile.mkdtemp(prefix="cnnc-")))
         quantized = Net(
             program,

@@ -60,8 +60,8 @@ def planes_first(sample: Array) -> Array:
 
 
 def _of_model(sample: Array, order: _arrays.Order | None) -> Array:
-    """The input of a model for a sample in the net's layout. If its order is unknown, it has a batch
-    dimension and its channels first."""
+    """Converts a sample from the net's layout to the model's input. If `order` is unknown, the model's input
+    is assumed to have a batch dimension and its channels first."""
     if not order:
         return planes_first(sample)[None]
     batch = order.give(sample[None])
@@ -69,7 +69,7 @@ def _of_model(sample: Array, order: _arrays.Order | None) -> Array:
 
 
 def _single(value: Array) -> Array:
-    """The value without the batch dimension, which a model may have elsewhere than first."""
+    """The value without its first dimension, if that has the size 1, like a batch dimension."""
     result: Array = value[0] if value.ndim and len(value) == 1 else value
     return result
 
@@ -85,8 +85,8 @@ _TYPES = {
 }
 
 
-# Layers are compared only in models below this size: their results are added as outputs, and protobuf cannot
-# serialize a larger model in memory.
+# Layers are compared only in models below this size: the results of layers are added as outputs of the model,
+# and protobuf cannot serialize a larger model in memory.
 MOST_BYTES = 2**31 - 2**20
 
 
@@ -104,7 +104,8 @@ class Onnx:
         orders: Sequence[_arrays.Order | None] = (),
     ) -> None:
         """tensors: the nodes of each layer. dropped: the ArgMax nodes at outputs for which an imported net
-        returns the scores. sizes: the elements of the net's outputs. orders: the layouts of its inputs."""
+        returns the scores. sizes: the number of elements of each output of the net. orders: the layouts of
+        the net's inputs."""
         self._orders = orders
         runtime = wanted("onnxruntime", "comparing with an ONNX file")
         model: Any = os.fspath(path)
@@ -114,7 +115,7 @@ class Onnx:
             onnx = None
         self._tensors: dict[str, list[str]] = {}
         self._outputs, self._sizes = list(outputs), list(sizes)
-        self._scores: list[str] = []  # the outputs with the scores instead of the classes; empty: the same
+        self._scores: list[str] = []  # like _outputs, but scores for dropped classes; empty: no such class
         if onnx is not None:
             loaded = onnx.load(model)
             self._outputs = self._outputs or [port.name for port in loaded.graph.output]
@@ -134,8 +135,8 @@ class Onnx:
         for node in model.graph.node:
             results = [name for name in node.output if name]
             made.update({name: results for name in (*node.output[:1], node.name) if name and results})
-        # If a node became several layers, only the last one has its result. If a node has several results, it
-        # is unknown which of them a layer has.
+        # If a node became several layers, only the last layer has the node's result. If a node has several
+        # results, it is unknown which of them a layer has.
         last = {name: layer for layer, nodes in tensors.items() for name in nodes}
         for layer, nodes in tensors.items():
             own = [name for name in nodes if last[name] == layer or len(made.get(name, [])) > 1]
@@ -175,12 +176,13 @@ class Onnx:
         )
 
 
-# The nodes that an import passes between an ArgMax and an output.
+# The operators that may be between a dropped ArgMax and the output.
 _PASSED = ("Cast", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Identity")
 
 
 def _with_scores(graph: Any, outputs: Sequence[str], dropped: Sequence[str]) -> list[str]:
-    """The outputs of an imported net: the scores instead of a dropped ArgMax, and the same scores once."""
+    """The outputs of an imported net. The scores replace the result of a dropped ArgMax; no scores occur
+    twice."""
     maker = {name: node for node in graph.node for name in node.output if name}
     found: list[str] = []
     for output in outputs:
@@ -317,7 +319,7 @@ def _row(value: Any, i: int) -> Array:
 
 
 def made_up(ports: Sequence[Port], n: int, layout: str, known: Mapping[str, _arrays.Order] = {}) -> Any:
-    """Samples of noise from a fixed seed, if the caller gives none."""
+    """n samples of noise from a fixed seed, for a caller without samples."""
     random = np.random.default_rng(1)
     found: dict[str, Array] = {}
     for port in ports:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._network import Net
 
 log = logging.getLogger("cnnc")
-NOTE, EPOCH, END = 0, 3, 4  # cnn_event_kind
+NOTE, EPOCH, END = 0, 3, 4  # values of cnn_event_kind
 
 
 class History(Mapping[str, "list[float]"]):

@@ -52,7 +52,7 @@ def random(shape: tuple[int, ...], seed: int = 1) -> np.ndarray:
 
 
 def filled(text: str, seed: int = 2, **options: object) -> cnnc.Net:
-    """A net with weights of noise."""
+    """A net with random weights."""
     shapes = {weight.name: weight.shape for weight in cnnc.compile(text)._facts.weights}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -49,7 +49,7 @@ class Onnx(Case):
         for order, value in (orders["a"], a), (orders["b"], b):
             np.testing.assert_array_equal(order.take(order.give(value), value.shape[1:]), value)
         self.assertEqual(_listing.orders("    output a, b  # a 1x4; b 12x3\n", (), net.outputs).keys(), {"b"})
-        for sizes, order in ("12x3", (12, 3)), ("1x3x12", (3, 12)):  # 12x3: without a batch
+        for sizes, order in ("12x3", (12, 3)), ("1x3x12", (3, 12)):  # 12x3 has no batch dimension
             found = _listing.orders(f"    output a, b  # a 1x4; b {sizes}\n", (), net.outputs)
             self.assertEqual((found["b"].dims, found["b"].channels), (order, int(sizes[:2] == "1x")))
         comments = "    output a, b  # a 1x4; b 1x2x3x2x3, one dimension last\n"
@@ -197,7 +197,7 @@ class Onnx(Case):
 
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
     def test_quantized_check(self) -> None:
-        """outputs of an int8 model are compared with onnxruntime's, its layers are not"""
+        """outputs of an int8 model are compared with onnxruntime's, but layers are not"""
         net = cnnc.from_onnx(MODELS / "qdq_channels.onnx", outputs=["y"])
         report = net.check(MODELS / "qdq_channels.onnx", tolerance=0.05)
         self.assertTrue(report, str(report))
@@ -211,7 +211,7 @@ class Onnx(Case):
             (net._nodes["conv"], net._nodes[layers["global_avgpool"]], net._nodes["gemm"]),
             (["a"], ["b"], ["c"]),
         )
-        norms = cnnc.from_onnx(MODELS / "norms.onnx")  # its scale and bias went into the groupnorm
+        norms = cnnc.from_onnx(MODELS / "norms.onnx")  # the scale d and bias e are in the groupnorm b
         self.assertEqual(norms._nodes["instancenormalization"], ["b", "d", "e"])
         for node, name in (
             ("/features/features.1/conv/conv.0/Conv", "features.1.conv.0"),
@@ -304,7 +304,7 @@ class Checks(Case):
 
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
     def test_statements(self) -> None:
-        """nodes that become several layers, booleans and dropped nodes: the outputs decide"""
+        """nodes that become several layers, booleans and dropped nodes: only the outputs are compared"""
         for name in "composed choices label fused loops scans optimized".split():
             path = MODELS / f"{name}.onnx"
             report = cnnc.from_onnx(path).check(path, tolerance=1e-3)
@@ -340,7 +340,7 @@ class Checks(Case):
             path = write([zero, first, *middle, last])
             net = cnnc.from_onnx(path)
             self.assertTrue(net.check(path, tolerance=1e-3), str(net.check(path)))
-            for weight in sorted(net.weights, reverse=True):  # of the last layer, then of the first, too
+            for weight in sorted(net.weights, reverse=True):  # the last layer's, then also the first layer's
                 net.weights[weight][:] += 1
                 report = net.check(path, tolerance=1e-3)
                 assert report.first_wrong is not None
@@ -353,7 +353,7 @@ class Checks(Case):
         for axis, of, nodes in ((1, "p", scores), (1, "a", [first])):
             for keep in 0, 1:
                 argmax = node("ArgMax", [of], ["y"], axis=axis, keepdims=keep)
-                for more in (), (of,):  # the scores are another output, too
+                for more in (), (of,):  # without and with the scores as another output
                     path = write([*nodes, argmax], TensorProto.INT64, *more)
                     net = cnnc.from_onnx(path)
                     self.assertEqual([port.size for port in net.outputs], [72])
@@ -755,7 +755,7 @@ class Keras(Case):
                 group[path] = array
 
     def test_attention(self) -> None:
-        """MultiHeadAttention, of one value and of values with other channels, with and without biases"""
+        """MultiHeadAttention: keys as wide as the queries, and narrower; with and without biases"""
         heads, d = 3, 4
         for channels, biased in ((12, True), (12, False), (10, True)):
             kernels = {

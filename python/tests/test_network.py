@@ -371,11 +371,11 @@ class Typed(Case):
             self.assertEqual(y.shape, (1 if form == "class" else 5,))
             self.assertEqual(net(x[0])["y"].shape, y.shape)
             self.assertEqual(cnnc.compile(text).outputs[1].dtype, np.float32)
-            self.assertTrue(net.check(net, x), form)  # in the types of the outputs
-            self.assertTrue(net.check(lambda x: expected, x), form)  # as floats
+            self.assertTrue(net.check(net, x), form)  # the reference has the types of the outputs
+            self.assertTrue(net.check(lambda x: expected, x), form)  # the reference has floats
 
     def test_classes(self) -> None:
-        """a class of many fits into its array"""
+        """class numbers above 255 fit into the output's array"""
         x, path = random((50, 6)), self.folder / "w.safetensors"
         scores = filled(CLASSES).quantize(x, path=path)
         first = cnnc.compile(CLASSES.replace(" as class", ""), path)(x).argmax(1)

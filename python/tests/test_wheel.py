@@ -87,7 +87,7 @@ class Wheel(unittest.TestCase):
         self.assertEqual(self.run_it("--version", command="cnnc").split()[0], "cnnc")
 
     def test_cmake(self) -> None:
-        """CMake finds it"""
+        """--cmake-dir prints a folder of the installed wheel"""
         folder = Path(self.run_it("-m", "cnnc", "--cmake-dir").strip())
         self.assertTrue((folder / "cnncConfig.cmake").is_file())
         self.assertIn(self.base / "venv", folder.parents)

@@ -101,7 +101,7 @@ def measure(cnnc: str, net: list[str], folder: Path, data: str) -> Size:
 
 
 def exceeded(now: Size, before: Size | None) -> list[str]:
-    """Texts about the limits that a net exceeds."""
+    """A message for each limit that a net exceeds."""
     found = []
     for what in ("flash", "ram"):
         name, value, most = (

@@ -204,8 +204,8 @@ class Comparison:
 
 
 def _bounds(net: Net) -> dict[str, int]:
-    """An upper bound of the magnitude of a layer's sums, for all inputs that the layer could have, by layer;
-    none for conv_transpose."""
+    """{layer: an upper bound of the magnitude of its sums, for any inputs of the layer}, without
+    conv_transpose."""
     bounds = {}
     for layer in net.program.layers.values():
         name = layer.owner + ".weight"

@@ -105,8 +105,8 @@ class Compiled:
         self.run_all.restype = None
 
     def _arranged(self, x: NDArray[Any], runs: int, calls: int) -> NDArray[Any]:
-        """The samples in the order of the calls: each call computes one sample of `batch` runs. The last run
-        is repeated to a multiple of the batch."""
+        """The samples in the order of the calls: each call computes one sample of each of `batch` runs. The
+        last run is repeated until the number of runs is a multiple of the batch."""
         x = x.reshape(runs, calls, *x.shape[1:])
         x = np.concatenate([x, x[-1:].repeat(-runs % self.batch, 0)])
         x = x.reshape(-1, self.batch, *x.shape[1:]).swapaxes(1, 2)

@@ -471,7 +471,7 @@ class Net:
 
     # ---- functions ----
     def _table(self, layer: Layer, value: Value, table: Whole, quant: Quant) -> Value:
-        """Applies a table [channels or 1, 256]."""
+        """Applies a table with 256 entries per channel, [channels, 256], or for all channels, [1, 256]."""
         assert value.numbers is not None
         at = value.numbers + 128
         y = table[0][at] if len(table) == 1 else table[np.arange(table.shape[0]), at]
@@ -505,7 +505,7 @@ class Net:
         return self._table(layer, value, self._ready[layer.name], out)
 
     def _pieces(self, layer: Layer, value: Value, out: Quant, bound: str | None) -> Value:
-        """Computes relu, relu6 and leaky_relu from or to int16."""
+        """Computes relu, relu6 and leaky_relu if the operand or the result is int16."""
         assert value.quant and value.numbers is not None
         leaks = layer.operator == "leaky_relu"
         if not leaks:

@@ -81,7 +81,7 @@ def read(json: dict[str, Any]) -> Program:
             line=row["line"],
         )
         if layer.arguments.get("keep") is True:
-            del layer.inputs[1:]  # its states, which have no name in the program
+            del layer.inputs[1:]  # the layer's states, which have no name in the program
         first = layers[layer.inputs[0]] if layer.inputs else None
         for name in layer.inputs[1:]:
             if layers[name].rows > (first.rows if first else 0) > 0:

@@ -105,7 +105,7 @@ class Rows:
     wide: bool
 
     def __call__(self, x: Whole, of: slice = slice(None)) -> Whole:
-        """x: stored numbers [..., columns]; `of`: the rows whose sums are needed."""
+        """x: stored numbers [..., columns]; `of`: the rows of the weight matrix whose sums are needed."""
         total = ((x - self.zero).astype(np.float64) @ self.weight[of].T.astype(np.float64)).astype(np.int64)
         f = Factor(self.factor.m[of], self.factor.e[of], self.factor.real[of])
         return (rounded_wide if self.wide else rounded)(self.rounding, total + self.bias[of], f)
@@ -133,7 +133,7 @@ class Cell:
     units: int
     x: Rows
     h: Rows
-    value: Quant  # of h
+    value: Quant  # how h is stored
     rounding: str
     litert: bool
     before: bool
