@@ -1,9 +1,9 @@
 /* differentiate.c: Reverse-mode automatic differentiation. For training, this pass copies the graph in
- * training mode (batchnorm decomposed, dropout with its mask) and appends the losses. For inspection, it
- * copies the inference graph and appends a score for each output; the caller passes the gradients of the
- * scores as targets. Then the pass visits the nodes from last to first, and each operator appends its
- * backward pass. For training, gradients are computed towards trained parameters; for inspection, towards the
- * inputs.
+ * training mode (in which batchnorm is decomposed, and dropout is active) and appends the losses. For
+ * inspection, it copies the inference graph and appends a score for each output. Each score has a target,
+ * through which the caller passes the gradient of the score. Then the pass visits the nodes from last to
+ * first, and each operator appends its backward pass. For training, gradients are computed with respect to
+ * the trained parameters; for inspection, with respect to the inputs.
  *
  * Requires: for training, a graph with a checked train block. Preserves: parameters and their offsets; nodes
  * stay in topological order. */
@@ -63,7 +63,8 @@ static Node *object_part(Graph *graph, const LossUse *use, const LossDetail *of,
   return loss_node(graph, &op_object_part, use, detail, shape, RESULT_SAMPLE, 2, from);
 }
 
-/* A detection loss is one node, whose value is a vector: the loss, then the gradients of its operands. */
+/* A detection loss is one node. Its value is a vector: the loss, then the gradients with respect to the
+ * operands of the loss. */
 static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Loss *loss) {
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
@@ -87,11 +88,11 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-/* output: the value that a loss reads: the value of its port or, if the loss computes the activation of the
- * port itself, the value before this activation. With `steps`, it contains all calls that the loss counts.
- * made: the activation that the loss computes itself (with `steps`, the activation of the last call). If the
- * loss computes no activation, `made` equals `output`. A detection loss has only `made`, the value of its
- * port. */
+/* output: the value that a loss reads. Some losses compute the activation at the port themselves; they read
+ * the value before this activation. All other losses read the value of the port. With `steps`, `output`
+ * contains all calls that the loss counts. made: the activation that the loss computes itself (with `steps`,
+ * the activation of the last call). If the loss computes no activation, `made` equals `output`. A detection
+ * loss has only `made`, the value of its port. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;
@@ -232,7 +233,7 @@ static int add_loss_output(Graph *graph, const char *name, Node *value) {
 }
 
 /* The score of an output. If the output is a softmax or sigmoid, the score is the operand of this softmax or
- * sigmoid, because the gradients of softmax and sigmoid vanish if the net is certain. */
+ * sigmoid, because the gradients of softmax and sigmoid are nearly 0 if their values are close to 0 or 1. */
 static Node *score_of(Node *output) {
   return output->op->traits.scores != SCORES_NONE ? output->in[0] : output;
 }

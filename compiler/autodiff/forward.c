@@ -36,13 +36,13 @@ static const Node *changed_by(const Forward *f, const Node *node) {
 static bool does_not_fit(const Forward *f, const Node *node, const Node *in) {
   const Node *by = changed_by(f, in);
   Diag *diag = diag_report(f->diags, DIAG_shape_mismatch, node->span, node->site,
-                           "%s takes %s here, but %s in training", node->op->name,
+                           "%s takes %s in inference, but %s in training", node->op->name,
                            shape_text(f->arena, in->shape), shape_text(f->arena, f->map[in->id]->shape));
   diag_note(diag, by->span, "%s returns %s in training, but %s in inference", by->op->name,
             shape_text(f->arena, f->map[by->id]->shape), shape_text(f->arena, by->shape));
   diag_help(diag,
-            "%s must return the same number of rows in both cases, or the operators after it must accept any "
-            "number",
+            "%s must return the same number of rows in training and inference, or the operators after it "
+            "must accept any number",
             by->op->name);
   return false;
 }
@@ -67,8 +67,8 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 typedef VEC(Node *) Values;
 
 /* Collects the values of one call that update the quantization range of `rounds`, before they are rounded.
- * These are the values that are rounded with this range, and the operands of concats whose result is rounded
- * with this range. An operand that has this range itself is not collected again. */
+ * These are the values that are rounded with this range. If a concat's result is rounded with this range, the
+ * concat's operands are collected, too, except operands that are rounded with this range themselves. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
@@ -131,7 +131,8 @@ static Node *state_after(const Forward *f, const Node *state, int64_t call) {
   return truncate && call % truncate == 0 ? calls_truncated(f->copy, value) : value;
 }
 
-/* The value of a node in training; NULL: its shape does not fit. */
+/* The value of a node in training. NULL: the node does not support the shapes that its inputs have in
+ * training. */
 static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   const int i = node->id;
   Node *made = graph_copy_node(f->arena, node, f->map);
@@ -166,7 +167,7 @@ static bool add_trained_call(Forward *f, int64_t call) {
   return true;
 }
 
-/* By node id: the values of the graph's inputs and outputs. Each value contains all calls. */
+/* By node id: the values of the graph's inputs and outputs. Each value has one region per call. */
 static Node **values_of_all(const Forward *f) {
   Node **all = f->of_call[0], **of = NEW_ARRAY(f->arena, Node *, f->calls);
   if (f->calls == 1) return all;
@@ -205,7 +206,7 @@ Graph *graph_forward(Arena *arena, const Graph *graph, Diags *diags) {
   Node **all = values_of_all(&f);
   graph_copy_ports(f.copy, graph, all);
   graph_copy_values(f.copy, graph, all);
-  for (int i = 0; i < TRUTH_PARTS; i++) /* annotation targets have the indices after the ports */
+  for (int i = 0; i < TRUTH_PARTS; i++) /* the indices of annotation targets follow those of the ports */
     if (f.copy->truth[i]) f.copy->truth[i]->port->index = graph_ports(f.copy) + i;
   return f.copy;
 }

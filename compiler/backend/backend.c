@@ -1,5 +1,5 @@
 /* backend.c: Driver of the C compiler: finds the runtime, compiles units (C texts) in parallel, and links
- * their objects. The compiler reads a unit from standard input, so that its output contains no file names. */
+ * their objects. The compiler reads a unit from standard input, so that the object contains no file names. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -50,7 +50,7 @@ static const char *find_objcopy(Arena *arena) {
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
 #ifdef __ELF__
   if (kind == BACKEND_OBJECT) return !cross && find_objcopy(arena);
-#else /* object formats other than ELF: neither the linker nor objcopy can join objects */
+#else /* join_units needs ELF */
   if (kind == BACKEND_OBJECT) return false;
 #endif
   return kind != BACKEND_WASM;
@@ -77,7 +77,7 @@ const char *backend_help(const Backend *backend) {
 #endif
 }
 
-/* The directory of the running program, with its slash; empty if unknown. */
+/* The directory of the running program, with a final slash; "" if the directory is unknown. */
 static const char *own_directory(Arena *arena) {
   const char *path = file_self(arena), *slash = path ? strrchr(path, '/') : NULL;
   return slash ? arena_copy(arena, path, (size_t)(slash + 1 - path)) : "";
@@ -107,8 +107,8 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
   return installed;
 }
 
-/* The libcnn.a of another system: in the given folder, or in the folder with the system's name in
- * $CNNC_RUNTIMES or next to an installed cnnc. */
+/* The libcnn.a of another system: in the given folder, or in a folder that is named after the system. That
+ * folder is in $CNNC_RUNTIMES, or next to an installed cnnc. */
 static const char *find_system_runtime(const Backend *backend, const char **why) {
   Arena *arena = backend->arena;
   const char *folder = system_folder(arena, backend->system, backend->arch), *named = getenv("CNNC_RUNTIMES");
@@ -161,8 +161,8 @@ static void add_compiler(Command *command, const Build *run) {
   else compiler_add(command, &run->compiler);
 }
 
-/* Replaces -O3 by -O2 for clang, whose -O3 unrolls loops without an unroll pragma: that code is 1.2x larger
- * than with -O2, but not faster. gcc needs -O3 to unroll loops with the pragma. */
+/* Replaces -O3 by -O2 for clang. clang's -O3 also unrolls loops that have no unroll pragma: the code becomes
+ * 1.2x larger than with -O2, but not faster. gcc needs -O3 to unroll loops with the pragma. */
 static const char *level_of(const Compiler *compiler, const char *optimize) {
   return strcmp(optimize, "-O3") == 0 && compiler->clang ? "-O2" : optimize;
 }
@@ -191,7 +191,8 @@ static void add_kind(Command *command, const Build *run) {
     if (backend->cross && !backend->system)
       command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the loading program provides memcpy */
     break;
-  case BACKEND_WASM: /* the caller uses the memory from __heap_base on; a stack overflow traps */
+  case BACKEND_WASM: /* the caller may use the memory from __heap_base on; --stack-first makes a stack
+                        overflow trap */
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
                                    "-Wl,--export=__heap_base", "-Wl,-z,stack-size=1048576"));
     if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always passes --stack-first */
@@ -208,7 +209,7 @@ static void add_kind(Command *command, const Build *run) {
 static bool add_runtime(Command *command, const Backend *backend, const char **why) {
   const bool here = !backend->system;
   command_add_all(command, WORDS("-x", "none"));
-#ifdef SANITIZER_FLAGS /* the runtime was built with the same flags */
+#ifdef SANITIZER_FLAGS /* the runtime was built with these flags */
   if (here) command_add_all(command, WORDS(SANITIZER_FLAGS));
 #endif
   const char *runtime =
@@ -234,7 +235,8 @@ static void add_flags(Command *command, const Build *run, const BackendUnit *uni
     command_add_all(command,
                     compiler->clang ? WORDS("-fvectorize", "-fslp-vectorize") : WORDS("-ftree-vectorize"));
   if (openmp) command_add(command, "-fopenmp");
-  if (run->scratch.folder) command_add_all(command, WORDS("-I", run->scratch.folder)); /* the data's folder */
+  /* the folder of the file at backend_data_path */
+  if (run->scratch.folder) command_add_all(command, WORDS("-I", run->scratch.folder));
 }
 
 /* Compiles one unit directly to the output: an object or WebAssembly. */
@@ -364,8 +366,8 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
            false;
   if (backend->mpi) run.mpi = find_mpi_compiler(backend->arena, &run.compiler, why);
   if (*why || !scratch_open(&run.scratch, backend->arena, names_files(&run.compiler), why)) return false;
-  /* Programs and shared libraries are linked from cnnc's own temporary objects: when a signal ends the C
-   * compiler, it does not remove its own temporary objects. */
+  /* Programs and shared libraries are linked from cnnc's own temporary objects: a C compiler that is ended by
+   * a signal does not remove its temporary objects. */
   const bool linked = backend->kind == BACKEND_PROGRAM || backend->kind == BACKEND_SHARED;
   const char *mark = zig ? prepare_zig(&run, linked) : NULL;
   const bool done = open_data(&run, why) && (n > 1 || linked ? compile_apart(&run, unit, n, output, why)

@@ -22,7 +22,8 @@ typedef struct Backend {
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
-  size_t data_bytes; /* contents of the file backend_data_path, which the C text includes; or NULL */
+  size_t data_bytes; /* `data`: contents of the file at backend_data_path(), which the C text includes; or
+                        NULL */
 } Backend;
 
 typedef struct BackendUnit {
@@ -40,12 +41,12 @@ const char *backend_zig(Arena *);
  * False on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
-/* The path at which the C text finds `data`: an open descriptor. With zig, and on systems other than Linux,
- * it is a file in a temporary folder. */
+/* The path at which the C text finds `data`. On Linux it names an open descriptor. With zig, and on other
+ * systems, it is a file in a temporary folder. */
 const char *backend_data_path(Arena *, const char *cc);
 bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; assumed for all others */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units can be compiled to one
-                                                               such output */
+                                                               output of this kind */
 
 /* opens an unnamed file for `messages`, which the caller closes; NULL on failure */
 FILE *backend_file(Arena *);
@@ -56,8 +57,8 @@ const char *backend_messages(const Backend *); /* the messages so far; "" if mes
 const char *backend_help(const Backend *);
 
 /* Runs cnnc or an executable that it built; `words` ends with NULL. The command's standard output goes to
- * standard error. what: the command's name in messages. False with `why` NULL: the command has printed the
- * reason. */
+ * standard error. what: the command's name in messages. False on failure; if *why is NULL, the command has
+ * printed the reason. */
 bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
 /* Like backend_command, but *printed is the standard output of the command. */
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,

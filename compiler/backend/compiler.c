@@ -66,8 +66,8 @@ static const char *find_clang(Arena *arena) {
   return on_path(arena, "clang") ? "clang" : NULL;
 }
 
-/* The compiler if neither --cc nor $CNNC_CC names one: zig only if there is neither clang nor gcc. The Python
- * package sets $CNNC_ZIG. */
+/* The compiler if neither --cc nor $CNNC_CC names one: zig only if there is neither clang nor gcc. zig is
+ * found on the PATH, or through $CNNC_ZIG, which the Python package sets. */
 static const char *find_any(Arena *arena) {
   const char *clang = find_clang(arena);
   if (clang || on_path(arena, "gcc")) return clang ? clang : "clang";
@@ -118,7 +118,8 @@ static bool is_zig(const Command *command) {
   return command->words.n && strncmp(base_name(command->words.data[0]), "zig", 3) == 0;
 }
 
-/* Whether the command is zig itself, which needs the argument `cc`. Wrappers such as zigcc add it. */
+/* Whether the command is zig itself, which needs the argument `cc`. Wrappers such as zigcc add this argument
+ * themselves. */
 static bool wants_cc(const Command *command) {
   return strncmp(base_name(command->words.data[0]), "zigcc", 5) != 0 &&
          strncmp(base_name(command->words.data[0]), "zig-cc", 6) != 0;
@@ -159,8 +160,8 @@ bool backend_has_openmp(Arena *arena, const char *cc) { return !compiler_find(ar
 /* ---- options ---- */
 void compiler_add(Command *command, const Compiler *compiler) { command_add_all(command, compiler->words); }
 
-/* Zig's name for a machine, from clang's name: the vendor is omitted, bare metal is "freestanding", and a
- * name for glibc ends in the oldest glibc version on which the result must run. */
+/* Zig's name for a machine, from clang's name: the vendor is omitted, bare metal is "freestanding", and the
+ * name of a glibc system ends in the oldest glibc version on which the result must run. */
 static const char *zig_machine(Arena *arena, const char *clang) {
   static const struct {
     const char *clang, *zig;
@@ -206,7 +207,7 @@ void compiler_add_machine(Command *command, const Compiler *compiler, const char
 
 /* ---- zig's folders ---- */
 /* Zig's cache: $ZIG_GLOBAL_CACHE_DIR, $XDG_CACHE_HOME/cnnc/zig, or ~/.cache/cnnc/zig, as in the Python
- * package; on Windows in %LOCALAPPDATA%. NULL: there is no home directory. */
+ * package. On Windows, %LOCALAPPDATA% replaces an unset $XDG_CACHE_HOME. NULL: there is no home directory. */
 static const char *zig_cache(Arena *arena) {
   const char *base = environment("XDG_CACHE_HOME"), *home = environment("HOME");
   if (environment("ZIG_GLOBAL_CACHE_DIR")) return getenv("ZIG_GLOBAL_CACHE_DIR");

@@ -14,8 +14,8 @@ typedef struct Compiler {
 /* Path of a program: searched on the PATH, unless its name has a slash. NULL: not found. */
 const char *on_path(Arena *, const char *program);
 /* cc: the argument of --cc; NULL: $CNNC_CC if it is set. Without both, the result is the configured clang, or
- * the newest clang on the PATH. If there is neither clang nor gcc, the result is zig. If nothing is found,
- * the result is "clang", which cannot be started. */
+ * the newest clang on the PATH. If there is neither clang nor gcc, but zig, the result is zig. In all other
+ * cases the result is "clang", which cannot be started. */
 Compiler compiler_find(Arena *, const char *cc);
 /* Whether objects and data need file names, because /dev/fd/N does not work: zig closes all descriptors
  * before it links, and on systems other than Linux some files /dev/fd/N may be missing. */
@@ -25,8 +25,8 @@ void compiler_add(Command *, const Compiler *);
  * compiler other than clang is assumed to be a cross-compiler for that machine. */
 void compiler_add_machine(Command *, const Compiler *, const char *const *cross);
 /* Whether zig's next link for the machine of `cross` first builds that machine's C library, which takes a
- * minute. *mark: the file that marks the library as built. NULL: zig's version or cache is unknown, and the
- * result is false. */
+ * minute. *mark: the file that marks the library as built. If zig's version or cache is unknown, *mark is
+ * NULL and the result is false. */
 bool zig_unprepared(Arena *, const Compiler *, const char *const *cross, const char **mark);
 /* Sets the environment of zig: C libraries are kept in cnnc's cache, everything else in `scratch`. */
 void zig_environment(Arena *, const char *scratch);

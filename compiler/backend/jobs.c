@@ -29,7 +29,8 @@ static int processors(void) {
   return 1;
 }
 
-/* Opens the job server's pipe separately, so that O_NONBLOCK does not affect other processes. */
+/* Opens the job server's pipe by its path, rather than use an inherited descriptor. So O_NONBLOCK does not
+ * affect other processes. */
 static int open_tokens(const char *path, int flags) {
   struct stat status;
   const int descriptor = open(path, flags | O_NONBLOCK | O_CLOEXEC);

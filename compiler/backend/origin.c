@@ -38,7 +38,7 @@ static bool compare(Diags *diags, const char *path, const Graph *graph, const ch
     return true;
   }
   Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,
-                           "class %d of these weights is '%s', but '%s' is the label of another class",
+                           "class %d of these weights is '%s', but the net's label '%s' is for another class",
                            (int)c, name[c], name[c]);
   diag_fact(diag, "%s was trained with the classes %s, in this order", path,
             cnn_classes_list(name, names, list, sizeof list));
@@ -52,9 +52,10 @@ static int64_t channels(const Graph *graph, int output) {
   return shape.rank ? shape.dim[shape.rank - 1] : 0;
 }
 
-/* Number of labels to set if a weight file names `names` classes. It is `names` if an output has that number
- * of channels, or one channel for two classes. If the only output has more channels, it is that number of
- * channels. 0: the names do not fit. */
+/* Number of labels to set if a weight file names `names` classes. The result is `names` if an output has
+ * `names` channels; for two classes, one channel is enough. Otherwise, if the net has a single output and
+ * this output has more than `names` channels, the result is the output's number of channels. 0: the number of
+ * names does not fit. */
 static int64_t labels_wanted(const Graph *graph, int64_t names) {
   for (int o = 0; o < graph->outputs.n; o++)
     if (channels(graph, o) == names || (channels(graph, o) == 1 && names == 2)) return names;
@@ -92,7 +93,7 @@ static void check_normalize(Arena *arena, Diags *diags, const char *path, const 
   Diag *diag = diag_report(diags, DIAG_other_normalize, graph->name_span, NULL,
                            "the weights in %s were trained with a different input normalization", path);
   diag_fact(diag, "in training: %s", theirs);
-  diag_fact(diag, "here: %s", ours ? ours : "no normalize");
+  diag_fact(diag, "in this net: %s", ours ? ours : "no normalize");
 }
 
 bool origin_read(Arena *arena, Diags *diags, const char *path, Graph *graph) {

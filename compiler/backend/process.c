@@ -1,4 +1,5 @@
-/* process.c: Execution of commands, one or several at the same time. Inputs are unnamed files. */
+/* process.c: Execution of commands, one or several at the same time. A command reads its input from an
+ * unnamed file. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/process.h"
 #include <errno.h>

@@ -18,7 +18,7 @@ typedef struct Command {
   FILE *messages;   /* receives the command's messages; NULL: standard error */
   FILE *buffered;   /* if several commands run: collects the messages until the command ends */
   bool links;       /* the command starts a linker. cnnc never stops such a command, because the linker would
-                       continue to write */
+                       continue to write its output */
   bool failed;      /* the exit status was not 0 */
   intptr_t process; /* number of the process, on Windows the handle; 0: not running */
 } Command;

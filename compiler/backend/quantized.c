@@ -83,7 +83,7 @@ static const char *take_layer(Arena *arena, const char *name, json_t *layer, Qua
 static const char *take_layers(Arena *arena, json_t *layers, QuantFile *file) {
   const char *name, *wrong = NULL;
   json_t *layer;
-  if (layers && !json_is_object(layers)) return "their \"layers\" must be an object";
+  if (layers && !json_is_object(layers)) return "\"layers\" must be an object";
   json_object_foreach(layers, name, layer) {
     if (!wrong) wrong = take_layer(arena, name, layer, file);
   }
@@ -95,17 +95,16 @@ static const char *take_note(Arena *arena, const char *note, QuantFile *file) {
   json_t *root = json_loads(note, 0, NULL);
   const json_t *version = json_object_get(root, "version");
   const char *wrong = NULL, *unknown = unknown_key(root, keys);
-  if (!json_is_object(root)) wrong = "they must be a JSON object";
-  else if (!json_is_integer(version)) wrong = "they have no \"version\"";
-  else if (json_integer_value(version) != VERSION) wrong = "their version is not 1";
+  if (!json_is_object(root)) wrong = "not a JSON object";
+  else if (!json_is_integer(version)) wrong = "\"version\" must be an integer";
+  else if (json_integer_value(version) != VERSION) wrong = "\"version\" is not 1";
   else if (unknown)
-    wrong = arena_printf(arena,
-                         "they have the unknown key \"%s\"; known are version, rounding, layers and fallback",
+    wrong = arena_printf(arena, "unknown key \"%s\"; known are version, rounding, layers and fallback",
                          arena_copy(arena, unknown, strlen(unknown)));
   else if (!take_rounding(root, &file->rounding))
-    wrong = "their \"rounding\" must be \"single\", \"double\" or \"float\"";
+    wrong = "\"rounding\" must be \"single\", \"double\" or \"float\"";
   else if (!take_fallback(json_object_get(root, "fallback"), &file->fallback))
-    wrong = "their \"fallback\" must be \"f32\" or \"bf16\"";
+    wrong = "\"fallback\" must be \"f32\" or \"bf16\"";
   else wrong = take_layers(arena, json_object_get(root, "layers"), file);
   json_decref(root);
   return wrong;

@@ -17,8 +17,8 @@ typedef struct WeightsSource {
 } WeightsSource;
 
 /* Fills out[graph->parameters], in the layout of the weights struct (after graph_layout_weights). False after
- * [weights-mismatch], which lists all differences of names and shapes, or [weights-file], if the file cannot
- * be read or has a number that is not finite. */
+ * an error: [weights-mismatch] lists all differences of names and shapes; [weights-file] means that the file
+ * cannot be read, or that it contains a number that is not finite. */
 bool weights_read(Arena *, Diags *, const WeightsSource *, const Graph *, float *out);
 
 /* The file's name in an argument of --weights: the part before ":KEY". */

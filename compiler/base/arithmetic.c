@@ -20,7 +20,7 @@ static int64_t shifted(int64_t x, int32_t s) { return x >= 0 ? x >> s : ~(~x >> 
 
 /* ---- factors ---- */
 Multiplier multiplier_of(double factor) {
-  static const double FAR = 0x1p40; /* larger factors, infinity and NaN become about 2^41 */
+  static const double FAR = 0x1p40; /* larger factors, infinity and NaN become nearly 2^41 */
   if (!(factor < FAR)) return (Multiplier){INT32_MAX, 41, (float)factor};
   int e = 0;
   const double part = frexp(factor, &e);
@@ -360,14 +360,14 @@ bool scale_is_power(float scale, int *e) {
 }
 
 /* ---- sigmoid and tanh ---- */
-/* Number of units in an interval of x of length 1; a unit is the distance between two points, divided by
- * 2^curve_bits. sigmoid has 24 points per interval, and 2^9 units per point. tanh, computed as the sigmoid of
- * 2x, has 48 points per interval, and 2^8 units per point. */
+/* Number of units in an interval of x of length 1. A unit is the distance between two neighboring points of
+ * the curve, divided by 2^curve_bits. For sigmoid, the interval has 24 such distances of 2^9 units. For tanh,
+ * which is computed as the sigmoid of 2x, it has 48 distances of 2^8 units. */
 static const double CURVE_UNITS = 24 << 9;
 
 bool curve_fits(float in_scale) { return (double)in_scale * CURVE_UNITS < 0x1p16; }
 
-/* A scale of nearly 2^-12 (for tanh, also 2^-11) is treated as this power of two: then `factor` is an
+/* A scale of nearly 2^-12 (for tanh, also 2^-11) is treated as this power of two. The exact factor is then an
  * integer, and `shift` is 0. */
 Curve curve_of(float in_scale, bool tanh) {
   static const double LARGEST = 32767 / 2.0;
@@ -415,7 +415,7 @@ static double exponential_at(double x) { return exp(x); }
 static double reciprocal_at(double x) { return 1 / (1 + x); }
 
 /* Computes the points of a table from `low` to `high`. Each point is corrected as in curve_point, but each
- * step is rounded. */
+ * intermediate result is rounded. */
 static void fill_lines(int16_t to[LINES + 1], double low, double high, double (*function)(double)) {
   const double step = (high - low) / (double)LINES, unit = 0x1p15;
   for (int i = 0; i < LINES; i++) {

@@ -31,10 +31,10 @@ Multiplier multiplier_of(double factor);
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
 int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
 /* Requantizes a sum of a layer with int16 values, -2^47 < x < 2^47. As in TFLite, DOUBLE rounds only once
- * here, and its factor is m rounded to its upper 15 bits. */
+ * here, and multiplies by the rounded upper 15 bits of m. */
 enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
-int32_t multiplier_reduced(Multiplier);             /* m, rounded to its upper 15 bits */
+int32_t multiplier_reduced(Multiplier);             /* the upper 15 bits of m, rounded */
 int64_t multiply_exactly(int64_t x, double factor); /* rounds half away from zero, clamps to +-2^30 */
 
 /* Bounds to which an integer q is clamped, after the addition of the zero point. */
@@ -47,7 +47,8 @@ typedef struct Stored {
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
 int32_t stored_put(Stored, int64_t rounded);
 
-/* Whether all roundings support sums up to `most`: most * 2^max(e, 0) + 256 fits in int32. */
+/* Whether sums up to `most` can be requantized with every Rounding by a Multiplier with exponent e: most *
+ * 2^max(e, 0) + 256 must fit in int32. */
 bool sum_fits(int64_t most, int32_t e);
 /* The largest exponent e of a factor that converts a value to or from int16. A conversion also needs
  * sum_fits. */
@@ -59,9 +60,9 @@ enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
  * two integers q - zero. */
 bool product_fits(Multiplier, int64_t most);
 
-/* Sums of values; one of the values may be subtracted. With more than two values, the terms have fewer
- * fractional bits, so that the sum does not overflow: 3 or 4 values lose one bit, 5 to 8 values lose two.
- * With FLOAT and int16, no bits are lost. */
+/* A sum of values; one of the values may be subtracted. A sum of more than two values has fewer fractional
+ * bits, so that it does not overflow: one bit less for 3 or 4 values, two bits less for 5 to 8 values.
+ * Exception: a sum with FLOAT and an int16 value loses no bits. */
 typedef struct Addend {
   float scale;
   bool minus;
@@ -75,8 +76,8 @@ typedef struct Addition {
                    sum is multiplied by `out` and rounded */
   Multiplier out;
   int32_t shift;     /* FLOAT: the result is RSH(2^(shift-1) + (sum of all whole * (q - zero)), shift) */
-  bool floats_round; /* FLOAT: each scale, divided by the output's scale, is from 2^-10 to 2^8; int16: from
-                        2^-18 to 2^16 */
+  bool floats_round; /* FLOAT: each scale, divided by the output's scale, is at least 2^-10 and below 2^8; if
+                        a value is int16, at least 2^-18 and below 2^16 */
 } Addition;
 /* Fractional bits of the sum of two values: ADDITION_BITS for int8, WIDE_ADDITION_BITS for int16. FLOAT
  * always uses ADDITION_BITS. */
@@ -86,13 +87,13 @@ Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
                       int64_t x); /* the term of addend k; x: its value minus the zero point */
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
-/* SINGLE, DOUBLE: the largest |parts| of addition_rounded if |q - zero| <= most */
+/* SINGLE, DOUBLE: an upper bound of |parts|, the argument of addition_rounded, if |q - zero| <= most */
 int64_t addition_most(const Addition *, int64_t most);
 /* ROUNDING_FLOAT: the scale of an addend, divided by the scale of the sum, must be at least 2^least and below
  * 2^most. */
 int32_t addition_float_least(bool wide);
 int32_t addition_float_most(bool wide);
-bool addition_fits(Rounding, const Addition *, int64_t most); /* whether the sum fits if |q - zero| <= most */
+bool addition_fits(Rounding, const Addition *, int64_t most); /* supports |q - zero| <= most */
 
 int64_t average_of(int64_t sum, int64_t n);   /* sum / n, rounded half away from zero */
 int64_t average_even(int64_t sum, int64_t n); /* sum / n, rounded half to even */
@@ -115,14 +116,15 @@ void table_tanh(int8_t to[256], float in_scale, int32_t in_zero);
  * `below`. */
 void table_pieces(int8_t to[256], Rounding, int32_t in_zero, Multiplier above, int32_t slope,
                   Multiplier below, Stored out);
-/* False: the output's scale is too small for TensorFlow Lite's kernel. */
+/* False: TensorFlow Lite's kernel does not support the scales: the output's scale is too small, or the
+ * input's scale is too large. */
 bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out_scale, int32_t out_zero);
 
 /* Softmax of gemmlowp, without floats. The output has scale 1/256 and zero point -128. */
 enum { SOFTMAX_CHANNELS = 4095 };     /* the most channels: a sum of exponentials has 12 integer bits */
 bool softmax_scale_fits(float scale); /* scale: of softmax's input */
 void softmax_table(int32_t exponential[256],
-                   float in_scale);        /* exp, indexed by (largest q) - q, as Q0.31; 0: too small */
+                   float in_scale);        /* exp as Q0.31, indexed by d = (largest q) - q; 0 for large d */
 int32_t softmax_part(int32_t exponential); /* the term of the sum for this exponential, as Q12.19 */
 int32_t softmax_reciprocal(int32_t sum);   /* 1 / s as Q0.31; s: the sum, shifted so that 1 <= s < 2 */
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
@@ -132,8 +134,8 @@ int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
  * products by shifts. */
 bool scale_is_power(float scale, int *e);
 
-/* Sigmoid, and tanh as 2 * sigmoid(2x) - 1; the output has scale 2^-15. The curve is the logistic function at
- * multiples of 1/24, interpolated linearly between these points, and constant after the last point. */
+/* Sigmoid, and tanh as 2 * sigmoid(2x) - 1; the output has scale 2^-15. The curve is the sigmoid at multiples
+ * of 1/24, interpolated linearly between these points, and constant after the last point. */
 enum { CURVE_STEPS = 255, CURVE_MIDDLE = 1 << 15 };
 typedef struct Curve {
   int32_t factor, shift; /* the position of q on the curve is RSH(q * factor + 2^(shift-1), shift). Its unit
@@ -142,11 +144,11 @@ typedef struct Curve {
 } Curve;
 bool curve_fits(float in_scale); /* whether the products of the interpolation fit in int32 */
 Curve curve_of(float in_scale, bool tanh);
-int32_t curve_point(int32_t n);     /* about logistic(n / 24) * 2^16; n: from 0 to 255 */
+int32_t curve_point(int32_t n);     /* approximately sigmoid(n / 24) * 2^16; n: from 0 to 255 */
 int32_t curve_bits(const Curve *);  /* number of fractional bits of a position */
 int32_t curve_end(const Curve *);   /* value of the constant part, in units of 2^(-16 - curve_bits) */
 int32_t curve_start(const Curve *); /* value at 0, in the same units */
-int32_t curve_shift(const Curve *); /* bits to shift from these units to int16 */
+int32_t curve_shift(const Curve *); /* number of bits of the right shift from these units to int16 */
 int64_t curve_value(const Curve *, int64_t q);
 
 /* ---- recurrent layers: sums have the scale 2^-12, gates 2^-15 ---- */

@@ -10,7 +10,7 @@
 
 typedef struct Span {
   uint32_t file, start, end;
-} Span; /* bytes start .. end-1 of source `file` (1 is the main file; 0: no position) */
+} Span; /* the bytes of `file` from `start` to `end` (exclusive); file 1: the main file; 0: no position */
 #define NO_SPAN ((Span){0, 0, 0})
 
 typedef struct SourceMark { /* the offset of a character, and the number of characters before it */
@@ -25,7 +25,7 @@ typedef struct Source {
   uint32_t *line; /* offset of each line */
   int lines;
   int rank;              /* order of messages: imports before the importing file */
-  VEC(SourceMark) marks; /* a mark about every 1024 bytes; none until a column of a long line is needed */
+  VEC(SourceMark) marks; /* one mark per 1024 bytes; none until a column of a long line is needed */
 } Source;
 typedef struct Sources {
   Arena *arena;
@@ -55,7 +55,7 @@ typedef enum DiagId {
 #undef DIAG
   DIAG_COUNT
 } DiagId;
-typedef struct DiagInfo { /* a row of diag.def; page: printed by --explain */
+typedef struct DiagInfo { /* a row of diag.def; page: the text that --explain prints */
   const char *slug;
   DiagLevel level;
   const char *summary, *page;
@@ -97,8 +97,8 @@ const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);
 
 typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
-/* Prints all messages in source order (imports first, messages without a position last); as text, also the
- * numbers of errors and warnings at the end. At most 100 messages of each level are recorded. */
+/* Prints all messages in source order (imports first, messages without a position last). With DIAG_TEXT, then
+ * prints the numbers of errors and warnings. At most 100 messages of each level are recorded. */
 void diags_print(Diags *, FILE *, DiagFormat, bool color);
 
 /* A source with the fixes of all messages applied; of fixes that overlap, only the first is applied. */
@@ -108,8 +108,8 @@ typedef struct FixedSource {
   const char *text;
   size_t n;
 } FixedSource;
-/* may_change[file]: whether this source (Span.file) may be changed. Returns the number of changed sources;
- * texts include byte order marks. */
+/* may_change[file]: whether this source (Span.file) may be changed. Returns the number of changed sources,
+ * the elements of *fixed. Their texts include byte order marks. */
 int diags_fix(const Diags *, const bool *may_change, FixedSource **fixed);
 
 int diag_find(const char *slug); /* DiagId of a slug, or -1 */

@@ -12,7 +12,7 @@ static void put_json_field(Text *text, const char *key, const char *value) {
   text_put(text, ", ");
 }
 
-/* Ends are exclusive; without a position, file and numbers are null. */
+/* The end position is exclusive. Without a position, the file, lines and columns are null. */
 static void put_place(const Diags *diags, Text *text, Span span) {
   if (!sources_get(diags->sources, span.file)) {
     text_put(text,
@@ -43,7 +43,7 @@ static void put_lines(const Diags *diags, Text *text, Span span, const char *con
   for (int i = 0; i < 4; i++) text_put(text, "%s\"%s\": %d", i ? ", " : "", key[i], place[i]);
 }
 
-/* The file is printed only if it differs from the message's file. */
+/* The fix's file is printed only if it differs from the message's file. */
 static void put_fix(const Diags *diags, Text *text, const Diag *diag, const DiagFix *fix) {
   static const char *const key[] = {"line", "column", "end_line", "end_column"};
   text_put(text, "{");

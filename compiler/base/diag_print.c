@@ -3,8 +3,9 @@
 #include <string.h>
 #include "base/diag_record.h"
 
-/* Numbers of columns. Only WIDEST columns of a wider line are shown, from BEFORE_CARET columns before the
- * caret on, or from the line's start. */
+/* Numbers of columns. TAB: the width of a tab. If a line is wider than WIDEST, only WIDEST columns of it are
+ * shown. They begin BEFORE_CARET columns before the caret, or at the start of the line if the caret is near
+ * the start. */
 enum { TAB = 4, WIDEST = 160, BEFORE_CARET = 60 };
 
 typedef struct Palette {

@@ -4,8 +4,8 @@
 #define CNNC_ELEM_H
 #include <stdbool.h>
 
-/* BF16: the upper half of a float; F16: IEEE's half precision. Values of both types are stored, but never
- * computed with: loads and stores convert them. */
+/* BF16: the upper half of a float; F16: IEEE's half precision. Only memory contains elements of these two
+ * types: a load converts an element to float, and a store converts a float back. */
 typedef enum Elem { F32, I32, U8, I8, I16, I64, BF16, F16 } Elem;
 enum { ELEMS = 8 };
 static inline bool elem_is_half(Elem elem) { return elem == BF16 || elem == F16; }

@@ -297,7 +297,7 @@ bool outputs_add(Outputs *outputs, const char *path, const char *bytes, size_t n
 bool outputs_adopt(Outputs *outputs, const char *path, const char **temporary, const char **why) {
   Output output;
   if (!output_place(outputs, path, &output, why)) return false;
-  if (output.kind == OUTPUT_STDOUT) return *why = "a tool cannot write it to standard output", false;
+  if (output.kind == OUTPUT_STDOUT) return *why = "it cannot be written to standard output", false;
   if (output.kind == OUTPUT_DIRECT)
     return *temporary = output.path, true; /* the tool writes directly to the device */
   /* Checks now, before the tool runs, whether the directory exists and is writable. */

@@ -1,4 +1,5 @@
-/* number.h: Integer functions, and conversions to and from 16-bit floats, which C lacks. */
+/* number.h: Integer functions, and conversions between float and the 16-bit types bf16 and f16, which C11
+ * does not have. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NUMBER_H
 #define CNNC_NUMBER_H

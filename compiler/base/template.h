@@ -8,8 +8,8 @@ typedef struct Blank {
   const char *name, *text;
 } Blank;
 
-/* Prints the template with the text of each @NAME@; names consist of capital letters and _. A line that
- * consists of one placeholder is omitted if the placeholder's text is empty. The list ends with a NULL
- * name. */
+/* Prints the template, and replaces each placeholder @NAME@ by its text. Names consist of capital letters and
+ * _. A line that consists of one placeholder is omitted if the placeholder's text is empty. The list of
+ * placeholders ends with a NULL name. */
 void template_put(Text *, const char *template, const Blank *);
 #endif

@@ -214,7 +214,7 @@ static bool write_board(const AssurePack *p) {
   options.weights = p->weights;
   options.embed = EMBED_AS_TEXT;
   options.cpu = p->cpu;
-  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* no vectors in Frama-C */
+  options.acsl = target_is_scalar_board(target_find(p->cpu->target)); /* Frama-C has no vector types */
   options.flash_wait = p->flash_wait;
   options.targets_given = true;
   vec_push(p->arena, options.targets, target_find(p->cpu->target));

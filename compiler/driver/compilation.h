@@ -21,7 +21,8 @@ typedef struct Stage {
 
 typedef struct Compilation {
   Arena *arena;
-  const Options *options, *asked; /* asked: before targets that suit the net replaced the given ones */
+  const Options *options, *asked; /* asked: the given options, before better targets for the net replaced
+                                     their targets */
   Sources sources;
   Diags *diags;
   Ast *program;
@@ -93,7 +94,8 @@ bool fits_board(Compilation *); /* reports sizes beyond --flash and --ram; false
 
 /* ---- output.c ---- */
 bool output_possible(Compilation *); /* whether the net can have this output; if not, reports why */
-bool emit_output(Compilation *);     /* writes the view, or prints C; writes the reports */
+bool emit_output(Compilation *);     /* writes the view or the C text, then the reports and the dependency
+                                        file */
 bool backend(Compilation *);         /* runs the C compiler if the output needs it */
 WordList input_files(const Compilation *);
 void print_results(Compilation *); /* prints renaming rules or the summary */

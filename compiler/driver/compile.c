@@ -69,8 +69,9 @@ static bool is_library(Compilation *c) {
   return true;
 }
 
-/* Builds the graph. --precision is the precision of layers for which the program states none; if the weight
- * file is quantized, it is the precision of those of them that stay float (read_quantized). */
+/* Builds the graph. --precision is the precision of the layers for which the program states no precision. If
+ * the weight file is quantized, read_quantized applies --precision, and only to the layers that stay
+ * float. */
 static bool build_graph(Compilation *c) {
   const Options *o = c->options;
   const bool int8 = o->precision >= 0 && o->weights && quantized_is(o->weights);
@@ -129,9 +130,9 @@ static Options *without_targets(const Options *o, Arena *arena) {
 }
 
 /* A copy of the options with better targets for a net. Some targets have variants that are faster for int8
- * models or for bf16 layers. Without --target, each variant is added before its target; int8 models get no
- * AMX variant. If cnnc chose the target for this machine's CPU, or if --cpu names an x86 CPU, the best
- * variant that this CPU supports replaces the target. */
+ * models or for bf16 layers. Without --target, each variant is added before the target that it is a variant
+ * of; int8 models get no AMX variant. If cnnc chose the target for this machine's CPU, or if --cpu names an
+ * x86 CPU, the best variant that this CPU supports replaces the target. */
 static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
   Options *own = without_targets(o, arena);
   const CpuCore *core = o->cpu ? o->cpu->core : NULL;
@@ -155,8 +156,8 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
 }
 
 /* A copy of the options. Its targets have the throughput of the CPU in --cpu, or of this machine's CPU if
- * cnnc chose the targets for it. Training does not use the throughput of this machine's CPU: all CPUs with
- * the same vector instructions get the same schedules and compute the same weights. */
+ * cnnc chose the targets for this machine. Training does not use the throughput of this machine's CPU: all
+ * CPUs with the same vector instructions get the same schedules and compute the same weights. */
 static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
   const Cpu *cpu = !o->cpu && o->native && !training ? cpu_native() : o->cpu;
   if (!cpu || !cpu->core) return o;
@@ -201,9 +202,9 @@ static void warn_reference_loops(const Compilation *c) {
     const Target *target = o->targets.data[i];
     if (!target->dsp) continue;
     Diag *diag = diag_report(c->diags, DIAG_plain_beside, c->graph->name_span, NULL,
-                             "int8 layers use reference loops on %s, because %s is in the same file",
+                             "int8 layers use reference loops on %s, because the file also targets %s",
                              target->name, widest->name);
-    diag_help(diag, "use --target=%s alone: its C compiles for any CPU and computes the same bytes",
+    diag_help(diag, "use --target=%s alone: this C compiles for any CPU, with the same results",
               target->name);
   }
 }
@@ -460,8 +461,8 @@ static bool plan(Compilation *c) {
 }
 
 /* ---- the lowered program ---- */
-/* Options for training and inspection, which share functions. Without training code, inspection processes one
- * image at a time. */
+/* The lowering options of training and inspection. They are the same, because the code of training and
+ * inspection shares functions. Without training code, inspection processes one image at a time. */
 static ProgramOptions training_lowering(const Compilation *c) {
   ProgramOptions options = c->lowering;
   options.batch = c->training ? c->graph->training->batch : 1;
@@ -522,7 +523,7 @@ static const char *with_memory(const Compilation *c) {
   return text.s;
 }
 
-/* With --updatable: reports each assumption of the schedules that these weights do not meet. */
+/* With --updatable: reports each assumption of the schedules that these weights do not satisfy. */
 static void check_assumptions(const Compilation *c) {
   const Program *p = c->programs.infer;
   for (int i = 0; i < p->calls.n; i++)

@@ -7,7 +7,7 @@
 #include "options.h"
 
 typedef struct Compiled {
-  Programs programs; /* each NULL if there is none */
+  Programs programs; /* a member is NULL if there is no such program */
   WordList inputs;   /* the files that were read: the program, its imports, labels, weights ... */
 } Compiled;
 
@@ -15,7 +15,7 @@ int compile(Arena *, const Options *); /* the exit status */
 /* Like compile, but the caller commits the outputs; after an error they are abandoned. outputs NULL: the
  * compilation creates its own outputs and commits them. */
 int compile_into(Arena *, const Options *, Outputs *outputs, Compiled *);
-/* Like compile, but writes no file; lowered: the programs, each NULL if there is none. */
+/* Like compile, but writes no file. *lowered: the programs; a member is NULL if there is no such program. */
 int compile_dry(Arena *, const Options *, Programs *lowered);
 /* Reports that the program has no net. Returns false. */
 bool diag_no_net(Diags *);

@@ -22,9 +22,10 @@ static NetSizes lower_training_again(Compilation *c, Plan *train) {
 
 /* Searches for a training plan within --memory, and lowers it. `train` is the plan that was lowered last.
  * Each try makes a plan whose values should need at most `room` bytes. A step also needs memory for packed
- * weights, for the gradients of shards, and for scratch; its size is only known after lowering. The last try
- * has a `room` of 0: it finds the plan with the least memory, which must be found if --memory is the reported
- * minimum. False: no plan fits. *least: the smallest number of bytes that a plan needed. */
+ * weights, for the gradients of shards, and for scratch. The size of this memory is only known after
+ * lowering. The last try has a `room` of 0 and finds the plan with the least memory. So a --memory of exactly
+ * the reported minimum succeeds. False: no plan fits. *least: the smallest number of bytes that a plan
+ * needed. */
 static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, int64_t *least) {
   enum { TRIES = 8 };
   const int64_t most = c->options->memory;

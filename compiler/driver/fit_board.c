@@ -14,8 +14,9 @@ static void lower_again(Compilation *c) {
 }
 
 /* ---- flash ---- */
-/* A schedule of a layer with larger constants than the layer's smallest schedule. It is faster than that
- * schedule, or it is the current choice. In a list, the gains of a layer are consecutive. */
+/* A schedule of a layer whose constants are larger than those of the layer's smallest schedule. It is faster
+ * than the smallest schedule, or it is the current choice. In a list, the gains of a layer are
+ * consecutive. */
 typedef struct Gain {
   int root; /* id of the layer's node */
   Small small;
@@ -25,7 +26,8 @@ typedef struct Gain {
 } Gain;
 typedef VEC(Gain) Gains;
 
-/* The supported candidate with the smallest constants; the reference schedule only counts if chosen. */
+/* The supported candidate with the smallest constants; the reference schedule is considered only if it is the
+ * current choice. */
 static const Candidate *smallest(const Decision *d) {
   const Candidate *least = NULL;
   for (int i = 0; i < d->candidates.n; i++) {
@@ -94,8 +96,8 @@ static Sets best_sets(Arena *arena, Sets all) {
   return kept;
 }
 
-/* The set that saves the most cycles with at most `bytes` bytes, with at most one gain per layer (a
- * multiple-choice knapsack). */
+/* Of the sets with at most `bytes` bytes and at most one gain per layer, the set that saves the most cycles
+ * (a multiple-choice knapsack). */
 static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   Sets sets = {0};
   vec_push(arena, sets, NEW(arena, GainSet));
@@ -116,9 +118,9 @@ static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) 
   return sets.data[sets.n - 1];
 }
 
-/* Whether functions should be merged: most layers with gains have their smallest constants, and no layer has
- * Winograd weights. If the flash has room for Winograd weights, merging does not pay: Winograd weights save
- * about as many cycles as merging costs, and need much more flash than merging saves. */
+/* Whether functions should be merged. This is true if most layers with gains have their smallest constants,
+ * and no layer has Winograd weights. Winograd weights save about as many cycles as merging costs, and need
+ * much more flash than merging saves. So if the flash has room for Winograd weights, merging does not pay. */
 static bool mostly_smallest(const Gains *gains, const Small *small) {
   int layers = 0, smallest = 0;
   for (int g = 0; g < gains->n; g++) {
@@ -203,7 +205,8 @@ static BandTrial plan_trial(const Compilation *c, const PlanOptions *options, co
   return trial;
 }
 
-/* Trials for each possible last layer, with 2, 4, 8 ... bands, as long as more bands mean more kernels. */
+/* Trials for each possible last layer, with 2, 4, 8 ... bands. Stops if doubling the bands adds no kernels,
+ * or results in more than MOST_KERNELS kernels. */
 static BandTrials plan_trials(const Compilation *c) {
   PlanOptions options = plan_options(c, PLAN_INFERENCE);
   const Graph *graph = plan_after(c->arena, c->graph, PLAN_INFERENCE, options, "drop")->graph;
@@ -309,7 +312,7 @@ static void report_flash(Compilation *c, const Footprint *f) {
   add_largest_layers(c, diag, f, false);
   suggest_cpu(c, diag, f);
   if (!c->quantized)
-    diag_help(diag, "as an int8 model it needs about %s bytes: cnnc quantize", with_commas(c, f->flash / 4));
+    diag_help(diag, "an int8 model needs about %s bytes: use cnnc quantize", with_commas(c, f->flash / 4));
   else if (c->lowering.small)
     diag_help(diag, "all layers have their smallest constants already; use fewer filters");
   else diag_help(diag, "use fewer filters");
@@ -337,7 +340,8 @@ static void report_ram(Compilation *c, const Footprint *f) {
   add_largest_layers(c, diag, f, true);
   suggest_cpu(c, diag, f);
   if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
-  else if (!c->quantized) diag_help(diag, "an int8 model needs a quarter of the workspace: cnnc quantize");
+  else if (!c->quantized)
+    diag_help(diag, "an int8 model needs a quarter of the workspace: use cnnc quantize");
   else diag_help(diag, "use a smaller image, or fewer channels in the large layers");
 }
 

@@ -45,8 +45,8 @@ FlagRead flag_number; /* int64_t: an integer from 1 to 65536 */
 FlagRead flag_count;  /* int64_t: an integer from 0 to 65536 */
 FlagRead flag_bytes;  /* int64_t: a number of bytes, with an optional suffix K, M or G */
 FlagRead flag_define; /* Defines: appends NAME=VALUE */
-/* Reports an error if one of the n rows already has this name. A row has `size` bytes and begins with its
- * name, or NULL. */
+/* Reports an error if one of the n rows already has this name. A row has `size` bytes and begins with the
+ * pointer to its name, which may be NULL. */
 bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, const char *name);
 /* Like flag_names_once, for a VEC of rows. */
 #define FLAG_NAMES_ONCE(use, rows, name)                                                                     \
@@ -97,11 +97,11 @@ bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, c
 bool flags_read(Arena *, const Flag *, void *options, int argc, char **argv);
 bool flag_wants_color(int choice); /* choice: the value of --color (auto, always, never) */
 
-/* ---- mistakes; all return false ---- */
+/* ---- mistakes: functions that return false after they reported an error ---- */
 extern const char *usage_command; /* command whose --help an error suggests; "": cnnc itself */
 __attribute__((format(printf, 1, 2))) bool usage_error(const char *format, ...);
 bool unknown_word(const char *what, const char *word, const char *const *names);
-/* The index of an option's value in `names`, which ends with NULL. */
+/* Sets *index to the index of an option's value in `names`, which ends with NULL. */
 bool word_index(const char *option, const char *value, const char *const *names, int *index);
 bool is_name(const char *word,
              size_t n); /* whether the word is a C identifier: letters, digits, underscores */

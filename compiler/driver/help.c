@@ -229,7 +229,7 @@ static void list_forms(Text *out, const FormKind *kind) {
 static void list_messages(Text *out) {
   static const char *const level[] = {"note", "warning", "error"};
   enum { INDENT = 37 };
-  text_put(out, "messages, by slug (in brackets at their end)\n\n");
+  text_put(out, "messages by slug (at the end of a message, in brackets)\n\n");
   for (int i = 0; i < DIAG_COUNT; i++) {
     text_put(out, "  %-26s%-9s", diag_info[i].slug, level[diag_info[i].level]);
     put_wrapped(out, diag_info[i].summary, INDENT, WIDTH);

@@ -15,7 +15,7 @@ typedef struct Topic {
 } Topic;
 extern const Topic topic_table[];
 
-/* Kinds of forms (values with arguments, such as sgd(rate=0.1)); ends with a row without a table. */
+/* Kinds of forms (values with arguments, such as sgd(rate=0.1)). The list ends with a row without a table. */
 struct Form;
 typedef struct FormKind {
   const char *one, *several; /* singular and plural */

@@ -162,7 +162,7 @@ static const Flag import_options[] = {
      "hwc chw nchw nhwc"},
     {"name", 0, required_argument, read_net_name, AT(options.net), "--name=NET", "the name of the net", NULL},
     {"rename", 0, required_argument, flag_text, AT(rename), "--rename=FILE",
-     "layer names: lines THEIRS = OURS, with * for any characters; the last matching line wins", "@file"},
+     "layer names: lines OLD = NEW, with * for any characters; the last matching line wins", "@file"},
     {"rounding", 0, required_argument, flag_word, AT(options.rounding), "--rounding=KIND",
      "rounding of a quantized model: double, as in TFLM and CMSIS-NN (default for TensorFlow Lite); litert, "
      "as in LiteRT's reference kernels (TensorFlow Lite only); single, as in ruy; float, as in XNNPACK and "
@@ -231,7 +231,7 @@ static bool read_renames(Importing *m) {
     text += length + (text[length] == '\n');
     if (words == EOF || (words > 0 && theirs[0] == '#')) continue;
     if (words != 2) {
-      diag_report(m->diags, DIAG_import_file, NO_SPAN, NULL, "%s: line %d must be THEIRS = OURS", m->rename,
+      diag_report(m->diags, DIAG_import_file, NO_SPAN, NULL, "%s: line %d must be OLD = NEW", m->rename,
                   line);
       return false;
     }
@@ -259,7 +259,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
     Shape wanted = s->out->shape;
     if (s->out->regions) wanted.regions = s->out->regions;
     if (!shape_equal(node->shape, wanted))
-      return arena_printf(arena, "%s has the shape %s, but the model has %s there", s->call,
+      return arena_printf(arena, "%s has the shape %s, but %s in the model", s->call,
                           shape_text(arena, node->shape), shape_text(arena, wanted));
   }
   for (int w = 0; w < graph->weights.n; w++) {
@@ -270,9 +270,9 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
       const ImportWeight *ours = &im->weights.data[(w + k) % im->weights.n];
       found = strcmp(ours->name, weight->name) == 0 && ours->tensor->n == weight->size;
     }
-    if (!found) return arena_printf(arena, "it lacks the weight %s", weight->name);
+    if (!found) return arena_printf(arena, "no array has the name and size of %s", weight->name);
   }
-  return graph->weights.n == im->weights.n ? NULL : "it has other weights";
+  return graph->weights.n == im->weights.n ? NULL : "some arrays are unused";
 }
 
 /* Reports the errors of the front end: ONNX allows numbers that the language does not allow. The line number
@@ -294,7 +294,8 @@ static void report_unsupported(const ModelImport *im, const Diags *diags, const 
   }
 }
 
-/* Formats the text of a program into `program`, and compiles that to a graph. False: it has syntax errors. */
+/* Formats the text of a program into `program`, and compiles the formatted text to a graph. False: the text
+ * has syntax errors. */
 static bool compile_text(Diags *diags, Sources *sources, const char *path, const char *text, Text *program,
                          const Graph **graph) {
   Arena *arena = sources->arena;
@@ -341,7 +342,7 @@ static const char *output_base(Importing *m, const char *model_suffix) {
   return without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : model_suffix), ".safetensors");
 }
 
-/* Writes the program, and the weights from `arrays` or, if that is NULL, from `im`. */
+/* Writes the program, and the weights from `arrays`; if `arrays` is NULL, from `im`. */
 static void write_files(Importing *m, const char *base, const Text *program, const ModelImport *im,
                         const Arrays *arrays) {
   const bool printed = strcmp(base, "-") == 0;
@@ -391,7 +392,7 @@ static const char *tflite_check(Arena *arena, const TflProgram *made, const char
   if (!graph || graph->outputs.n != made->noutputs) return "an output is listed twice";
   for (int o = 0; o < made->noutputs; o++)
     if (!shape_equal(graph->outputs.data[o].node->shape, made->output[o]))
-      return "an output's shape differs from that of its operators";
+      return "an output's declared shape differs from the computed shape";
   return NULL;
 }
 

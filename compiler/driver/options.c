@@ -355,7 +355,7 @@ const Flag options_table[] = {
      "'theirs =' drops an array",
      "@file"},
     {"match", 0, required_argument, flag_choice, AT(match), "--match=HOW",
-     "match the arrays in the weight file by name, or by file order where all shapes agree; --match=order "
+     "match the arrays in the weight file by name, or by their order in the file; --match=order "
      "prints the pairs of names as a file for --rename",
      "name order"},
     {"layout", 0, required_argument, flag_choice, AT(layout), "--layout=ORDER",
@@ -379,7 +379,8 @@ const Flag options_table[] = {
      "The window is as long as the input; layers without padding compute only the new rows",
      NULL},
     {"lookahead", 0, required_argument, flag_count, AT(streaming.lookahead), "--lookahead=R",
-     "with --stream: padding at the end of a layer is allowed; outputs may be up to R input rows late", NULL},
+     "with --stream: layers may have padding after the last row; outputs may be up to R input rows late",
+     NULL},
     {"train", 0, no_argument, read_train, AT(train), "--train",
      "generate training code (the default for executables, -o NAME, of nets with a train block; C files "
      "and objects need this option)",
@@ -426,8 +427,8 @@ const Flag options_table[] = {
      "extra cycles to read 16 bytes from flash instead of RAM; used to choose schedules on microcontrollers",
      NULL},
     {"threads", 0, required_argument, flag_choice, AT(threads), "--threads=KIND",
-     "openmp, the default for executables; pool, a thread pool in the generated C, their default with --os "
-     "or if the C compiler has no OpenMP; none, the default for other outputs",
+     "openmp, the default for executables; pool, a thread pool in the generated C, the default for "
+     "executables with --os or if the C compiler has no OpenMP; none, the default for other outputs",
      "openmp pool none"},
     {"mpi", 0, optional_argument, read_mpi, AT(mpi_most), "--mpi[=PROCESSES]",
      "build an executable whose command train also runs under mpirun, with bit-identical results; PROCESSES: "
@@ -446,8 +447,8 @@ const Flag options_table[] = {
      "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast as with "
      "-O2. -O1 uses -O1 of the C compiler and reference loops for inspection. x86-64-v4 code needs "
      "--target, except in executables. "
-     "-O0: readable reference loops, one function per layer. -Os: small code: loops that compute several "
-     "sums, the least memory for inference. The default target of -O0 and -Os is generic",
+     "-O0: readable reference loops, one function per layer. -Os: small code, with loops that each "
+     "compute several sums, and the least memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},
 #ifndef __wasi__
     {"precision", 0, required_argument, flag_choice, AT(precision), "--precision=KIND",
@@ -462,7 +463,7 @@ const Flag options_table[] = {
      NULL},
     {"updatable", 0, no_argument, flag_set, AT(updatable), "--updatable",
      "int8 models: generate code that does not depend on the weights, so that NAME_open can load a model "
-     "file from later training (for float models, it always can)",
+     "file from later training (float models do not need this option)",
      NULL},
     {"no-fma", 0, no_argument, flag_set, AT(no_fma), "--no-fma",
      "no fused multiply-adds: with --target=generic the results are bit-identical on every CPU", NULL},

@@ -66,7 +66,7 @@ typedef struct Options {
   Streaming streaming;         /* --stream, --slide, --lookahead */
   int64_t memory;              /* limit of training memory in bytes; 0: none */
   bool train;                  /* generate training code, if there is a train block */
-  bool train_given;            /* --train or --no-train */
+  bool train_given;            /* whether --train or --no-train is given */
   bool network, look;          /* network: generate NAME_network; look: code for inspection */
   VEC(const Target *) targets; /* best first */
   bool targets_given, native;  /* native: cnnc chose a target for this machine's CPU */
@@ -82,11 +82,11 @@ typedef struct Options {
   Defines defines;
   WordList directories, warnings;
   Level level;
-  int precision;    /* precision of layers that state none. 0: f32; 1: bf16; 2: f16w; -1: not given */
+  int precision;    /* --precision. 0: f32; 1: bf16; 2: f16w; -1: not given */
   bool exact, tune; /* exact: no algorithms that round differently, such as Winograd; tune: measure
                        schedules */
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
-  bool acsl;        /* annotations for Frama-C, and its entry point */
+  bool acsl;        /* the generated C has annotations and an entry point for Frama-C */
   VEC(ReportUse) reports;
   bool no_fma; /* generated C rounds each product before an addition */
   bool single_file, summary, time_report, verbose;

@@ -36,10 +36,10 @@ static const char *suffix_help(const char *suffix) {
 }
 
 #ifndef __wasi__ /* the browser build has no C compiler */
-/* Sets the kind of the output if its suffix is the suffix of executables or shared libraries. If it is not a
- * suffix of the system in --os, check_system reports the error later. An output without a suffix becomes an
- * executable, and gets the suffix of executables. Without --os, the suffixes .exe, .dll and .dylib imply a
- * system. */
+/* Sets the kind of the output if its suffix is the suffix of executables or shared libraries. If the suffix
+ * does not belong to the system in --os, check_system reports the error later. An output without a suffix
+ * becomes an executable, and gets the suffix of executables. Without --os, the suffixes .exe, .dll and .dylib
+ * imply a system. */
 static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
   const System *implied = system_of_suffix(suffix), *system = options->system ? options->system : implied;
   if (!system) return false;
@@ -74,7 +74,8 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
                      suffix_help(suffix));
 }
 
-/* --after must name a pass of the graph that is shown. With --train, that is the training graph. */
+/* --after must name a pass of the graph that --emit=graph prints. With --train, --emit=graph prints the
+ * training graph. */
 static bool check_after(const Options *options) {
   const char *pass = options->after;
   if (!pass) return true;
@@ -118,8 +119,9 @@ static bool check_mpi(const Options *options) {
 }
 
 #ifndef __wasi__ /* the browser build has no annotations and no reports */
-/* Frama-C only reads standard C. So the annotations are for the reference loops of one image, and for
- * microcontrollers without vectors: their instructions have an equivalent in C. */
+/* Frama-C only reads standard C. So --acsl supports the reference loops of one image, and code for
+ * microcontrollers without vectors: the special instructions of these microcontrollers have an equivalent in
+ * C. */
 static bool check_acsl(const Options *options) {
   if (!options->acsl) return true;
   const Target *target = options->targets.data[0];
@@ -282,7 +284,7 @@ static bool check_library(const Options *options) {
 }
 
 static const char *const all_x86[] = {"x86-64-v4", "x86-64-v3", "x86-64",
-                                      NULL}; /* the first target takes the longest time to compile */
+                                      NULL}; /* code for the first target compiles slowest */
 
 static void add_all_x86(Options *options, Arena *arena) {
   for (int i = options->level == LEVEL_QUICK; all_x86[i]; i++)
@@ -351,7 +353,7 @@ static void choose_threads(Options *options, Arena *arena) {
 }
 
 #ifndef __wasi__
-/* Checks --os, also if the suffix of the output implies the system. */
+/* Checks the system, whether --os names it or the suffix of the output implies it. */
 static bool check_system(Options *options, Arena *arena) {
   const System *system = options->system;
   const char *named = getenv("CNNC_CC");

@@ -178,7 +178,7 @@ static bool adopt_output(Compilation *c, const char *path, const char **temporar
 }
 
 /* ONNX needs the parameters of an activation such as prelu. An activation cannot be exported if the weight
- * file has only its table. */
+ * file has only the activation's lookup table. */
 static bool check_function_tables(Compilation *c) {
   for (int i = 0; i < c->graph->floats->nodes.n; i++) {
     const Node *node = c->graph->floats->nodes.data[i];

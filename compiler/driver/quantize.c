@@ -1,7 +1,8 @@
 /* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. First, the
- * net is built as an executable. Its command `observe` writes the ranges of the values on the data; weights
- * from QAT contain the ranges already. The scales are chosen from the ranges. Then the int8 file is read in
- * the same way as the compiler reads it, and the int8 executable is evaluated on the test data. */
+ * net is built as an executable. The executable's command `observe` runs the net on the data, and writes the
+ * ranges of all values. Weights from QAT need no data, because they contain the ranges already. The scales
+ * are chosen from the ranges. Then the int8 file is read in the same way as the compiler reads it, and the
+ * int8 executable is evaluated on the test data. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
@@ -58,7 +59,7 @@ static bool read_keep(const FlagUse *use, void *member, const char *text) {
   return keeps->n > 0 || usage_error("--keep needs layer names: --keep=conv1,dense1");
 }
 
-/* A choice of two; *member: whether the second is chosen. */
+/* Reads an option with two values. *member: whether the second value was given. */
 static bool read_second(const FlagUse *use, void *member, const char *text) {
   int index;
   if (!flag_choice(use, &index, text)) return false;
@@ -204,7 +205,7 @@ static bool ends_in(const char *name, const char *end) {
   return n >= m && strcmp(name + n - m, end) == 0;
 }
 
-/* Reads the metric `wanted` of eval --json; NULL: the first metric, or else the loss. */
+/* Reads the metric `wanted` of eval --json; NULL: the first metric; if there are no metrics, the loss. */
 static bool read_evaluation(Arena *arena, const char *text, const char *wanted, Evaluation *judgement) {
   const char *name = NULL;
   json_t *root = json_loads(text, 0, NULL), *metrics = json_object_get(root, "metrics"), *value;
@@ -317,8 +318,8 @@ static bool calibrate_net(Quantizing *q, const char *path) {
 }
 
 /* ---- --max-loss ---- */
-/* The value with the largest noise-to-signal ratio per MAC of its node. Candidates are the values that can
- * become int16 (if `widen`), or the layers that can become float. NULL: there is none. */
+/* The value with the largest noise-to-signal ratio per MAC of its node. With `widen`, the candidates are the
+ * values that can become int16; otherwise the layers that can become float. NULL: there are no candidates. */
 static const Chosen *worst_value(const Quantizing *q, bool widen) {
   const Chosen *worst = NULL;
   double most = -1;
@@ -425,7 +426,7 @@ static void quantize_net(Quantizing *q) {
   q->wrong = !check_qat_options(q);
   if (q->wrong || !check_keep(q)) return;
   diags_print(q->diags, stderr, DIAG_TEXT,
-              flag_wants_color(0)); /* the messages about the source: each trial records its own messages */
+              flag_wants_color(0)); /* messages about the source; later messages are recorded separately */
   q->diags = diags_new(q->arena, &q->sources);
   if (q->data && !build_executable(q, NULL, program)) return;
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;

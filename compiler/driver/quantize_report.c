@@ -84,7 +84,7 @@ static void print_evaluation(const Quantizing *q) {
 void quantize_print(const Quantizing *q) {
   if (q->ranges) printf("ranges from training\n");
   if (q->equalized)
-    printf("equalized between %d pair%s of layers\n", q->equalized, q->equalized == 1 ? "" : "s");
+    printf("weights equalized in %d pair%s of layers\n", q->equalized, q->equalized == 1 ? "" : "s");
   for (int i = 0; i < q->made->chosen.n; i++) print_quantized_value(q, &q->made->chosen.data[i]);
   print_evaluation(q);
 }

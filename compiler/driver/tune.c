@@ -85,8 +85,8 @@ static void print_trials(const TuneJob *job, const Trials *t, int best, const ch
     fprintf(stderr, "%12.1f us with %s\n", t->us[i], tuning_choice(job->arena, &t->choice[i]));
   fprintf(stderr, "%10.1f us with %s", t->us[best], tuning_choice(job->arena, &t->choice[best]));
   if (best)
-    fprintf(stderr, ", %.1f %% less than with the cost model's %s", 100 * (1 - t->us[best] / t->us[0]),
-            tuning_choice(job->arena, &t->choice[0]));
+    fprintf(stderr, ", %.1f %% less than with %s, the cost model's choice",
+            100 * (1 - t->us[best] / t->us[0]), tuning_choice(job->arena, &t->choice[0]));
   fprintf(stderr, ", best of %d: %s\n", t->n, key);
 }
 
@@ -134,8 +134,8 @@ static bool tune_target(const TuneJob *job, const Target *target, const char **w
     if (!tune_kernel(job, job->plan->kernels.data[k], target, model[k], &sum, why)) return false;
   }
   if (job->progress)
-    fprintf(stderr, "%10.1f us for %d different kernels, %.1f with the cost model\n", sum.us, sum.kernels,
-            sum.model_us);
+    fprintf(stderr, "%10.1f us for %d different kernels, %.1f with the cost model's choices\n", sum.us,
+            sum.kernels, sum.model_us);
   return true;
 }
 

@@ -111,8 +111,8 @@ static const struct {
 };
 enum { RANGES = sizeof range_table / sizeof *range_table };
 
-/* Prints the requirement that every element that the reference may read is in lo .. hi. An index that is not
- * constant is assumed to have every value of its dimension. */
+/* Prints the requirement that every element that the reference may read is at least lo and at most hi. An
+ * index that is not constant is assumed to have every value of its dimension. */
 static void put_weight_range(Printer *p, Text *out, const Ref *ref, int64_t lo, int64_t hi) {
   const Buf *buf = ref->buf;
   const bool flat = code_is_flat(buf);
@@ -206,8 +206,8 @@ typedef struct Effects {
   bool memory; /* whether the loop assigns elements of parameters */
 } Effects;
 
-/* An inclusive bound of the loop's variable. If the loop has several bounds, all of them hold; a constant
- * bound is preferred. */
+/* An inclusive lower or upper bound of the loop's variable. If the loop has several such bounds, each of them
+ * is valid; the result is then a constant bound, if there is one. */
 static Index bound_of(const Printer *p, const NestStmt *loop, bool low) {
   const Index *bound = low ? loop->u.loop.lo : loop->u.loop.hi;
   const int n = low ? loop->u.loop.nlo : loop->u.loop.nhi;

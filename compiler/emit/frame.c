@@ -170,7 +170,7 @@ static const char *image_offset(Frame *f, const char *first, int64_t offset, int
                       frame_name(f, "n"), floats ? floats_in(stride) : stride);
 }
 
-/* The address of a batched value, or of image `n` in it. The parts of the images are consecutive. */
+/* The address of a batched value, or of the part for image `n` in this value. The parts are consecutive. */
 static const char *value_of_all(Frame *f, const Node *node, const Place *place, const char *name) {
   Net *net = f->net;
   const bool infer = f->kind == FRAME_INFER || f->kind == FRAME_TOGETHER;
@@ -183,7 +183,7 @@ static const char *value_of_all(Frame *f, const Node *node, const Place *place, 
   return local(f, "void *", name, value, arena_printf(net->arena, "%s, one per image", value_text(f, node)));
 }
 
-/* The address of a value in a caller's array; the value may be a range of its channels. */
+/* The address of a value in a caller's array; the value may be a range of the array's channels. */
 static const char *part_of(Frame *f, const char *type, const char *whole, const Node *node,
                            const char *name) {
   const Program *p = f->part->program;
@@ -240,8 +240,8 @@ const char *frame_value(Frame *f, const Node *node) {
   }
 }
 
-/* The text of an argument: a multidimensional array. The parameter may have another type: a flat array, or an
- * array without the dimensions of size 1. */
+/* The text of an argument that is a multidimensional array. If the parameter has another type (a flat array,
+ * or an array without the dimensions of size 1), the text converts to this type. */
 const char *array_argument(Arena *arena, const Nest *nest, int id, const char *array, int rank,
                            const int64_t *dim) {
   const Buf *buf = nest->buf[id];
@@ -271,7 +271,8 @@ static const char *member_text(Frame *f, const Member *member) {
   return arena_printf(f->net->arena, "%s%s->%s", holder, infer || look ? "" : "->packed", member->name);
 }
 
-/* The keys of the image's random numbers in a layer. Each layer that uses random numbers has other keys. */
+/* The keys of the image's random numbers in a layer. Each layer that uses random numbers has different
+ * keys. */
 static const char *keys_value(Frame *f, const Step *step, const Node *node) {
   Net *net = f->net;
   const bool several = f->images > 1;

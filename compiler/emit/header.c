@@ -204,8 +204,8 @@ static void put_training(Text *out, Net *net) {
            "running statistics get their new values).\n"
            "   Random numbers depend only on seed, step and the sample's index in the batch.%s%s%s%s */\n",
            net->macro->TRAIN_BATCH, net->graph->outputs.n ? " An output that is NULL is not written." : "",
-           steps ? "\n   Inputs, targets and outputs of a sample are those of " : "",
-           steps ? net->macro->TRAIN_STEPS : "", steps ? " calls, one after the other." : "");
+           steps ? "\n   A sample has the inputs, targets and outputs of " : "",
+           steps ? net->macro->TRAIN_STEPS : "", steps ? " successive calls of step." : "");
   const Parameters parameters = gradients_parameters(net);
   put_signature(out, net, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
                 &parameters, ";\n\n");

@@ -486,7 +486,7 @@ void put_infer_entries(Text *out, Net *net) {
   }
   if (net->layout->infer.program->team && net_pool(net)) {
     Parameters run = run_parameters(net, false);
-    run.n--; /* the team */
+    run.n--; /* without `team` */
     pool_describe(out, net, net->own->run, &run, "team", 0);
   }
   if (net->layout->options.batch > 1) put_infer_some(out, net);

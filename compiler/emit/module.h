@@ -126,7 +126,7 @@ const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* puts commas between the items */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,
                    const char *tail);          /* "head(list)tail", with line breaks in a long list */
-Parameters infer_parameters(Net *, bool some); /* some: of NAME_infer_some; otherwise of NAME_infer */
+Parameters infer_parameters(Net *, bool some); /* some: for NAME_infer_some; otherwise for NAME_infer */
 Parameters gradients_parameters(Net *);
 
 /* ---- state.c: nets with state ---- */
@@ -143,7 +143,7 @@ void put_banner(Text *, Net *, bool header);        /* net.c: the comment at the
 void put_network_types(Text *, const Net *);        /* header.c */
 void put_declarations(Text *, Net *);               /* header.c: declarations of a header */
 void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a section */
-void put_includes(Text *);                          /* net.c: memcpy and memset, also without a C library */
+void put_includes(Text *);                          /* net.c: memcpy and memset, even without a C library */
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
 PreludeNeeds net_needs(const Net *); /* net.c: the parts of the prelude that the whole file needs */

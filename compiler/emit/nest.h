@@ -31,8 +31,8 @@ void emit_nest(Text *, const Nest *, const NestPrint *);
 Words emit_nest_heading(Arena *, const Instances *); /* lines */
 typedef struct NestText {
   const char *lead, *linkage, *head, *body; /* "", "static", "void lenet5_conv1(const float *in)", " {...}" */
-  bool waits; /* the function has barriers of a team. With a pool, its last parameters are then the team and
-                 `int most`, and SHARES loops in the function take the shares */
+  bool waits; /* the function has barriers of a team. With a pool, the function's last parameters are then the
+                 team and `int most`, and SHARES loops in the function divide the work */
 } NestText;
 NestText emit_nest_function(Arena *, Instances *, const Instance *, const NestPrint *);
 void put_nest_text(Text *, const NestText *);

@@ -34,7 +34,8 @@ const char *printer_name(
     Printer *,
     const char *wanted); /* returns a name that is not yet used in the function, and marks it as used */
 const char *printer_buf(Printer *, const Buf *);    /* returns the buffer's name and marks it as used */
-Index printer_fold(const Printer *, const Index *); /* replaces the function's constant parameters */
+Index printer_fold(const Printer *, const Index *); /* replaces the function's constant parameters by their
+                                                       values */
 /* The first function is described in nest_values.c. The others return names of the prelude and mark them as
  * used. */
 bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);

@@ -476,8 +476,8 @@ static void print_sequence(Printer *p, const NestStmt *const *list, int count, i
       n = 2;
       continue;
     }
-    const bool last = i == count - 1 && is_chosen(list[i]); /* a CHOSEN loop at the end needs no block of its
-                                                               own */
+    const bool last = i == count - 1 && is_chosen(list[i]); /* a CHOSEN loop at the end needs no separate
+                                                               block */
     (last ? print_chosen : print_stmt)(p, list[i], depth);
   }
 }

@@ -41,14 +41,14 @@ const char *printer_buf(Printer *p, const Buf *buf) {
 }
 
 const char *printer_function(Printer *p, PreludeFn fn, Elem elem, int lanes) {
-  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
+  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector exceeds the target's width");
   prelude_need(p->print->needs, fn, elem, lanes);
   if (lanes > 1 && p->print->names.helium) p->print->needs->helium = true;
   return prelude_function(p->arena, &p->print->names, fn, elem, lanes);
 }
 
 const char *printer_type(Printer *p, Elem elem, int lanes) {
-  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
+  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector exceeds the target's width");
   prelude_need_type(p->print->needs, elem, lanes, false);
   return prelude_type(p->arena, elem, lanes);
 }
@@ -316,7 +316,7 @@ static void print_convert(Printer *p, Val e) {
     print_value(p, e->a[0], UNARY);
     return;
   }
-  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
+  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector exceeds the target's width");
   prelude_need_convert(p->print->needs, to, from, lanes);
   put("%s(", prelude_convert(p->arena, &p->print->names, to, from, lanes));
   print_value(p, e->a[0], CHOICE);
@@ -340,7 +340,7 @@ static void print_binary(Printer *p, Val e, int own, const char *sign) {
 
 static void print_primitive(Printer *p, Val e) {
   const int lanes = primitive_across(e->primitive) ? e->a[1]->type.lanes : e->type.lanes;
-  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector is wider than the target's");
+  if (lanes > p->print->lanes_max) nest_misuse(p->nest, "a vector exceeds the target's width");
   if (lanes > 1 && p->print->names.helium) p->print->needs->helium = true;
   prelude_need_primitive(p->print->needs, e->primitive, lanes);
   print_arguments(p, prelude_primitive(p->arena, &p->print->names, e->primitive, lanes), e);

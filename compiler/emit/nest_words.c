@@ -1,5 +1,5 @@
-/* nest_words.c: Printer of loads of adjacent words with one instruction, on CPUs with target->dsp: the
- * statements, and the macros in them. */
+/* nest_words.c: Printer of statements that load several adjacent words with one instruction, on CPUs with
+ * target->dsp, and of the macros in these statements. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 

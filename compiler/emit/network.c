@@ -44,8 +44,8 @@ static void put_shape(Text *out, Shape shape) {
   text_put(out, "}");
 }
 
-/* With --stream and --slide, prints a port's number of rows per call, and the offset and the delay of these
- * rows. */
+/* With --stream or --slide, prints the number of rows of a port per call, and the offset and the delay of
+ * these rows. */
 static void put_rows(Text *out, const StreamLayer *layer) {
   if (!layer || !layer->flows) return;
   text_put(out, ", .step = %" PRId64, layer->rows);
@@ -550,7 +550,7 @@ static void put_inference_functions(Text *out, Net *net) {
 void put_network(Text *out, Net *net) {
   const Graph *graph = net->graph;
   const bool training = net->layout->train.program != NULL,
-             recipe = written(net)->training != NULL; /* without training code: the metrics of eval */
+             recipe = written(net)->training != NULL; /* also without training code: eval needs the metrics */
   if (!net->options->network) return;
   text_put(out, "/* ---- for the runtime ---- */\n\n");
   put_inputs(out, net);

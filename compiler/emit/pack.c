@@ -126,7 +126,7 @@ void put_packing(Text *out, Net *net, const Part *part, const char *to) {
 /* ---- at the start of each training step ---- */
 enum {
   SHARED_FLOATS = 1 << 15
-}; /* packing this number of floats takes a microsecond, the time to wake a team */
+}; /* packing this number of floats takes a microsecond, as long as waking a team */
 
 bool packing_shared(const Net *net) {
   return net->layout->train.program && (net->options->openmp || net_pool(net)) &&
@@ -159,7 +159,7 @@ void put_shared_packing(Text *out, Net *net) {
     before += floats_in(member->bytes);
   }
   text_put(out, "}\n\n");
-  list.n -= 2; /* thread, threads */
+  list.n -= 2; /* without `thread` and `threads` */
   if (net_pool(net)) pool_describe(out, net, net->own->pack_step, &list, "", net->layout->train.members.n);
 }
 

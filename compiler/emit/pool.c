@@ -169,7 +169,8 @@ static void put_mark_of(Frame *f, const char *lead, int step) {
            frame_name(f, "context"), step);
 }
 
-/* Prints the calls from .. to-1 as one segment: none of these calls uses the result of another. */
+/* Prints the calls from `from` to `to` (exclusive) as one segment. No call of a segment uses the result of
+ * another call of the segment. */
 static void put_segment(Frame *f, int from, int to) {
   const Step *step = f->part->steps.data;
   int most = 1;

@@ -26,7 +26,8 @@ void pool_define(Text *, Net *);
 /* The name of an additional function: `of` with the suffix _`what`, as in "lenet5_run_slots". */
 const char *pool_function(Net *, const char *of, const char *what);
 /* Number of shares of a call: 1 if only one thread runs it, otherwise a number that depends on the cost of
- * the call. At run time, the pool limits that number to one to four shares per thread. */
+ * the call. At run time, the pool changes a number above 1 so that there are one to four shares per
+ * thread. */
 int pool_most(const Version *);
 /* Prints a second function, which reads the arguments of `function` from an array of words (uintptr_t) and
  * calls `function` with them. most: the number of shares, if the function has the parameters `thread` and

@@ -29,9 +29,10 @@ static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* characters of na
   "  p = p * r + 1.66665137e-1f;\n"                                                                          \
   "  p = p * r + 4.99999940e-1f;\n"
 
-/* Word i of the result has two halves: half i % 2 of a word of x, and half i % 2 of the same word of y. */
+/* Word i of the result is computed from word w = i / 4 * 4 + first + i % 4 / 2 of x and of y. Its lower half
+ * is half i % 2 of x[w], its upper half is half i % 2 of y[w]. */
 #define INTERLEAVE(name, first)                                                                              \
-  "// In each word a half of x below a half of y. Of each block of four words, two are read.\n"              \
+  "// Each word of the result: 16 bits of x, then 16 bits of y. Reads two of each four words of x and y.\n"  \
   "INLINE @a@I interleave_" name "@l(@I x, @I y) {\n"                                                        \
   "  @I r = {0};\n"                                                                                          \
   "  for (int i = 0; i < (int)(sizeof r / sizeof r[0]); i++) {\n"                                            \
@@ -409,7 +410,7 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   if (routine->uses) prelude_need_routine(needs, routine->uses);
   if (routine->also) prelude_need_routine(needs, routine->also);
   while (needs->routine[i] && needs->routine[i] != routine)
-    i++; /* the loop ends, because there are fewer routines than slots */
+    i++; /* terminates, because there is a slot for every routine */
   needs->routine[i] = routine;
 }
 

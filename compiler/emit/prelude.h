@@ -132,8 +132,9 @@ const char *prelude_helium(PreludeFn, Elem,
  * columns; 4 and 5 contain rows of the left operand, 6 and 7 contain columns of the right operand. */
 extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_add_bytes[],
     prelude_tile_awake[], prelude_tile_store[];
-/* The text with instructions for bf16 numbers in vectors of `most` lanes, AVX-512 (16) or NEON (4), or NULL.
- */
+/* The text of a function, if the function has a text with instructions for bf16 numbers in vectors of `most`
+ * lanes, AVX-512 (16) or NEON (4); otherwise NULL.
+ *  */
 const char *prelude_bf16(PreludeFn, int lanes, int most);
 extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                /* the text of FN_LOOKUP */

@@ -106,7 +106,7 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
              "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n");
   if (needs->team)
     text_put(out, "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
-                  "threads)) // where a share begins\n");
+                  "threads)) // first iteration of a thread\n");
   if (needs->infinite)
     text_put(out, "#if (defined(__GNUC__) || defined(__clang__)) && !defined(__FRAMAC__)\n#define INFINITE "
                   "__builtin_inff()\n#else\n#define INFINITE (1e30f "

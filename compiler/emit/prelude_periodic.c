@@ -1,5 +1,6 @@
 /* prelude_periodic.c: Sine, cosine and floor of generated code, in the notation of prelude.c. The same text
- * is used for scalars and vectors: the sine accesses the lanes of both with a union. */
+ * is used for scalars and vectors: the sine accesses the lanes of a vector, or the scalar, through a
+ * union. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 

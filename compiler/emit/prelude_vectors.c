@@ -1,7 +1,7 @@
 /* prelude_vectors.c: Vector primitives: except in dot_across, each lane computes the scalar primitive of the
  * same name in nest/word_primitives.h or integer_primitives.h. The texts are in the notation of prelude.c.
  * Where compilers do not generate the best instruction of x86-64 or AArch64 from C, the text is that
- * instruction in assembly, because the names of its intrinsic differ between compilers. */
+ * instruction in assembly, because compilers have different names for the instruction's intrinsic. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
@@ -28,7 +28,7 @@ typedef struct VectorText {
 #define UPPER "  return (@I)((even >> 32) | (odd & 0xffffffff00000000u));\n"
 #define HALF_ADDED "  even += 0x80000000u, odd += 0x80000000u;\n"
 
-/* Saturates v[0] and v[1] to the range -largest - 1 .. largest. */
+/* Saturates v[0] and v[1] to the range from -largest - 1 to largest. */
 #define CUT(type, largest)                                                                                   \
   "  for (int i = 0; i < 2; i++) {\n"                                                                        \
   "    const " type " above = v[i] > " largest ", below = v[i] < -" largest " - 1;\n"                        \
@@ -358,7 +358,7 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
   "// Multiplies rows of words by rows of weights, and adds the products to the tile registers. Rows\n"      \
   "// of words are `row` bytes apart, blocks of rows `block` bytes, and rows of weights `line`\n"            \
   "// bytes. wide: offset in bytes of a second vector of columns (for at most two blocks), or 0.\n"          \
-  "// Each step prefetches `lines` cache lines of weights, in the first step those at `ahead`.\n"            \
+  "// Each step prefetches `lines` cache lines of weights; step 0 prefetches the lines at `ahead`.\n"        \
   "// After each `every` steps (0: never), a register is stored to 64 bytes at `awake`: see tile_awake.\n"   \
   "INLINE @avoid " name "@l(const " type " *left, ptrdiff_t row, ptrdiff_t block, int blocks, const " type   \
   " *right,\n"                                                                                               \

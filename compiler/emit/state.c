@@ -76,7 +76,7 @@ void put_state_numbers(Text *out, Net *net) {
                "delay of the output rows, in rows of the input");
   }
   put_define(out, net, net->macro->READY, stream ? stream->ready : 0,
-             "calls after a reset whose outputs are to be ignored");
+             "ignore the outputs of this many calls after a reset");
 }
 
 /* ---- initial values ---- */

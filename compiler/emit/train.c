@@ -200,8 +200,8 @@ static void put_copies(Frame *f, int after) {
     if (p->copies.data[i].after == after) put_output(f, p->copies.data[i].output);
 }
 
-/* Parameters of a function that calls kernels: for the whole batch, or else for one image or for one group of
- * interleaved images. */
+/* Parameters of a function that calls kernels. With `batch`, the function computes the whole batch; otherwise
+ * one image, or one group of interleaved images. */
 static Parameters calls_parameters(Net *net, bool batch) {
   Arena *arena = net->arena;
   Parameters list = {0};
@@ -291,8 +291,8 @@ static const char *last_shard(const Net *net) {
   return net_processes(net) ? "exchange->last" : arena_printf(net->arena, "%" PRId64, p->shards);
 }
 
-/* Prints a loop over the shards from .. to-1: all shards or, in a function that a pool calls, the shards of
- * one thread. */
+/* Prints a loop over the shards from `from` to `to` (exclusive). These are all shards of this process or, in
+ * a function that a pool calls, the shards of one thread. */
 static void put_shard_loop(Text *out, Net *net, int phase, const char *from, const char *to) {
   const char *batch = net_pool(net) ? "batch" : "&batch", *count = net_pool(net) ? "batch->count" : "count";
   const int64_t shards = net->layout->train.program->shards;
@@ -321,8 +321,8 @@ static void put_shard_loop(Text *out, Net *net, int phase, const char *from, con
 }
 
 /* ---- shards on a pool ---- */
-/* Prints the head of a function that processes the shards first .. last-1 of a training workspace on a pool.
- * With `batch`, the batch and its gradients are parameters, too. */
+/* Prints the head of a function that processes, on a pool, the shards of a training workspace from `first` to
+ * `last` (exclusive). With `batch`, the batch and its gradients are parameters, too. */
 static Parameters put_shards_head(Text *out, Net *net, const char *function, bool batch) {
   Parameters list = {0};
   if (batch) add_constant_pointer(net, &list, net->own->batch, "batch");
@@ -444,7 +444,7 @@ static void put_clear_shards(Text *out, Net *net) {
   put_clear_loop(out, net, first_sum(net), last_sum(net));
 }
 
-/* Prints the head of the loop over floats from .. to-1 of the gradients. */
+/* Prints the head of the loop over the floats of the gradients from `from` to `to` (exclusive). */
 static void put_sum_loop(Text *out, Net *net, const char *from, const char *to, int64_t floats) {
   enum { SHARE_FLOATS = 1 << 13 };
   if (net_pool(net)) {
@@ -526,8 +526,8 @@ static const char *gathered(Net *net, const Gather *g) { /* the address of the v
   }
 }
 
-/* Prints code that receives other processes' images of some values, before a phase or, for the loss, after
- * the last phase. */
+/* Prints code that receives some values of the images of other processes: before the phase that needs these
+ * values or, for the loss, after the last phase. */
 static void put_gathers(Text *out, Net *net, int before) {
   const Program *p = net->layout->train.program;
   for (int i = 0; i < p->gathers.n; i++) {

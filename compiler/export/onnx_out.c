@@ -56,7 +56,7 @@ static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
                          op, node->name, why);
   }
   if (diag)
-    diag_help(diag, "to export the part of the net before %s, make its results the outputs",
+    diag_help(diag, "to export the part of the net before %s, make the results of that part the outputs",
               n == 1 ? "it" : "them");
   return !n;
 }
@@ -68,7 +68,7 @@ static void note_masks(Diags *diags, const OnnxOut *o) {
     Diag *diag = diag_report(
         diags, DIAG_onnx_mask, node->span, node->site,
         "the result for a position without keys is 0 in cnnc, but NaN in ONNX models of opset %d", o->opset);
-    diag_help(diag, "--opset=23 exports the operator Attention, whose result is 0 there");
+    diag_help(diag, "--opset=23 exports the operator Attention, which returns 0 for such positions");
   }
 }
 

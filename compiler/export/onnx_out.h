@@ -103,7 +103,7 @@ int out_axes(const Node *, int64_t axis[2]);
  * by the same function for all i. */
 bool out_keeps_order(const Node *);
 bool out_is_output(const OnnxOut *, const Node *);
-/* Reduces n axes, which keep size 1. */
+/* Reduces n axes; the result keeps these axes with size 1. */
 const char *out_reduced(OnnxOut *, const char *op, const char *x, int n, const int64_t *axis);
 
 /* ---- windows ---- */

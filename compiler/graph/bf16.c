@@ -38,7 +38,7 @@ bool bf16_refused(Diags *diags, DiagId id, const Graph *graph, const char *why) 
   const Node *node = graph_has_halves(graph);
   if (!node) return false;
   const char *precision = node_is_bf16(node) ? "bf16" : "f16w";
-  Diag *diag = diag_report(diags, id, node->span, node->site, "%s, and %s has precision=%s", why, node->name,
+  Diag *diag = diag_report(diags, id, node->span, node->site, "%s, but %s has precision=%s", why, node->name,
                            precision);
   diag_help(diag, "train without quantize; cnnc quantize then keeps layers with precision=%s in float",
             precision);

@@ -78,7 +78,7 @@ typedef struct Const {
   const struct Const *items;   /* DIMS, LIST: the items; RANGE: lo and hi, which may be infinity; CALL: the
                                   arguments, in the order of the callee's parameter table, if there is one */
   Node *node;                  /* VALUE */
-  const struct Origin *origin; /* VALUE: where its name was defined (sema/) */
+  const struct Origin *origin; /* VALUE: where the value's name was defined (sema/) */
 } Const;
 
 /* ---- parameters ---- */
@@ -116,8 +116,8 @@ typedef struct Weight {
 enum {
   MOST_INPUTS = 16,
   MOST_JOINED = 1000,     /* inputs of a concat */
-  MOST_CALL_NODES = 4096, /* inputs of a node that concatenates rows, or the values of all calls of a sample;
-                             also the largest total number of nodes in these calls */
+  MOST_CALL_NODES = 4096, /* inputs of a node that concatenates rows or the values of calls; also the total
+                             number of nodes in all calls of a sample */
   MOST_WEIGHTS = 12
 };
 typedef enum Result {
@@ -207,8 +207,8 @@ struct Node {
 };
 
 /* Storage of a value: it begins `offset` elements after the start of the value of `node`, and its pixels are
- * `pitch` elements apart. rows: distance between rows of the leading axis, if each row is a group of channels
- * of every pixel (heads); 0: the rows are consecutive. */
+ * `pitch` elements apart. rows: the distance, in elements, between rows of the leading axis, if each row is a
+ * group of channels of every pixel (heads); 0: the rows are consecutive. */
 typedef struct Home {
   const Node *node;
   int64_t offset, pitch, rows;

@@ -247,7 +247,7 @@ static bool literal_init(ShapeContext *context, const Node *node, const char *pa
     if (weight->rank == 1) diag_help(diag, "use one number, or a list of %lld", (long long)weight->dim[0]);
     else if (node->window)
       diag_help(diag,
-                "write one kernel of %s for all filters and channels, or a list with one for each filter",
+                "write one kernel of %s for all filters and channels, or a list with one kernel per filter",
                 sizes_text(context->arena, weight->rank - 2, weight->dim + 2));
     return false;
   }

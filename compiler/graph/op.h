@@ -55,7 +55,7 @@ typedef struct Form {
   int code; /* a constant of ops/settings/forms.h that identifies this form, or 0 */
 } Form;
 
-const Const *arg_const(const Node *, const char *name); /* its kind is CONST_NONE if the argument is absent */
+const Const *arg_const(const Node *, const char *name); /* kind CONST_NONE if the argument is absent */
 int64_t arg_int(const Node *, const char *name);
 double arg_number(const Node *, const char *name);
 bool arg_bool(const Node *, const char *name);
@@ -126,8 +126,7 @@ bool gradient_wanted(const Gradient *, const Node *input);
 bool gradient_trained(const Gradient *, const Node *, int weight);
 Graph *gradient_graph(Gradient *);
 void gradient_add(Gradient *, Node *input, Node *contribution);
-Node *gradient_given(const Gradient *, const Node *); /* the node's only contribution; NULL: none or
-                                                         several */
+Node *gradient_given(const Gradient *, const Node *); /* the only contribution; NULL: none or several */
 /* If the gradient of node->in[k] is wanted, appends a node of the operator and adds its value to that
  * gradient; otherwise returns NULL. */
 Node *gradient_operand(Gradient *, const Op *, Node *node, int k, int nin, Node *const *in);
@@ -147,8 +146,8 @@ typedef enum Role {
   ROLE_STATE,  /* the value that the previous call stored */
   ROLE_UPDATE, /* in[0] is the next value of the state in[1] */
 } Role;
-/* Functions that do not apply are NULL. Every operator needs a name and eval, and without `parts` also lower.
- * Operators of the language also need a group and a shape rule. */
+/* Functions that do not apply are NULL. Every operator needs a name and eval. Operators without `parts` also
+ * need lower. Operators of the language also need a group and a shape rule. */
 struct Op {
   const char *name;   /* hidden operators: usually with spaces, as in "conv input gradient" */
   const char *group;  /* section of docs/operators.md */

@@ -148,7 +148,8 @@ static void shorten_step(Line *line, Line *other, int64_t input, int64_t *before
 }
 
 void window_compact(Window *w, int axis, int64_t input, int64_t output) {
-  if (w->ceil && w->count_pad) return; /* the padding decides whether there is a last window: it must stay */
+  /* the padding decides whether there is a last window, so the padding must stay */
+  if (w->ceil && w->count_pad) return;
   Line outputs = {output, w->stride[axis]}, taps = {w->kernel[axis], w->dilation[axis]};
   for (int pass = 0; pass < 2; pass++) { /* a shorter step may permit the other step to be shorter */
     shorten_step(&taps, &outputs, input, &w->before[axis]);

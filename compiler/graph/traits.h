@@ -13,7 +13,7 @@ typedef enum Family {
   FAMILY_MAP,           /* element-wise: can be fused into the producer of its input */
   FAMILY_CONV,          /* convolution as a gather */
   FAMILY_CONV_SCATTER,  /* convolution as a scatter: conv_transpose, and the input gradient of conv */
-  FAMILY_CONV_REPEATED, /* convolution that includes the nearest upsampling before it */
+  FAMILY_CONV_REPEATED, /* convolution that includes the nearest-neighbor upsampling before it */
   FAMILY_CONV_WEIGHTS,  /* weight gradient of conv and conv_transpose */
   FAMILY_DEPTHWISE,
   FAMILY_DEPTHWISE_SCATTER,
@@ -148,7 +148,8 @@ typedef struct OpTraits {
   /* layout of batches and row bands (passes/whole_batch.c, bands.c, recompute.c) */
   bool per_image;   /* the nest calls a runtime function or has data-dependent indices, so images cannot be
                        interleaved */
-  bool row_local;   /* each output row depends only on the input rows of its window, or on the same row */
+  bool row_local;   /* each output row depends only on the input rows of its window, or on the input row with
+                       the same index */
   bool elementwise; /* cheap, and each element depends only on the element of in[0] at the same index: like
                        FAMILY_MAP */
   bool loops_over_rows; /* the operator's nest contains the loop over the rows of the value */
@@ -166,7 +167,8 @@ typedef struct OpTraits {
    * the start of the stream. `calls` is the call number k; row 0 of the copy's input is row k*rows + offset
    * of the stream. */
   void (*count_rows)(Arena *, Node *, Node *calls, int64_t rows, int64_t offset);
-  /* STREAM_CROPPED, STREAM_PADDED: get and set the numbers of elements at both ends of each axis */
+  /* STREAM_CROPPED, STREAM_PADDED: get and set the numbers of elements that are removed or added at both ends
+   * of each axis */
   void (*border)(const Node *, int64_t before[2], int64_t after[2]);
   void (*set_border)(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 

@@ -132,8 +132,8 @@ typedef struct ImportOutput {
   TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; other types: floats */
   /* The order of the dimensions, as a comment in the program. "": the usual order, in which ONNX's dimension
    * 1 (the channels) is moved to the end, or dimensions 1 and 2 if there are five or more dimensions. ", one
-   * dimension last": only dimension 1 is moved to the end, of five or more dimensions. ", in this order":
-   * ONNX's order. */
+   * dimension last": there are five or more dimensions, and only dimension 1 is moved to the end. ", in this
+   * order": ONNX's order. */
   const char *order;
 } ImportOutput;
 
@@ -187,7 +187,7 @@ void *no(ModelImport *, const char *why, ...)
     __attribute__((format(printf, 2, 3))); /* sets the reason; returns NULL */
 const Tensor *constant_of(const ModelImport *, const OnnxNode *, int input); /* or NULL */
 View *view_of(ModelImport *, const OnnxNode *, int input);                   /* NULL after no() */
-OnnxNode *node_reading(const ModelImport *, int tensor); /* a node that reads the tensor; NULL: none does */
+OnnxNode *node_reading(const ModelImport *, int tensor); /* a node that reads the tensor, or NULL */
 bool given(const OnnxNode *, int input);                 /* the input is not omitted */
 Value *emit(ModelImport *, int nin, Value *const *in, Shape, const char *call, ...)
     __attribute__((format(printf, 5, 6)));
@@ -221,8 +221,8 @@ bool always_computed(const ModelImport *,
 bool reads_input(const ModelImport *, const OnnxNode *,
                  int input); /* whether the input's value is used outside of omitted branches */
 /* Returns whether a node is an If. The results of an If become the results of the taken branch. If the
- * condition is computed, they become a selection between both branches. After a failure, no() has the
- * reason. */
+ * condition is computed, they become a selection between the results of both branches. After a failure, no()
+ * has the reason. */
 bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
 
@@ -315,7 +315,8 @@ View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, co
  * dimensions of the first operand. To align the constant, this function appends dimensions of size 1 to the
  * constant's shape. NULL: the operand is not constant, or after no(). */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
-/* Appends the same dimensions to the Item of the second operand, constant or computed. False after no(). */
+/* Like constant_beside, appends dimensions of size 1: to the Item of the second operand, which may be a
+ * constant or a computed value. False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
 
 /* ---- permute.c ---- */
@@ -324,11 +325,11 @@ bool place_operand(ModelImport *, const OnnxNode *, Item *);
 Value *permuted(ModelImport *, Value *, const Factors *);
 
 /* ---- constant_values.c ---- */
-/* A mask adds this number, or a smaller one, to the scores that it hides. */
+/* A mask adds this number, or a smaller number, to the scores that it hides. */
 #define EXCLUDED (-1e8)
 /* Emits a constant. It is called `name` if node is NULL; otherwise it is named after the node's constant, or
  * after the node if that constant has no name. Masks are frozen and may contain -inf. NULL after no(): the
- * constant contains any other infinite number, or NaN. */
+ * constant contains NaN, or an infinite number other than -inf in a mask. */
 Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
                           bool frozen);
 /* A constant as a value in the layout of the other operand, `beside`: with the full shape of that operand's
@@ -340,8 +341,8 @@ Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, co
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
 /* An operand of the node as a view. A constant is converted with constant_alone. */
 View *value_or_constant(ModelImport *, const OnnxNode *, int input);
-/* A constant for a concat with values: the constant may have another size than the values along one
- * dimension. */
+/* A constant for a concat with values. Along one dimension, the size of the constant may differ from the size
+ * of the values. */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
@@ -372,7 +373,7 @@ View *combined_by_heads(ModelImport *, const View *large, const View *small, con
 /* Combines two values after repeating the smaller one to the size and order of the larger one; NULL: not
  * possible. */
 View *combined_repeated(ModelImport *, const View *large, const View *small, const char *word);
-/* Applies an operator along dimension d, which must be an axis of the value. Otherwise NULL. */
+/* Applies an operator along dimension d. NULL: dimension d is not an axis of the value. */
 View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
 
 /* ---- ops_part.c ---- */
@@ -389,14 +390,14 @@ Value *frozen_product(ModelImport *, const OnnxNode *, Value *, const Tensor *);
 /* Two values combined by an operator of the language; `alone`: the first value has no other user. */
 View *two_values(ModelImport *, const View *x, bool alone, const View *y, const char *word);
 
-/* Combines a constant, which is an input of the node, with a value that the node has produced. */
+/* Combines a constant, which is an input of the node, with the given value. */
 View *beside_constant(ModelImport *, const OnnxNode *, int input, const View *, const Tensor *,
                       const char *word);
 
 /* ---- ops_index.c ---- */
 bool result_is_used(const ModelImport *, const OnnxNode *, int out);
 /* If the table is a reshape of an image or vector, that image or vector; otherwise the table. gather and
- * attention accept both. */
+ * attention also accept images and vectors. */
 Value *as_pixels(Value *table);
 View *gather_computed(ModelImport *, const OnnxNode *); /* Gather with a computed index */
 /* For a Concat of image numbers and indices that GatherND reads: the Concat's input with the indices. 0: the
@@ -432,7 +433,8 @@ View *rotary_of(ModelImport *, View *);
 bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis, int first);
 
 /* ---- ops_reduce.c ---- */
-/* The dimensions of a reduction: an input, an attribute, or all. False after no(). */
+/* The dimensions that a node reduces: listed by an input or an attribute; if there is no list, all
+ * dimensions. False after no(). */
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
 /* ---- qdq.c, int8_layers.c: int8 models ---- */

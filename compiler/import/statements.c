@@ -237,7 +237,7 @@ static bool inputs_known(const ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-/* Whether an output of the node is known as a value. */
+/* Whether an output of the node is already imported as a value. */
 static bool is_known(const ModelImport *im, const OnnxNode *node) {
   for (int k = 0; k < node->nout; k++)
     if (node->out[k] && im->item[node->out[k]].view) return true;
@@ -315,7 +315,7 @@ static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS])
   return n;
 }
 
-/* The value, reshaped if necessary so that its channels are only the output's last dimension. */
+/* The value, reshaped if necessary so that its channels are exactly the output's last dimension. */
 static Value *with_last(ModelImport *im, Value *value, const View *view, int n, const int *dims) {
   Shape shape = {.rank = n};
   for (int k = 0; k < n; k++) shape.dim[k] = view->size[dims[k]];
@@ -389,7 +389,7 @@ static const View *with_rank(ModelImport *im, const View *view, const OnnxPort *
  * channels. */
 static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept) {
   const View *view = with_rank(im, made, kept->input);
-  if (!view) return no(im, "a next value of a state that cannot be reshaped to the state's input");
+  if (!view) return no(im, "a state's next value that cannot be reshaped to the state's input");
   int dims[MOST_DIMS], order[MOST_DIMS], m = 0;
   const int n = dimensions_of(im, view, dims), channels = kept->input->channels;
   if (n < 0) return NULL;
@@ -408,7 +408,7 @@ static void add_update(ModelImport *im, const KeptValue *kept) {
   im->node = NULL;
   im->why = NULL;
   if (!item->view && !item->constant) return; /* the state depends on an earlier problem */
-  Value *value = item->view ? lay_kept(im, item->view, kept) : no(im, "a state that is set to a constant");
+  Value *value = item->view ? lay_kept(im, item->view, kept) : no(im, "a state set to a constant");
   if (value) emit(im, 2, (Value *[]){value, kept->value}, value->shape, "update(%%*)");
   else {
     const Problem row = {.tensor = kept->output->tensor, .what = kept->output->name, .why = im->why};

@@ -18,8 +18,8 @@ typedef struct AxisTap {
  * element may occur more than once. */
 typedef int AxisRule(const Node *forward, int axis, int64_t to, AxisTap tap[AXIS_TAPS]);
 /* The period of the weights: input row j + from has the same weight in result row i + to as input row j in
- * result row i. The first and the last 4 + `border` periods may be exceptions, and at each end as many
- * further periods as the taps of a row span: map_make computes the taps of all these rows from the rule. */
+ * result row i. Rows near the ends may be exceptions: 4 + `border` periods at each end, and as many further
+ * periods as the taps of one row span. map_make computes the taps of these rows from the rule. */
 typedef struct AxisPeriod {
   int64_t from, to, border;
 } AxisPeriod;

@@ -24,11 +24,11 @@ static const char *kernel_name(Arena *arena, const Node *node) {
   if (!hidden) return to_c_name(arena, *node->name ? node->name : node->op->name);
   const char *what = node->op->name;
   if (!node->hidden)
-    return to_c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* losses */
+    return to_c_name(arena, arena_printf(arena, "%s_%d_%s", node->name, node->id, what)); /* a loss */
   const size_t n = strlen(node->hidden->of->op->name);
   if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
   const bool several =
-      !strncmp(what, "map ", 4); /* one node per operand or parameter: its number is appended */
+      !strncmp(what, "map ", 4); /* one node per operand or parameter, whose index is appended */
   return to_c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
                                   : arena_printf(arena, "%s_%s", node->name, what));
 }
@@ -111,9 +111,9 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
   return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
-/* The extent of a value's buffer. The buffer has a leading axis (n > 0) for the images of a batched kernel,
- * or for the value's rows if the nest or its builder loops over rows. In all other cases, the rows form one
- * image. */
+/* The extent of a value's buffer. The buffer of a batched kernel has a leading axis (n > 0) for the images.
+ * If the nest or its builder loops over rows, the leading axis is the value's rows. In all other cases, the
+ * rows form one image. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n
@@ -246,9 +246,9 @@ static void lead_rows(Lower *l, int64_t rows) {
   }
 }
 
-/* Sets l->rows if the nest itself loops over rows. Nests of batched kernels, of operators with mixes_rows or
- * loops_over_rows, and of schedules of dense layers without interleaved images do so. For all other nests,
- * begin_rows adds the loop over rows. */
+/* Sets l->rows if the nest itself loops over rows. Such nests belong to batched kernels, to operators with
+ * mixes_rows or loops_over_rows, and to schedules of dense layers without interleaved images. For all other
+ * nests, begin_rows adds the loop over rows. */
 static void begin_rows(Lower *l) {
   const Node *root = l->node;
   const bool mixes = root->op->traits.mixes_rows;
@@ -276,7 +276,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->tuning = o->tuning;
   l->plain = o->plain;
   l->sums = o->sums;
-  l->exact = o->exact || node_weight_elem(l->node) == F16; /* Winograd would turn them into floats */
+  l->exact = o->exact || node_weight_elem(l->node) == F16; /* Winograd would store the weights as floats */
   l->updatable = o->updatable;
   l->sole = o->sole;
   l->small = o->small;
@@ -345,7 +345,7 @@ void lower_view_rows(Lower *l, int64_t rows) {
 
 Extent lower_join_pixels(Lower *l, int64_t count) {
   const Extent e = shape_extent(l->node->shape);
-  const bool rows = e.w % count == 0; /* whether a joined pixel is within a row */
+  const bool rows = e.w % count == 0; /* whether the pixels that are joined are always in one row */
   const int64_t dim[] = {rows ? e.h : e.h * e.w / count, rows ? e.w / count : 1, e.c * count};
   Buf *const buf[] = {l->in[0], l->out};
   for (int i = 0; i < 2; i++)
@@ -619,7 +619,7 @@ Val map_constant(Map *map, const float *per_channel_value, int64_t n) {
   Nest *b = map->b;
   if (n == 1) return num(b, per_channel_value[0]);
   const int64_t all = n * (map->lower->joined ? map->lower->joined : 1);
-  float *table = NEW_ARRAY(b->arena, float, all); /* of all pixels that are joined */
+  float *table = NEW_ARRAY(b->arena, float, all); /* repeated for each joined pixel */
   for (int64_t i = 0; i < all; i++) table[i] = per_channel_value[i % n];
   Buf *buf = lower_table(map->lower, table, all);
   return nest_load_part(b, nest_at(b, buf, *map->c), map->part, map->lanes);

@@ -61,7 +61,7 @@ typedef struct Pack { /* packed weights: a nest reads weights in their natural l
   Nest *nest;
   Buf *out; /* the packed weights, in pack->nest */
   VEC(Weight *) source;
-  VEC(Buf *) source_buf; /* the nest's input buffers; a nest without any packs only constants */
+  VEC(Buf *) source_buf; /* the nest's input buffers; if there are none, the nest packs only constants */
   const void *values;    /* constants without a nest; NULL: there is a nest */
   const void *origin;    /* updatable models: the node or detail that the constants belong to; equal constants
                             with different origins are not merged */
@@ -87,7 +87,7 @@ typedef struct Choice {
   int m;       /* Winograd: a tile has m x m outputs; Strassen: number of parts of an axis, 2 or 4 */
   int tiles;   /* Winograd, Strassen: approximate number of tiles per block */
   int pixels;  /* direct: number of outputs of one row in a register tile */
-  Order order; /* direct */
+  Order order; /* direct: the outer loop */
   bool small;  /* for microcontrollers: smaller constants, but more computation */
 } Choice;
 struct Decision; /* schedule/choose.h: the candidates and the chosen one */
@@ -109,7 +109,7 @@ enum { SMALL_SUMS = 6 };
 struct Numbers;
 typedef struct Numbers Numbers;
 
-typedef struct LowerOptions { /* as in Lower */
+typedef struct LowerOptions { /* the members have the same meaning as in Lower */
   int layout_lanes, sums;
   bool plain, exact, threads;
   bool updatable; /* graph->updatable */
@@ -171,7 +171,7 @@ typedef struct Lower {
   int nothers;    /* number of elements of `other`, which are the operands of the chain */
   Buf *rounded;   /* QAT, bf16, f16w: node->weight[0] as lower_weight returns it; NULL: not requested yet */
   Buf *scales[2]; /* bf16, f16w: factors and constants of the kernel's batchnorms; NULL: not requested yet */
-  int64_t joined; /* adjacent pixels that are one pixel of the buffers (lower_join_pixels); 0: 1 */
+  int64_t joined; /* number of pixels that are joined to one (lower_join_pixels); 0 means 1 */
   const Ix *row; /* nests with the leading axis: the row whose elements lower_finish and lower_store access */
   VEC(const char *) details; /* lines for --emit=schedule, from lower_detail */
 } Lower;
@@ -201,9 +201,9 @@ bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* keys of random numbers (BIND_KEYS), I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal tables are stored once */
-/* Views `count` adjacent pixels of in[0] and of the result, which have no gaps, as one pixel with the
- * channels of all of them. `count` divides the number of pixels of a row or of the image. Returns the extent
- * of the view. */
+/* Changes in[0] and the result to views in which one pixel has the channels of `count` adjacent pixels. There
+ * must be no gaps between pixels in memory. `count` divides the number of pixels of a row or of the image.
+ * Returns the extent of the views. */
 Extent lower_join_pixels(Lower *, int64_t count);
 void lower_view_rows(Lower *,
                      int64_t rows); /* before nest_fn: views the pixels as `rows` rows, [rows][h*w/rows][c],
@@ -259,8 +259,8 @@ void lower_store(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part,
 int64_t lower_sums(const Lower *, int64_t channels); /* reference nests: the number of sums per loop, which
                                                         divides the number of channels */
 void lower_store_sums(Lower *, Buf *sum, int64_t sums, const Ix *y, const Ix *x,
-                      const Ix *block); /* applies the chain to the sums of channels block * sums and
-                                           following, and stores the results */
+                      const Ix *block); /* applies the chain to the sums of channels block * sums ..
+                                           block * sums + sums - 1, and stores the results */
 void lower_put(Lower *, Val finished, const Ix *y, const Ix *x, const Ix *c, int part,
                int lanes); /* stores to out; the chain has already been applied */
 Val lower_root_map(

@@ -16,7 +16,7 @@ void map_shape_operands(ShapeContext *, Node *); /* several operands of equal sh
 void map_run(const Eval *);                      /* op->eval */
 void map_backward(Gradient *, Node *, Node *dy); /* op->gradient */
 void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_is_one);
-uint32_t map_needs_x(const Node *, int wrt); /* op->map_needs: the derivative needs only operand x[wrt] */
+uint32_t map_needs_x(const Node *, int wrt); /* for op->map_needs: only operand x[wrt] is needed */
 uint32_t map_needs_y(const Node *, int wrt);
 
 extern const Op op_map_gradient;        /* inputs: dy, and the operands of the derivative; value: dx = dy *
@@ -29,7 +29,7 @@ extern const Op op_sum_pixels; /* 1x1xC: the gradient of an operand that was bro
   .family = FAMILY_MAP, .traits.keeps_spatial = true, .eval = map_run, .gradient = map_backward,             \
   .lower = lower_plain_map
 
-/* Heads of an operator's functions, which define the parameter names for the function bodies. */
+/* Macros for the heads of an operator's functions. They define the parameter names for the bodies. */
 #define UNUSED __attribute__((unused))
 #define MAP_EVAL(name)                                                                                       \
   static double name(UNUSED const Node *node, UNUSED const double *x, UNUSED const double *weight,           \

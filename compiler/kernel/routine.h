@@ -1,6 +1,6 @@
-/* routine.h: Common code of operators that call runtime functions: C that is copied into generated code. For
- * the interpreters, an operator has its own implementation, or compiles the same text in double
- * precision, with float and int32_t defined as double. */
+/* routine.h: Common code of operators that call runtime functions. The C text of these functions is copied
+ * into generated code. For the interpreters, an operator has its own implementation, or compiles the same
+ * text in double precision, with float and int32_t defined as double. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ROUTINE_H
 #define CNNC_ROUTINE_H

@@ -55,7 +55,7 @@ const Column *columns_enter(const Columns *, bool more);
 /* Sums each channel over the pixels. The sums are added to a gradient (RESULT_SUM) or stored as 1x1xC. */
 void walk_sum_pixels(Lower *, Extent, WalkValue, const void *context);
 /* Shuffles that interleave the lanes of two vectors a and b: `low` gives a0 b0 a1 b1 ... from the first half
- * of each vector, and `high` gives the same from the second halves. */
+ * of each vector, and `high` interleaves the second halves. */
 void walk_interleave(int lanes, int low[LANES], int high[LANES]);
 /* Transposes a square matrix of vectors: element n of x[k] becomes element k of x[n]. */
 void walk_transpose(Nest *, Val x[LANES], int lanes);

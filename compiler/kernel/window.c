@@ -205,7 +205,7 @@ static const char *unread_text(ShapeContext *context, const Node *node, const in
 static void warn_unread(ShapeContext *context, const Node *node, const Window *w, const int64_t input[2],
                         const int64_t output[2]) {
   const bool in_time = context->streams && !node->in[0]->shape.regions;
-  const int time = in_time ? is_sequence(node) ? 1 : 0 : -1; /* the axis of time */
+  const int time = in_time ? is_sequence(node) ? 1 : 0 : -1; /* the axis of time; -1: none */
   int64_t unread[2];
   bool bad[2];
   for (int axis = 0; axis < 2; axis++) {
@@ -220,19 +220,20 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
-  bool gaps = false; /* gaps between windows: even with more windows, some input would remain unread */
+  bool gaps = false; /* whether there are unread elements between windows: pad=same leaves them unread */
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)
     diag_help(diag, "add zero_pad before it to make room for another window");
   else
     diag_help(diag, "%spad=same %s", arg_const(node, "ceil")->kind == CONST_NONE ? "" : "ceil=true or ",
-              gaps ? "adds a window there" : "reads all of it");
+              gaps ? "adds a window at the end" : "reads the whole input");
 }
 
-/* The argument whose reduction makes the reach of windows smaller. Windows that move over the input reach at
- * most its size plus the padding, or without explicit padding the reach of the kernel. Windows that move over
- * the output (conv_transpose) reach the sum of the three terms, of which this is the largest. */
+/* The argument that the error suggests to reduce. Windows that move over the input reach beyond the input
+ * only because of explicit padding or, without explicit padding, because of the kernel. The reach of windows
+ * that move over the output (conv_transpose) is a sum of three terms; the argument of the largest term is
+ * returned. */
 static const char *far_argument(const Node *node, const Window *w, int axis, const int64_t large[2],
                                 const int64_t small[2]) {
   const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1),

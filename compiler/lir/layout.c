@@ -40,9 +40,9 @@ static const char *pack_function_name(Layout *layout, const Pack *pack) {
 }
 
 /* The member with these constants: equal constants are stored once, such as the weights of a layer in row
- * bands. Equal constants of one call are stored separately, because the pointers to them are `restrict`:
- * their names, which are in the key, differ. In an updatable net, equal constants are stored once only if
- * they have the same origin. */
+ * bands. But if one call reads two equal constants, both are stored, because the call's pointers are
+ * `restrict`; their keys differ, because the key contains the name of the buffer. In an updatable net, equal
+ * constants are stored once only if they have the same origin. */
 static const Member *constants_member(Layout *layout, Part *part, const Pack *pack, const Buf *shape) {
   const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
   Text key = {.arena = layout->arena};

@@ -21,7 +21,7 @@ typedef struct LayoutOptions {
   const char *prefix; /* prefix of C names */
   int64_t batch;
   int ntargets;
-  const Target *const *target; /* best first */
+  const Target *const *target; /* the best target first */
   bool embedded;               /* weights are compiled in: they need flash, not RAM */
   bool merge;                  /* layers that differ only in numbers share a function */
   /* whether the generated code around the layers uses a name */
@@ -60,7 +60,7 @@ typedef struct NestFunction {
 
 /* The functions of one target, or the packing functions, which do not depend on the target. */
 typedef struct Functions {
-  const Target *target; /* NULL: packing */
+  const Target *target; /* NULL: packing functions */
   const char *suffix;   /* name suffix: "_v4"; "" if a file has one target */
   VEC(NestFunction *) all;
   VEC(Code *) codes;
@@ -81,13 +81,13 @@ typedef struct Member {
   const Key *nest;     /* key of the pack's nest */
   uint32_t targets;    /* for tables: bit t is set if functions of target t read it */
   struct Member *next; /* the next member with the same key but another pack */
-  const float *table;  /* constants */
+  const float *table;  /* if not NULL, the constants of a table */
 } Member;
 
 typedef struct Step { /* a call */
   const KernelCall *call;
   const char *name;        /* "stage1_conv1" */
-  NestFunction **function; /* by target */
+  NestFunction **function; /* by target: the function to call */
   const Member ***member;  /* by target and buffer: the member to which a buffer of weights or constants is
                               bound; NULL: the buffer reads weights in their natural layout, or neither
                               weights nor constants */
@@ -97,7 +97,7 @@ typedef struct Part {     /* inference, training, or inspection */
   const Program *program; /* NULL: not requested */
   VEC(Step) steps;
   VEC(Member *) members;
-  Table member_of;         /* by key */
+  Table member_of;         /* by key: the first Member with this key */
   const char **value;      /* by node id: the name of the step that computes the node's value; or NULL */
   Names names;             /* names of members */
   NestFunction ***outputs; /* by output and target: the function that deinterleaves an output; or NULL */
@@ -144,11 +144,11 @@ typedef struct Layout {
   OwnNames own;
   OwnMacros macro;
   PortNames *input, *output; /* output: the outputs, then the values that losses read */
-  StateNames *state;         /* by state */
+  StateNames *state;         /* one per state */
   const char *truth;         /* name of the argument with the annotations: `truth` if possible */
   Part infer, train, look;
   VEC(Member *) tables;     /* constant tables */
-  Table table_of;           /* by key */
+  Table table_of;           /* by key: the first of `tables` with this key */
   Functions pack, *targets; /* targets: indexed by target */
 } Layout;
 
@@ -156,7 +156,7 @@ Layout *layout_new(Arena *, const Graph *, const Programs *, const LayoutOptions
 void layout_name(Layout *, const Programs *); /* must be called before functions are named; in naming.c */
 const char *layout_identifier(const Layout *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
 const Quant *
-port_quant(const Node *); /* the scale of an int8 port, or of the value from which it is computed */
+port_quant(const Node *); /* the scale of an int8 port, or of the value from which the port is computed */
 
 /* ---- merge.c, merge_sizes.c ---- */
 /* The function of a nest: an existing function with identical code, or a new one with that name. team: a team
@@ -174,7 +174,7 @@ typedef enum UnitUse {
   USE_COLD,    /* inspection commands */
 } UnitUse;
 typedef struct Unit {
-  int target; /* -1: packing */
+  int target; /* -1: packing functions */
   UnitUse use;
   VEC(const NestFunction *) functions;
 } Unit;
@@ -213,7 +213,7 @@ typedef struct Footprint {
   int64_t state; /* RAM for states, which must be preserved between calls */
   int64_t stack; /* stack of NAME_infer with an optimizing compiler; -1: unknown, or not a board */
   int64_t ram;   /* model + workspace + state + stack */
-  int n;         /* number of layers, in the order of their calls */
+  int n;         /* number of layers; layer[] is in the order of the calls */
   LayerFootprint *layer;
 } Footprint;
 Footprint layout_footprint(const Layout *);

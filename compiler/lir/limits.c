@@ -45,7 +45,7 @@ bool check_target_limits(Arena *arena, Diags *diags, const Graph *graph, const L
       if (!diag)
         diag =
             diag_report(diags, DIAG_too_large, graph->name_span, NULL,
-                        "net %s is too large for %s, a 32-bit target: an object has at most %s bytes there",
+                        "net %s is too large for %s, a 32-bit target, where an object has at most %s bytes",
                         graph->name, target->name, text_thousands(arena, target->most_bytes));
       diag_fact(diag, "%s: %s bytes", object->name, text_thousands(arena, object->bytes));
     }
@@ -85,7 +85,7 @@ static bool check_kernel_count(Arena *arena, Diags *diags, const Graph *graph, c
       diag_report(diags, DIAG_too_large, graph->name_span, NULL, "net %s has %s kernels%s; the limit is %s",
                   graph->name, text_thousands(arena, plan->kernels.n), plan->training ? " in training" : "",
                   text_thousands(arena, MOST_KERNELS));
-  diag_fact(diag, "%s layers; elementwise ones are part of the kernel before them",
+  diag_fact(diag, "%s layers; elementwise layers are part of the previous kernel",
             text_thousands(arena, graph->nodes.n - graph->inputs.n));
   if (plan->training && graph->training->steps > 1)
     diag_help(diag, "use fewer steps: each of the %s steps has its own kernels",
@@ -126,7 +126,7 @@ static const char *smaller_batch(Arena *arena, const Graph *graph) {
                       "use a smaller batch: 'batch = %" PRId64 "' with 'accumulate = %" PRId64
                       "' has the same number of images per step%s",
                       batch / parts, graph->training->accumulate * parts,
-                      statistics ? ", but computes batch statistics from half of them" : "");
+                      statistics ? ", but computes batch statistics from half of the images" : "");
 }
 
 bool report_memory_limit(Arena *arena, Diags *diags, const Graph *graph, int64_t memory, int64_t shards,

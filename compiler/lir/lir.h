@@ -24,7 +24,7 @@ typedef enum SpaceKind {
                     scores, with which the backward pass begins */
   SPACE_WEIGHTS, /* weights in their natural layout */
   SPACE_MODEL,   /* packed weights; in inference, also the weights in their natural layout */
-  SPACE_TABLE,   /* constants */
+  SPACE_TABLE,   /* constant tables */
   SPACE_KEYS,    /* the keys of an image's random numbers */
   SPACE_ARENA, /* values and scratch of the current image; one arena per slot (inference) or shard (training)
                 */
@@ -79,7 +79,7 @@ typedef struct KernelCall {
   CallHow how;
   bool team;            /* the nest was built for a team */
   int64_t scratch_from; /* offset of the scratch in the arena, in bytes */
-  Version *version;     /* by target */
+  Version *version;     /* one per target */
 } KernelCall;
 
 /* A copy of an output that no call writes directly, made after call `after` (-1: before the first call).
@@ -97,8 +97,8 @@ typedef struct Phase {
   bool barrier; /* preceded by a barrier of the team */
 } Phase;
 
-/* Initial values of a state: before the first call, bytes from .. to - 1 of each image's state are filled
- * with elements equal to `value`. */
+/* Initial values of a state: before the first call, the bytes `from` to `to` - 1 of each image's state are
+ * filled with elements equal to `value`. */
 typedef struct Fill {
   int state;
   int64_t from, to;
@@ -112,7 +112,7 @@ typedef struct Batching {
   int64_t images; /* maximum number of images per call */
 } Batching;
 
-/* The bytes from .. to - 1. */
+/* A range of bytes; `to` is the first byte after the range. */
 typedef struct Stretch {
   int64_t from, to;
 } Stretch;
@@ -131,7 +131,8 @@ typedef struct Gather {
   int64_t offset, stride;
 } Gather;
 
-/* Bytes from .. to - 1 of the gradients. Their sums are complete after the phase with index `after`. */
+/* The bytes `from` to `to` - 1 of the gradients. The sums over the shards are complete in these bytes after
+ * the phase with index `after`. */
 typedef struct Bucket {
   int after;
   int64_t from, to;
@@ -143,7 +144,7 @@ typedef struct Program {
   ProgramKind kind;
   const Graph *graph; /* the graph that the program's calls compute */
   int ntargets;
-  const Target *const *target; /* best first */
+  const Target *const *target; /* the best target first */
   Batching batching;
   bool team;             /* inference: a team of threads shares the calls of an image or, with WHOLE_BATCH, of
                             the batch */
@@ -244,8 +245,8 @@ bool program_counts(const Program *);            /* whether the generated infere
                                                     images as an argument */
 bool program_writes(const Program *,
                     int output); /* whether calls write an output directly; otherwise it is copied */
-/* Returns `middle`: shards are summed as a binary tree, in which the sum of shards from .. to - 1 is the sum
- * of shards from .. middle - 1 plus the sum of shards middle .. to - 1. */
+/* Returns `middle`: the gradients of shards are summed as a binary tree. The sum of shards `from` to `to` - 1
+ * is the sum of shards `from` to `middle` - 1 plus the sum of shards `middle` to `to` - 1. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);
 /* Sets bytes[c], for each call c, to the number of arena bytes that are live while the call runs. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include "lir/lir.h"
 
-/* Bytes from .. to - 1 of the arena, with the first and the last call that use them. */
+/* The bytes `from` to `to` - 1 of the arena, with the first and the last call that use these bytes. */
 typedef struct Piece {
   int64_t from, to;
   int first, last;

@@ -71,8 +71,9 @@ wants_team(const Lowering *l) { /* Whether a team computes each call. With a bat
                                           l->plan->kernels.n)));
 }
 
-/* Number of shards. The images of a shard run sequentially and add to the shard's own gradients, which are
- * then added in a fixed order. Without threads and processes there is one shard, to save memory. */
+/* Number of shards. The images of a shard run sequentially and add to the shard's own gradients. The
+ * gradients of all shards are then added in a fixed order. Without threads and processes there is one shard,
+ * to save memory. */
 static int64_t shards_of(const Lowering *l) {
   const Program *p = l->program;
   const int64_t most_bytes = INT64_C(512) << 20,

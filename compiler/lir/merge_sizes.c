@@ -9,8 +9,8 @@ enum {
   WORTH = 150,   /* minimum number of words in a function's key: the code of a smaller function is shorter
                     than the arguments of its calls */
   MOST = 24,     /* maximum number of parameters */
-  PARAMETER = 8, /* bytes of stack per parameter: the caller stores it, and the function may store it again if
-                    it has too few registers */
+  PARAMETER = 8, /* bytes of stack per parameter: the caller stores the parameter, and a function with too few
+                    registers stores it again */
 };
 
 typedef struct Similar { /* functions that differ only in numbers */

@@ -41,7 +41,7 @@ static bool begins(const char *name, const char *net) {
 }
 
 /* A name for a port. It must not be the name of a function or macro of the net or of the runtime: a parameter
- * hides a function of its name, and a macro replaces the parameter. */
+ * hides a function with the same name, and a macro with the same name replaces the parameter. */
 static const char *unique_port_name(const Layout *layout, const char *given) {
   const bool hides =
       begins(given, layout->options.prefix) || begins(given, layout->upper) || name_of_runtime(given);

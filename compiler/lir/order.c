@@ -1,8 +1,9 @@
 /* order.c: Barriers between the threads of a team.
  *
- * All threads visit all calls. The threads share the parallel loops of a call. In a per-image phase of a
- * program with batched kernels, the threads share the images instead. The first thread runs all other calls.
- * There is a barrier before a call that accesses data that another thread may still use. */
+ * All threads visit all calls. The threads share the parallel loops of a call; a call without parallel loops
+ * runs on the first thread. Per-image phases of programs with batched kernels are different: each thread runs
+ * all calls for some of the images. There is a barrier before a call that accesses data that another thread
+ * may still use. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 

@@ -12,7 +12,7 @@ static bool is_stretch(const Place *place) {
   return place->width >= place->pitch || place->bytes <= place->width;
 }
 
-static int64_t remainder_of(int64_t a, int64_t b) { return a - floor_divide(a, b) * b; } /* 0 .. b-1 */
+static int64_t remainder_of(int64_t a, int64_t b) { return a - floor_divide(a, b) * b; } /* in 0 .. b-1 */
 
 /* ---- intersection ---- */
 static bool columns_meet(int64_t a, int64_t wide_a, int64_t b, int64_t wide_b, int64_t pitch) {
@@ -68,15 +68,15 @@ bool stretches_cover(Stretch *stretch, int n, int64_t from, int64_t to) {
   return from >= to;
 }
 
-/* Whether columns, which are the same in all pixels, cover bytes from..to. These bytes may extend from one
- * pixel into the next. */
+/* Whether columns, which are the same in all pixels, cover the bytes `from` to `to` - 1. These bytes may
+ * extend from one pixel into the next. */
 static bool columns_cover(Stretch *column, int n, int64_t pitch, int64_t from, int64_t to) {
   const int64_t start = to - from >= pitch ? 0 : remainder_of(from, pitch);
   return stretches_cover(column, n, start, start + smaller(to - from, pitch));
 }
 
-/* Whether the n places `by` cover the part of a place within bytes from..to. The caller chooses from and to
- * such that none of the n places begins or ends between them. */
+/* Whether the n places `by` cover the part of a place in the bytes `from` to `to` - 1. The caller chooses
+ * `from` and `to` such that none of the n places begins or ends between these two bytes. */
 static bool covered_between(Arena *arena, const Place *place, int64_t from, int64_t to,
                             const Place *const *by, int n) {
   Stretch *column = NEW_ARRAY(arena, Stretch, 3 * n + 1);

@@ -7,9 +7,9 @@
 
 /* Whether two places of one image intersect. */
 bool places_meet(const Place *, const Place *);
-/* Whether the first place of some image intersects the second place of the same or of another image. */
+/* Whether the first place in any image intersects the second place in the same or in any other image. */
 bool places_meet_in_any(const Place *, const Place *, int64_t images);
-/* Sorts the n ranges. Returns whether they cover the bytes from .. to - 1. */
+/* Sorts the n ranges. Returns whether the ranges cover the bytes `from` to `to` - 1. */
 bool stretches_cover(Stretch *, int n, int64_t from, int64_t to);
 /* Whether the n places `by`, which are in the same space as the place, cover all of its bytes. */
 bool places_cover(Arena *, const Place *, const Place *const *by, int n);

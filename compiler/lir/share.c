@@ -1,7 +1,7 @@
 /* share.c: Analysis of the data that processes exchange when they divide the shards of a batch. Each process
- * has some images of each value and the gradients of some shards. Batched calls run in every process, on the
- * same bytes: their inputs are gathered before these calls. Gradient sums are exchanged in buckets, in the
- * order in which the backward pass completes them, while the next phases run.
+ * has some images of each value and the gradients of some shards. Batched calls run in every process, with
+ * the same inputs: the images of all processes are gathered before these calls. Gradient sums are exchanged
+ * in buckets, in the order in which the backward pass completes them, while the next phases run.
  *
  * Requires: phases, places and sums. Preserves: phases, places and sums; sets gathers and buckets. */
 // SPDX-License-Identifier: Apache-2.0
@@ -18,8 +18,8 @@ typedef struct Region {
   int64_t offset, stride;
 } Region;
 
-/* Bytes that per-image calls have written, and that were not gathered since: a process has them only for its
- * own images. */
+/* Bytes that per-image calls have written, and that were not gathered since: a process has these bytes only
+ * for its own images. */
 typedef struct Stale {
   Region region;
   Place place;

@@ -7,7 +7,7 @@
 enum {
   FEW = 22000,  /* code up to this size is compiled faster by one compiler process than by two */
   UNIT = 22000, /* size of a unit; the common beginning of each unit is about a tenth of this size */
-  MOST = 64     /* maximum number of units; each unit is an open file */
+  MOST = 64     /* maximum number of units; cnnc keeps one file open per unit */
 };
 
 static int64_t code_size(const Functions *functions, const NestFunction *function) {

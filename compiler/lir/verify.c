@@ -149,7 +149,7 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   if (place->offset + most > room_of(v->program, place))
     return fail(v, "ends after its memory space", buf->name);
   if (place->space == SPACE_KEPT && place->stride != v->program->space[SPACE_KEPT].bytes)
-    return fail(v, "has records of a different size", buf->name);
+    return fail(v, "has records of a wrong size", buf->name);
   if (footprint(buf) > bytes) return fail(v, "is smaller than the footprint of the nest", buf->name);
   if (all && buf_room(buf, 1) * size_of(buf) != place->stride && buf->dim[0] > 1)
     return fail(v, "has a different distance between images than the nest", buf->name);
@@ -361,7 +361,7 @@ static bool replay(Verifier *v) {
       const KernelCall *call = &p->calls.data[c];
       const Version *version = &call->version[v->target];
       v->call = c;
-      if ((call->how == CALL_ONCE) != phase->once) return fail(v, "runs in a phase of a different kind", "");
+      if ((call->how == CALL_ONCE) != phase->once) return fail(v, "runs in a phase of the wrong kind", "");
       if (!check_reads(v, i, call, version) || !check_writes(v, call, version) || !check_copies(v, c))
         return false;
     }
@@ -371,7 +371,7 @@ static bool replay(Verifier *v) {
   return next == p->calls.n ? true : fail(v, "calls belong to no phase", "");
 }
 
-/* Checks that the required results, outputs and losses, exist. */
+/* Checks that the results of the program exist: the outputs or, in training, the losses. */
 static bool check_end(Verifier *v) {
   const Program *p = v->program;
   v->call = p->calls.n;
@@ -533,8 +533,7 @@ static bool check_gradients(Verifier *v) {
       const Buf *buf = version->lower->b->buf[i];
       if (!place) continue;
       if (buf->place == OUTPUT) {
-        if (!is_sole_writer(v, call, place))
-          return fail(v, "is a gradient that is not stored once", buf->name);
+        if (!is_sole_writer(v, call, place)) return fail(v, "is a gradient with other accesses", buf->name);
         vec_push(v->arena, all, ((Stretch){place->offset, place->offset + place->bytes}));
       } else if (!stretches_cover(zeros.data, zeros.n, place->offset, place->offset + place->bytes))
         return fail(v, "is a gradient that is added to and not cleared", buf->name);

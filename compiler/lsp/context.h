@@ -15,9 +15,9 @@ typedef enum Where {
   WHERE_CHOICE,    /* after ARGUMENT = */
   WHERE_VALUE,     /* in an expression */
   WHERE_MEMBER,    /* after a dot */
-  WHERE_TYPE,      /* after as, of an input */
-  WHERE_OUTPUT,    /* after as, of an output */
-  WHERE_SETTING,   /* in a train block a setting may begin */
+  WHERE_TYPE,      /* after the keyword `as` of an input */
+  WHERE_OUTPUT,    /* after the keyword `as` of an output */
+  WHERE_SETTING,   /* a setting of a train block may begin */
   WHERE_KEY,       /* after SETTING = */
   WHERE_IMPORT,    /* in the path of an import */
 } Where;

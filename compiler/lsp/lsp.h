@@ -108,7 +108,7 @@ enum {
 };
 
 Document *document_find(const Server *, const char *uri);
-/* The document in params.textDocument. NULL: it is not open; then sets the Failure. */
+/* The document in params.textDocument. NULL: this document is not open; the Failure has the reason. */
 Document *document_of(const Server *, const json_t *params, Failure *);
 void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
     documents_close(Server *, const json_t *params);

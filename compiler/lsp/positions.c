@@ -14,8 +14,8 @@ Lines lines_of(Arena *arena, const char *text, size_t n) {
   return (Lines){text, n, start.data, start.n};
 }
 
-/* The number of bytes of the character at `at`. *units: its number of UTF-8 or UTF-16 code units, in which
- * the editor counts. */
+/* The number of bytes of the character at `at`. *units: the number of the character's UTF-8 or UTF-16 code
+ * units, in which the editor counts. */
 static size_t character_at(const Lines *lines, size_t at, bool utf8, json_int_t *units) {
   uint32_t code;
   const int length = text_decode(lines->text + at, lines->n - at, &code);

@@ -54,8 +54,8 @@ static RpcEvent mistake(Rpc *r, const char **why, const char *what) {
   return RPC_MISTAKE;
 }
 
-/* RPC_MESSAGE: the header is complete; RPC_NOTHING: the header is not complete yet; RPC_MISTAKE: it is
- * invalid, or the message is too large. */
+/* RPC_MESSAGE: the header is complete; RPC_NOTHING: the header is not complete yet; RPC_MISTAKE: the header
+ * is invalid, or the message is too large. */
 static RpcEvent header_read(Rpc *r, const char **why) {
   for (;;) {
     const char *end = r->n ? memchr(r->bytes, '\n', r->n) : NULL;

@@ -235,7 +235,8 @@ static void take_in(Server *s, const char *text, size_t n) {
   }
 }
 
-/* Reads all available messages; waits if there is nothing to do. False at the end. */
+/* Reads all available messages; waits if there is nothing to do. False: the input has ended, and all messages
+ * were processed. */
 static bool read_messages(Server *s) {
   enum { MOST_QUEUED = 1000 };
   const char *text, *why;

@@ -229,7 +229,7 @@ int64_t buf_room(const Buf *buf, int from) {
   int64_t n = 1;
   for (int d = from; d < buf->rank; d++) n *= buf->room[d];
   if (!buf->apart || from > 1) return n;
-  /* if the rows are groups of channels, they alternate in memory, and each row extends over all pixels */
+  /* if the rows are groups of channels, these groups alternate in each pixel, so a row spans all pixels */
   return from ? buf->apart : larger(buf->apart * buf->room[0], n / buf->room[0]);
 }
 

@@ -16,9 +16,8 @@ typedef VEC(const NestStmt *) Stmts;
  * that runs. Dead statements are dropped. Pins are dropped, too, unless they are requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
-/* Stores those bounds on one side of a loop that can matter, and returns the number of stored bounds. low:
- * the lower bounds, of which the largest one holds; otherwise the upper bounds, of which the smallest one
- * holds. */
+/* Stores the bounds that must be printed for one side of a loop, and returns their number. low: the lower
+ * bounds, of which the largest counts; otherwise the upper bounds, of which the smallest counts. */
 int code_limit(const Known *, int n, const Index *bound, bool low, const Index *limit[BOUNDS]);
 
 /* Form of a range test in a condition. */
@@ -37,7 +36,7 @@ RangeForm code_range(const Instance *, const Range *);
  * omitted. */
 typedef struct FlatTerm {
   const Index *at;
-  int64_t stride; /* elements */
+  int64_t stride; /* in elements */
 } FlatTerm;
 int code_flat(const Known *, const Buf *, const Index *at, FlatTerm term[DIMS]);
 Index code_in_view(const Known *, const Ref *); /* distance of the element from the view's start */
@@ -62,7 +61,7 @@ enum { NUMBER_STRIDE = SLOTS, NUMBER_LOW, NUMBER_HIGH, NUMBER_ELEMENTS };
 typedef struct CodeNumber {
   const void *of;
   int which;
-  int64_t value; /* the number as printed: after a minus, without its sign */
+  int64_t value; /* the number as printed: its absolute value if a minus sign is printed before it */
   int parameter; /* merged functions: index (from 1) of the parameter that replaces the number; 0: none */
 } CodeNumber;
 typedef VEC(CodeNumber) CodeNumbers;

@@ -2,8 +2,8 @@
  * is suitable for weights of hundreds of megabytes, for which interp.c takes minutes.
  *
  * If a loop runs in lanes, each statement of its body is executed for a group of up to MOST iterations before
- * the next statement. A loop can run in lanes if its iterations share no register, its inner loops have the
- * same bounds in all iterations, and none of its inner loops runs in lanes.
+ * the next statement. A loop can run in lanes under three conditions: its iterations share no register; its
+ * inner loops have the same bounds in all iterations; none of its inner loops runs in lanes.
  *
  * Lanes execute the statements in a different order from a serial run, but with the same result if no element
  * is stored twice. To check this, stores are counted: the proof guarantees that each element is stored at
@@ -13,11 +13,11 @@
 #include "nest/nest.h"
 #include <math.h>
 
-enum { MOST = 64 }; /* lanes */
+enum { MOST = 64 }; /* maximum number of lanes */
 
 typedef struct Fill {
   const Nest *nest;
-  const float *const *from; /* by buffer id */
+  const float *const *from; /* by buffer id: the elements */
   float *to;
   float **reg;                 /* by buffer id: an array [elements][MOST] */
   VEC(const NestStmt *) laned; /* the loops that are run in lanes */
@@ -28,7 +28,7 @@ typedef struct Fill {
 
 typedef struct Lanes {
   int a, b;
-} Lanes; /* lanes a to b-1 */
+} Lanes; /* the lanes a, a + 1, ..., b - 1 */
 
 /* ---- supported nests ---- */
 static bool is_register(const Buf *buf) { return buf->place == REGS || buf->place == STACK; }

@@ -12,7 +12,7 @@ typedef struct Known {
 Index known_fold(const Known *, const Index *);
 int known_decide_all(const Known *, const All *); /* 1: always true, 0: never true, -1: not known */
 int known_branch(const Known *,
-                 const NestStmt *); /* the same for the condition of an IF; also uses the proof's results */
+                 const NestStmt *); /* like known_decide_all, for an IF; also uses the proof's results */
 int known_pick(const Known *, Val);
 
 /* Names that a body uses. Dead branches and values of unused names do not count. */

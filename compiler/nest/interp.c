@@ -33,7 +33,7 @@ typedef struct Sum {
 typedef struct Axis { /* a dimension whose index is not constant, or is outside of the buffer */
   Sum index;
   int64_t stride; /* stride of the dimension in elements */
-  int64_t limit;  /* the first invalid index of a vector's first lane */
+  int64_t limit;  /* the smallest invalid index; for a vector, of its first lane */
   int dimension;
 } Axis;
 typedef struct Spot { /* the element of a reference; for a view, the element of the buffer that contains the
@@ -73,7 +73,7 @@ typedef struct Step {
   const NestStmt *stmt;
   const struct Step *body, *otherwise; /* body: for a CALL, the body of the called function */
   const Test *cond;                    /* IF */
-  const Sum *lo, *hi, *arg;            /* LOOP; CALL */
+  const Sum *lo, *hi, *arg;            /* lo, hi: LOOP; arg: CALL */
 } Step;
 typedef struct Body {
   const NestFn *fn;
@@ -321,7 +321,7 @@ static double dot_of_halves(const Interp *in, double x, double w, double sum) {
   return fused(in, bf16_value((uint16_t)(a >> 16)), bf16_value((uint16_t)(b >> 16)), sum);
 }
 
-/* Sets r of each lane to an expression of the operands X, Y and Z. */
+/* Computes an operation for each lane: r[] gets the results, and X, Y and Z are the operands of a lane. */
 static void apply(Interp *in, const Code *code, double (*const a)[LANES], double *r) {
   const int n = code->lanes;
   const Elem elem = code->elem;
@@ -575,7 +575,7 @@ static void interp_exec_store(Interp *in, const int64_t *env, const Step *step) 
 }
 
 static void fill_from(double *at, const Buf *buf, int d) { /* marks the buffer's elements as unwritten;
-                                                              elements between them belong to other buffers */
+                                                              other elements of the array are not changed */
   const int64_t lanes = buf->place == REGS ? buf->type.lanes : 1, step = buf_room(buf, d + 1) * lanes;
   for (int64_t i = 0; i < (d < buf->rank ? buf->dim[d] : lanes); i++)
     if (d < buf->rank) fill_from(at + i * step, buf, d + 1);

@@ -107,7 +107,7 @@ static void add_buf(Writer *w, const Buf *buf) {
 }
 
 /* Adds a reference relative to a view's position. The key contains the sign of the reference's constant,
- * which is printed as an operator, and whether it is 0, because a 0 is not printed. */
+ * which is printed as an operator, and whether the constant is 0, because a 0 is not printed. */
 static void add_in_view(Writer *w, const Ref *ref) {
   const Index sum = code_in_view(&w->instance->known, ref);
   const bool constant = index_constant(&sum);

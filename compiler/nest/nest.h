@@ -117,8 +117,8 @@ typedef enum ValOp {
   MUL,
   DIV,
   MIN,
-  MAX,     /* MIN, MAX: a[1] if one of the two is NaN, like minps and maxps of x86 */
-  MAX_NAN, /* NaN if one of the two is NaN */
+  MAX,     /* MIN, MAX: a[1] if an operand is NaN, like minps and maxps of x86 */
+  MAX_NAN, /* NaN if an operand is NaN */
   LESS,
   LESS_EQ,
   EQUAL,  /* the comparisons return masks for SELECT */
@@ -194,7 +194,7 @@ typedef struct Routine {
   const struct Routine *also; /* NULL, or a routine whose text must come first */
   int nbufs, nnumbers;        /* arguments: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
-  bool writes[ROUTINE_BUFS]; /* writes the whole buffer before reading it */
+  bool writes[ROUTINE_BUFS]; /* by buffer: an output, written before it is read */
   bool whole[ROUTINE_BUFS];  /* by number: true for an int, false for a float */
   /* for the interpreter: the same C text, compiled with double in place of float */
   void (*run)(double *const *buf, const double *number);
@@ -332,9 +332,9 @@ typedef struct Proof {
 } Proof;                          /* the numbers describe the proof in messages; error is empty on success */
 bool nest_prove(Nest *, Proof *); /* proves the nest, and records the result of each IF's condition */
 /* For a proved nest that runs on one thread: whether `result`, an OUTPUT, may overlap `operand`, an INPUT
- * without later uses. If true, the result may begin at most *most bytes after the start of the operand
- * (before it if *most is negative), at a distance that is a multiple of *step. If false, the two buffers must
- * be disjoint. */
+ * without later uses. If true, the result may begin at most *most bytes after the start of the operand, at a
+ * distance that is a multiple of *step. If *most is negative, the result must begin before the operand. If
+ * false, the two buffers must be disjoint. */
 bool nest_overlap(Nest *, const Buf *operand, const Buf *result, int64_t *most, int64_t *step);
 void nest_simplify(
     Nest *); /* after the proof: inlines loops of one iteration, drops dead branches and redundant bounds */
@@ -364,8 +364,8 @@ void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* "[28][28][64]"; for a part of an array "[28][28][64 of 128]" */
 void index_put(Text *, const Index *,
                const char *const name[SLOTS]); /* prints `4*y + x - 1`, as in C and dumps */
-/* Like index_put, with other texts for numbers. number: by slot, the text that replaces its coefficient
- * without the sign (slot 0: the constant); NULL: the number is printed. */
+/* Like index_put, with other texts for numbers. number: by slot, the text that replaces the slot's
+ * coefficient without the sign (slot 0: the constant); NULL: the number is printed. */
 void index_put_with(Text *, const Index *, const char *const name[SLOTS], const char *const number[SLOTS]);
 bool index_constant(const Index *);
 int index_terms(const Index *);

@@ -4,17 +4,18 @@
  *
  * The prover walks the nest with calls inlined. All indices are affine expressions of the open loop variables
  * ("context variables", outermost first); size parameters are the first of them. The core is prover_low(e): a
- * lower bound of an affine expression e. The prover replaces the innermost variable of e by each of its
- * bounds (from its loop, or from a condition that holds here), until the expression is constant, and uses the
- * best result. Each replacement alone is valid, so the result is correct for any order of replacements.
+ * lower bound of an affine expression e. The prover replaces the innermost variable of e by a bound of this
+ * variable, and repeats this until the expression is constant. A bound comes from the variable's loop, or
+ * from a condition that holds here. The prover tries all bounds of a variable, and uses the best result. Each
+ * replacement alone is valid, so the result is correct for any order of replacements.
  *
- * Written elements are kept as boxes with affine corners. At the end of a loop, each box written in it is
- * widened to the elements that all iterations write, if there is no gap between these elements; adjacent
- * boxes are merged. Boxes that cannot be widened are forgotten, so a proof can fail, but it cannot wrongly
- * succeed. The elements that iterations of a loop touch are kept as ranges, with a step between the touched
- * elements of a range. Iterations are disjoint if their ranges are disjoint, or if each iteration touches its
- * own part of every step, as in the phases of a dilated convolution. If a resource runs out (variables, fuel,
- * 64 bits), a bound becomes unknown and the proof fails. */
+ * Written elements are kept as boxes with affine corners. At the end of a loop, each box that the loop has
+ * written is widened to the elements that all iterations write, if there is no gap between these elements;
+ * adjacent boxes are merged. Boxes that cannot be widened are forgotten, so a proof can fail, but it cannot
+ * wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with a step between the
+ * touched elements of a range. Iterations are disjoint if their ranges are disjoint, or if each iteration
+ * touches its own part of every step, as in the phases of a dilated convolution. If a resource runs out
+ * (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 #include <string.h>
@@ -366,8 +367,8 @@ static bool clip(const ProofEnv *env, WrittenBox *box, const Range *range) {
 }
 
 /* Like clip, for a condition `e >= lo`, where e is a sum of size parameters minus the index in dimension 0.
- * The box gets an end that depends on the size parameters. A box that already has an end keeps it if the
- * condition holds for each index before that end. */
+ * The box gets an end that depends on the size parameters. A box that already has an end keeps this end if
+ * the condition holds for each index before the end. */
 static bool clip_end(Prover *p, const ProofEnv *env, WrittenBox *box, const Range *range) {
   if (range->lo == NO_LO || range->hi != NO_HI || !box->buf->rank) return false;
   const Lin given = lin_of(env, &range->e), e = lin_plus(given, -range->lo); /* at least 0 */

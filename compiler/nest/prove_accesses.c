@@ -173,8 +173,8 @@ static bool is_followed(const Prover *p, const Buf *buf) {
   return buf->place == OVER || (p->overlap && (buf == p->overlap->operand || buf == p->overlap->result));
 }
 
-/* Checks that elements to be read were written before, and that elements to be written may be written;
- * records the access. */
+/* Checks and records one access: elements must be written before they are read, and elements of inputs and
+ * weights must not be written. */
 static void check_range(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi, bool write) {
   p->proof->accesses++;
   if (write && (buf->place == INPUT || buf->place == WEIGHTS))
@@ -230,7 +230,7 @@ void prover_check_whole(Prover *p, const Buf *buf, bool write) {
 }
 
 static void widest(const Prover *p, Lin *e, int upto,
-                   bool up) { /* replaces e by a bound that depends only on variables before upto */
+                   bool up) { /* replaces e by its upper (or lower) bound over variables from upto on */
   for (int v = p->nvars - 1; v >= upto; v--)
     if (e->k[v]) {
       int64_t k = e->k[v];
@@ -241,14 +241,14 @@ static void widest(const Prover *p, Lin *e, int upto,
 
 bool prover_apart(Prover *p, const Lin *hi, const Lin *lo, int t) {
   Lin gap = lin_add(*lo, hi, -1);
-  if (gap.bad || gap.k[t] != 0) return false; /* fails if the steps are different */
+  if (gap.bad || gap.k[t] != 0) return false; /* hi and lo change by different amounts */
   int64_t step = lo->k[t];
   return step > 0 && prover_low(p, &gap) > -step;
 }
 
-/* For two accesses that each touch a part of every step: whether these parts are disjoint in different
- * iterations of loop t. The parts are disjoint if their distance is at least their width and the parts of all
- * iterations fit into one step. */
+/* Whether two accesses touch disjoint elements in different iterations of loop t. Each access touches only a
+ * part of every step (see Access). The parts are disjoint if their distance is at least their width and the
+ * parts of all iterations fit into one step. */
 static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, int t) {
   const int64_t step = common_divisor(a->step[d], b->step[d]);
   const Lin gap = lin_add(b->lo[d], &a->lo[d], -1), rounds = lin_add(p->var[t].hi[0], &p->var[t].lo[0], -1);
@@ -272,9 +272,9 @@ static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) 
   return prover_low_of_difference(p, &lo, &hi) >= 1;
 }
 
-/* Checks that iterations of loop t do not conflict, in any order. In a parallel loop, no other iteration may
- * touch an element that one iteration writes. In other loops, no iteration may overwrite an element of an
- * OVER buffer that another iteration reads. */
+/* Checks that iterations of loop t do not conflict, whatever their order. In a parallel loop, no other
+ * iteration may touch an element that one iteration writes. In other loops, no iteration may overwrite an
+ * element of an OVER buffer that another iteration reads. */
 void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
   if (!parallel && prover_one_round(&p->var[t])) return;
   for (int i = first; i < p->accesses.n; i++)
@@ -330,8 +330,7 @@ void prover_close_accesses(
   }
 }
 
-void prover_leave_parallel(Prover *p, int first) { /* drops accesses that matter only in parallel loops;
-                                                      accesses to followed buffers remain */
+void prover_leave_parallel(Prover *p, int first) { /* drops accesses that matter only in parallel loops */
   int n = first;
   for (int i = first; i < p->accesses.n; i++)
     if (is_followed(p, p->accesses.data[i].buf)) p->accesses.data[n++] = p->accesses.data[i];

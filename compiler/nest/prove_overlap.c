@@ -2,11 +2,10 @@
  *
  * A store may overwrite bytes of the operand after their last read. So the result may begin at most n bytes
  * after the start of the operand. n is the smallest distance from the end of a store to the start of a later
- * load, over all such pairs, if both buffers begin at the same address. A convolution that processes its rows
- * in order still reads the input rows next to the row that it writes. So its result fits into the same memory
- * with an offset of a row or two ("diagonal memory optimization": Blacker et al., arXiv 2010.01668). The
- * authors observe compiled code, or analyze the source of a layer; this file derives the offset from the nest
- * of any schedule.
+ * load, if both buffers begin at the same address. A convolution that processes its rows in order still reads
+ * the input rows next to the row that it writes. So its result fits into the same memory with an offset of a
+ * row or two ("diagonal memory optimization": Blacker et al., arXiv 2010.01668). The authors observe compiled
+ * code, or analyze the source of a layer; this file derives the offset from the nest of any schedule.
  *
  * For kernels that work channel by channel, such as depthwise convolutions, an analysis in bytes finds no
  * overlap. But if pixels of operand and result have equal sizes and the offset is a number of whole pixels,
@@ -104,7 +103,7 @@ void prover_overlap_rounds(Prover *p, int first, int t) {
       if (store->buf != p->overlap->result || !store->write || load->buf != p->overlap->operand) continue;
       if (later_channels(p, store, load, t)) continue;
       const Lin between = later_distance(p, store, load, t);
-      for (int b = 0; b < var->nhi; b++) var->hi[b].c--; /* the store is not in the last iteration */
+      for (int b = 0; b < var->nhi; b++) var->hi[b].c--; /* the store's iteration is not the last one */
       allow(p, prover_low(p, &between));
       *var = all;
     }

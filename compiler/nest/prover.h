@@ -46,7 +46,7 @@ typedef struct OverlapProof {
 
 typedef struct Prover {
   const Nest *nest;
-  OverlapProof *overlap; /* NULL: not requested */
+  OverlapProof *overlap; /* NULL: no overlap is requested */
   Proof *proof;
   Arena *arena; /* scratch */
   int nvars, nguards, fuel;
@@ -58,7 +58,7 @@ typedef struct Prover {
   int *home;    /* by buffer id: number of open parallel loops at its declaration */
   int *block;   /* by buffer id: number of open blocks at its declaration */
   Var var[VARS];
-  Lin guard[GUARDS]; /* the conditions that hold here, in the form guard >= 0 */
+  Lin guard[GUARDS]; /* the conditions that hold at the current statement, in the form guard >= 0 */
   VEC(WrittenBox) boxes;
   VEC(Access) accesses;
 } Prover;
@@ -87,17 +87,17 @@ void prover_check_magnitude(Prover *, const ProofEnv *, const Index *, const Buf
 void prover_add_box(Prover *, WrittenBox);
 bool prover_written(Prover *, const Buf *, const Lin *lo, const Lin *hi);
 void prover_forget(Prover *, const Buf *);    /* a local buffer begins a new lifetime */
-void prover_leave_block(Prover *, int first); /* at the end of a block: drops the boxes of its local buffers,
-                                                 which all have index `first` or greater */
+void prover_leave_block(Prover *, int first); /* at the end of a block: drops the boxes of its local buffers;
+                                                 these boxes all have an index of at least `first` */
 void prover_close_boxes(Prover *, int first,
                         int v); /* at the end of the loop over v: widens the boxes that its body wrote */
 
 void prover_check(Prover *, const ProofEnv *, const Ref *, int lanes,
                   bool write);                              /* checks one load or store */
 void prover_check_whole(Prover *, const Buf *, bool write); /* checks an access to all of a buffer */
-/* Checks that iterations of loop t do not conflict, in any order. In a parallel loop, no other iteration may
- * touch an element that one iteration writes. In other loops, no iteration may overwrite an element of an
- * OVER buffer that another iteration reads. */
+/* Checks that iterations of loop t do not conflict, whatever their order. In a parallel loop, no other
+ * iteration may touch an element that one iteration writes. In other loops, no iteration may overwrite an
+ * element of an OVER buffer that another iteration reads. */
 void prover_check_rounds(Prover *, int first, int t, bool parallel);
 void prover_close_accesses(Prover *, int first,
                            int v); /* at the end of the loop over v: forgets v and drops duplicate accesses */

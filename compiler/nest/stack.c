@@ -1,19 +1,19 @@
 // stack.c: Stack usage of a nest's functions.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Adds up all arrays, wherever they are declared. A named value counts in its whole block, as if it were not
-// in a register. Each function also needs stack for the registers, arguments and temporaries that a compiler
-// saves.
+// Adds up all arrays, wherever they are declared. A named value counts as stack memory until the end of its
+// block, although it may be in a register. Each function also needs stack for the registers, arguments and
+// temporaries that a compiler saves.
 #include "nest/nest.h"
 
 enum { SAVED = 256, UNKNOWN = -1 };
 
 typedef struct Locals {
   int64_t arrays;
-  bool routine; /* whether a runtime function is called, whose stack usage is unknown */
+  bool routine; /* whether a runtime function is called; its stack usage is unknown */
 } Locals;
 
-/* Maximum size of the named values that are live at the same time; adds the arrays to *locals. */
+/* Returns the maximum size of the named values that are live at one time; adds array sizes to *locals. */
 static int64_t names_of(const NestStmt *stmt, Locals *locals) {
   int64_t own = 0, within = 0;
   for (; stmt; stmt = stmt->next) {

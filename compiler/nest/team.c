@@ -19,7 +19,7 @@ typedef struct Box {
 } Box;
 typedef struct Touched {
   Box *read, *written;
-} Touched; /* by buffer */
+} Touched; /* the elements that are read and written, by buffer id */
 typedef struct Env {
   Bounds slot[SLOTS];
 } Env;

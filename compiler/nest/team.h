@@ -25,5 +25,5 @@ bool team_shares(const NestStmt *body); /* whether the body contains a parallel 
  * NULL: there is none. */
 const NestStmt *team_inner_loop(const NestStmt *loop);
 Pieces team_pieces(Arena *, const Nest *, const NestStmt *const *list,
-                   int n); /* list: statements of the main function, or of a body in it */
+                   int n); /* list: statements of the main function, or of one of its loops or branches */
 #endif

@@ -13,7 +13,7 @@
 typedef struct Widener {
   Nest *nest;
   int lanes;
-  bool *wide; /* by buffer id */
+  bool *wide; /* by buffer id: whether the buffer contains per-image values */
   bool changed;
 } Widener;
 

@@ -12,17 +12,17 @@
  * vector(1), the loss's weight / normalizer; gradient: SAMPLE, inputs (output, target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
-  const Op *slopes; /* NULL, or an operator whose result replaces the scale as input of the gradient: inputs
-                       output, target, scale -> two numbers per channel, from sums over all pixels */
+  const Op *slopes; /* NULL, or an operator whose result replaces the scale as input of the gradient. The
+                       inputs (output, target, scale) give two numbers per channel, from sums over pixels */
   const Op *absorbs[4];
   /* Detection losses: scale and gradient are NULL. op: SAMPLE, inputs (values, count, class, box and, if
    * `instances`, instance) -> vector: the loss of this image, before the loss weight and the mean over
    * images, then the gradients of this loss with respect to the first `trained` values. */
   int trained;
   bool instances;
-  const Op *inside; /* NULL, or (for rpn) the operator whose value the loss applies to, and whose inputs it
-                       reads. In training, another node may replace the operator's node; hidden->of of the new
-                       node is then the replaced node */
+  const Op *inside; /* NULL, or (for rpn) an operator: in the source the loss applies to the operator's value,
+                       but the loss reads the operator's inputs. In training, another node may replace the
+                       operator's node; hidden->of of the new node is then the replaced node */
 } Loss;
 /* node->detail of all nodes of a loss: label smoothing, the loss's weight (a factor of scale), channels of
  * the output, and the kind of activation that was absorbed (SCORES_NONE: none) */
@@ -31,8 +31,8 @@ typedef struct LossDetail {
   double weight;
   int64_t classes;
   Scores scores;
-  int64_t uncounted;  /* for the scale node: number of rows at the start of the target that the loss ignores
-                         (from loss_from) */
+  int64_t uncounted;  /* for the scale node: number of ignored rows at the start of the target (from
+                         loss_from) */
   int64_t at;         /* op_object_part: the part's first index in the vector */
   const Node *made;   /* the value to which the loss applies, after its activation */
   const Graph *graph; /* the graph that contains all losses; NULL while the source is read */
@@ -50,7 +50,7 @@ extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, which 
 /* The node of a part of an image's annotations, created on first use. */
 Node *graph_truth(Graph *, TruthPart);
 
-/* Hidden, FAMILY_ALIAS: T vectors of regions as a sequence T x n (ops/shape/reshape.c). */
+/* Hidden, FAMILY_ALIAS: T regions, each a vector of n elements, as a sequence T x n (ops/shape/reshape.c). */
 extern const Op op_region_rows;
 
 /* ---- quantization-aware training (ops/rounding) ---- */
@@ -78,10 +78,10 @@ Node *regions_of_rows(Graph *, Node *rows, Shape region);
 Node *rows_stacked(Graph *, int n, Node *const *picture);
 
 /* ---- training with `steps` (ops/shape/calls.c): a sample has several calls ----
- * The values of all calls are regions, one call after the other. calls_part: the value of call k, with that
- * shape; calls_after: the values of call `first` and later; calls_joined: the value of all calls, from the
- * value of each call; calls_member: the value of call k from which calls_joined made `all`; NULL: `all` is
- * another node. */
+ * The values of all calls are regions, one call after the other. calls_part: the value of call k, with the
+ * given shape; calls_after: the values of call `first` and later; calls_joined: the value of all calls, from
+ * the value of each call; calls_member: the value of call k from which calls_joined made `all`; NULL if
+ * calls_joined did not make `all`. */
 Node *calls_part(Graph *, Node *all, Shape, int64_t k);
 Node *calls_after(Graph *, Node *all, int64_t calls, int64_t first);
 Node *calls_joined(Graph *, int64_t n, Node *const *value);

@@ -22,7 +22,8 @@ static bool reads_whole_image(const Node *node) {
          window_first(w, 0, node->shape.dim[0] - 1) < node->in[0]->shape.dim[0];
 }
 
-/* Whether each row depends only on the input rows of its window, or on the same row. */
+/* Whether each row depends only on the input rows of its window or, without a window, on the same input
+ * row. */
 static bool is_row_local(const Node *node) {
   if (!(node->op->traits.row_local || node->op->family == FAMILY_MAP) || node->result != RESULT_SAMPLE ||
       !node->nin)

@@ -16,7 +16,7 @@ enum { MOST_FUSED = 8, MOST_OPERANDS = 8, MOST_SCALES = 4 };
 _Static_assert(sizeof((Lower *)0)->other / sizeof(Buf *) >= MOST_FUSED * (MOST_OPERANDS - 1),
                "Lower.other is too small for the operands of MOST_FUSED nodes");
 
-typedef struct Phases { /* by node id */
+typedef struct Phases { /* arrays by node id */
   const Plan *plan;
   int *phase;
   bool *late; /* the value exists only after its phase has run for all images */
@@ -26,7 +26,7 @@ typedef struct Fuser {
   Arena *arena;
   Plan *plan;
   const PlanOptions *options;
-  int *uses;       /* by node id */
+  int *uses;       /* by node id: the result of fuse_uses */
   Kernel **kernel; /* by node id: the kernel whose result so far is this node, or NULL */
   Phases phases;
 } Fuser;
@@ -219,8 +219,8 @@ static void fold_normalize(Fuser *f, Kernel *kernel) {
   f->kernel[normalize->id] = NULL;
 }
 
-/* If the kernel's convolution reads a product with one factor per channel, and can scale its weights by these
- * factors instead, returns the index of the product's operand with the factors. -1: it cannot. */
+/* Whether the kernel's convolution reads a product with one factor per channel, and can scale its weights by
+ * these factors instead. Returns the index of the product's operand that contains the factors; -1: no. */
 static int foldable_gate(const Fuser *f, const Kernel *kernel) {
   const Node *node = kernel->root, *product = node->nin ? node->in[0] : NULL;
   if (f->plan->training || f->options->fusing != FUSE_ALL || f->options->exact || f->plan->images > 1 ||

@@ -126,7 +126,7 @@ typedef struct Placed {
   int steps, leaves; /* leaves: a power of two, not less than steps */
   Blocks *cover;     /* binary tree over the steps, with root 1; each node has the blocks that live at all its
                         steps, but not at all steps of its parent */
-  Blocks *born;      /* by step */
+  Blocks *born;      /* by step: the blocks that are born at the step */
   Overlaps *overlaps; /* by block number: the permitted overlaps of the block */
   Block **meeting;    /* result of placed_meeting */
   int64_t *before;    /* by block number: the offset before a move */
@@ -230,8 +230,8 @@ static void move_back(Block **order, int from, int to) {
   order[to] = moved;
 }
 
-/* Moves a block forward in the order, and places the blocks after that position again. Undoes the move if one
- * of these blocks ends above `height`. */
+/* Moves a block from position `from` of the order to the earlier position `to`, and places all blocks from
+ * `to` on again. Undoes the move if one of these blocks ends above `height`. */
 static void try_move(Block **order, int n, int from, int to, int64_t height, Placed *placed) {
   int64_t *before = placed->before;
   for (int i = n - 1; i >= to; i--) {

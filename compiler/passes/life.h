@@ -13,5 +13,5 @@ typedef struct Life {
 } Life;
 
 const Node *home_of(const Plan *, const Node *); /* the value in whose memory the node's value is stored */
-int64_t plan_aligned(int64_t bytes);             /* a size, rounded up as for all values in memory */
+int64_t plan_aligned(int64_t bytes);             /* rounds a size up to the alignment of values */
 #endif

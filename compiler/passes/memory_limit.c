@@ -4,7 +4,7 @@
  * sublinear memory cost"). The runs consist of all values, or only of values with little work per byte. Then
  * the pass starts from the best of these trials, and also from a plan without runs. It repeatedly chooses the
  * value whose rematerialization saves the most memory above the limit per unit of work. When everything fits,
- * the pass stops rematerializing each value for which there is enough memory.
+ * values for which there is enough memory are no longer rematerialized.
  *
  * Requires: a graph with a train block. Preserves: all values, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -19,7 +19,7 @@ enum {
   MOST_AGAIN = 4,
   TRIED_NODES = 1500 * 1000,
   STEP = 64
-}; /* STEP: least_trial reduces the limit by 1/STEP at a time */
+}; /* STEP: least_trial reduces the limit by 1/STEP of the best plan's bytes at a time */
 /* The values of a run have at most 1/parts[i] of the bytes of all candidates. */
 static const int parts[RUNS] = {1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 48};
 
@@ -87,8 +87,8 @@ static double trial_gain(const Trial *from, const Trial *to) {
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
-/* Plans a trial. First computes the trial's work, and stops if the trial could not gain more than `least`
- * over `from` even if it fits in the memory. */
+/* Plans a trial. First computes the trial's work. Stops if the gain over `from` (trial_gain) would be at most
+ * `least` even with an excess of 0. */
 static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
   PassState state = recompute_state(s->scratch, &s->base, trial->again, true);
   trial->work = state.plan->recomputed_work;

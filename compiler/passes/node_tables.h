@@ -6,7 +6,7 @@
 
 typedef VEC(Node *) Nodes;
 
-/* The node's entry in plan->whole_batch, plan->given or plan->not_before; false or 0 without that table. */
+/* The node's entry in plan->whole_batch, plan->given or plan->not_before; false or 0 if the table is NULL. */
 bool plan_whole_batch(const Plan *, const Node *);
 bool plan_given(const Plan *, const Node *);
 int plan_not_before(const Plan *, const Node *);

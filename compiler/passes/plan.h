@@ -34,7 +34,7 @@ typedef struct StreamUse {
 } StreamUse;
 typedef struct Streaming {
   VEC(StreamUse) use; /* --stream */
-  int64_t slide;      /* --slide; 0: not given */
+  int64_t slide;      /* --slide: new rows of the first input per call; 0: not given */
   int64_t lookahead;  /* maximum delay of outputs, in rows of the input */
 } Streaming;
 
@@ -48,7 +48,7 @@ typedef struct PlanOptions {
   WholeBatchPays *pays; /* selects batched layers; NULL: large dense layers */
   const void *costs;    /* first argument of `pays` */
   Bands bands;          /* inference */
-  const Streaming *streaming; /* inference; NULL: whole sequences */
+  const Streaming *streaming; /* inference; NULL: each call gets whole sequences */
 } PlanOptions;
 
 /* Whether the layers up to node `end` of the graph after the pass "drop" can be computed in row bands. */
@@ -74,8 +74,8 @@ typedef struct Storage {
   int64_t offset;
 } Storage; /* if the value is part of another value (plan->home), this is the storage of that value */
 
-/* The result of a kernel may overlap an operand without later uses if the result begins at most `most` bytes
- * after the operand's start, and their distance is a multiple of `step` bytes. */
+/* The result of a kernel may overlap an operand without later uses. The result must begin at most `most`
+ * bytes after the operand's start, and the distance of the two starts must be a multiple of `step` bytes. */
 typedef struct ValueOverlap {
   int kernel;
   const Node *operand;
@@ -151,9 +151,8 @@ void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* after lowering: assigns offsets in the arena to values and to
                                               the scratch of each kernel, in bytes */
 
-/* Whether kernel k is the last user of the operand and the first writer of its result, and both operand and
- * result are blocks of the arena, or rows of such blocks. False if the result already overwrites an
- * operand. */
+/* Whether kernel k is the last user of the operand and the first writer of the result of k, and both values
+ * are blocks of the arena, or rows of such blocks. False if the result already overwrites an operand. */
 bool plan_may_overlap(const Plan *, int k, const Node *operand);
 
 /* ---- for --emit=graph --after=PASS ---- */

@@ -14,8 +14,8 @@ static _Noreturn void broken_plan(const Plan *plan, const Node *node, const char
   exit(3);
 }
 
-/* An alias is inside the value that contains it. If both have the same pixels, the channels of the alias are
- * channels of that value. */
+/* An alias is inside the value that contains it. If the two values have the same pixels, the channels of the
+ * alias are channels of the containing value. */
 void verify_places(const Plan *plan) {
   for (int i = 0; i < plan->graph->nodes.n; i++) {
     const Node *node = plan->graph->nodes.data[i], *around = plan->inside[i].within;

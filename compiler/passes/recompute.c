@@ -1,7 +1,7 @@
 /* recompute.c: Rematerialization: values with late users are computed again rather than kept. Element-wise
  * kernels on values that are kept anyway (batchnorm and relu of a convolution) are recomputed in each phase
- * that uses them, which is faster than reading their values from memory. Other values are rematerialized on
- * request.
+ * that uses their values. This is faster than reading the values from memory. Other values are rematerialized
+ * on request.
  *
  * Requires: a training graph. Preserves: values, bit for bit: a copy is the same operator with the same
  * inputs. Nodes stay in topological order; a copy is directly before its first user. */
@@ -22,7 +22,7 @@ enum {
 typedef struct Time {
   int phase, rank, before;
 } Time;        /* rank: position in execution order; before: position in the graph */
-struct Times { /* by node id */
+struct Times { /* arrays by node id */
   Time *time;
   int *last; /* the last phase that reads the node's value */
   bool *all; /* whether a batched kernel reads the value */

@@ -1,6 +1,6 @@
-/* states.c: In-place updates of states. An update is a copy into its state at the end of a call. If every
- * reader of the old value runs before the kernel that computes the new value, that kernel writes into the
- * state, and there is no copy. A kernel that moves rows may do both: read the old value and write the new
+/* states.c: In-place updates of states. An update copies a value into its state at the end of a call. If
+ * every reader of the old value runs before the kernel that computes the new value, that kernel writes into
+ * the state, and there is no copy. A kernel that moves rows may do both: read the old value and write the new
  * value.
  *
  * Requires: the kernels in order. Preserves: the order of the kernels; removes copies of states. */

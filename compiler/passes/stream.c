@@ -1,12 +1,12 @@
 /* stream.c: Pass that builds the graph of one step, which computes the next rows of an endless sequence. A
  * reader that needs rows of earlier calls gets a concatenation: the rows in a state (the history), then the
- * new rows. The state is updated with the last of these rows. So the graph of a step is an ordinary net with
- * states.
+ * new rows. The state is updated with the last of these rows. Thus the graph of a step is an ordinary net
+ * with states.
  *
  * If a history is long and there are few new rows, the state also contains the new rows. The concatenation
  * can then be made in the state itself (passes/states.c): the old rows move to its start, and the new rows
- * follow them. If a dilated window reads the history, and all readers together need fewer rows than it
- * has, the history is a gather ring: only the rows that they read are copied (ops/shape/stream_ring.c).
+ * follow them. If a dilated window reads the history, and all readers together need fewer rows than it has,
+ * the history is a gather ring: only the rows that the readers need are copied (ops/shape/stream_ring.c).
  *
  * With --slide, layers that see no edge of the window are computed in steps; all other layers compute the
  * whole window in each call.
@@ -312,7 +312,7 @@ static Node *step_node(Step *s, const Node *node) {
     if (!regions && (rule == STREAM_CROPPED || rule == STREAM_PADDED) && !set_border(s, step, node))
       return step->in[0];
   }
-  /* If a call gets the whole input, the layer computes all rows, and does not continue. */
+  /* If a call gets the whole input, the layer computes all rows, and does not continue from a state. */
   const bool continues = node->op->keep && s->streams->flow[node->in[0]->id].flows;
   if (continues && !s->streams->window) return kept_layer(s, node, step);
   graph_append(s->to, step);

@@ -1,5 +1,5 @@
 /* stream.h: Results of the stream rules: for each node, the rows that a step computes, and the rows of its
- * operands that it reads. */
+ * operands that the node reads. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PASSES_STREAM_H
 #define CNNC_PASSES_STREAM_H
@@ -42,7 +42,7 @@ typedef struct StreamNeed {
 /* False after an error. */
 bool stream_rules(Streams *);
 StreamRule stream_rule(const Node *);
-bool stream_needs(const Streams *, const Node *, int k, StreamNeed *); /* false: the whole value */
+bool stream_needs(const Streams *, const Node *, int k, StreamNeed *); /* false: the whole value is needed */
 /* With --slide: sets `need` to all rows of the window. False: the value is not computed in steps. */
 bool stream_needs_window(const Streams *, const Node *, StreamNeed *);
 bool stream_in_regions(const Node *); /* whether each region depends on one region of the input */
@@ -52,7 +52,7 @@ bool stream_state_counts(const Node *, StepRows in, StepRows out);
 /* Whether the node is a mean over windows that may begin before row 0, and divides by the number of rows that
  * exist. */
 bool stream_counts_rows(const Node *);
-int stream_axis(Shape);     /* the axis of the value's rows in a Window */
+int stream_axis(Shape);     /* index of the row axis in the arrays of a Window */
 int64_t stream_rows(Shape); /* number of rows of the value; 0: it has no rows */
 Shape stream_with_rows(Shape, int64_t rows);
 #endif

@@ -1,5 +1,5 @@
-/* stream_rules.c: Rules for the rows of each value that a step computes, by operator (the table `rules`), and
- * errors for layers that cannot be computed in steps.
+/* stream_rules.c: Rules, one per kind of operator (the table `rules`), that determine which rows of a value a
+ * step computes; and errors for layers that cannot be computed in steps.
  *
  * The formulas (graph/shape.c, "endless sequences") are those of the output size of windows, applied to the
  * rows that are known after a call. */
@@ -111,7 +111,7 @@ static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
   return false;
 }
 
-/* Whether, for the whole value, no window reads padding along the rows. */
+/* Whether no window of the whole value reads padding along the rows. */
 static bool sees_rows_alone(const Node *node, int axis) {
   const Window *w = node->window;
   const int64_t last = window_end(w, axis, stream_rows(node->shape) - 1);
@@ -296,7 +296,9 @@ static void refuse_position(Streams *s, const Node *node, const Node *constant) 
   if (node_is_input(from) && stream_rows(from->shape) > 1)
     diag_help(diag, "--stream=N,%s:M: each call takes the next M rows of the input %s", from->name,
               from->name);
-  else diag_help(diag, "1x%lld is the same at each position", (long long)shape_extent(constant->shape).c);
+  else
+    diag_help(diag, "a 1x%lld constant is the same at each position",
+              (long long)shape_extent(constant->shape).c);
 }
 
 static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node *b) {
@@ -394,7 +396,8 @@ static void input_flow(Streams *s, int input) {
   if (use && rows) *flow = (Flow){true, true, false, {use->rows, 0}, 1, 1, 0};
 }
 
-/* Whether the value has the rows of operand 0. If so, the layers after a refused layer are checked, too. */
+/* Whether the value and operand 0 have the same number of rows. If so, a refused layer counts as a layer that
+ * computes the rows of operand 0, so that the layers after it are checked, too. */
 static bool keeps_rows(const Node *node) {
   const Shape in = node->in[0]->shape, out = node->shape;
   return stream_rows(out) == stream_rows(in) && !out.regions == !in.regions;

@@ -1,7 +1,7 @@
-/* whole_batch.c: Choice of batched layers, and of interleaving. If large dense layers and convolutions with
- * few pixels are computed image by image, they read their weights from memory for each image and, in
- * training, also write the weights' gradients for each image. PlanOptions.pays estimates which layers are
- * faster if they are batched.
+/* whole_batch.c: Choice of batched layers, and of interleaving. Computed image by image, large dense layers
+ * and convolutions with few pixels read their weights from memory for each image. In training, they also
+ * write the gradients of the weights for each image. PlanOptions.pays estimates which layers are faster if
+ * they are batched.
  *
  * Requires: a graph. Preserves: the graph; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0

@@ -94,8 +94,8 @@ static bool is_stored_as_int8(const Node *node) { /* whether it is a normalized 
 }
 
 /* Whether the node stays float because its operand or result would be int16: a softmax, or a function other
- * than relu and relu6 (in int8, a table of 256 entries). False for scaled byte inputs, which int8 stores
- * exactly. */
+ * than relu and relu6. (In int8, such a function is a table of 256 entries.) False for scaled byte inputs,
+ * which int8 stores exactly. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
@@ -458,7 +458,7 @@ static bool uses_boxes(const Calibrator *k, const Node *reader) {
   return k->boxes[reader->id] || reader->op == &op_decode || reader->op->traits.detects != DETECTS_NOTHING;
 }
 
-/* Whether the value is boxes, which are computed and used in float. */
+/* Whether the value contains boxes, which are computed and used in float. */
 static bool value_is_boxes(const Calibrator *k, const Node *node) {
   return node->op->traits.int8 == INT8_NONE && node->op->family != FAMILY_MAP &&
          all_readers(k, node, uses_boxes);

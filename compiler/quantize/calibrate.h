@@ -18,7 +18,8 @@ typedef enum RangeKind {
   RANGE_MSE,        /* the clipping range with the smallest squared error, of 128 candidates */
   RANGE_MINMAX,     /* minimum and maximum */
   RANGE_PERCENTILE, /* clips a fraction of the values at each end */
-  RANGE_ENTROPY,    /* the clipping range with the smallest KL divergence, of 113; for int16: RANGE_MINMAX */
+  RANGE_ENTROPY,    /* the clipping range with the smallest KL divergence, of 113 candidates; for int16
+                       values, the same as RANGE_MINMAX */
 } RangeKind;
 
 /* Measurements of a recurrent layer or an svdf on the samples. */

@@ -12,7 +12,7 @@ typedef struct Calibrator {
   const Table *observed;
   const Calibration *how;
   Calibrated *made;
-  Quant *quant;      /* by node id */
+  Quant *quant;      /* this array and the next ones: by node id */
   bool *fused;       /* the node shares its input's stored value, and has no other scale */
   bool *real;        /* the value stays float */
   bool *boxes;       /* the value has regions of boxes, so it stays float */

@@ -9,7 +9,7 @@
 typedef struct Drop {
   Arena *arena;
   const Channels *channels;
-  Node **map; /* by node id */
+  Node **map; /* by node id: the new node */
 } Drop;
 
 /* ---- layers ---- */
@@ -156,9 +156,9 @@ static void note_layer(Arena *arena, Diags *diags, const Idle *of) {
                            " filters of %s have no effect: their output is constant, or is not used",
                            of->idle, of->filters, of->node->name);
   if (of->saved)
-    diag_fact(diag, "%" PRId64 " filters remain; this saves %s bytes of weights here", of->left,
+    diag_fact(diag, "%" PRId64 " filters remain; the weights need %s bytes less", of->left,
               text_thousands(arena, of->saved));
-  else diag_fact(diag, "all %" PRId64 " filters remain, so this saves 0 bytes of weights", of->left);
+  else diag_fact(diag, "all %" PRId64 " filters remain, so no bytes are saved", of->left);
 }
 
 /* Reports several layers in one message. */

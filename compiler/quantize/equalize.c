@@ -1,7 +1,7 @@
-/* equalize.c: Cross-layer equalization (Nagel et al., 2019). Let a layer have only one user, with nothing but
- * batchnorm and relu between the two layers. Then each channel can be divided by a factor in the first layer,
- * and multiplied by this factor in the second. If r1 and r2 are the channel's largest weights in the two
- * layers, the factor sqrt(r1*r2)/r2 balances them. */
+/* equalize.c: Cross-layer equalization (Nagel et al., 2019). Let a layer have only one user, a second layer,
+ * with nothing but batchnorm and relu between the two layers. Then each channel can be divided by a factor in
+ * the first layer, and multiplied by this factor in the second. If r1 and r2 are the channel's largest
+ * weights in the two layers, the factor sqrt(r1*r2)/r2 balances them. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
@@ -95,7 +95,7 @@ static void divide_row(const Pair *pair, float *weights, int64_t c, double facto
 
 /* Balances a pair; returns the largest |factor - 1| of its channels. */
 static double balance(const Pair *pair, float *weights) {
-  /* a channel is not changed if its weights are at most this fraction of the first layer's largest */
+  /* a channel is not changed if its weights are at most NOTHING * (largest weight of the first layer) */
   static const double NOTHING = 1e-6;
   const int64_t channels = pair->first->weight[0]->dim[0];
   double moved = 0, most = 0;

@@ -52,7 +52,7 @@ static Diag *overflow(Quantizer *q, const Node *node, const char *what, int bits
 bool quant_report_sum(Quantizer *q, const Node *node, const Weight *weight, int64_t filter, int64_t terms,
                       double most, int bits) {
   Diag *diag = overflow(q, node, "sum", bits);
-  diag_fact(diag, "filter %" PRId64 " sums %s products and its bias, up to %.0f", filter,
+  diag_fact(diag, "filter %" PRId64 " sums %s products and its bias; the sum can reach %.0f", filter,
             text_thousands(q->arena, terms), most);
   diag_help(diag, "smaller weights with a larger %s.scale avoid this", weight->name);
   return false;
@@ -74,8 +74,8 @@ typedef struct Weights {
   int64_t scales, filters, terms;
   int most; /* maximum absolute weight */
   bool wide;
-  const int32_t *bias;      /* int8 layers */
-  const int64_t *wide_bias; /* int16 layers */
+  const int32_t *bias;      /* of int8 layers */
+  const int64_t *wide_bias; /* of int16 layers */
 } Weights;
 
 static bool find_bias(Quantizer *q, const Node *node, Weights *w) {
@@ -194,8 +194,8 @@ Node *quant_product(Quantizer *q, const Node *node) {
 }
 
 /* ---- sums and products of values ---- */
-/* False, after an error message: the scales are incompatible, or a product could overflow. made: the node
- * with its operands. */
+/* False, after an error message: the scales are incompatible, or a product could overflow. made: the int8
+ * node, which already has its operands. */
 static bool check_combination(Quantizer *q, const Node *made, Quant out) {
   const Int8Combine *p = made->detail;
   double unit = 0;
@@ -263,7 +263,7 @@ static bool matmul_fits(Quantizer *q, const Node *node, const Int8Matmul *p, boo
   Diag *diag = overflow(q, node, "sum", wide ? WIDE_SUM_BITS + 1 : 32);
   diag_fact(diag, "a sum of %s products of elements can reach %s", text_thousands(q->arena, p->of.k),
             text_thousands(q->arena, (int64_t)most));
-  diag_help(diag, "precision=f32 computes it in float");
+  diag_help(diag, "precision=f32 computes the product in float");
   return false;
 }
 

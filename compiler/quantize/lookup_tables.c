@@ -118,7 +118,7 @@ static bool all_wide(const Quantizer *q, const Node *node) {
   return in && in->quant && in->quant->wide && quant_file_wide(q->file, node->name);
 }
 
-/* Scale of int16 functions with a range from 0 or -1 to 1; with another scale they are computed in float. */
+/* Scale of int16 functions with the range 0 .. 1 or -1 .. 1; with other scales they are computed in float. */
 static const float WIDE_UNIT = 1 / 32768.0f;
 
 static bool is_unit(const Quantizer *q, const Node *node) {

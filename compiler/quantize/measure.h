@@ -20,5 +20,5 @@ const Measured *measure_layers(Arena *, const Graph *floats, const float *weight
  * by layer. */
 const Table *measure_cells(Arena *, const Graph *floats, const float *weights, int64_t samples,
                            const double *const *input);
-double measured_decibels(double signal, double noise); /* HUGE_VAL: no noise */
+double measured_decibels(double signal, double noise); /* HUGE_VAL if the noise is 0 */
 #endif

@@ -47,7 +47,7 @@ enum { LAYER_ROUNDING = 1, LAYER_MEAN = 2, LAYER_PRECISION = 4, LAYER_FACTOR = 8
 typedef struct QuantFile {
   const char *path;
   Rounding rounding;
-  Precision fallback; /* of layers that stay float: PRECISION_BF16, or PRECISION_GIVEN (float) */
+  Precision fallback; /* precision of layers that stay float: PRECISION_BF16, or PRECISION_GIVEN (float) */
   VEC(QuantArray *) arrays;
   Table by_name;
   VEC(QuantLayer) layers; /* layers with settings */

@@ -15,13 +15,13 @@ typedef struct QuantizeOptions {
   bool floats;    /* outputs are float, for the runtime, even if the program specifies another type */
   bool updatable; /* graph->updatable */
   Node **made;    /* result, by float node id: the int8 node; may be NULL */
-  /* of float nodes for which the program states no precision; PRECISION_GIVEN: as the file says */
+  /* precision of float nodes for which the program specifies none; PRECISION_GIVEN: as in the file */
   Precision fallback;
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 
 /* Whether the value has regions of boxes, which are computed in float. Heads and windows are not such
- * regions: they are moves of one value. boxes: the results for the operands, by node id. */
+ * regions: they only move the elements of one value. boxes: the results for the operands, by node id. */
 bool quantize_has_boxes(const Node *, const bool *boxes);
 
 /* An int8 model with the program's operators, for export. The model's int8 values have a Quant; operators

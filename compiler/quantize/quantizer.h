@@ -41,7 +41,7 @@ typedef struct StoredForm {
   const Node *last; /* the last fused node of `from` */
 } StoredForm;
 StoredForm quant_ending(Quantizer *, const Node *, bool wanted);
-/* The data of an array; NULL, after recording a problem: it is missing, or has another type or shape. */
+/* The data of an array; NULL, after recording a problem, if it is missing or has another type or shape. */
 const void *quant_array(Quantizer *, const char *name, Elem, int rank, const int64_t *dim);
 
 /* ---- values.c ---- */

@@ -38,9 +38,9 @@ static SeenRange least_error(const Observed *o, int steps) {
 }
 
 /* ---- entropy ---- */
-/* KL divergence between the observed distribution and that distribution quantized to 255 steps over the bins
- * `first` .. `end` - 1. Values outside count as values of the first or last bin; the count of a step is
- * distributed over its nonempty bins. */
+/* KL divergence between the observed distribution and the same distribution after quantization to 255 steps,
+ * which divide the bins `first` .. `end` - 1. Values outside these bins count as values of the first or last
+ * bin; the count of a step is distributed over its nonempty bins. */
 static double divergence(const Observed *o, int first, int end) {
   enum { STEPS = 255 };
   const int n = end - first;

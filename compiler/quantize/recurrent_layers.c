@@ -57,7 +57,7 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
   Diag *diag =
       diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                   "the scales of %s are incompatible: the scale of its sums is %g", node->name, unit);
-  diag_fact(diag, "gates have the scale 2^-%d; the scale of the sums must be below 2^%d times that",
+  diag_fact(diag, "gates have the scale 2^-%d; the scale of the sums must be below 2^%d times this scale",
             GATE_BITS, WIDE_MULTIPLIER_MOST);
   diag_help(diag, "%s.scale times the scale of its operand is too large", weight->name);
 }

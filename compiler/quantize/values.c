@@ -71,8 +71,8 @@ static const char *stored_name(Quantizer *q, const Node *node, const Quant *quan
 }
 
 /* ---- inputs ---- */
-/* An input: the caller's bytes, minus 128 for u8, or quantized floats. Without a scale in the file, it stays
- * as it is. */
+/* An input: the caller's bytes, minus 128 for u8, or quantized floats. Without a scale in the file, the
+ * input stays as it is. */
 static Node *input_node(Quantizer *q, const Node *node) {
   Quant quant;
   Node *input = graph_copy_node(q->arena, node, NULL);
@@ -335,7 +335,7 @@ static bool is_border(const Node *node) {
 
 bool quantize_has_boxes(const Node *node, const bool *boxes) {
   if (!node->shape.regions || node->shape.parts) return false;
-  bool made = true; /* this node makes the regions */
+  bool made = true; /* whether no operand has regions */
   for (int k = 0; k < node->nin; k++) {
     if (boxes[node->in[k]->id]) return true;
     made = made && !node->in[k]->shape.regions;
@@ -490,8 +490,8 @@ static void add_ports(Quantizer *q) {
   }
 }
 
-/* Reports settings and arrays of the file that were not used. sure: all layers were created, so all lookups
- * were done. */
+/* Reports settings and arrays of the file that were not used. sure: whether all layers were created, so that
+ * all settings and arrays were looked up. */
 static void find_leftovers(Quantizer *q, bool sure) {
   for (int i = 0; i < q->file->layers.n; i++) {
     const QuantLayer *layer = &q->file->layers.data[i];
@@ -532,7 +532,8 @@ static void find_readers(Quantizer *q) {
   }
 }
 
-/* Reports --updatable with int16 values, whose scales are in the code. */
+/* Reports an error if --updatable is set and a value is int16, because the scales of int16 values are
+ * constants in the code. */
 static void report_wide(const Quantizer *q) {
   for (int i = 0; i < q->to->nodes.n && q->to->updatable; i++) {
     const Node *node = q->to->nodes.data[i];

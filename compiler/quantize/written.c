@@ -1,5 +1,5 @@
 /* written.c: Conversion of an int8 model back to the program's operators, for export: int8 values get a
- * Quant, and weights get the integers of the file. */
+ * Quant, and weights get the real numbers that the integers of the file represent. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/int8/int8.h"
@@ -70,7 +70,7 @@ static Node *copied_as_written(Writing *w, const Node *like, int nin, Node *cons
   return node;
 }
 
-/* The node after `node` that is fused into its rounding, or NULL. */
+/* The float node that reads `node` and is computed by the same int8 node, such as a relu; NULL: none. */
 static const Node *bound_after(const Writing *w, const Node *node) {
   for (int i = node->id + 1; i < w->floats->nodes.n; i++) {
     const Node *next = w->floats->nodes.data[i];
@@ -87,7 +87,7 @@ static Node *with_bounds(Writing *w, const Node *like, Node *value, const Quant 
   return value;
 }
 
-/* A node without syntax in the language that gives a value another scale. */
+/* A copy of `node` that only changes the scale of `value`. The language has no syntax for such a node. */
 static Node *rescaled_as_written(Writing *w, const Node *node, Node *value) {
   Node *own = graph_node(w->to, &op_int8_from_float, 1, &value);
   own->name = node->name;
@@ -102,7 +102,7 @@ static bool is_function(const Node *node) {
   return node && node->nin == 1 && node->op->family == FAMILY_MAP && node->op->map_eval;
 }
 
-/* Copies a float node or a move. */
+/* Copies a node and its weights. The operator of the node is not specific to int8. */
 static Node *kept(Writing *w, const Node *node) {
   Node *own = graph_copy_node(w->arena, node, w->map);
   own->weight = NEW_ARRAY(w->arena, Weight *, node->nweights + 1);

@@ -22,9 +22,9 @@ static void read_feed(const Node *node, const double *from, int64_t count,
       for (int64_t p = 0; p < e.h * e.w; p++) to[n * size + p * e.c + c] = from[n * size + c * e.h * e.w + p];
 }
 
-/* Number of evaluations of an operator per image: one for each row along the leading axis of the operator's
- * value or, for RESULT_SUM, of its operands; 1 for RESULT_BATCH, and if the operator mixes rows. Inputs with
- * fewer rows are repeated. */
+/* Number of evaluations of an operator per image. Usually, there is one evaluation for each row along the
+ * leading axis of the node's value; for RESULT_SUM, also of its operands. For RESULT_BATCH, and for operators
+ * that mix rows, there is one evaluation. If an input has fewer rows, its rows are repeated. */
 static int64_t value_rows(const Node *node) {
   int64_t rows = shape_rows(node->shape);
   for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)
@@ -119,7 +119,7 @@ static void keep_states(const Graph *graph, const GraphRun *run) {
 }
 
 void graph_run(Arena *arena, const Graph *graph, GraphRun *run) {
-  graph_verify(graph); /* checks that a node's weights fit into Eval */
+  graph_verify(graph); /* also checks that Eval.weight has room for each node's weights */
   run->value = NEW_ARRAY(arena, double *, graph->nodes.n);
   if (run->gradients) {
     memset(run->gradients, 0, (size_t)graph->parameters * sizeof *run->gradients);

@@ -27,7 +27,8 @@ static const char *reader_of(const Graph *graph, const Node *node) {
 }
 
 #ifndef __wasi__ /* the browser build has no int8 models */
-/* NULL: the value is not an int8 or int16 value with the shape of its input. */
+/* The reason for a view that keeps the shape and the stored numbers of an int8 or int16 value; NULL for all
+ * other values. */
 static const char *rescaled_reason(const Node *node) {
   const Node *in = node->nin ? node->in[0] : NULL;
   if (!in || !in->quant || !node->quant || !shape_equal(node->shape, in->shape)) return NULL;

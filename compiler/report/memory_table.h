@@ -1,4 +1,4 @@
-/* memory_table.h: Flash and RAM of a net without its code. */
+/* memory_table.h: RAM of a net, and its flash without the code, as tables and JSON. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MEMORY_TABLE_H
 #define CNNC_MEMORY_TABLE_H

@@ -13,9 +13,9 @@
 /* ---- receptive fields ---- */
 #define FIELD_MOST (INT64_C(1) << 62)
 
-/* The receptive field of an element of a value, along both axes. all: the whole input; size: rows and columns
- * of the input; jump: rows and columns from this field to the field of the next element; input: size of the
- * input. */
+/* The receptive field of an element of a value: a range of rows and columns of the net's input. all: the
+ * field is the whole input; size: size of the field; jump: distance to the field of the next element; input:
+ * size of the whole input. */
 typedef struct Field {
   bool all;
   int64_t size[2];
@@ -28,8 +28,8 @@ static Field field_input(const Node *node) {
   return (Field){.size = {1, 1}, .jump = {1, 1}, .input = {e.h, e.w}};
 }
 
-/* Extends the field by the window of the layer. For a transposed convolution, this is the range of inputs
- * that contribute to one output. */
+/* Extends the field by the window of the layer. In a transposed convolution, the window is the range of
+ * inputs that contribute to one output. */
 static void field_window(Field *field, const Node *node) {
   const Window *w = node->window;
   for (int axis = 0; axis < 2; axis++) {
@@ -283,7 +283,8 @@ void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
     text_put(out, "%-15swith the layers up to %s in row bands, for --ram\n", "", sizes->bands_to);
-  /* the lower bound only applies to plans that store the same values; plans that store fewer may need less */
+  /* the lower bound only applies to plans that store the same values; plans that store fewer values may need
+   * less */
   const char *of = sizes->training_most ? " for the stored values" : "";
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);
@@ -418,8 +419,8 @@ static void json_place(Text *out, SourcePlace place, bool imported) {
   text_put(out, "\"line\": %d, ", place.line);
 }
 
-/* Writes the precision of the layer if the program or an option sets it, and the type of the stored values if
- * it is not f32. */
+/* If the program or an option sets the precision of the layer, writes the precision. If the stored values are
+ * not f32, writes their type. */
 static void json_elem(Text *out, const Node *node) {
   static const char *const names[] = {
       [PRECISION_F32] = "f32", [PRECISION_F16W] = NULL, [PRECISION_I8] = "i8", [PRECISION_I16] = "i16"};

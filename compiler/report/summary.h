@@ -19,7 +19,7 @@ typedef struct LayerNumbers {
   const char *field;               /* the receptive field, as text */
 } LayerNumbers;
 bool is_layer(const Node *); /* not an input, an update of a state, or a conversion to i32 */
-LayerNumbers *layer_numbers(Arena *, const Graph *); /* by node id; the graph has no errors */
+LayerNumbers *layer_numbers(Arena *, const Graph *); /* by node id; the graph must have no errors */
 
 void graph_summary(Text *, const Graph *);       /* the table */
 void graph_memory(Text *, const SummarySizes *); /* the lines below the table */

@@ -54,7 +54,7 @@ typedef struct Scan {
   bool members;        /* the lines are members of a struct; the name of the object follows them */
   Text head;           /* the definition up to its first brace, equals sign or semicolon */
   const char *from;
-  TraceRow *row; /* NULL: a type or a declaration has no row */
+  TraceRow *row; /* the row of the current definition; NULL for a type or a declaration, which have no row */
 } Scan;
 
 static bool in_name(char c) { return isalnum((unsigned char)c) || c == '_'; }
@@ -251,8 +251,8 @@ static void add_kernel_layers(Trace *t, TraceRow *row, const Kernel *kernel) {
   for (int i = 0; i < n; i++) add_layer_name(t, row, layer[i]);
 }
 
-/* The row of a member of the weights struct: the member's own row, the row of its table, or, if the model is
- * an array of bytes, the row of the whole model. */
+/* The row of a member of the weights struct: the member's own row, or else the row of its table, or else the
+ * row of the whole model (if the model is an array of bytes). */
 static TraceRow *row_of_member(const Trace *t, const Member *member) {
   const Layout *l = t->of->layout;
   const char *const names[] = {arena_printf(t->arena, "%s.%s", l->own.trained, member->name),
@@ -273,7 +273,8 @@ static void add_members(Trace *t, TraceRow *row, const Step *step, int target) {
   }
 }
 
-/* Adds a call to the rows of its functions: the called function, and the functions that it calls. */
+/* Adds a call to the row of the called function, and to the rows of the functions that the called function
+ * calls. */
 static void add_step(Trace *t, const Step *step, int target) {
   const Functions *functions = &t->of->layout->targets[target];
   const NestFunction *function = step->function[target]->into;
@@ -525,7 +526,7 @@ static const char *const csv_head[CSV_COLUMNS] = {"layer",   "file",   "line",  
                                                   "table",   "kind",   "target", "c_lines",  "schedules",
                                                   "weights", "values", "reads",  "calls",    "reason"};
 
-/* A row in the form of RFC 4180, except that it ends with "\n" alone. NULL: an empty field. */
+/* A row in the form of RFC 4180, except that the line ends with "\n" alone. NULL: an empty field. */
 static void put_csv_row(Text *out, const char *const *field) {
   for (int i = 0; i < CSV_COLUMNS; i++) {
     const char *at = field[i] ? field[i] : "", *quote = at[strcspn(at, ",\"\r\n")] ? "\"" : "";
@@ -542,8 +543,8 @@ static const char *joined_names(Arena *arena, const NameList *list, const char *
   return out.s;
 }
 
-/* Sets the fields of layers of the program, which have one word for each layer. If all layers are in the same
- * file, it is named once. */
+/* Sets the fields that describe layers of the program. Each field has one word per layer. But if all layers
+ * are in the same file, the file is named only once. */
 static void set_csv_layers(const Trace *t, const NameList *layers, const char **field) {
   NameList lines = {0}, operators = {0}, files = {0}, different = {0};
   for (int i = 0; i < layers->n; i++) {

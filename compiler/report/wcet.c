@@ -23,7 +23,7 @@ const char *wcet_refused(const WcetOf *of, const char **help) {
   if (of->cpu->varies) return arena_printf(of->layout->arena, "on a %s %s", of->cpu->name, of->cpu->varies);
   if (!of->int8) {
     *help = "cnnc quantize generates int8 weights";
-    return "cycles of instructions are known for int8 models only";
+    return "cycles are estimated only for int8 models";
   }
   if (of->plain) *help = "remove -O0 or -Os";
   return of->plain ? "the reference loops of -O0 and -Os have no cycle counts" : NULL;
@@ -70,7 +70,7 @@ void wcet_text(Text *out, const WcetOf *of) {
              of->layout->infer.steps.data[i].name, e.rough ? " *" : "");
   }
   text_put(out, "%14s          in all\n", text_thousands(out->arena, (int64_t)all));
-  if (rough) text_put(out, "\n* counted: multiply-adds, or memory traffic if that takes longer\n");
+  if (rough) text_put(out, "\n* only multiply-adds or memory traffic are counted, whichever takes longer\n");
 }
 
 void wcet_json(Text *out, const WcetOf *of) {

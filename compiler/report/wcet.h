@@ -12,7 +12,7 @@ typedef struct WcetOf {
   bool plain, int8;     /* plain: reference loops */
 } WcetOf;
 
-/* The reason why there is no estimate, or NULL; *help: advice that makes an estimate possible, or NULL. */
+/* The reason why there is no estimate, or NULL; *help: advice on how to get an estimate, or NULL. */
 const char *wcet_refused(const WcetOf *, const char **help);
 void wcet_text(Text *, const WcetOf *);
 void wcet_json(Text *, const WcetOf *);

@@ -25,8 +25,8 @@ typedef struct Decision {
   VEC(Candidate) candidates; /* at least one candidate is possible */
   int model, chosen;         /* indices of candidates: the cost model's choice, and the final choice */
   const char *why;           /* the reason for the choice, as text */
-  bool layout;               /* the schedule was chosen for the file's widest target, whose vectors are
-                                wider */
+  bool layout;               /* the schedule was chosen for the file's widest target, which has wider vectors
+                                than `target` */
   const Tuned *tuned;        /* the measurement, if it determined the choice */
 } Decision;
 

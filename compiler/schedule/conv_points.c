@@ -2,20 +2,21 @@
 // point by point.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The output is divided into tiles. The input of a tile and the weights are transformed to points xi, which
-// are multiplied separately. The weights are transformed when they are packed (int8: in each call). A block
-// consists of whole rows of tiles; t is the index of a tile in the block:
+// The output is divided into tiles. The input of a tile and the weights are transformed to points xi. Each
+// point is multiplied separately. The weights are transformed when they are packed (int8: in each call). A
+// block consists of whole rows of tiles; t is the index of a tile in the block:
 //
 //     split     V[xi][t][c] = the input of tile t, channel c, transformed
 //     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]
 //     join      output tile t, channel f = finish(M[..][t][f] transformed back + bias[f])
 //
-// multiply is a register tile as in the direct convolution: the products of some tiles and two vectors of
-// output channels stay in registers during the loop over input channels. Each call prefetches its share of
-// the next panel of weights. Blocks are small enough that V and M stay in the L2 cache. In layers with many
-// blocks, each thread processes separate blocks. In layers with few blocks, or with many weights, the threads
-// share each block: they divide its rows of tiles (split), then its points (multiply), then its rows of tiles
-// (join), with barriers between these steps. The results do not depend on the number of threads.
+// multiply uses register tiles, like the direct convolution: the sums of some tiles and two vectors of output
+// channels stay in registers during the loop over input channels. Each call of a register tile prefetches its
+// share of the next panel of weights. Blocks are small enough that V and M stay in the L2 cache. In layers
+// with many blocks, each thread processes separate blocks. In layers with few blocks, or with many weights,
+// the threads share each block: they divide its rows of tiles (split), then its points (multiply), then its
+// rows of tiles (join), with barriers between these steps. The results do not depend on the number of
+// threads.
 //
 // With groups, V contains the channels of all groups. Each group has its own panels of weights, which are
 // divided into bundles. A group's products and outputs are computed before those of the next group.
@@ -36,7 +37,7 @@ static int64_t points_padded(const Points *c, int64_t floats) {
 }
 static int64_t points_phases_of(const Points *c) { return c->phases[0] * c->phases[1]; }
 static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* type of V, M and the weights */
-static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* per group */
+static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* of a group */
 
 /* ---- choices ---- */
 /* The number of slots for which the idle time, summed for two, four and eight threads, is the smallest. */
@@ -114,7 +115,8 @@ static Ref packed_at(const Points *c, Pack *pack, const PointWeight *w, Ix point
 
 static int taps_of(const PointPack *how, int axis) { return how->taps[axis][0] * how->taps[axis][1]; }
 
-/* Transforms the taps from[first + k][f] of filter f along one axis, for k = 0, 1, ..., to the values y. */
+/* Transforms taps of filter f along one axis: the taps from[first + k][f], k = 0, 1, ..., become the values
+ * y. */
 static void transformed(const Points *c, Nest *b, const PointPack *how, int axis, Buf *from, const Ix *first,
                         const Ix *f, Val *y) {
   Val x[MOST_AXIS];
@@ -203,8 +205,8 @@ static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *pane
       nest_store(b, nest_at(b, pack->out, *xi, *panel, in, f), num(b, 0));
 }
 
-/* Whether the kernel is batched, in training. It then transforms its weights itself, once per call. All such
- * kernels share the scratch memory for the transformed weights. */
+/* Whether the kernel is a batched kernel in training. These kernels transform their weights themselves, once
+ * per call, and share the scratch memory for the transformed weights. */
 static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
 
 static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPack *how) {
@@ -509,8 +511,8 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
     }
 }
 
-/* Calls split_row for row r of a block. In a batched kernel, row r is an image. If the batch has fewer
- * images, the first image is transformed instead, and the products of this copy are not used. */
+/* Calls split_row for row r of a block. In a batched kernel, row r is an image. If the batch has no image r,
+ * the first image of the batch is transformed instead, and the products of this copy are not used. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {
@@ -538,7 +540,7 @@ static void points_block(Nest *b, const Points *c, bool last, LoopKind kind, con
       }
 }
 
-/* For batched kernels: processes the blocks one after the other, without the blocks after the last image. */
+/* For batched kernels: processes, one after the other, the blocks that contain images of the batch. */
 static void image_blocks(Nest *b, Points *c) {
   const Ix none = {0};
   const LoopKind kind = c->by_points ? PARALLEL : SERIAL;

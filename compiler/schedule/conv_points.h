@@ -55,7 +55,8 @@ typedef struct Points {
 
   /* choices of the schedule */
   int lanes, vectors;
-  int64_t block, blocks, last; /* rows of tiles in a block; whole blocks; rows of the last block, or 0 */
+  int64_t block, blocks, last; /* rows of tiles in a block; number of whole blocks; rows of tiles in the last
+                                  block, or 0 */
   int64_t slots;               /* number of blocks (int8: bundles) in progress at the same time */
   /* threads share the loop over blocks, or the loops inside a block; both false: one thread */
   bool by_blocks, by_points;

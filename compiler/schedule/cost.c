@@ -98,7 +98,7 @@ Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k, double produc
 }
 
 Cycles cost_phases(const Target *t, const Correlation *k, int64_t net_bytes) {
-  Correlation turned = *k; /* the smaller image is the input */
+  Correlation turned = *k; /* the small side is the input */
   turned.l = k->s;
   turned.s = k->l;
   return cost_direct(t, &turned, net_bytes);
@@ -203,7 +203,7 @@ static double winograd_weights_of(const Correlation *k, int m) { /* number of tr
   return all_tiles(k, m).points * (double)(k->groups * k->l * k->s);
 }
 
-/* With a stride, packed weights are many times larger than natural weights. Measurements show that this
+/* With a stride, packed weights are many times larger than the original weights. Measurements show that this
  * fraction of their load time does not overlap with the multiply-adds. */
 static const double WAITED_FOR_STRIDE = 0.5;
 

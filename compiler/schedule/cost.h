@@ -28,8 +28,7 @@ Cycles cost_tiles(Cycles floats, const Target *, const Correlation *, double pro
 Cycles cost_pair_tiles(Cycles floats, const Target *, double products);
 /* The cost of a kernel that multiplies words of two bf16 numbers. floats: the cost of the float kernel. */
 Cycles cost_pairs(Cycles floats, const Target *);
-/* A convolution after nearest upsampling by these factors; the kernel reads the image before the
- * upsampling. */
+/* A convolution after nearest upsampling by `factor`; the kernel reads the image before the upsampling. */
 Cycles cost_repeated(const Target *, const Correlation *, const int64_t factor[2], int64_t weight_bytes);
 Cycles cost_phases(const Target *, const Correlation *,
                    int64_t weight_bytes); /* a transposed convolution, phase by phase */

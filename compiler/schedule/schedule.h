@@ -32,7 +32,8 @@ struct Schedule {
   unsigned families; /* FAMILY_BIT of each family whose kernels the schedule computes */
   const char *transforms; /* the label of Cycles.transforms in the schedule's listing; NULL: "transforms" */
 
-  /* Whether the schedule supports this kernel of its families; NULL: all kernels that are not batched. */
+  /* Whether the schedule supports the kernel, which is in one of `families`; NULL: yes, unless it is
+   * batched. */
   bool (*takes)(const Lower *);
   /* Whether the plan excludes this schedule: the schedule is batched and the plan does not batch the kernel,
    * or the reverse. The schedule is then listed for comparison, but never chosen. NULL: false for every

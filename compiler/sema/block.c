@@ -60,8 +60,8 @@ static int call_visit(Sema *s, CallPath *path, const Call *call) {
   }
   if (block->color == DONE && path->block.n + height <= DEEPEST_BLOCKS) return height;
   if (!s->stopped)
-    diag_report(s->diags, DIAG_too_deep, call->span, NULL,
-                "blocks are applied within blocks more than %d deep", DEEPEST_BLOCKS);
+    diag_report(s->diags, DIAG_too_deep, call->span, NULL, "blocks are nested more than %d deep",
+                DEEPEST_BLOCKS);
   s->stopped = true;
   return 0;
 }
@@ -132,8 +132,8 @@ static bool required_given(Sema *s, const Frame *frame, const Block *block, cons
   return false;
 }
 
-/* Arguments are evaluated in the scope of the application, defaults in the scope of the block, where they
- * may use earlier parameters. */
+/* Arguments are evaluated in the scope of the application, defaults in the scope of the block, where a
+ * default may use earlier parameters. */
 static void parameters_define(Sema *s, const Frame *frame, const Frame *inner, const BlockDef *def,
                               const Application *a) {
   for (int i = 0; i < def->block->nparams; i++) {

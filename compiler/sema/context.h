@@ -17,12 +17,12 @@ typedef struct Entry {
   Span span;
   EntryKind kind;
   int order;   /* position in its scope; in a file, the index of its declaration */
-  bool hidden; /* defined in a branch that may not be taken */
+  bool hidden; /* defined in a branch that is possibly not taken */
   Const value;
 } Entry;
 typedef struct Scope { /* a file, the net, an application of a block, an iteration of a repeat */
   const struct Scope *outer;
-  int limit; /* only entries of the outer scope with a smaller order are visible */
+  int limit; /* an entry of the outer scope is visible only if its order is less than `limit` */
   Table table;
   VEC(Entry *) entries;
   const File *file;
@@ -130,7 +130,7 @@ struct Sema {
   VEC(BlockDef *) block_list;
   Table layers;       /* maps a C name to its LayerName */
   Table applications; /* maps a name to its LayerName */
-  Table prefixes;     /* names that statements gave to several layers */
+  Table prefixes;     /* statement names that are prefixes of the names of several layers */
   Const current;      /* the current value; NONE before the first input */
   const Stmt *output, *labels, *train;
   int train_order;  /* the train block sees names of the net's scope up to this position */
@@ -149,13 +149,13 @@ struct Sema {
 };
 bool damage_mentions(const Sema *, const char *name); /* whether the name follows a syntax error on the same
                                                          line */
-/* Whether the parser reported an error in that range, so that a statement is missing. */
+/* Whether the parser reported an error between `start` and `end`, where a statement may be missing. */
 bool damage_within(const Sema *, uint32_t file, uint32_t start, uint32_t end);
 bool sema_step(Sema *, Span, const Site *); /* counts one step; false (reported once) after too many */
 
 /* ---- constant values (value.c, constants.c, describe.c) ---- */
 typedef struct Choices {
-  const char *words; /* of an argument: "valid same causal" for `pad` of conv; or NULL */
+  const char *words; /* the words that an argument accepts: "valid same causal" for `pad` of conv; or NULL */
   const char *argument, *of;
   bool values; /* a value of the net is permitted */
 } Choices;
@@ -274,7 +274,8 @@ void losses_read(Sema *, const Frame *, const Expr *, Training *);
 void warn_unused_values(Sema *);
 void check_states(Sema *);
 void check_front_end(Sema *);              /* called after the train block is read */
-bool stops_training(Sema *, const Node *); /* whether check_front_end reports it or a node before it */
+bool stops_training(Sema *, const Node *); /* whether check_front_end reports this node or a node before this
+                                              node */
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
 

@@ -81,7 +81,7 @@ const char *const_describe(Arena *arena, const Const *c) {
   return arena_printf(arena, "%s%s", kind, const_text(arena, c));
 }
 
-/* The names `from` .. `to` - 1 of a path. */
+/* The names of a path, joined by dots, for the indices i with from <= i < to. */
 const char *path_text(Arena *arena, const Expr *e, int from, int to) {
   Text text = {.arena = arena};
   text_put(&text, "%s", "");

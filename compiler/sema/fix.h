@@ -12,7 +12,7 @@ typedef struct FixInput {
 } FixInput;
 
 /* Applies fixes until none is left, for at most 20 rounds, in the program and its imports, but not in imports
- * found through -I or among cnnc's own files. Each file is written atomically. False: `path` could not be
- * written, for the reason `why`. */
+ * found through -I or among cnnc's own files. Each file is written atomically. False: *path is the file that
+ * could not be written, and *why is the reason. */
 bool fix_program(Arena *, const FixInput *, const char **path, const char **why);
 #endif

@@ -28,7 +28,7 @@ static const char *normal_form(Arena *arena, const char *word) {
 /* ---- names ---- */
 
 /* word: a foreign word in normal form; here: a name of the language. If the table has several rows for a
- * word, the first row is used whose name is permitted at the word's place in the program. */
+ * word, the first row whose name is permitted at the word's place in the program is used. */
 typedef struct ForeignName {
   const char *word, *here;
 } ForeignName;

@@ -124,8 +124,8 @@ static bool any_poison(const Node *node) {
   return false;
 }
 
-/* Whether the operator must read T regions of n elements as the T rows of a sequence: it needs a length, or
- * it combines the regions with a value that has no regions. */
+/* Whether the operator must read T regions of n elements as the T rows of a sequence: it works along the
+ * length of a sequence, or it combines the regions with a value that has no regions. */
 static bool takes_rows(const Op *op, const Const *arg, int nin, Node *const *in) {
   int regions = 0;
   bool parts = false;

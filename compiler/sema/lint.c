@@ -51,12 +51,13 @@ static bool triple_of(const Node *node, const Arguments *args, Triple *triple) {
   return true;
 }
 
-/* Whether these numbers are suspicious. A stride above the kernel never is. With as many filters as input
- * channels, an even kernel of at least 6 is suspicious. With another number of filters, the kernel must be
- * even and at least 6, or above 11, the stride at least 3 and not equal to the kernel, and there must be a
- * further sign. For images, this is a stride written as 5x5, a stride that does not divide the kernel, at
- * most three filters, or a kernel above 16 that is not twice the stride. For sequences, whose kernels may
- * have any size, it is an odd stride below 12 that does not divide the kernel. */
+/* Whether these numbers are suspicious. A stride above the kernel is never suspicious. If the numbers of
+ * filters and of input channels are equal, an even kernel of at least 6 is suspicious. If they differ, three
+ * conditions must hold: the kernel is even and at least 6, or it is above 11; the stride is at least 3 and
+ * not equal to the kernel; there is a further sign. For images, a further sign is a stride written as 5x5, a
+ * stride that does not divide the kernel, at most three filters, or a kernel above 16 that is not twice the
+ * stride. For sequences, whose kernels may have any size, a further sign is an odd stride below 12 that does
+ * not divide the kernel. */
 static bool is_unlikely(const Triple *t, Shape in) {
   const bool even = t->size >= 6 && t->size % 2 == 0, as_torch = t->filters == in.dim[in.rank - 1];
   if (t->step > t->size || (as_torch && !even)) return false;
@@ -117,7 +118,7 @@ static void lint_optimizer(Sema *s, const Setting *optimizer) {
   const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"),
               *epsilon = argument_of(optimizer, "epsilon");
   if (!rate || !epsilon || !rate->span.file || rate->f < 0.5)
-    return; /* only optimizers with an epsilon normalize steps to about the rate */
+    return; /* only optimizers with an epsilon scale every step to about the rate */
   Diag *diag = lint_warn(
       s, rate->span, NULL,
       arena_printf(s->arena, "with a rate of %s, %s changes each weight by about the rate at every step",
@@ -148,7 +149,7 @@ static void lint_schedule(Sema *s, const Training *t) {
   for (int i = 0; schedule->arg && schedule->form->params[i].name; i++) {
     const Const *at = &schedule->arg[i];
     if (strcmp(schedule->form->params[i].name, "at") == 0 && at->kind == CONST_LIST && at->n)
-      lint_time(s, &at->items[at->n - 1], "at", epochs, "training ends before that");
+      lint_time(s, &at->items[at->n - 1], "at", epochs, "training ends earlier");
   }
   if (factor && factor->span.file && factor->f > 1)
     diag_help(lint_warn(s, factor->span, NULL,

@@ -1,5 +1,5 @@
-/* loss.c: Losses of a train block: finds the output or value of each loss, and checks that the two are
- * compatible. */
+/* loss.c: Losses of a train block: finds the output or value of each loss, and checks that this output or
+ * value is compatible with the loss. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/number.h"

@@ -74,7 +74,8 @@ static void betas_help(Sema *s, Diag *diag, const Argument *given) {
            (int)(b.end - b.start), text + b.start);
 }
 
-/* Whether an argument of another framework can be removed, because cnnc always behaves as with this value. */
+/* Whether an argument of another framework can be removed, because cnnc always behaves as if the argument had
+ * this value. */
 static bool is_default_value(Sema *s, const Argument *given) {
   const Expr *e = given->value;
   const bool minus = e->kind == EXPR_UNARY && e->op == OP_NEGATE;

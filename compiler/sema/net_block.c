@@ -41,7 +41,7 @@ static Shape shape_eval(Sema *s, const Frame *frame, const Stmt *stmt) {
   return POISON;
 }
 
-/* Index of a type's name in `names`, the first of which is the default. */
+/* Index of a type's name in `names`; names[0] is the default. */
 static int type_index(Sema *s, const Frame *frame, Ident type, const char *const *names, const char *what,
                       const char *list) {
   if (!type.s) return 0;
@@ -185,8 +185,8 @@ static void integer_outputs_convert(Graph *graph) {
   }
 }
 
-/* Nets that detect objects may have other shapes in training. Builds the training graph, because this reports
- * the layers that do not accept these shapes. */
+/* Nets that detect objects may have other shapes in training. Builds the training graph in order to report
+ * the layers that do not accept the shapes in training. */
 static void training_check(Sema *s) {
   const Graph *graph = s->graph;
   if (!graph->training || !graph->training->objects || diags_mistakes(s->diags)) return;

@@ -7,7 +7,8 @@
 
 typedef struct Define {
   const char *name, *value;
-} Define; /* -D NAME=VALUE: replaces a constant of the program's files; the last -D with a NAME applies */
+} Define; /* -D NAME=VALUE: replaces a constant of the program's files. If a NAME is given more than once, the
+             last VALUE applies */
 typedef VEC(Define) Defines;
 
 /* For editors: the result of each call of an operator or block, and the definition of each name, in order of
@@ -27,7 +28,7 @@ typedef struct SemaRecord {
   VEC(SemaCall) calls;
   VEC(SemaName) names;
 } SemaRecord;
-const char *const_text(Arena *, const Const *); /* the constant as it is written in source */
+const char *const_text(Arena *, const Const *); /* the constant in the syntax of the language */
 
 typedef struct SemaOptions {
   int ndirs;

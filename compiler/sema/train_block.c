@@ -263,7 +263,8 @@ static bool metric_fits(const Graph *graph, const Form *metric, const LossUse *u
   return code == (int)measure;
 }
 
-/* Whether the metric measures boxes and the net outputs boxes, or the same for segments. */
+/* Whether the metric measures boxes and the net outputs boxes, or the metric measures segments and the net
+ * outputs segments. */
 static bool has_detections(const Graph *graph, const Form *metric) {
   if (metric->code != METRIC_BOXES && metric->code != METRIC_SEGMENTS) return false;
   const Detects wanted = metric->code == METRIC_BOXES ? DETECTS_BOXES : DETECTS_SEGMENTS;
@@ -597,8 +598,8 @@ static Span setting_span(const Argument *const seen[KEYS], const char *name) {
 }
 
 void train_read(Sema *s, const Frame *frame, const Stmt *stmt) {
-  if (!s->graph->training && s->train != stmt) { /* at first only stored: the block is read at the end of the
-                                                    net, when all outputs are known */
+  if (!s->graph->training && s->train != stmt) { /* only stores the block: it is read at the end of the net,
+                                                    when all outputs are known */
     if (s->train) {
       Diag *diag = diag_report(s->diags, DIAG_duplicate_statement, stmt->span, NULL, "a second train block");
       diag_note(diag, s->train->span, "the first train block is here");

@@ -14,8 +14,8 @@ static Const evaluate(Sema *, const Frame *, const Expr *, const Choices *, int 
 
 /* ---- names, attributes and members ---- */
 
-/* Reads x.height and similar sizes. The dimension of a vector is its channels; for regions, the sizes of one
- * region are read. */
+/* Reads x.height and similar sizes. The only dimension of a vector is its number of channels; for regions,
+ * the sizes of one region are read. */
 static bool attribute_read(Shape shape, const char *name, int64_t *value) {
   const int rank = shape.rank;
   if (strcmp(name, "size") == 0) return *value = shape_row_elements(shape), true;
@@ -63,7 +63,7 @@ static void attribute_report(Sema *s, const Frame *frame, const Expr *e, const C
         value->origin->blocks);
   else
     diag_help(diag, "it has %s%s", words_join(s->arena, of_rank[shape.rank], "and"),
-              members ? ", and the values that its block names" : "");
+              members ? ", and the values named in its block" : "");
 }
 
 /* Reads the members and attributes after a value in a path. */

@@ -38,8 +38,8 @@ static void mark_arguments(const Node *node, bool *live, bool *read) {
     }
 }
 
-/* Warns about values that affect no output, loss or state; in a chain of such values, only about the last
- * one. */
+/* Warns about values that affect no output, loss or state. In a chain of these values, warns only about the
+ * last value. */
 void warn_unused_values(Sema *s) {
   const Graph *graph = s->graph;
   bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);

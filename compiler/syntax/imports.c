@@ -62,8 +62,8 @@ static const char *import_find(Importer *r, const File *from, const Import *impo
     diag_fact(diag, "looked for %s", beside);
     for (int i = 0; import->path[0] != '/' && i < r->ndirs; i++)
       diag_fact(diag, "looked for %s/%s", r->dirs[i], import->path);
-    diag_help(diag, "the path is relative to the importing file, then to the directories of -I, then to "
-                    "cnnc's own files");
+    diag_help(diag, "cnnc searches the importing file's folder, then the directories of -I, then its own "
+                    "files");
   }
   return NULL;
 }

@@ -29,8 +29,8 @@ typedef struct Parser {
   Opening open[DEEPEST_NESTING];
   int depth;
   Opening dangling; /* a ( or [ that was still open at a brace, and was closed there */
-  Opening suspect;  /* the first { whose } has another indentation: if a } is missing at the end of the file,
-                       this { probably lacks it */
+  Opening suspect;  /* the first { whose } has another indentation: if the file ends without a }, the } of
+                       this { is probably missing */
   /* the tree */
   VEC(const Decl *) decls;
   const NetDecl *net;
@@ -104,7 +104,8 @@ const Body *body_inner(Parser *, const Body *,
 void decl_add(Parser *, DeclKind, Span, Import *, const Stmt *constant, const Block *, const NetDecl *);
 void net_add(Parser *, Span, Ident name, const Arguments *, const Body *);
 void train_misplaced(Parser *, Span);                         /* reports a train block outside the net */
-const Stmt *stmt_misplaced(Parser *, Span, const char *what); /* reports a net or block inside another one */
+const Stmt *stmt_misplaced(Parser *, Span, const char *what); /* reports a net or block inside another net or
+                                                                 block */
 
 /* ---- mistakes (mistake.c) ---- */
 void syntax_mistake(Parser *, Span, int n,

@@ -23,7 +23,8 @@ typedef struct Blocking {
   int64_t winograd_weights;  /* maximum bytes of weights that every thread reads, to save barriers */
   int64_t strassen_tiles;    /* tiles of a block with Strassen; 0: as with Winograd */
   int64_t dense_depth;       /* inputs of a block; images reuse the block's weights (two vectors per input) */
-  int64_t dense_packed;      /* inference, packed weights: like dense_depth, with dense_vectors per input */
+  int64_t dense_packed;      /* inference, packed weights: like dense_depth, with dense_vectors vectors per
+                                input */
   int dense_vectors;         /* inference: vectors of a register tile with packed weights */
   int64_t rows_panel;        /* bytes of a convolution's weights that all images of a batch reuse */
   int dense_rows;            /* training: rows of a register tile of two vectors */

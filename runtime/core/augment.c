@@ -1,7 +1,7 @@
-/* augment.c: Augmentation of one sample with its own random numbers. Consecutive geometric steps are merged
- * into one map from result pixels to source pixels. So the image is resampled only once for these steps. The
- * other steps change values. Each step has its own range of random numbers, so that its results do not depend
- * on other steps. */
+/* augment.c: Augmentation of one sample, with random numbers that only this sample uses. Consecutive
+ * geometric steps are merged into one map from result pixels to source pixels. So the image is resampled only
+ * once for these steps. The other steps change values. Each step has its own range of the random numbers. So
+ * the numbers that a step draws do not depend on the other steps' draws. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -10,7 +10,7 @@ enum { DRAWS = 32 }; /* number of random numbers reserved for each step */
 
 static int64_t elements(cnn_plane plane) { return (int64_t)plane.height * plane.width * plane.channels; }
 
-/* ---- Drawing */
+/* ---- Step kinds and random numbers */
 
 static const char *const NAMES[] = {[CNN_AUGMENT_HFLIP] = "hflip",
                                     [CNN_AUGMENT_VFLIP] = "vflip",
@@ -58,7 +58,7 @@ static double between(const cnn_augmentation *a, int32_t step, uint32_t k, doubl
 static bool heads(const cnn_augmentation *a, int32_t step) {
   return cnn_random_bits(a->random, (uint32_t)step * DRAWS) >> 31;
 }
-/* Draws an integer 0 .. count-1. */
+/* Draws a random integer from 0 to count - 1. */
 static int32_t whole(const cnn_augmentation *a, int32_t step, uint32_t k, int32_t count) {
   return (int32_t)cnn_draw_below(a, step, k, (uint32_t)count);
 }
@@ -73,7 +73,8 @@ cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uin
 
 /* ---- geometry ----
  * A warp maps positions in the result to positions in the source. Positions are relative to the center of the
- * plane. The unit is a pixel of the net's first input; warp_on converts a warp to another plane. */
+ * plane. Their unit is a pixel of the net's first input; warp_on converts a warp to the pixels of another
+ * plane. */
 
 typedef struct Warp {
   double xx, xy, x, yx, yy, y;
@@ -156,8 +157,8 @@ static Warp warp_on(const Warp *w, cnn_plane first, cnn_plane plane) {
   return (Warp){w->xx, w->xy * sy / sx, w->x / sx, w->yx * sx / sy, w->yy, w->y / sy};
 }
 
-/* Returns true and sets *move if the warp only flips, and shifts by whole pixels. Then pixels are copied, not
- * resampled. */
+/* If the warp consists only of flips and shifts by whole pixels, returns true and sets *move. The caller then
+ * copies pixels and does not resample. */
 static bool warp_is_move(const Warp *w, cnn_move *move) {
   const bool straight =
       w->xy == 0 && w->yx == 0 && (w->xx == 1 || w->xx == -1) && (w->yy == 1 || w->yy == -1);
@@ -181,7 +182,7 @@ void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t h
     }
     if (move->upend) source_y = height - 1 - source_y;
     const char *line = from + row * (size_t)source_y;
-    /* columns first .. end-1 have their source pixels inside the image */
+    /* for columns x with first <= x < end, the source pixel is inside the image */
     int32_t first = move->right > 0 ? move->right : 0, end = move->right < 0 ? width + move->right : width;
     if (first >= end) {
       memset(to, border, row);
@@ -250,8 +251,8 @@ static void resample(const Warp *warp, cnn_plane plane, const float *in, float *
   }
 }
 
-/* Sets each result pixel, of `bytes` bytes, to the nearest source pixel. If there is no source pixel at this
- * position, sets each byte of the result pixel to `border`. */
+/* Sets each result pixel to the nearest source pixel. A pixel has `bytes` bytes. If the source position is
+ * outside the image, sets each byte of the result pixel to `border`. */
 static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int border, const void *in,
                          void *out) {
   const double half_w = plane.width / 2.0, half_h = plane.height / 2.0;
@@ -269,7 +270,7 @@ static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int borde
   }
 }
 
-/* ---- steps that change values; `scale`: maximum value of the input's full range */
+/* ---- steps that change values; `scale`: the full scale of the input's values (255 for pixels) */
 
 static double luma(const float *pixel) {
   return 0.299 * (double)pixel[0] + 0.587 * (double)pixel[1] + 0.114 * (double)pixel[2];
@@ -414,7 +415,7 @@ static void values_write(cnn_type type, const float *in, void *out, int64_t n) {
   }
 }
 
-/* Limits values to the range of the type. i8 values are stored with 128 added, so their range is 0 .. 255.
+/* Limits values to the range of the type. `pixel` has i8 values with 128 added, so their range is 0 .. 255.
  * f32 values and i32 indices have no limits. */
 static void clip(cnn_type type, float *pixel, int64_t n) {
   if (type == CNN_F32 || type == CNN_I32) return;
@@ -422,8 +423,8 @@ static void clip(cnn_type type, float *pixel, int64_t n) {
   for (int64_t i = 0; i < n; i++) pixel[i] = pixel[i] < low ? low : pixel[i] > high ? high : pixel[i];
 }
 
-/* Whether a step that is not geometric applies to inputs of the type. i32 inputs are indices; arithmetic
- * steps do not apply to them. */
+/* Whether a step that is not geometric applies to inputs of this type. i32 inputs are indices, so only the
+ * steps without arithmetic apply to them: cutout and time_shift. */
 static bool step_applies(const cnn_augmentation *a, int32_t step, cnn_type type) {
   const cnn_augment_kind kind = cnn_augment_kind_of(&a->recipe->augment[step]);
   return type != CNN_I32 || kind == CNN_AUGMENT_CUTOUT || kind == CNN_AUGMENT_TIME_SHIFT;
@@ -435,7 +436,7 @@ static void swap(float **a, float **b) {
   *b = before;
 }
 
-/* Merges consecutive geometric steps, from step *step on. Sets *step to the next step that is not
+/* Merges consecutive geometric steps, beginning with step *step. Sets *step to the next step that is not
  * geometric. */
 static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
   Warp warp = NOTHING, next;
@@ -481,7 +482,7 @@ void cnn_augment_input(const cnn_augmentation *a, cnn_plane plane, cnn_type type
   values_write(type, now, out, n);
 }
 
-/* Merges all geometric steps into one warp, in pixels of the plane. */
+/* Merges all geometric steps into one warp. The unit of its positions is a pixel of `plane`. */
 static Warp warp_of(const cnn_augmentation *a, cnn_plane plane) {
   Warp all = NOTHING, next;
   for (int32_t step = 0; step < a->recipe->augments; step++)

@@ -3,7 +3,7 @@
 #include "augment.h"
 #include "scalar.h"
 
-enum { WIDTH = 6 }; /* zero crossings of the resampling filter on each side */
+enum { WIDTH = 6 }; /* number of zero crossings of the resampling filter on each side of its center */
 static const double log_ten = 2.3025850929940457;
 
 static int64_t elements(cnn_plane plane) { return (int64_t)plane.width * plane.channels; }

@@ -1,8 +1,8 @@
 /* mix.c: Mixing of samples: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). A sample's share of the
  * result is drawn from a beta distribution. Cutmix pastes a rectangle, clipped at the edges of the image, and
  * then recomputes the share from the clipped rectangle. Class numbers cannot be mixed. So a target that is a
- * class number becomes the label of one of the two samples, chosen at random with the probability of the
- * sample's share. Then the expected loss is the same as with mixed labels. */
+ * class number becomes the label of one of the two samples. The sample is chosen at random; its probability
+ * is its share. Then the expected loss is the same as with mixed labels. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -77,7 +77,7 @@ static void blend(cnn_type type, double share, void *own, const void *other, int
     } else if (type == CNN_U8) {
       uint8_t *x = (uint8_t *)own + i;
       *x = (uint8_t)(part * (float)*x + (1 - part) * (float)((const uint8_t *)other)[i] + 0.5f);
-    } else if (type == CNN_I32) { /* indices cannot be mixed: the sample with the larger share wins */
+    } else if (type == CNN_I32) { /* no mixing: all indices come from the sample with the larger share */
       if (share < 0.5) ((int32_t *)own)[i] = ((const int32_t *)other)[i];
     } else if (type == CNN_I16) {
       int16_t *x = (int16_t *)own + i;

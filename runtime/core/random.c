@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 
-/* Output number stream + 1 of the splitmix64 generator (Steele, Lea, Flood 2014) with this seed. The
- * generator adds 2^64 divided by the golden ratio to its state for each output. */
+/* Returns the output with number `stream + 1` of the splitmix64 generator (Steele, Lea, Flood 2014), started
+ * with `seed`. The generator adds 2^64 divided by the golden ratio to its state for each output. */
 cnn_random cnn_random_keys(uint64_t seed, uint64_t stream) {
   uint64_t z = seed + 0x9E3779B97F4A7C15u * (stream + 1);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;

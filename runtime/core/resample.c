@@ -1,5 +1,5 @@
-/* resample.c: Image resampling. Resampling is bilinear with half-pixel centers. When an image shrinks, the
- * triangle filter is wider by the same factor, so that no pixel is skipped. The arithmetic is Pillow's
+/* resample.c: Image resampling. Resampling is bilinear with half-pixel centers. When an image shrinks by a
+ * factor, the triangle filter widens by this factor, so that no pixel is skipped. The arithmetic is Pillow's
  * (ImagingResample): weights are in 22-bit fixed point; the width is resampled before the height, and
  * intermediate results are rounded to bytes. */
 // SPDX-License-Identifier: MIT-0
@@ -19,16 +19,16 @@ static Axis axis_make(int32_t in, double from, double length, int32_t out) {
   return (Axis){from, scale, support, in, 2 * reach + 1};
 }
 
-/* The weight, not normalized, of source pixel t for an output pixel. `center` is the output pixel's center,
- * in source pixels. */
+/* The unnormalized weight of source pixel t for an output pixel. `center` is the output pixel's center, in
+ * source pixels. */
 static double triangle(const Axis *axis, int32_t t, double center) {
   double distance = ((double)t - center + 0.5) * (1 / axis->support),
          share = distance < 0 ? 1 + distance : 1 - distance;
   return share > 0 ? share : 0;
 }
 
-/* Computes the weights of output pixel i and *first, its first source pixel. Returns the number of
- * weights. */
+/* Computes the weights of the source pixels of output pixel i. Sets *first to the first of these source
+ * pixels. Returns the number of weights. */
 static int32_t axis_weights(const Axis *axis, int32_t i, int32_t *weight, int32_t *first) {
   double center = axis->from + ((double)i + 0.5) * axis->scale, total = 0;
   double low = center - axis->support + 0.5, high = center + axis->support + 0.5;
@@ -69,7 +69,7 @@ void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn
                   int32_t out_h, int32_t out_w, size_t out_stride, void *scratch) {
   Axis rows = axis_make(h, area.y, area.height, out_h), columns = axis_make(w, area.x, area.width, out_w);
   int32_t *weight = scratch, top, first, needed = rows_needed(&rows, out_h, &top);
-  /* The size of `middle` in bytes: `needed` times out_w times channels. */
+  /* `middle` has `needed` * out_w * channels bytes. */
   uint8_t *middle = (uint8_t *)(weight + (rows.taps > columns.taps ? rows.taps : columns.taps));
   size_t depth = (size_t)channels, in_stride = (size_t)w * depth, row_bytes = (size_t)out_w * depth;
   for (int32_t x = 0; x < out_w; x++) {
@@ -89,7 +89,7 @@ void cnn_resample(const uint8_t *in, int32_t h, int32_t w, int32_t channels, cnn
 }
 
 void cnn_luma(const uint8_t *rgb, size_t n, uint8_t *gray) {
-  for (size_t i = 0; i < n; i++) /* the factors in 16-bit fixed point */
+  for (size_t i = 0; i < n; i++) /* 16-bit fixed-point factors of red, green and blue */
     gray[i] =
         (uint8_t)((19595u * rgb[3 * i] + 38470u * rgb[3 * i + 1] + 7471u * rgb[3 * i + 2] + 0x8000u) >> 16);
 }

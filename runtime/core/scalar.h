@@ -1,5 +1,5 @@
-/* scalar.h: Scalar math functions of the core, which links without a math library and computes the same bits
- * everywhere. */
+/* scalar.h: Scalar math functions of the core. They need no math library, and compute the same bits on all
+ * platforms. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_CORE_SCALAR_H
 #define CNN_CORE_SCALAR_H

@@ -5,8 +5,8 @@
 
 void cnn_schedule_begin(cnn_schedule *schedule) { *schedule = (cnn_schedule){.scale = 1}; }
 
-/* The factor 1 + 1e-12 compensates for the rounding of the quotient. Without it, a drop at the start of a
- * batch could be one batch late. */
+/* The factor 1 + 1e-12 compensates for the rounding of the quotient. Without this factor, a drop at the start
+ * of a batch could be one batch late. */
 static double step_factor(const cnn_recipe *recipe, double t) {
   int64_t drops = 0;
   if (recipe->every > 0) drops = (int64_t)(t / recipe->every * (1 + 1e-12));
@@ -22,8 +22,8 @@ static double progress(const cnn_recipe *recipe, double t) {
   return p < 0 ? 0 : p > 1 ? 1 : p;
 }
 
-/* The warm-up is linear and starts at 0. Exponential, poly and cosine begin at the end of the warm-up, with
- * the full rate. Step counts its epochs from the start of training. */
+/* The warm-up is linear and starts at 0. The schedules `exponential`, `poly` and `cosine` begin at the end of
+ * the warm-up, with the full rate. The schedule `step` counts epochs from the start of training. */
 double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe, double t) {
   if (t < recipe->warmup) return recipe->rate * t / recipe->warmup;
   switch (recipe->schedule) {

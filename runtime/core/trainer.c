@@ -43,8 +43,8 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
   cnn_schedule_begin(&trainer->schedule);
 }
 
-/* Copies statistics, such as running means and variances. Generated code returns the new statistics in the
- * array of gradients, in the place of their gradients. */
+/* Copies statistics, such as running means and variances. Statistics have no gradients. So generated code
+ * returns their new values in the array of gradients, at the statistics' offsets. */
 static void copy_statistics(const cnn_network *network, float *to, const float *from) {
   for (int32_t i = 0; i < network->weights; i++) {
     const cnn_weight *weight = &network->weight[i];
@@ -94,8 +94,8 @@ int32_t cnn_trainer_overflow(const cnn_trainer *trainer) {
   return -1;
 }
 
-/* Scales the gradients by min(1, most / (norm + 1e-6)). The norm is that of one vector of the gradients of
- * all trained weights. */
+/* Scales the gradients by min(1, most / (norm + 1e-6)). There is one norm: over the gradients of all trained
+ * weights. */
 static void clip(const cnn_network *network, float *gradients, double most) {
   double square = 0;
   for (int32_t i = 0; i < network->weights; i++) {

@@ -7,9 +7,10 @@
  * cnn_image.h    images
  *
  * This header adds evaluation and training of a net. Functions that can fail return a cnn_status, whose
- * message states the cause, and for a file its name and the position. Only cnn_main, which is a whole
- * program, prints text or ends the process. There is one exception: training on several processes does both
- * if memory runs out. The caller must not free a net while these functions use it. */
+ * message states the cause. For an error in a file, the message also states the file's name and the position
+ * of the error. Only cnn_main, which is a whole program, prints text or ends the process. There is one
+ * exception: if memory runs out, training on several processes prints a message and ends the process. The
+ * caller must not free a net while these functions use it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_H
 #define CNN_H
@@ -126,7 +127,7 @@ typedef enum cnn_event_kind {
   CNN_EVENT_STEP,       /* a step is finished; at most ten per second, and the last step of an epoch */
   CNN_EVENT_VALIDATION, /* validation begins */
   CNN_EVENT_EPOCH,      /* an epoch has ended */
-  CNN_EVENT_END         /* success; `done`: the epoch with the best weights, which may precede a resume */
+  CNN_EVENT_END         /* success; `done`: the epoch with the best weights, perhaps before a resume */
 } cnn_event_kind;
 
 typedef struct cnn_event {
@@ -171,16 +172,16 @@ typedef struct cnn_train_options {
 
 /* Default options, with the program's recipe. The field `out` is NULL and must be set. */
 cnn_train_options cnn_train_defaults(const cnn_network *network);
-/* For resuming a run from the checkpoint of options->out: copies the settings of that run into the options,
- * where they can be changed again. These are seed, batch, epochs, rate, shuffle, overfit, val, limit, fit and
- * target. If the program's batch, epochs or rate has changed since then, the program's value is kept. Must be
- * called before the data set is opened. */
+/* For resuming a run from the checkpoint of options->out: copies the settings of that run into the options.
+ * The caller may then change them. The settings are seed, batch, epochs, rate, shuffle, overfit, val, limit,
+ * fit and target. If the program's batch, epochs or rate has changed since then, the program's value is kept.
+ * Call this function before the data set is opened. */
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 
-/* The path of another file of a run, next to `path`, the run's best weights. For the kind "last":
- * "a.safetensors" gives "a.last.safetensors", and "a.npz" gives "a.last.npz". For the kind "checkpoint", the
- * file is always a .safetensors. The caller frees the path; NULL: out of memory. */
+/* The path of another file of a run, in the folder of `path`; `path` is the file of the run's best weights.
+ * For the kind "last": "a.safetensors" gives "a.last.safetensors", and "a.npz" gives "a.last.npz". For the
+ * kind "checkpoint", the file is always a .safetensors. The caller frees the path; NULL: out of memory. */
 char *cnn_sibling(const char *path, const char *kind);
 
 /* ---- plots */

@@ -10,13 +10,14 @@ extern "C" {
 #endif
 
 /* ---- Counter-based random numbers ----
- * The same (keys, counter) gives the same number, in any order, on any machine, on any number of threads. */
+ * A number depends only on the keys and the counter: not on the order of the calls, the machine or the number
+ * of threads. */
 
 typedef struct cnn_random {
   uint32_t key[2];
 } cnn_random;
 
-typedef enum cnn_stream { /* one seed serves several purposes, with separate random numbers */
+typedef enum cnn_stream { /* purposes of random numbers; for one seed, each purpose has its own numbers */
                           CNN_STREAM_ORDER = 1, /* the order of samples in an epoch */
                           CNN_STREAM_AUGMENT,
                           CNN_STREAM_SPLIT, /* selection of validation samples */
@@ -25,7 +26,7 @@ typedef enum cnn_stream { /* one seed serves several purposes, with separate ran
 } cnn_stream;
 
 cnn_random cnn_random_keys(uint64_t seed, uint64_t stream); /* splitmix64 of the seed and the stream */
-/* The keys for a purpose and an epoch. */
+/* The keys for random numbers with one purpose (`stream`) in one epoch. */
 cnn_random cnn_random_stream(uint64_t seed, cnn_stream stream, uint32_t epoch);
 uint32_t cnn_random_bits(cnn_random random, uint32_t counter);
 float cnn_random_uniform(cnn_random random, uint32_t counter);                  /* 0 <= u < 1, 24 bits */
@@ -38,17 +39,17 @@ void cnn_random_permutation(cnn_random random, int32_t *order, int32_t count);
 typedef struct cnn_schedule { /* state of a plateau schedule */
   double scale;               /* factor of the rate: the product of all reductions */
   double best;                /* the lowest loss so far */
-  int32_t waiting;            /* epochs since the lowest loss or the last reduction */
+  int32_t waiting;            /* epochs since the lowest loss, or since a later reduction */
   int32_t epochs;             /* epochs reported so far; 0: `best` is undefined */
 } cnn_schedule;
 
 void cnn_schedule_begin(cnn_schedule *schedule);
 double cnn_schedule_rate(const cnn_schedule *schedule, const cnn_recipe *recipe, double t);
-/* Must be called after each epoch. loss: the number to minimize, such as the validation loss, or without
- * validation the training loss. */
+/* Must be called after each epoch. loss: the number to minimize, for example the validation loss. Without
+ * validation, it is the training loss. */
 void cnn_schedule_epoch(cnn_schedule *schedule, const cnn_recipe *recipe, double loss);
 
-/* ---- Optimizers, in float: as in PyTorch; LARS and LAMB as in their papers. */
+/* ---- Optimizers, computed in float. They follow PyTorch; LARS and LAMB follow their papers. */
 
 int32_t cnn_optimizer_slots(const cnn_recipe *recipe); /* number of state floats per parameter: 0, 1 or 2 */
 
@@ -71,7 +72,7 @@ typedef struct cnn_trainer {
   float *slot[2];  /* the optimizer's state, or NULL */
   float *average;  /* exponential moving average of the weights, or NULL */
   void *training;  /* network->training_bytes bytes */
-  int64_t batches; /* calls of gradients so far; selects the random numbers of dropout */
+  int64_t batches; /* calls of network->gradients so far; selects the random numbers of dropout */
   int64_t steps;   /* updates so far */
   int64_t samples; /* number of samples since the last update */
   const cnn_exchange *exchange; /* for processes that share each batch; NULL: a single process */
@@ -84,16 +85,16 @@ size_t cnn_trainer_bytes(const cnn_network *network, const cnn_recipe *recipe, b
 void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const cnn_recipe *recipe,
                        bool accumulates, void *memory);
 
-/* Quantization-aware training: values and weights are rounded if t, in epochs, is at or after the start of
- * rounding. Returns true if this call turns rounding on. */
+/* Quantization-aware training: turns the rounding of values and weights on if the time t, in epochs, is at
+ * least recipe.quantize_start; otherwise turns it off. Returns true if this call turns rounding on. */
 bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
 /* Computes the gradients of one batch of 1 .. train_batch samples, and returns the mean loss of the batch.
  * Running statistics are updated immediately. */
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
                         int32_t count, float *const *output);
 /* Returns the index of the last weight of the net with a non-finite gradient, or -1. The backward pass runs
- * from the last weight to the first, so this gradient was computed first. Must be called before a step ends,
- * because an update with such a gradient can make all weights non-finite. */
+ * from the last weight to the first, so this gradient is the first non-finite one that was computed. Must be
+ * called before a step ends, because an update with such a gradient can make all weights non-finite. */
 int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
 /* Ends a step: takes the mean of the gradients over all samples since the last update, clips it, updates the
  * weights with it, and updates the moving average of the weights. */
@@ -102,17 +103,18 @@ void cnn_trainer_update(cnn_trainer *trainer, double rate);
  * epochs. */
 float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
                      float *const *output, double t);
-/* The weights that are saved and evaluated: the average, if there is one. */
+/* The weights that are saved and evaluated: trainer->average if it is not NULL, otherwise
+ * trainer->weights. */
 const float *cnn_trainer_result(const cnn_trainer *trainer);
 
 /* ---- Augmentation of one sample: the steps of recipe->augment in their order ----
- * A plane is an input, or a target with pixels. */
+ * A plane is an input, or a target that has pixels. */
 
 typedef struct cnn_plane {
   int32_t height, width, channels;
-} cnn_plane; /* a sequence has one row, a vector one pixel */
+} cnn_plane; /* a sequence has one row; a vector has one pixel */
 
-/* Background recordings, with the rate and the channels of the input. */
+/* Background recordings, with the sample rate and the number of channels of the input. */
 typedef struct cnn_noise {
   const float *const *sample; /* [recordings][frames][channels] */
   const int64_t *frames;
@@ -125,19 +127,19 @@ typedef struct cnn_augmentation { /* augmentation of one sample in one epoch */
                       sizes are shifted in proportion to their size */
   cnn_random random;
   int32_t rate;           /* samples per second of sound, for time_shift; otherwise 0 */
-  const cnn_noise *noise; /* for background; NULL: none */
+  const cnn_noise *noise; /* recordings for the step `background`; NULL: none */
 } cnn_augmentation;
 
 cnn_augmentation cnn_augment_draw(const cnn_recipe *recipe, cnn_plane plane, uint64_t seed, uint32_t epoch,
                                   uint32_t index);
-int64_t cnn_augment_scratch(cnn_plane plane); /* floats of `scratch` */
+int64_t cnn_augment_scratch(cnn_plane plane); /* number of floats in cnn_augment_input's scratch */
 /* Augments values of `type` from `in` to `out`; u8, i8 and i16 values stay within their range. scale: the
  * full scale of the values, as cnn_data_scale returns it (i8: after adding 128). Elements that come from
  * outside of the input are zero (i8: -128). */
 void cnn_augment_input(const cnn_augmentation *augmentation, cnn_plane plane, cnn_type type, float scale,
                        const void *in, void *out, float *scratch);
-/* Moves a target with one number per pixel: int32 classes (of the nearest pixel; -1 outside of the image) or
- * floats (bilinear; 0 outside of the image). */
+/* Moves a target with one number per pixel. An int32 class is that of the nearest pixel, or -1 outside of the
+ * image. A float is interpolated bilinearly; outside of the image it is 0. */
 void cnn_augment_target(const cnn_augmentation *augmentation, cnn_plane plane, bool classes, const void *in,
                         void *out);
 
@@ -145,33 +147,34 @@ void cnn_augment_target(const cnn_augmentation *augmentation, cnn_plane plane, b
  * image. */
 void cnn_augment_instances(const cnn_augmentation *augmentation, cnn_plane plane, const uint8_t *in,
                            uint8_t *out);
-/* Moves a box x1 y1 x2 y2 in pixels of the plane: the smallest box around its four moved corners, clipped at
- * the edges. False: less than a quarter of the box is inside the plane. */
+/* Moves a box x1 y1 x2 y2 in pixels of the plane. The result is the smallest box around the four moved
+ * corners, clipped at the edges of the plane. False: less than a quarter of the box is inside the plane. */
 bool cnn_augment_box(const cnn_augmentation *augmentation, cnn_plane plane, const float in[4], float out[4]);
-/* Clips a box. False: less than a quarter of its area is left. */
+/* Clips a box at the four edges. False: less than a quarter of the box's area is left. */
 bool cnn_box_cut(float box[4], float left, float top, float right, float bottom);
 /* Returns the index of the first step that mixes two samples, or -1. Samples with boxes cannot be mixed. */
 int32_t cnn_augment_mixes(const cnn_recipe *recipe);
-bool cnn_augment_mixes_noise(const cnn_recipe *recipe); /* whether a step is `background` */
+bool cnn_augment_mixes_noise(const cnn_recipe *recipe); /* whether there is a step `background` */
 
 typedef struct cnn_move {
   int32_t down, right; /* shift in pixels */
   bool mirror, upend;  /* before the shift: mirror flips left to right, upend flips top to bottom */
 } cnn_move;
 /* Moves an image of height x width pixels of pixel_bytes each from `in` to `out`; in pixels that come from
- * outside, each byte is `border`. */
+ * outside of the image, each byte is `border`. */
 void cnn_move_picture(const cnn_move *move, const void *in, void *out, int32_t height, int32_t width,
                       int32_t pixel_bytes, int border);
 
-/* mixup and cutmix: a sample is mixed with another sample of the epoch, which is augmented separately. */
+/* mixup and cutmix: a sample is mixed with another sample of the epoch. The other sample is augmented
+ * separately. */
 typedef struct cnn_mix {
   cnn_plane plane; /* plane of the first input */
-  double share;    /* share of `own` in the mixture */
+  double share;    /* share of the sample itself (`own`) in the mixture */
   int64_t partner; /* index of the other sample in the epoch */
   bool boxed;      /* true for cutmix: the rectangle below comes from the other sample */
   int32_t top, left, bottom, right;
-  bool label; /* class targets that are not mixed pixel by pixel come from the other sample; true with
-                 probability 1 - share */
+  bool label; /* true with probability 1 - share: class targets that are not mixed pixel by pixel come from
+                 the other sample */
 } cnn_mix;
 
 /* Draws the random numbers of a mixing step. `samples`: number of samples in the epoch. False:

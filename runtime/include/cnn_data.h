@@ -14,17 +14,18 @@
  *   "synthetic"          a small learnable set, generated for any net
  *   "synthetic:shapes"   images of shapes with boxes, masks or a class per pixel
  *
- * If the net has labels (cnn_network.label), a folder's class is the label of the same name. A folder of
- * sounds without such a label gets the label "unknown", if there is one. If the net has no labels, or if a
- * folder is not a label, the names of all folders may be class numbers instead. Otherwise, the folders of a
- * net without labels are numbered in the order of their names.
+ * If the net has labels (cnn_network.label), the class of a folder is the label with the folder's name. A
+ * folder of sounds whose name is not a label gets the label "unknown", if the net has this label. If the net
+ * has no labels, or if the name of a folder is not a label, the names of all folders may be class numbers. If
+ * a net has no labels and the names are not class numbers, the folders are numbered in the order of their
+ * names.
  *
  * Samples come in the order of the file. Samples of folders alternate between the classes, so that the first
  * N samples contain all classes.
  *
- * Samples are raw: images are 0..255 whatever the input's type (i8: minus 128), arrays are as in the file.
- * Samples are always laid out height, width, channels; cnn_port_arrange converts to the caller's layout of an
- * input with layout=chw, after augmentation. */
+ * Samples are raw: the elements of images are 0..255 for any input type (i8: minus 128); arrays are as in the
+ * file. Samples are always laid out height, width, channels; cnn_port_arrange converts to the caller's layout
+ * of an input with layout=chw, after augmentation. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_DATA_H
 #define CNN_DATA_H
@@ -40,8 +41,9 @@ extern "C" {
 
 typedef enum cnn_part {
   CNN_PART_TRAIN, /* without the validation samples */
-  CNN_PART_VAL,   /* the set's own part, or else training samples selected with the program's seed */
-  CNN_PART_TEST   /* for `eval`: the set's own test part, or else the whole set */
+  CNN_PART_VAL,   /* the set's validation part; if there is none, training samples selected with the program's
+                     seed */
+  CNN_PART_TEST   /* for `eval`: the set's test part; if there is none, the whole set */
 } cnn_part;
 
 typedef enum cnn_fit {                   /* how an image of another size is resized */
@@ -56,10 +58,10 @@ typedef struct cnn_data_options {
                     validation */
   int64_t limit; /* only the first `limit` samples of each part; 0: all */
   cnn_fit fit;
-  int64_t keep; /* bytes of memory for decoded images of folders, so that each is decoded once; 0: decode each
-                   time */
-  const char *target; /* CSV: the (first) target column, by its name or its number from 1; NULL: the last
-                         columns */
+  int64_t keep; /* memory, in bytes, for decoded images of folders, so that each image is decoded only once;
+                   0: an image is decoded each time it is read */
+  const char *target; /* CSV: name of the first target column, or its number, counted from 1; NULL: the
+                         targets are the last columns */
   bool skip_bad;      /* images, masks and boxes that cannot be read are counted and dropped */
   bool any_target;    /* for inspection or export: the set may lack the net's targets */
 } cnn_data_options;
@@ -67,8 +69,8 @@ typedef struct cnn_data_options {
 
 typedef struct cnn_data cnn_data;
 
-/* The net must outlive the set. cnn_data_open checks all labels, so that training does not stop within an
- * epoch. */
+/* The net must outlive the set. cnn_data_open checks all labels, so that a wrong label is found before
+ * training begins. */
 cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *network,
                          const cnn_data_options *options);
 void cnn_data_close(cnn_data *data); /* may be NULL */
@@ -85,10 +87,11 @@ const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name f
 /* The names of all classes; NULL if a name is missing or not UTF-8. */
 const char *const *cnn_data_class_names(const cnn_data *data);
 
-/* Checks that the files of a set are readable, before its samples are needed. Images of class folders are
- * decoded if all training and validation images will be kept in memory; otherwise, only the beginning and the
- * end of each file are checked. Images with masks or boxes are always decoded. If one image is unreadable,
- * the result is its error; if several are, the callback gets a line for each of the first ten. */
+/* cnn_data_inspect checks that the files of a set are readable, before the samples are needed. Images of
+ * class folders are decoded if all training and validation images will be kept in memory; otherwise, only the
+ * beginning and the end of each file are checked. Images with masks or boxes are always decoded. If one image
+ * is unreadable, the result is its error. If several images are unreadable, the callback gets a line for each
+ * of the first ten. */
 typedef struct cnn_inspection {
   int64_t samples[3]; /* number of samples to check in each part, from its first sample */
   int32_t threads;
@@ -106,11 +109,13 @@ cnn_status cnn_data_inspect(const cnn_data *data, const cnn_inspection *inspecti
  * written. */
 cnn_status cnn_data_sample(const cnn_data *data, cnn_part part, int64_t index, void *const input[],
                            void *const target[]);
-bool cnn_data_has_noise(const cnn_data *data); /* background recordings, for the augmentation background */
+/* Whether the set has recordings for the augmentation `background`. */
+bool cnn_data_has_noise(const cnn_data *data);
 /* The full scale of the input's values: 255 for pixels, 32768 for i16 inputs, 1 for sounds and fractions in
  * f32 inputs. */
 double cnn_data_scale(const cnn_data *data, int32_t input);
-/* Reads only the class of a sample, which is fast. False: the samples do not have a single class. */
+/* Returns the class of a sample without reading the sample's inputs. False: the samples do not have a single
+ * class. */
 bool cnn_data_label(const cnn_data *data, cnn_part part, int64_t index, int32_t *label);
 
 size_t cnn_type_bytes(cnn_type type);
@@ -123,7 +128,7 @@ bool cnn_port_takes(const cnn_port *port, double value);
 int64_t cnn_port_classes(const cnn_port *output);
 /* Number of elements of the output's target, also for an output with scores and no loss. */
 int64_t cnn_port_targets(const cnn_port *output);
-/* Converts one sample to the input's layout; if that is hwc, only copies the sample. */
+/* Converts one sample to the input's layout; if this layout is hwc, only copies the sample. */
 void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out);
 
 /* Inputs of `predict`: an image (PNG, JPEG, WebP), a WAV file, an .npy file with one input or a batch, an
@@ -140,9 +145,9 @@ int64_t cnn_inputs_count(const cnn_inputs *inputs);
 bool cnn_inputs_batched(const cnn_inputs *inputs);
 cnn_status cnn_inputs_sample(const cnn_inputs *inputs, int64_t index, void *const input[]);
 
-/* Writes outputs of `count` samples, output[o] laid out [count][...]: one output as .npy, several (or a path
- * that ends in .npz) as .npz keyed by output name. batched: with a leading batch dimension. The file is
- * written atomically. */
+/* Writes the outputs of `count` samples; the layout of output[o] is [count][...]. Several outputs are written
+ * as an .npz file, whose keys are the names of the outputs. A single output is written as .npy, or as .npz if
+ * the path ends in .npz. batched: arrays have a leading batch dimension. The file is written atomically. */
 cnn_status cnn_outputs_write(const char *path, const cnn_network *network, int64_t count, bool batched,
                              const float *const output[]);
 

@@ -21,7 +21,7 @@ typedef struct cnn_ranks {
   int32_t (*send)(void *context, const void *bytes, size_t n, int32_t to, int32_t tag);
   int32_t (*receive)(void *context, void *bytes, size_t n, int32_t from, int32_t tag);
   bool (*arrived)(void *context,
-                  int32_t message); /* does not wait; true: it has arrived, and its number may be reused */
+                  int32_t message); /* does not wait; true: the message has arrived and its number is free */
   void (*wait)(void *context, int32_t message); /* waits, and frees the message's number */
   void (*broadcast)(void *context, void *bytes, size_t n, int32_t from);
   /* Before the call, process r has bytes from[r] .. from[r + 1] - 1; after it, each process has all bytes. */
@@ -31,7 +31,7 @@ typedef struct cnn_ranks {
 
 /* How a program connects to the other processes. */
 typedef struct cnn_launch {
-  const cnn_ranks *(*open)(void); /* NULL: it failed, and the error is printed */
+  const cnn_ranks *(*open)(void); /* NULL: it failed and has printed the error */
   void (*close)(void);
 } cnn_launch;
 

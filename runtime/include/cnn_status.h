@@ -14,13 +14,13 @@ typedef enum cnn_code {
   CNN_MISMATCH,     /* a valid file that does not fit this net */
   CNN_BAD_ARGUMENT, /* the caller's mistake */
   CNN_NO_MEMORY,
-  CNN_NOT_BUILT,  /* known, but not supported by this version */
+  CNN_NOT_BUILT,  /* a feature that this version knows, but does not support */
   CNN_NOT_FINITE, /* training computed an infinite or undefined loss */
   CNN_STOPPED     /* interrupted by the user */
 } cnn_code;
 
-/* message: the error and its reason, for a file with its name and the position in it; without a final
- * newline; empty if the code is CNN_OK. */
+/* message: the error and its reason. For an error in a file, it contains the file's name and the position of
+ * the error. It has no final newline. If the code is CNN_OK, it is empty. */
 typedef struct cnn_status {
   cnn_code code;
   char message[1020];

@@ -1,4 +1,5 @@
-/* cnn_weights.h: Weights from files (.safetensors, .npz, PyTorch's .pt) and to files (.safetensors, .npz). */
+/* cnn_weights.h: Reading of weight files (.safetensors, .npz, PyTorch's .pt) and writing of weight files
+ * (.safetensors, .npz). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_WEIGHTS_H
 #define CNN_WEIGHTS_H
@@ -13,19 +14,20 @@ typedef struct cnn_weights_report {
   int32_t matched, missing, extra, differing; /* number of weights by name: found, missing in the file,
                                                  missing in the net, with another shape */
   char *text;        /* one line per missing, extra or differing weight, from malloc; NULL: none */
-  bool *taken;       /* [the net's weights]: whether each was found, from malloc */
+  bool *taken;       /* [network->weights]: whether each weight was found, from malloc */
   char warning[400]; /* an ambiguity that shapes cannot resolve, such as the order of a flatten; or empty */
   char *renames; /* with by_order: lines for a cnn_weights_names.rename file, from malloc; otherwise NULL */
 } cnn_weights_report;
 void cnn_weights_report_free(cnn_weights_report *report);
 
-/* A path may be "FILE:KEY": the dictionary KEY of a PyTorch file. Without KEY it is the outermost dictionary.
- * If that contains no tensors, it is the first of "state_dict", "model_state_dict", "model", "net" and "ema"
- * that contains tensors. Every name and shape must match, but the file may lack weights of the role
- * CNN_PASSING. If there is a difference, nothing is written to `weights`, and the message lists as many
- * differences as fit (the report has all of them). Numbers of other types (F16, BF16, F64, integers) are
- * converted to float. Non-finite numbers are errors, except minus infinity in frozen weights, which attention
- * masks use. `report` may be NULL; the caller frees the report. */
+/* A path may be "FILE:KEY": the dictionary KEY of a PyTorch file. Without KEY, the outermost dictionary is
+ * read. If the outermost dictionary contains no tensors, the dictionary that is read is the first of
+ * "state_dict", "model_state_dict", "model", "net" and "ema" that contains tensors. Every name and shape must
+ * match, but the file may lack weights of the role CNN_PASSING. If there is a difference, nothing is written
+ * to `weights`, and the message lists as many differences as fit (the report has all of them). Numbers of
+ * other types (F16, BF16, F64, integers) are converted to float. Non-finite numbers are errors, except minus
+ * infinity in frozen weights, which attention masks use. `report` may be NULL; the caller frees the
+ * report. */
 cnn_status cnn_weights_load(const cnn_network *network, const char *path, float *weights,
                             cnn_weights_report *report);
 
@@ -40,12 +42,14 @@ typedef struct cnn_weights_names {
                          names share is removed if needed */
   const char *rename; /* applied first: a file with lines "theirs = ours", where '*' matches any text and
                          later lines have priority; or NULL */
-  int32_t by_order;   /* not 0: names are ignored, and the file's first array is the net's first weight; every
-                         shape must match. If not all weights are required, the longest run of complete layers
-                         with equal shapes is loaded, so that a new head keeps its initial weights */
+  int32_t by_order;   /* not 0: names are ignored. The first array of the file is the first weight of the net,
+                         the second array is the second weight, and so on. Every shape must match. If not all
+                         weights are required, the longest run of complete layers with equal shapes is loaded,
+                         so that a new head keeps its initial weights */
 } cnn_weights_names;
 
-/* Like the two functions above, for a file with other names; `names` may be NULL. */
+/* Like cnn_weights_load, or, with `some`, like cnn_weights_load_some, for a file with other names; `names`
+ * may be NULL. */
 cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
                                   const cnn_weights_names *names, bool some, float *weights,
                                   cnn_weights_report *report);

@@ -13,7 +13,7 @@ typedef struct World {
   MPI_Comm all;
   MPI_Request *request; /* [message number]; MPI_REQUEST_NULL: no message has this number */
   int32_t requests;
-  int *count, *place; /* [size] of a gather */
+  int *count, *place; /* [size]: arguments of a gather */
   cnn_ranks ranks;
 } World;
 
@@ -110,8 +110,8 @@ static int32_t count_here(MPI_Comm all) {
 }
 
 /* Called if MPI reports a single process. Returns true if the launcher's environment variables report several
- * processes: then the launcher belongs to another MPI than the program. Each process would then train alone
- * and overwrite the files of the others. Process 0 reports the error. */
+ * processes: then the launcher and the program use different MPI libraries. Each process would then train
+ * alone and overwrite the files of the others. Process 0 reports the error. */
 static bool one_of_many(void) {
   static const char *const starter[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
                                            {"PMI_SIZE", "PMI_RANK"},

@@ -2,7 +2,7 @@
  * writes is a copy of the text on standard input; its "executable" is a concatenation of its objects.
  * $STUB_LOG: the file to which the program adds a line "begin", a line for each word of its command line, and
  * a line "end". $STUB_STATUS: its exit status. $STUB_SAYS: a message that it prints. $STUB_MEET: a number n;
- * the program waits, at most 20 s, until n calls of it have written "begin" to $STUB_LOG. */
+ * the program waits, at most 20 s, until n runs of this program have written "begin" to $STUB_LOG. */
 // SPDX-License-Identifier: MIT-0
 #include <stdbool.h>
 #include <stdio.h>

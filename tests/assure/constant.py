@@ -69,7 +69,8 @@ class Net:
 
 
 def counts_of(dump):
-    """Executions by function and address, from a callgrind file, without the lines with costs of calls."""
+    """The number of executions, by function and address, from a callgrind file. Lines with the costs of calls
+    are skipped."""
     counts, name, skip = collections.Counter(), "", False
     for line in dump.read_text().splitlines():
         if line.startswith("fn="):
@@ -118,7 +119,7 @@ def counts_here(net, flags):
 
 
 def differences(found):
-    """Functions with an instruction that was executed a different number of times."""
+    """Functions with an instruction whose number of executions differs between the inputs."""
     names = collections.Counter()
     for counts in found[1:]:
         for name, address in set(counts) | set(found[0]):

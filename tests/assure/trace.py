@@ -21,7 +21,7 @@ CC = os.environ.get("CC", "cc").split()
 COLUMNS = (
     "layer file line operator function table kind target c_lines schedules weights values reads calls reason"
 ).split()
-KEEP = ["-fkeep-static-functions", "-fkeep-inline-functions"]  # of gcc: also functions that nobody calls
+KEEP = ["-fkeep-static-functions", "-fkeep-inline-functions"]  # gcc keeps functions that nobody calls
 
 
 def run(*command):
@@ -114,7 +114,7 @@ def check_layers(title, trace, net, options):
 
 
 def csv_row(row, kind, layers):
-    """The fields of a function or a table in the CSV, from the JSON."""
+    """The fields that a function or a table must have in the CSV, computed from the JSON."""
     of = [layers[name] for name in row["layers"]]
     files = [layer["file"] for layer in of]
     words = {

@@ -26,8 +26,8 @@ CC = os.environ.get("CC", "cc")
 ALL = bool(os.environ.get("NETCHECK_ALL"))
 SEED = int(os.environ.get("CNNC_TEST_SEED", "1"))
 ROUNDINGS = ("single", "double", "float")
-# Nets whose outputs all depend on float layers; for other nets, the number of outputs that depend on float
-# layers. Such outputs are not compared.
+# FLOAT_NETS: nets whose outputs all depend on float layers. FLOAT_OUTPUTS: for other nets, the number of
+# outputs that depend on float layers. Such outputs are not compared.
 FLOAT_NETS = {"audio", "bf16", "edges", "kept", "precision"}
 FLOAT_OUTPUTS = {"sums": 2}
 # Models that are imported with each rounding, as in models.tap.
@@ -57,7 +57,7 @@ def draw(program, rounding, name):
 
 
 def program(path, rounding, levels):
-    """A program with drawn weights: its C of each level gives the validator's numbers."""
+    """Checks a program with random weights: its C of each level gives the validator's numbers."""
     name = f"{path.stem}.safetensors"
     draw(path, rounding, name)
     for level in levels:

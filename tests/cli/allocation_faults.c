@@ -1,6 +1,7 @@
 /* allocation_faults.c: Preloaded library that makes calls fail: the FAULT_MEMORY-th allocation, or every
- * FAULT_INTERRUPT-th call that a signal may interrupt. FAULT_COUNT names a file to which the numbers of
- * allocations and of such calls are written. Child processes do not inherit the faults. */
+ * FAULT_INTERRUPT-th call that a signal may interrupt. FAULT_COUNT names a file to which the library writes
+ * the number of allocations and the number of interruptible calls. Child processes do not inherit the
+ * faults. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -50,8 +51,9 @@ __attribute__((destructor)) static void end(void) {
 
 /* ---- memory */
 
-/* Calls from LLVM's OpenMP runtime do not fail: it hangs if it starts without memory, and aborts if a file in
- * /proc cannot be opened on the first attempt. Only its authors can fix that. */
+/* No call from LLVM's OpenMP runtime is made to fail: the runtime hangs if it starts without memory, and
+ * aborts if a file in /proc cannot be opened on the first attempt. Only the authors of that runtime can fix
+ * these bugs. */
 static int is_openmp(const void *caller) {
   Dl_info about;
   return dladdr(caller, &about) && about.dli_fname && strstr(about.dli_fname, "omp");
@@ -83,7 +85,7 @@ ssize_t read(int file, void *to, size_t n) {
   return interrupted(CALLER) ? -1 : real(file, to, n);
 }
 
-ssize_t write(int file, const void *from, size_t n) { /* sometimes writes only a part */
+ssize_t write(int file, const void *from, size_t n) { /* sometimes writes only a part of the bytes */
   REAL(write);
   return interrupted(CALLER) ? -1 : real(file, from, interrupt && calls % 2 && n > 1 ? n / 2 : n);
 }

@@ -1,5 +1,5 @@
-# train_numbers.py: each numeric setting and argument of a train block is set to a fraction; the generated
-# recipe must contain it exactly, or the program is rejected.
+# train_numbers.py: each numeric setting and argument of a train block is set to a fraction. The generated
+# recipe must contain the fraction exactly, or cnnc must reject the program.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, subprocess
 from tap import check, finish, start
@@ -115,7 +115,7 @@ for call, arguments in LOSSES.items():
         form = call.split("(")[0]
         loss = call % f"{argument}=0.59375"
         result = objects(loss)
-        wanted = r"\b0\.59375f" if argument != "positives" else r"_rpn_routine\(.*\b152\b"  # of 256
+        wanted = r"\b0\.59375f" if argument != "positives" else r"_rpn_routine\(.*\b152\b"  # 0.59375 * 256
         check(result.returncode == 0 and re.search(wanted, result.stdout), f"{loss} is kept", result.stderr)
         tried.add(("Losses", form, argument))
 for call, argument in [("yolo(v, %s)", "most"), ("multibox(c, e, boxes=b, %s)", "negatives"),

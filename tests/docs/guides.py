@@ -1,7 +1,8 @@
 # guides.py: the cases of guides.tap. A page's blocks are run in order: a program becomes a file named after
 # its net; a table becomes a file named after the next net; C becomes the file that its first comment names.
-# Shell commands are run, and so is Python, if $PYTHON (python3) has the packages of the page; otherwise this
-# script writes the arrays and weights in its place. Pages about Fashion-MNIST run on synthetic images.
+# Shell commands are run. Python code is run if $PYTHON (python3) has the packages of the page; otherwise this
+# script writes the arrays and weights that the code would write. Pages about Fashion-MNIST run on synthetic
+# images.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, random, re, shutil, struct, subprocess, zipfile
 from tap import check, finish, start
@@ -64,7 +65,7 @@ def follow(page, *packages):
     os.chdir(page)
     text = open(os.path.join(docs, page + ".md")).read()
     blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
-    blocks.sort(key=lambda block: page == "train" and block[0] != "cnn")  # its commands come before its net
+    blocks.sort(key=lambda block: page == "train" and block[0] != "cnn")  # this page shows the net last
     nets = [re.search(r"^net (\w+)", body, re.M).group(1) for kind, body in blocks if kind == "cnn"]
     real, so_far, made = has(*packages), "", 0
     for number, (kind, body) in enumerate(blocks, 1):

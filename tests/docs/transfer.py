@@ -1,6 +1,7 @@
 # transfer.py: the cases of transfer.tap: the commands of docs/transfer.md are run verbatim, with the weights
-# of a small body that is trained here and written in the formats of PyTorch and Keras. Their output is as
-# shown, except for decimals, times and rates. Other tests use --init with layers that do not match.
+# of a small body that is trained here and written in the formats of PyTorch and Keras. The commands must
+# print what the page shows, except for decimals, times and rates. Other tests use --init with layers that do
+# not match the file.
 # SPDX-License-Identifier: Apache-2.0
 import collections, os, random, re, shutil, struct, subprocess, zipfile
 from samples import npy, npz, write_png
@@ -118,7 +119,7 @@ for number, (kind, body) in enumerate(blocks, 1):
         shown = done.stdout
         refused = "error" in (blocks[number][1] if number < len(blocks) and not blocks[number][0] else "")
         check((done.returncode != 0) == refused, title, shown)
-    else:  # its lines are printed in this order, among others
+    else:  # the page's lines are printed in this order, with others between them
         printed, at, missing = plain(shown), 0, []
         for line in plain(body.replace("\n    ", " ")):  # an indented line continues the one before
             found = next((i for i in range(at, len(printed)) if printed[i] == line), None)

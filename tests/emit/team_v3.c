@@ -148,7 +148,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #define THREADS 1
 #define BARRIER() ((void)0)
 #endif
-#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // where a share begins
+#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / threads)) // first iteration of a thread
 // Vectors (extensions of GCC and Clang). Types that end in u need not be aligned.
 #if !(defined(__GNUC__) || defined(__clang__)) || defined(__TINYC__)
 #error "this compiler has no vector extensions: generate the C with cnnc --target=generic"

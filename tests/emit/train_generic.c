@@ -58,14 +58,14 @@ typedef enum cnn_scores {
 
 typedef enum cnn_output_kind {
   CNN_OUTPUT_VALUES,      /* numbers, or class scores */
-  CNN_OUTPUT_DETECTIONS,  /* rows x1 y1 x2 y2 score class, in pixels of the first image input; class -1: none
-                           */
+  CNN_OUTPUT_DETECTIONS,  /* rows x1 y1 x2 y2 score class, in pixels of the first image input; class -1: empty
+                             row */
   CNN_OUTPUT_MASKS,       /* per row of the detections: a mask of its box for each class, values 0 to 1 */
   CNN_OUTPUT_MASK_LOGITS, /* masks before a sigmoid */
   CNN_OUTPUT_PANOPTIC     /* per pixel: its class, and the number of its instance; 0: none */
 } cnn_output_kind;
 
-typedef struct cnn_loss {    /* parameters of a loss, to compute it from the outputs of infer (validation) */
+typedef struct cnn_loss {    /* parameters of a loss; validation computes the loss from infer's outputs */
   double weight;             /* factor of this output's loss in the sum of losses */
   double smoothing;          /* label_smoothing */
   double parameter;          /* huber: delta; focal: gamma */
@@ -77,18 +77,18 @@ typedef struct cnn_port { /* an input or an output */
   const char *name;
   cnn_type type;   /* outputs: CNN_F32 */
   int32_t rank;    /* 3: height, width, channels; 2: length, channels; 1: a vector */
-  int32_t regions; /* 0, or the number of regions of that shape */
+  int32_t regions; /* 0, or the number of regions; each region has the shape `dim` */
   int32_t dim[3];
   int32_t chw;         /* inputs: the caller's buffer is channels-first */
   int64_t size;        /* elements of one image */
-  cnn_target target;   /* outputs: the target of its loss */
+  cnn_target target;   /* outputs: the kind of target of the loss */
   int64_t target_size; /* elements of the target of one image: one class, one class per position, or `size`
                           values */
   cnn_scores scores;   /* outputs */
   const char *loss;    /* outputs: the name of its loss, or NULL */
   const cnn_loss
       *criterion; /* parameters of the loss; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
-  const char *normalize; /* inputs: the normalize after it, "normalize(mean=0, std=1, scale=0.5)", or NULL */
+  const char *normalize; /* inputs: the input's normalize, "normalize(mean=0, std=1, scale=0.5)", or NULL */
   int32_t rate;          /* inputs: samples per second of sound; otherwise 0 */
   int32_t calls; /* 0 or 1; the runtime sets it to the calls per sample, and regions, size and target_size
                     then cover all calls */
@@ -117,7 +117,7 @@ typedef struct cnn_weight {
 typedef struct cnn_layer {
   const char *name, *op;
   int32_t line, rank, regions, dim[3];
-  int64_t parameters, macs, bytes; /* bytes: of its output */
+  int64_t parameters, macs, bytes; /* bytes: size of the layer's output */
 } cnn_layer;
 
 typedef struct cnn_step {
@@ -141,7 +141,7 @@ typedef struct cnn_option {
   const char *name;
   double value[4];
   int32_t count;
-} cnn_option; /* an augmentation with its arguments: {"shift", {2}, 1} */
+} cnn_option; /* an augmentation or a metric with its arguments: {"shift", {2}, 1} */
 
 typedef enum cnn_optimizer_kind {
   CNN_SGD,
@@ -175,14 +175,14 @@ typedef struct cnn_recipe { /* the train block */
   int32_t target_is_input;
   int32_t augments, metrics;
   int32_t quantize;                   /* quantization-aware training */
-  double quantize_start;              /* epochs before values and weights are rounded */
+  double quantize_start;              /* number of epochs before the rounding begins */
   int64_t quantize_switch;            /* offset, in floats, of the rounding switch (0 or 1) in the weights */
   const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
 } cnn_recipe;
 
 typedef struct cnn_look { /* inspection of one image: all values are in the caller's memory, at offsets in
-                             floats from its start */
-  size_t bytes;           /* size of that memory, aligned to 64 */
+                             floats from the start of this memory */
+  size_t bytes;           /* number of bytes of the memory, which must be aligned to 64 */
   const int64_t *layer;   /* per layer: its value, [h][w][c]; -1 - i: input i, in the caller's layout */
   const int64_t *score;   /* per output: the output, or the input of its softmax or sigmoid; like `layer` */
   const int64_t
@@ -202,9 +202,9 @@ typedef struct cnn_exchange {
   void *context;
   /* Receives the parts of `values` (`bytes` bytes per image) that other processes computed. */
   void (*gather)(void *context, void *values, int64_t bytes);
-  /* Begins to add the gradients of all shards, for the floats from .. to - 1. The gradients of shard 0 are in
-   * `gradients`, which also receives the sums. The gradients of shard s are in sums[s - 1]; these arrays are
-   * stored one after the other. */
+  /* Begins to add the gradients of all shards, for the floats `from` to `to` - 1. The gradients of shard 0
+   * are in `gradients`, which also receives the sums. The gradients of shard s are in sums[s - 1]; these
+   * arrays are stored one after the other. */
   void (*sum)(void *context, float *gradients, float *sums, int64_t from, int64_t to);
   void (*poll)(void *context); /* lets messages progress */
   void (*wait)(void *context); /* waits until all sums are complete */
@@ -216,16 +216,16 @@ typedef struct cnn_network {
   int32_t inputs, outputs, weights, layers, steps, labels;
   const cnn_port *input, *output; /* output: the outputs, then `values` values that only losses read */
   int32_t values;
-  /* Losses for object detection read a record for each image, NAME_truth: int32_t count, class[objects],
-   * float box[objects][4] of x1 y1 x2 y2 in pixels of the first image input, and, if the height is not 0,
-   * uint8_t instance[height][width]. objects is 0 if there is no such loss. */
+  /* Losses for object detection read a record NAME_truth for each image: int32_t count, class[objects]; float
+   * box[objects][4], x1 y1 x2 y2 in pixels of the first image input; if truth_height is not 0, uint8_t
+   * instance[height][width]. truth_objects is 0 if there is no such loss. */
   int32_t truth_objects, truth_height, truth_width;
   size_t truth_bytes;
   const cnn_weight *weight;
   const cnn_layer *layer;
   const cnn_step *timed;      /* the steps after which infer_timed calls mark */
   const char *const *label;   /* NULL without labels */
-  const char *summary;        /* the compiler's table */
+  const char *summary;        /* the compiler's table of the layers */
   int64_t parameters, macs;   /* parameters: number of floats in the weights struct */
   int32_t batch, train_batch; /* images per infer call; maximum per gradients call, 0 without training */
   size_t model_bytes, workspace_bytes, training_bytes; /* training_bytes 0 without training */
@@ -234,7 +234,7 @@ typedef struct cnn_network {
   const char *(*target_name)(void); /* the instruction set level in use on this CPU */
   void (*init)(float *weights, uint64_t seed);
   void (*pack)(void *model, const float *weights);
-  void (*threads)(int32_t); /* sets the threads for calls from this thread; 0: default; NULL: one thread */
+  void (*threads)(int32_t); /* sets the number of threads for this thread's calls; 0: default; NULL: one */
   void (*infer)(const void *model, const void *const *input, float *const *output,
                 void *workspace); /* exactly `batch` images; NULL if the net has a state */
   /* Nets with a state have `reset` and `step` instead of `infer`: reset initializes the state, and each step
@@ -250,7 +250,7 @@ typedef struct cnn_network {
   float (*gradients)(const float *weights, const void *const *input, const void *const *target, int32_t count,
                      uint64_t seed, uint64_t step, float *gradients, float *const *output,
                      void *training); /* target: one per output and value, NULL where there is none, then the
-                                         annotation records; gradients: NULL without training */
+                                         annotation records; without training this function is NULL */
   int32_t training_steps;
   const cnn_training_step *training_step;
   float (*gradients_timed)(

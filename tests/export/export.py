@@ -1,6 +1,6 @@
 """export.py CNNC SOURCE_DIR NAME[:SIDE][,CONST=VALUE]...: nets of examples/ as ONNX models and back: `cnnc
-import` generates the same program from the model, up to names. The nets in $COMPUTED (or all nets) are
-compiled, too, and must compute the same. Only the standard library is needed."""
+import` generates the same program from the model, up to names. For the nets in $COMPUTED (or for all nets),
+both programs are compiled, too, and their outputs must be equal. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, shutil, subprocess, sys
 top = os.path.abspath(sys.argv[2])
@@ -31,7 +31,7 @@ def reduced(word):
 
 
 def both(value, shape):
-    """A list argument of an image layer with both sizes; a single size is that of both axes."""
+    """The argument. In a layer of an image, a list with one number, [n], becomes [n, n]."""
     return value * 2 if isinstance(value, list) and len(value) == 1 and len(shape) == 3 else value
 
 
@@ -74,7 +74,7 @@ def same(ours, theirs):
 
 
 def computed(name, weights, back):
-    """The largest difference between the net and the reimported one, in which bytes are floats."""
+    """The largest difference between the net and the reimported net, whose inputs are floats, not bytes."""
     first = compiled.Net(cnnc, name + ".cnn", weights, name)
     second = compiled.Net(cnnc, back + ".cnn", back + ".safetensors", back)
     inputs = compiled.draw_inputs(first.facts)
@@ -147,7 +147,7 @@ def detections(program):
 
 
 def by_onnxruntime(programs, what, *options):
-    """onnxruntime, if installed, gives the results of these programs."""
+    """onnxruntime, if installed, computes the same results as these programs."""
     words = [sys.executable, "-B", f"{top}/bench/export.py", "--cnnc", cnnc, *options, *programs]
     made = subprocess.run(words, capture_output=True, text=True)
     if "ModuleNotFoundError" in made.stderr:

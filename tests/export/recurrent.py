@@ -1,5 +1,6 @@
-"""recurrent.py CNNC: recurrent layers and states, exported to ONNX and imported again: the same program and
-the same results, call by call, and, if onnxruntime is installed, the same results as its own."""
+"""recurrent.py CNNC: recurrent layers and states, exported to ONNX and imported again. The program must be
+the same, and its results in each call, too. If onnxruntime is installed, its results must be the same,
+too."""
 # SPDX-License-Identifier: Apache-2.0
 import os, re, sys
 import compiled

@@ -1,6 +1,6 @@
-/* detection.c: Fuzz target for the runtime function of the loss detection, with any numbers in arrays of
- * exactly the declared sizes. Only rows that match a ground-truth box may have gradients of their deltas.
- * If each class has its own deltas, only the deltas of that box's class may have gradients. */
+/* detection.c: Fuzz target for the runtime function of the loss `detection`, with any numbers in arrays of
+ * exactly the declared sizes. Only rows that match a ground-truth box may have gradients of their deltas. If
+ * each class has its own deltas, only the deltas of that box's class may have gradients. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/box_routine.h"

@@ -1,5 +1,5 @@
-/* masks.c: Fuzz target for the runtime function of the loss masks, with any numbers in arrays of exactly the
- * declared sizes. In each row, only the channel for the class of the row's ground-truth box may have a
+/* masks.c: Fuzz target for the runtime function of the loss `masks`, with any numbers in arrays of exactly
+ * the declared sizes. In each row, only the channel for the class of the row's ground-truth box may have a
  * gradient. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"

@@ -1,4 +1,4 @@
-/* multibox.c: Fuzz target for the runtime function of the loss multibox, with any numbers in arrays of
+/* multibox.c: Fuzz target for the runtime function of the loss `multibox`, with any numbers in arrays of
  * exactly the declared sizes. Boxes that are assigned to a ground-truth box must overlap it. Of the other
  * boxes, only those with the largest losses count: at most `negatives` boxes for each assigned box. */
 // SPDX-License-Identifier: Apache-2.0

@@ -1,6 +1,6 @@
-/* numbers.h: Helpers of the fuzz targets for the runtime's detection functions. They turn bytes into floats,
- * some of them unusual, into classes, and into counts of ground-truth boxes. Arrays have exactly the declared
- * sizes, so that sanitizers detect accesses outside of them. */
+/* numbers.h: Helpers of the fuzz targets for the runtime's detection functions. They turn bytes into floats
+ * (some of them unusual), classes, and counts of ground-truth boxes. Arrays have exactly the declared sizes,
+ * so that sanitizers detect accesses outside of them. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef FUZZ_NUMBERS_H
 #define FUZZ_NUMBERS_H

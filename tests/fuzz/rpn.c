@@ -1,4 +1,4 @@
-/* rpn.c: Fuzz target for the runtime function of the loss rpn, with any numbers in arrays of exactly the
+/* rpn.c: Fuzz target for the runtime function of the loss `rpn`, with any numbers in arrays of exactly the
  * declared sizes. At most `sample` anchors count. If the image's size is given, all anchors that count are
  * inside the image. */
 // SPDX-License-Identifier: Apache-2.0
@@ -42,7 +42,7 @@ static void check_match(const Case *c) {
 }
 
 /* Checks that at most `most` anchors of a kind, positive or negative, have a gradient: those with the largest
- * random numbers. Returns how many anchors of this kind should have one. */
+ * random numbers. Returns how many anchors of this kind should have a gradient. */
 static int check_drawn(const Case *c, int positive, int most) {
   int counted = 0, all = 0;
   for (int r = 0; r < c->rows; r++) {

@@ -27,8 +27,8 @@ static int kind_of(const Case *c, int r) {
   return kind;
 }
 
-/* Checks that the rows from .. from + taken - 1 are different regions of `kind`: those with the largest
- * random numbers. */
+/* Checks `taken` rows, beginning with row `from`. They must be different regions of `kind`: those with the
+ * largest random numbers. */
 static void check_kind(const Case *c, int kind, int from, int taken) {
   int all = 0, *used = calloc((size_t)c->rows, sizeof *used);
   hold(used != NULL);

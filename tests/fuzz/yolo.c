@@ -1,5 +1,6 @@
-/* yolo.c: Fuzz target for the runtime function of the loss yolo, with any numbers in arrays of exactly the
- * declared sizes. Rows without a ground-truth box must have no gradients of the box and the classes. */
+/* yolo.c: Fuzz target for the runtime function of the loss `yolo`, with any numbers in arrays of exactly the
+ * declared sizes. In rows without a ground-truth box, the gradients of the box and of the class scores must
+ * be 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "numbers.h"
 #include "ops/detection/box_routine.h"

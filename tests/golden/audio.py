@@ -36,7 +36,7 @@ def samples(n):
 
 
 def pairs(z):
-    """re, im of each bin: frames x bins."""
+    """[frames][2 * bins]: the real and the imaginary part of each bin."""
     return np.stack([z.real, z.imag], -1).reshape(z.shape[0], -1)
 
 

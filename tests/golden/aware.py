@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Prints aware.inc: a step of quantization-aware training, computed with PyTorch's
-fake_quantize_per_channel_affine (weights) and fake_quantize_per_tensor_affine (values), otherwise in double.
-It contains the loss, the output, all gradients (of the straight-through estimator) and the new ranges. Some
-values are outside their ranges.
+fake_quantize_per_channel_affine (weights) and fake_quantize_per_tensor_affine (values); all else is computed
+in double. The file has the loss, the output, all gradients (of the straight-through estimator) and the new
+ranges. Some values are outside their ranges.
 
     python3 aware.py > aware.inc          (needs torch; aware.inc is committed, so the tests do not)
 """

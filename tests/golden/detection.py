@@ -105,7 +105,7 @@ def loss_case(name, arguments, values, labels, truth, total, trained=2, instance
 
 
 def multibox_case(count, overlap, negatives):
-    """negatives None: as many negatives per positive as possible, so that only a few negatives are left."""
+    """negatives: the number of negatives per positive. None: the largest with which some are left."""
     made = cells(4, 4, [6, 11], [1, 2, 0.5], 6)
     scores = (torch.randn(len(made), 4) * 2).round(decimals=4).requires_grad_()
     deltas = torch.randn(len(made), 4).round(decimals=4).requires_grad_()

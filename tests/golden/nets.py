@@ -117,7 +117,7 @@ def mobile(net, x):
 
 
 def recurrent(net, kind, name, x, units, **more):
-    """A torch.nn module; its parameters have the module's names, after the layer's name and a dot."""
+    """A recurrent module of torch.nn. A parameter has the layer's name, a dot, and its name in the module."""
     module = kind(x.shape[2], units, batch_first=True, dtype=torch.float64, **more)
     weights = {part: net.take("%s.%s" % (name, part), tuple(value.shape))
                for part, value in module.named_parameters()}
@@ -134,7 +134,7 @@ def words(net, x):
 
 
 def attention(net, name, heads, query, key, value, bias=True, mask=None):
-    """nn.MultiheadAttention; its parameters have the module's names, after the layer's name and a dot."""
+    """nn.MultiheadAttention. A parameter has the layer's name, a dot, and its name in the module."""
     module = torch.nn.MultiheadAttention(query.shape[2], heads, bias=bias, kdim=key.shape[2],
                                          vdim=value.shape[2], batch_first=True, dtype=torch.float64)
     weights = {part: net.take("%s.%s" % (name, part), tuple(value.shape))
@@ -178,13 +178,13 @@ def constant(t):
     return 1
 
 
-def cosine(t):  # the rate divided by 0.02; two epochs of warm-up from 0
+def cosine(t):  # factor of the rate 0.02; two epochs of warm-up from 0
     return t / 2 if t < 2 else (0.001 +
                                 (0.02 - 0.001) * (1 + math.cos(math.pi * (t - 2) / (EPOCHS - 2))) / 2) / 0.02
 
 
-# If a sum near 0 is computed in another order, it may get the other sign before a relu. Rates are so low that
-# one such change moves no weight by 1e-3.
+# If a sum near 0 before a relu is computed in another order, its sign may change. Rates are so low that one
+# such change moves no weight by 1e-3.
 # name: net, shape of the input, loss, whether targets are classes (otherwise floats), optimizer with its
 # arguments, function from the epoch to the factor of the rate, other settings
 CASES = {

@@ -1,5 +1,5 @@
 # objects.py: anchors, proposals and detection losses, with torchvision's functions where they exist. Golden
-# values of single operators (detection.py, yolo.py) and of nets (steps.py) are computed with these.
+# values of single operators (detection.py, yolo.py) and of nets (steps.py) are computed with these functions.
 # SPDX-License-Identifier: Apache-2.0
 import torch
 import torch.nn.functional as F
@@ -27,7 +27,7 @@ def anchors(height, width, sides, stride):
 
 
 def proposed(objectness, deltas, boxes, size, before, most, iou):
-    """At most `most` regions of an image of size (height, width)."""
+    """The proposals, at most `most`, for an image of `size` (height, width)."""
     moved = BoxCoder((1., 1., 1., 1.)).decode_single(deltas, boxes)
     network = RegionProposalNetwork(None, None, 0.7, 0.3, 256, 0.5, dict(training=before, testing=before),
                                     dict(training=most, testing=most), iou).eval()
@@ -35,7 +35,8 @@ def proposed(objectness, deltas, boxes, size, before, most, iou):
 
 
 def rpn_loss(scores, deltas, boxes, size, truth, high, low, sample):
-    """The loss for a sample that has room for every eligible anchor, so that no anchor is drawn at random."""
+    """The loss rpn. `sample` must be at least the number of eligible anchors: then none is drawn at
+    random."""
     inside = ((boxes[:, :2] >= 0).all(1) & (boxes[:, 2] <= size[1]) &
               (boxes[:, 3] <= size[0])).nonzero()[:, 0]
     network = RegionProposalNetwork(None, None, high, low, 1000, 1.0, {}, {}, 0.5)
@@ -112,7 +113,8 @@ def shape_overlap(size, anchor):
 
 
 def owners(truths, heads, picture, classes):
-    """For each ground-truth box (head, row of cells, column, anchor); None if it is ignored."""
+    """For each ground-truth box, the anchor that predicts it: (head, row of cells, column, anchor). None: the
+    box is ignored."""
     found = []
     for label, box in truths:
         size = (box[2] - box[0], box[3] - box[1])

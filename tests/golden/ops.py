@@ -160,7 +160,8 @@ def losses():
 
 
 def dice(p, labels):
-    """The mean over images, and over the classes that appear in them, of 1 - (2*sum(p*t) + 1)/(...)."""
+    """The mean over images, and over the classes that appear in them, of the dice loss
+    1 - (2*sum(p*t) + 1) / (sum(p) + sum(t) + 1)."""
     counts = (labels >= 0).double().unsqueeze(1)
     t = F.one_hot(labels.clamp(min=0), p.shape[1]).movedim(-1, 1).double() * counts
     both, each, true = [v.sum((2, 3)) for v in (p * t, p * counts, t)]

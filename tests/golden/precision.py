@@ -5,9 +5,10 @@ pycocotools and panopticapi (https://github.com/cocodataset/panopticapi, which P
 
     python3 tests/golden/precision.py >tests/golden/precision.inc
 
-Cases have ties in scores, classes without annotations or without detections, crowds over annotations, more
-than 100 detections in an image, and areas at the limits 32^2 and 96^2. A mask is a box without a triangle of
-side `cut` in its upper left corner. Segments are maps of letters; a dot is an unlabeled pixel."""
+Cases have ties in scores, classes without annotations or without detections, crowd regions that cover other
+annotations, more than 100 detections in an image, and areas at the limits 32^2 and 96^2. A mask is a box
+without a triangle of side `cut` in its upper left corner. Segments are maps of letters; a dot is an unlabeled
+pixel."""
 import contextlib
 import io
 import os

@@ -24,8 +24,8 @@ void *memset(void *to, int byte, size_t n) {
 }
 
 #if defined(__ARM_FEATURE_MVE)
-/* Semihosting: a board emulated by QEMU has no system calls, so the host reads the file `in` and writes
- * `out`. */
+/* Semihosting: a program on a board that QEMU emulates has no system calls. So the program asks QEMU to read
+ * the file `in` and to write the file `out`. */
 enum { OPEN = 1, WRITE = 5, READ = 6, EXIT = 0x18, GOOD = 0x20026, BAD = 0x20023 };
 extern unsigned char stack_top[];
 void bare_reset(void);

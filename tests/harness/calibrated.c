@@ -1,6 +1,6 @@
 /* calibrated.c: Calibration: whether the weights that `cnnc quantize` writes are a complete int8 model. The
- * float net is calibrated with several names of int16 values and of layers that stay float; the quantizer
- * must find a scale for each value that it stores. */
+ * float net is calibrated several times, with different int16 values and different layers that stay float;
+ * the quantizer must find a scale for each value that it stores. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>
@@ -50,7 +50,8 @@ static bool is_complete(const Check *check, const Table *ranges, const Table *ke
   quantize_graph(s->arena, diags, s->graph, file, &(QuantizeOptions){0});
   Span where;
   const char *error = diags_errors(diags) ? diags_error(diags, 0, &where) : NULL;
-  /* other errors are scales that are too far from each other: some ranges of these nets differ very much */
+  /* other errors are accepted: they report scales that differ too much, because some ranges of these nets
+   * differ very much */
   if (!error || !strstr(error, " is not quantized for ")) return true;
   diags_print(diags, stderr, DIAG_TEXT, false);
   return false;

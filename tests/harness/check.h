@@ -19,7 +19,7 @@ typedef struct Limits {
   int64_t streams; /* --stream: minimum number of step and window sizes that the net must support */
   const char *cut; /* name of an input without a gradient, although values depend on it; or NULL */
   bool f16w;       /* --precision=f16w */
-  Share share;     /* targets, levels, C compiler */
+  Share share;     /* selection of targets, levels and C compiler */
 } Limits;
 
 typedef struct Check {

@@ -17,7 +17,7 @@
 
 enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* PATIENCE: seconds until a command is aborted */
 
-/* run: for one of `run` nets, the interpreter also runs the lowered program; 0: never. */
+/* run: for one net of every `run` nets, the interpreter also runs the lowered program; 0: for no net. */
 typedef struct Command {
   const char *options;
   enum { ANY, TRAINED, LEAST } kind; /* TRAINED: nets with a train block; LEAST: with minimal memory */

@@ -59,7 +59,7 @@ double floats_error(const float *got, const double *want, int64_t n, double leas
 
 /* A sum close to the middle between two bf16 numbers may be rounded to either number, and then all values
  * computed from this sum differ as well. This is rare, so the root mean square of the errors is far below the
- * largest error. The result is half the largest error, or RARE times the root mean square if that is
+ * largest error. The result is half the largest error or RARE times the root mean square, whichever is
  * larger. */
 double bf16_error(const double *got, const double *want, int64_t n, double least) {
   static const double RARE = 4;

@@ -12,8 +12,8 @@ double worse(double error, double other); /* the larger of two errors; infinite 
 double numbers_error(const double *got, const double *want, int64_t n, double least);
 double floats_error(const float *got, const double *want, int64_t n, double least);
 
-/* Like numbers_error, but NaN and infinities are expected: the numbers must have them exactly where float
- * arithmetic does. */
+/* Like numbers_error, but NaN and infinities are expected: the numbers must be NaN or infinite exactly where
+ * float arithmetic gives NaN or infinity. */
 double special_error(const double *got, const double *want, int64_t n, double least);
 /* Limit of the errors that the next two functions return, for results that are computed from values rounded
  * to bf16. */

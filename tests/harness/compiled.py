@@ -3,7 +3,7 @@ called. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import array, ctypes, json, math, os, random, re, struct, subprocess
 
-BLOCK = 65521  # random numbers; larger arrays repeat them
+BLOCK = 65521  # how many random numbers are drawn; larger arrays repeat them
 
 
 def command(cnnc, *words):
@@ -17,7 +17,8 @@ def facts_of(cnnc, program):
 
 
 def drawn(row, seed):
-    """Numbers that keep values near 1: positive variances, factors near 1, weights scaled by their fan-in."""
+    """Random weights with which a net's values stay near 1: positive variances, factors near 1, and other
+    weights scaled by their fan-in."""
     count, member = math.prod(row["shape"]), row["name"].rsplit(".", 1)[-1]
     numbers = random.Random(f"{seed} {row['name']}")
     fan = max(1, count // row["shape"][0]) if len(row["shape"]) > 1 else 1

@@ -59,7 +59,7 @@ static bool gather_elsewhere(Program *p, int i) {
   return true;
 }
 
-/* Whether each image adds its part to the gradients from .. to - 1. If not, a batched call computes these
+/* Whether each image adds its part to gradients `from` to `to` - 1. If not, a batched call computes these
  * gradients, and every process has all of them. */
 static bool added(const Program *p, int64_t from, int64_t to) {
   for (int c = 0; c < p->calls.n; c++) {
@@ -98,7 +98,7 @@ static bool cut_bucket(Program *p, int i) {
   return added(p, b->to, b->to + 4);
 }
 
-static bool send_twice(Program *p, int i) { /* sends the neighbor's range twice and its own range never */
+static bool send_twice(Program *p, int i) { /* sends the range before it twice and its own range never */
   if (i == 0) return false;
   Bucket *b = &p->buckets.data[i];
   const Bucket *before = b - 1;

@@ -1,6 +1,7 @@
 /* grammar.c: Checks that tree-sitter's parser of .cnn (editors/tree-sitter/src/parser.c) accepts each file;
- * prints the other files with the line of the error. Usage: grammar FILE... It walks the parser's tables like
- * tree-sitter's library, which need not be installed, but builds no tree and does not recover from errors. */
+ * prints the other files with the line of the error. Usage: grammar FILE... It walks the parser's tables as
+ * tree-sitter's library does, but builds no tree and does not recover from errors. The library need not be
+ * installed. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "tree_sitter/parser.h"

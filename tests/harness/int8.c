@@ -46,11 +46,12 @@ static double element(const Node *node, const void *output, int64_t i) {
                              : (double)((const float *)output)[i];
 }
 
-/* By how much an output may differ from eval's: bytes not at all. But sums of bf16 products may have another
- * order, so that a value is rounded to another bf16 number, and then to another byte. */
+/* The largest permitted difference between an output and eval's output. Without bf16 it is 0. With bf16, the
+ * products of a sum may be added in another order. Then a value may be rounded to another bf16 number, and
+ * later to another byte. */
 static double allowed(const Check *check, const Node *output) {
   const double STEPS = 2, SHARE = 0.03, *want = check->forward.value[output->id];
-  const Quant *quant = output->nin ? output->in[0]->quant : NULL; /* of a value that is converted to floats */
+  const Quant *quant = output->nin ? output->in[0]->quant : NULL; /* scale of the value before the output */
   double most = 0;
   if (!graph_has_bf16(check->sample.graph)) return 0;
   if (output->elem != F32) return STEPS;
@@ -124,7 +125,8 @@ static bool has_rounding(const Check *check, const Target *target, const char *r
   return share_has_turn(&check->limits.share, (int)(target - target_table) + (int)turn, ROUNDINGS);
 }
 
-/* Whether the target's code for this net differs from that of the rows before it. */
+/* Whether the code for this target and net differs from the code for all targets in earlier rows of
+ * target_table. */
 static bool is_for_models(const Check *check, const Target *target) {
   return !target->for_bf16 || target->for_int8 || graph_has_bf16(check->sample.graph);
 }

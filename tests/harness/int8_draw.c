@@ -1,6 +1,6 @@
 /* int8_draw.c: File of random int8 weights, occasionally at their limits. The scales in the file are chosen
  * so that few elements saturate and most elements differ from each other. Values with precision=i16 in the
- * program are int16; with `some_wide`, so is a fifth of the other values. */
+ * program are int16; with `some_wide`, a fifth of the other values is int16, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>
@@ -39,7 +39,7 @@ static void put_array(Drawing *d, const char *name, const char *type, int rank, 
 }
 
 /* Whether the layer stays float: its name begins with `kept`, it has precision=bf16, it computes on regions,
- * or it was drawn. */
+ * or a random number selects it. */
 static bool is_kept(const Drawing *d, const Node *node) {
   const bool drawn = d->halves && (d->seed + (uint64_t)node->id) * UINT64_C(0xd1342543de82ef95) >> 62 == 0;
   return node->op->traits.int8 == INT8_PRODUCT &&
@@ -68,7 +68,8 @@ static bool can_widen(const Drawing *d, const Node *node) {
   }
 }
 
-/* Whether the int8 model computes this mean as the sum times one factor: its name begins with `factor`. */
+/* Whether the int8 model computes this mean as the sum times one factor. This is so if the node's name begins
+ * with `factor`. */
 static bool is_factor(const Node *node) { return strncmp(node->name, "factor", 6) == 0; }
 
 static bool is_wide(const Drawing *d, const Node *node) { return node->nin && d->wide[node->in[0]->id]; }
@@ -179,7 +180,7 @@ static void draw_weights(Drawing *d, const Node *node) {
     if (kind >= 0.2 && kind < 0.22) wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most;
   }
   draw_idle(d, node, w, bias, spread);
-  if (!is_first(d, weight, node)) return; /* another layer wrote the weight's arrays */
+  if (!is_first(d, weight, node)) return; /* the arrays of a shared weight are written for another layer */
   put_array(d, weight->name, "I8", weight->rank, weight->dim, w, (size_t)weight->size);
   put_array(d, arena_printf(d->arena, "%s.scale", weight->name), "F32", 1, all ? &one : &filters, scale,
             sizeof *scale * (size_t)(all ? 1 : filters));
@@ -265,7 +266,7 @@ static void draw_recurrent(Drawing *d, const Node *node) {
     text_put(&d->notes, "%s\\\"%s\\\":{\\\"kernel\\\":\\\"litert\\\"}", d->notes.n ? "," : "", node->name);
 }
 
-/* The features are int8 or int16, and some exceed the range. Sums of the largest features with int16 weights
+/* The features are int8 or int16, and some of them saturate. Sums of the largest features with int16 weights
  * nearly fill 32 bits. */
 static void draw_svdf(Drawing *d, const Node *node) {
   const Svdf s = svdf_of(node);
@@ -329,7 +330,7 @@ static void draw_function(Drawing *d, const Node *node) {
   put_scale(d, node, scale, (int)fmin(127, fmax(-128, -128 - lo / scale)));
 }
 
-/* With the drawn scale, a few sums exceed the range. */
+/* The scale is drawn so that a few sums saturate. */
 static void draw_matmul(Drawing *d, const Node *node) {
   const MatrixProduct p = matmul_sizes(node);
   put_scale(d, node,
@@ -382,7 +383,7 @@ static bool is_border(const Node *node) { /* whether the node pads with zeros an
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
 }
 
-static double largest(const Drawing *d, const Node *node) { /* largest scale of its operands */
+static double largest(const Drawing *d, const Node *node) { /* largest scale of the node's operands */
   double most = 0;
   for (int k = 0; k < node->nin; k++) most = fmax(most, d->scale[node->in[k]->id]);
   return most;
@@ -402,7 +403,7 @@ static bool repeats(const Node *node) {
   return node->op->traits.repeats && node->op->traits.repeats(node, factor);
 }
 
-static bool is_fixed(const Node *node) { /* its scale is the same in all nets */
+static bool is_fixed(const Node *node) { /* whether the node's scale is the same in all nets */
   return node->op->traits.int8 == INT8_SOFTMAX || node->op->traits.int8 == INT8_UNIT ||
          node->op->traits.int8 == INT8_SIGNED;
 }
@@ -474,9 +475,9 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
   else if (is_fixed(node) && is_wide(d, node) && node->precision == PRECISION_I16) put_unit(d, node);
   else if (is_fixed(node) && is_wide(d, node))
-    put_scale(d, node, 1 / 200.0, any_zero(d)); /* such a function computes in float */
+    put_scale(d, node, 1 / 200.0, any_zero(d)); /* computed in float, although the input is int16 */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
-  else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* near the scales of the operands */
+  else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* the scale is near those of the operands */
     put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d));
   else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_GATHER ||
            node->op->traits.int8 == INT8_MEAN || node->op->traits.int8 == INT8_MOVE || repeats(node) ||
@@ -515,7 +516,7 @@ bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *r
                .notes = {.arena = arena}};
   d.rounds_floats = strcmp(rounding, "float") == 0;
   d.some_wide = some_wide && may_widen(graph, d.uses);
-  /* the seed is the same for all programs */
+  /* `halves` does not depend on the seed, which is the same for all programs */
   d.halves = some_wide && !d.rounds_floats && (graph->nodes.n + graph->parameters) % 4 == 0;
   d.seed = seed;
   for (int i = 0; i < graph->nodes.n; i++)

@@ -82,7 +82,8 @@ static int64_t images_from(const Machine *m, int64_t image) { /* number of image
   return m->images - image < m->lanes ? m->images - image : m->lanes;
 }
 
-/* Copies a number that all images share to the lane of each interleaved image; unused lanes are 0. */
+/* Copies a number, which is the same for all images, to the lane of each interleaved image; unused lanes are
+ * 0. */
 static double *repeated(const Machine *m, const Place *place, int64_t image) {
   int64_t room;
   double *own = NEW_ARRAY(m->arena, double, m->lanes);
@@ -299,8 +300,8 @@ static bool has_size(const Program *p, int size) { /* a value has elements of th
   return false;
 }
 
-/* In the first shard, sets the gradients that the program clears to 0 and the others to NaN. The other shards
- * are 0 already. */
+/* In the first shard, the gradients that the program clears become 0, and all other gradients become NaN. The
+ * other shards are 0 already. */
 static void clear_gradients(Machine *m) {
   const Program *p = m->program;
   double *first = m->space[SPACE_GRADIENT];

@@ -146,7 +146,7 @@ static void check_plan(const Check *check, Plan *plan, const Way *way) {
   report_error(check, what, plan_error(check, plan, way), NEST_ERROR);
 }
 
-/* Checks nests in which convolutions after a nearest upsampling read the smaller input of the upsampling, if
+/* Checks nests in which convolutions after a nearest upsampling read the input of the upsampling directly, if
  * the convolution permits it. */
 static void check_repeated(const Check *check, const Way *way, int images) {
   const Sample *s = &check->sample;
@@ -240,7 +240,8 @@ static int choices_of(const Lower *l, Choice choice[2 * MOST_CHOICES]) {
   return n;
 }
 
-/* Checks inference with choice n of every kernel that has more than n choices; false if there is none. */
+/* Checks inference with choice n of every kernel that has more than n choices; false if there is no such
+ * kernel. */
 static bool check_choice(const Check *check, Way way, int n, double *error) {
   Arena *arena = check->sample.arena;
   Plan *plan = plan_inference(arena, check->sample.graph, FUSE_ALL, 1, 0);

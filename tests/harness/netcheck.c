@@ -38,7 +38,8 @@
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 rounding=0.125 cut=boxes
  *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc precision=f16w
  *
- * Settings of the second line that have no value are drawn from a seed that is printed: share.c. */
+ * Settings of the second line that a program does not set are drawn from a seed, which is printed:
+ * share.c. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <math.h>
@@ -198,7 +199,8 @@ double gradient_floor(const Sample *sample, const GraphRun *run, const Weight *w
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
     if (node->target != weight || node->result != RESULT_SUM) continue;
-    double terms = 1; /* by the Cauchy-Schwarz inequality, no inner product of two channels is larger */
+    double terms = 1; /* by the Cauchy-Schwarz inequality, an inner product of two channels is at most the
+                         product of their norms */
     for (int k = 0; k < node->nin; k++) terms *= channel_size(run, node->in[k]);
     size += terms;
   }

@@ -360,8 +360,8 @@ static void try_mutant(const Check *check, const Machine *like, const Program *p
   arena_free(arena);
 }
 
-/* For each output, makes one mutant per call, in which the output is copied to the caller after that call.
- * Runs the mutants that the verifier accepts. */
+/* For each output and each call, makes a mutant that copies the output to the caller after this call. Runs
+ * the mutants that the verifier accepts. */
 static void try_copies(const Check *check, const Machine *like, const Program *p, const Results *right,
                        Count *count) {
   for (int i = 0; i < p->copies.n; i++)

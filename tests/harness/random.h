@@ -17,7 +17,7 @@ enum {
 typedef struct Shape {
   int rank;
   int64_t h, w, c;
-} Shape; /* a sequence has h 1, a vector h and w 1 */
+} Shape; /* a sequence has h = 1; a vector has h = 1 and w = 1 */
 typedef struct Value {
   char name[16];
   int id;
@@ -28,12 +28,12 @@ typedef struct Value {
   int64_t regions;
   double pace;
 } Value;
-/* Fields of Value. id: the same for all names of one value. size: approximate magnitude of the
- * numbers. apart: no number is near zero. equal: 1 if some elements are equal, 2 if they are equal up to
- * rounding. regions: values with an equal number have the same leading axis; 0: no leading axis. lost: a loss
- * reads it. cut: no gradient reaches it. level: its mean is the same for every image. joined: it is the
- * result of a concat. pace: its number of rows per row of the input, without the rows that padding adds or
- * windows drop */
+/* Fields of Value. id: the same for all names of one value. size: approximate magnitude of the numbers.
+ * apart: no number is near zero. equal: 1 if some elements are equal, 2 if they are equal up to rounding.
+ * regions: values with an equal number have the same leading axis; 0: no leading axis. lost: a loss reads the
+ * value. cut: no gradient reaches the value. level: the mean of the value is the same for every image.
+ * joined: the value is the result of a concat. pace: number of rows of the value per row of the input, not
+ * counting the rows that padding adds or windows drop */
 typedef struct Part {
   char name[24];
   const char *op;
@@ -113,7 +113,7 @@ OpWriter op_conv, op_depthwise, op_transpose, op_pool, op_other_pool, op_global,
 OpWriter op_flat, op_border, op_resize, op_blocks, op_crop_like, op_concat;
 
 /* ---- random_objects.c: nets with detection heads ---- */
-bool write_objects(Net *); /* a few statements; false: nothing was written */
+bool write_objects(Net *); /* writes a few statements; false: wrote nothing */
 
 /* ---- random_joined.c: nets whose values are concatenated, sliced and reused ---- */
 void write_joined(Net *);

@@ -1,7 +1,8 @@
 /* random_joined.c: Nets whose values are joined, split and reused. They have several inputs of any rank
- * (float, u8 or i8) and branches that flatten and concat join. A concat may join a value with itself, or
- * other concats, and its result may be sliced or cropped. Inner values may be outputs and have losses.
- * Numbers of channels are often prime, and windows often have unusual sizes. */
+ * (float, u8 or i8) and branches that are joined with flatten and concat. A concat may join a value with
+ * itself, and may join the results of other concats. The result of a concat may be sliced or cropped. Inner
+ * values may be outputs and have losses. Numbers of channels are often prime, and windows often have unusual
+ * sizes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -79,7 +80,7 @@ static void write_sum(Net *net) {
 }
 
 /* ---- joined ---- */
-/* A vector from a value: itself, flattened, or one number per channel. */
+/* Makes a vector from a value: the value itself, the flattened value, or one number per channel. */
 static Value *vector_of(Net *net, Value *from) {
   const Shape in = from->shape;
   if (in.rank == 1) return from;
@@ -116,7 +117,7 @@ static void write_concat(Net *net, Value *const *part, int n) {
   name_value(net);
 }
 
-/* Joins values of any rank and size as one vector, some of them twice. */
+/* Joins values of any rank and size as one vector. Some of the values are joined twice. */
 static void write_vectors(Net *net) {
   Value *part[4], *from = NULL;
   int n = (int)between(net, 2, 3);

@@ -1,6 +1,6 @@
 /* random_objects.c: Common detection heads (YOLO, SSD, R-CNN with given or proposed regions, masks, panoptic
- * segmentation) and matching losses. The heads start from the first input, so that cells are a whole number
- * of pixels wide. */
+ * segmentation) and matching losses. The heads are computed from the first input. The height and the width of
+ * a cell are whole numbers of pixels. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -8,7 +8,7 @@
 enum { MOST_CELLS = 20, MOST_HEADS = 3 };
 
 typedef struct Head {
-  int id; /* number in the names of its values */
+  int id; /* number in the names of the head's values */
   int64_t h, w, step[2], classes;
 } Head;
 

@@ -342,7 +342,7 @@ bool op_group_norm(Net *net) {
   put_part(net, shared, &p);
   text_put(net->out, ")");
   becomes(net, in, 4);
-  /* the mean of the result is constant, so the gradient of a mean of it would consist of rounding errors */
+  /* the mean of the result is constant, so the gradient of this mean would consist of rounding errors */
   net->now.level = true;
   return true;
 }

@@ -30,7 +30,7 @@ static void write_statement(Net *net) {
   indent(net);
   const bool named = net->nvalues < MOST_VALUES && chance(net, 60),
              start = chance(net, net->now.named ? 40 : 3);
-  /* a chain that starts from another value loses a current value without a name, so such chains are rare */
+  /* a chain that starts from another value discards a current value without a name; such chains are rare */
   char name[16];
   snprintf(name, sizeof name, "v%d", net->names);
   if (named) {
@@ -254,8 +254,8 @@ int main(int argc, char **argv) {
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
                                         "generic"}; /* C is compiled for one of these targets */
   static const int batches[] = {1, 1, 1, 2,
-                                3, 5}; /* for three images: some calls have fewer images than a batch, or a
-                                          batch is larger than all images */
+                                3, 5}; /* maximum images per call, for a net with three images: the last call
+                                          may have fewer images */
   const int batch = batches[below(net, 6)];
   printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s%s targets=%s\n", batch,
          net->jumps ? "inf" : "1e-4", bf16 ? " rounding=inf" : "", targets[below(net, 4)]);

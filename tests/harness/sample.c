@@ -41,7 +41,7 @@ bool sample_read(Sample *sample, Arena *arena, const char *path, int64_t rows, b
 
 static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
   if (weight->frozen && (weight->init.kind == INIT_LITERAL ||
-                         weight->init.kind == INIT_CONSTANT)) { /* its value is part of the program */
+                         weight->init.kind == INIT_CONSTANT)) { /* a constant in the program */
     for (int64_t i = 0; i < weight->size; i++)
       to[i] = weight->init.kind == INIT_LITERAL ? weight->init.values[i] : (float)weight->init.a;
     return;

@@ -13,7 +13,7 @@ typedef struct Sample {
   const char *options;      /* options of cnnc with which the graph is compiled; "": none */
   Graph *graph;
   int64_t count;          /* images */
-  float *weights;         /* like the weights struct */
+  float *weights;         /* in the layout of the weights struct */
   double *weights_double; /* the same weights in double */
   void **input;           /* in the caller's type: float or integers */
   double **input_double;

@@ -182,8 +182,9 @@ static GraphRun look_run(const Check *check, double **caller) {
   const Sample *s = &check->sample;
   double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1);
   uint64_t state = 55;
-  /* Integer inputs get a fraction: clip and similar operators have kinks at integers. And a mean of integers
-   * may equal one of them, so that rounding would decide which of the two is the maximum. */
+  /* Integer inputs get a fraction: clip and similar operators have kinks at integers. And the mean of some
+   * integers may equal one of these integers. Then rounding would decide whether the mean or the integer is
+   * the maximum. */
   for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *input = s->graph->inputs.data[i].node;
     const int64_t n = s->count * shape_elements(input->shape);

@@ -1,8 +1,9 @@
 /* streams.c: Checks nets in steps (--stream) and in windows (--slide). For several numbers of rows per step,
  * eval runs the graph of a step call by call. Each row must equal the row that the net computes for the whole
- * sequence. With --slide, each call must equal the whole net on the last rows. Compiled code must agree
- * exactly at -O0, and up to rounding at -O2. The graph of a step is also checked like other nets with states:
- * its nests in the interpreter, and quantized at random. */
+ * sequence. With --slide, the result of each call must equal the result of the whole net for the last rows.
+ * Compiled code must agree exactly at -O0, and up to rounding at -O2. The graph of a step is also checked
+ * like other nets with states: its nests run in the interpreter, and it is quantized with random
+ * parameters. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -347,7 +348,7 @@ static bool has_halves(const Graph *graph) {
   return false;
 }
 
-/* Quantizes the net at random; its steps must return the same bytes as the whole net. */
+/* Quantizes the net with random parameters. Its steps must return the same bytes as the whole net. */
 static void check_int8_steps(const Check *of, const Streaming *options, bool nests) {
   Check check = *of;
   Sample *sample = &check.sample;

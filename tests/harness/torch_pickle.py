@@ -1,4 +1,4 @@
-# torch_pickle.py: writes files in the format of torch.save, without torch: a stand-in module defines its
+# torch_pickle.py: writes files in the format of torch.save, without torch: a stand-in module defines torch's
 # names.
 # SPDX-License-Identifier: Apache-2.0
 import collections, io, pickle, sys, types

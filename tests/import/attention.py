@@ -35,13 +35,13 @@ def qkv_by_permute(perm=(2, 0, 3, 1, 4)):
 
 
 def projected(of):
-    """[1, heads, positions, channels] as a sequence, through a dense layer."""
+    """Converts [1, heads, positions, channels] to a sequence, and applies a dense layer."""
     return [node("Transpose", of, "t", perm=[0, 2, 1, 3]), node("Reshape", "t flat", "joined"),
             *linear("joined", "y", "proj")]
 
 
 def attended(name, middle, constants, opset=17, inputs=None):
-    """q, k and v, followed by these nodes, which compute `o`."""
+    """A case: nodes that compute q, k and v, then the nodes `middle`, which compute `o`."""
     before, own = qkv_by_permute()
     case(name, [*before, *middle, *projected("o")], inputs or SEQUENCE, "y", own | constants, opset,
          last=("x", "y"))
@@ -58,7 +58,7 @@ def weighted(of):
 
 factor = {"factor": f32(D ** -0.5)}
 
-# ---- timm: q is scaled before the product; then a factor other than 1/sqrt(D), after the product
+# ---- timm: q is scaled before the product; another model: a factor other than 1/sqrt(D) after the product
 attended("attention_timm", [
     node("Mul", "q factor", "qs"), node("Transpose", "k", "kt", perm=[0, 1, 3, 2]),
     node("MatMul", "qs kt", "s"), *weighted("s")], factor)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """exported.py [NAME...]: writes the models of this folder that come from torch.export (torch.onnx.export(...,
-dynamo=True)), and onnxruntime's results: exported_NAME.onnx, .in0.npy and .out0.npy; with `state` also the
+dynamo=True)), and onnxruntime's results: exported_NAME.onnx, .in0.npy and .out0.npy; for STATES, also the
 state dict of the module. The exporter's metadata about its own run, such as stack traces, are removed, except
 for the modules of the nodes. Needs torch, onnxscript, onnx and onnxruntime."""
 # SPDX-License-Identifier: Apache-2.0
@@ -113,7 +113,7 @@ def bare(message):
 
 
 def write_state(net, path):
-    """As safetensors."""
+    """Writes the state dict as .safetensors."""
     head, parts, at = {}, [], 0
     for name, tensor in net.state_dict().items():
         parts.append(tensor.numpy().tobytes())
@@ -133,7 +133,7 @@ def make(name):
         for parameter in net.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
         for _ in range(8):
-            net(torch.randn(4, *shape))  # statistics of the normalizations
+            net(torch.randn(4, *shape))  # sets the statistics of the normalizations
     if name == "names":
         net.stages[1][0].norm.load_state_dict(net.stages[0].norm.state_dict())
     net.eval()

@@ -50,7 +50,7 @@ case("mixed", [
      "first": numbers(0), "second": numbers(1)}, last=("y",))
 
 
-# ---- Where, Softmax, ArgMax and Pad with infinite numbers; indices from these
+# ---- Where, Softmax, ArgMax and Pad with infinite numbers; indices computed from infinite numbers
 case("chosen", [
     node("Relu", "x", "r"), node("Log", "r", "l"), node("Greater", "x third", "g"),
     node("Where", "g l low", "a"), node("Where", "always l x", "b"), node("Where", "g lowest third", "c"),
@@ -227,7 +227,7 @@ case("loudest", [
     node("Clip", "a  top", "b"), node("Min", "b low", "c"), node("Div", "c top", "d"),
     node("Add", "low d", "e"),
     node("Clip", "e minus top", "y")], {"x": [1, 3, 4, 5]}, "y", {"one": one, "minus": f32(-1)})
-case("not_kept", [  # a mean loses its dimension, and is broadcast along another one
+case("not_kept", [  # a mean without keepdims, broadcast along another dimension
     node("ReduceMean", "x", "a", axes=[2], keepdims=0), node("Sub", "x a", "b"), node("Mul", "b b", "c"),
     node("ReduceMean", "c", "d", axes=[2], keepdims=0), node("Add", "d small", "e"),
     node("Sqrt", "e", "f"), node("Div", "b f", "y")], {"x": [1, 6, 6]}, "y", {"small": f32(1e-3)})
@@ -250,7 +250,7 @@ case("norm_moved", [  # optimizers move a Transpose after the difference
     node("Div", "t d", "n"), node("Mul", "n g", "m"), node("Add", "m b", "y")], {"x": [1, 3, 3, 7]}, "y",
     {"k": (6, 3, 3, 1), "shape": numbers(1, 6, 7), "two": f32(2), "small": f32(1e-3), "g": (6,), "b": (6,)},
     last=("y",))
-case("rows", [  # a product of the rows of a sequence, whose batch is left out
+case("rows", [  # a product of the rows of a sequence, without the batch dimension
     node("Transpose", "x", "t", perm=[0, 2, 1]), node("Reshape", "t flat", "r"), node("Gemm", "r w b", "g"),
     node("Reshape", "g back", "h"), node("Softmax", "g", "s", axis=1), node("Reshape", "s back", "u"),
     node("Add", "h u", "y")], {"x": [1, 4, 7]}, "y",

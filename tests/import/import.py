@@ -1,8 +1,9 @@
 """import.py CNNC [NAME...]: imports the models of tests/import: the program must equal NAME.cnn, and its
 outputs those of onnxruntime (NAME.out0.npy ...). The outputs of quantized models may differ from
 onnxruntime's by one step, because its kernels sum in floats; they must equal the arithmetic of docs/int8.md
-(NAME.want0.npy ..., from reference.py). The module's weights (NAME.state.safetensors) match the program and
-give the same results. Bad files give NAME.err. Only the standard library is needed."""
+(NAME.want0.npy ..., from reference.py). With the state dict of the exported module (NAME.state.safetensors)
+as its weights, the program must give the same results. For bad files, the messages must equal NAME.err. Only
+the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import ast, ctypes, glob, math, os, re, resource, shutil, struct, subprocess, sys
 here = os.path.dirname(os.path.abspath(__file__))
@@ -12,7 +13,7 @@ from tap import check, finish, start
 cnnc, models = sys.argv[1], here
 bless = os.environ.get("BLESS")
 sanitized = os.environ.get("SANITIZED")  # sanitizers reserve terabytes
-MOST_MEMORY = 3 << 29  # bytes for the import of a bad file: at most 1 GiB for constants, and the rest
+MOST_MEMORY = 3 << 29  # bytes for the import of a bad file; constants take at most 1 GiB of these
 OPTIONS = {"open": ["--shape", "x=1x1x6x7"], "computed_loops": ["--set", "times=1"],
            "set_inputs": ["--set", "sr=8000", "--set", "loud=false", "--set", "sizes=1,28"]}
 
@@ -78,8 +79,8 @@ def compare(name, program, file):
 
 
 def distance(results, rows, relative, step=0):
-    """Describes differences of more than one step in bytes, or more than this fraction of the largest float;
-    "": there are none."""
+    """Describes too large a difference; "" if there is none. step: permitted difference of integers;
+    relative: that of floats, as a fraction of the largest float."""
     for got, (kind, wanted) in zip(results, rows):
         most = max((abs(y) for y in wanted if math.isfinite(y)), default=0)
         worst = max(0 if a == b else abs(a - b) for a, b in zip(got, wanted))
@@ -159,7 +160,8 @@ def write_product(path, units):
 
 
 def most_memory(name, units):
-    """Maximum memory of an import, in bytes. Memory of this process counts, too, so it must be small."""
+    """Maximum memory of an import, in bytes. Memory of this process counts, too, so this process must be
+    small."""
     write_product(name + ".onnx", units)
     child = subprocess.Popen([cnnc, "import", name + ".onnx"])
     _, status, used = os.wait4(child.pid, 0)

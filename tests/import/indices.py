@@ -11,7 +11,7 @@ make.cases.clear()
 
 # ---- the last layers of YOLOv10: the best rows, and among these the best pairs of row and class
 def best_rows(anchors, classes, most):
-    """Nodes from boxes [1, anchors, 4] and scores [1, anchors, classes] on, and their constants."""
+    """The nodes that read boxes [1, anchors, 4] and scores [1, anchors, classes], and their constants."""
     return [
         node("ReduceMax", "scores", "best", axes=[-1], keepdims=0),
         node("TopK", "best k", "top rows", axis=-1),

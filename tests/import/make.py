@@ -14,7 +14,7 @@ cases = {}
 
 
 def node(op, inputs, outputs, name="", **attributes):
-    results = [result.strip("-") for result in outputs.split()]  # -: none
+    results = [result.strip("-") for result in outputs.split()]  # "-" is an omitted result
     return helper.make_node(op, inputs.split(" "), results, name=name or results[0], **attributes)
 
 
@@ -61,7 +61,8 @@ def model(name):
 
 
 def functions():
-    """Block: a convolution, then the function Leaky (slope 0.5 by default) in a branch."""
+    """Two functions. Block is a convolution, then Leaky. Leaky is a LeakyRelu (slope 0.5 by default) in a
+    branch of an If."""
     sets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     leaky = helper.make_node("LeakyRelu", ["a"], ["b"])
     leaky.attribute.append(onnx.AttributeProto(name="alpha", ref_attr_name="slope", type=1))
@@ -94,7 +95,7 @@ def in_memory(key, array, last):
 
 
 class LRN(OpRun):
-    """The standard's definition, for any batch."""
+    """LRN as the standard defines it, for any batch size."""
     def _run(self, x, alpha=None, beta=None, bias=None, size=None):
         sums = [np.sum(x[:, max(0, c - (size - 1) // 2):c + size // 2 + 1] ** 2, axis=1)
                 for c in range(x.shape[1])]
@@ -102,8 +103,8 @@ class LRN(OpRun):
 
 
 def newer(made):
-    """A model in opset 7 with values of four dimensions: operands that were broadcast along an axis get
-    trailing dimensions of size 1."""
+    """Converts a model whose values have four dimensions to opset 7: operands that were broadcast along an
+    axis get trailing dimensions of size 1."""
     made = onnx.ModelProto.FromString(made.SerializeToString())
     made.opset_import[0].version = 7
     ranks, nodes = {w.name: len(w.dims) for w in made.graph.initializer}, []

@@ -1,6 +1,7 @@
-"""onnx_suite.py CNNC FOLDER: ONNX's official tests through cnnc import: each supported model is compiled for
-generic and its outputs compared. The models listed in onnx_suite.txt must be right. BLESS=1 writes that list,
-and docs/onnx-tests.md with the unsupported models and the reasons."""
+"""onnx_suite.py CNNC FOLDER: ONNX's official tests, imported by cnnc. Each supported model is compiled for
+the target generic, and its outputs are compared with those of the test. The models listed in onnx_suite.txt
+must be right. BLESS=1 writes that list, and docs/onnx-tests.md with the unsupported models and the
+reasons."""
 # SPDX-License-Identifier: Apache-2.0
 import collections, ctypes, glob, itertools, math, os, re, struct, subprocess, sys, textwrap
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
@@ -66,7 +67,7 @@ def tensor(path):
 
 
 def moved(shape, numbers, back):
-    """The array with the first axis moved to the end; unchanged if back."""
+    """The array with the first axis moved to the end; unchanged if `back` is true."""
     if back or len(shape) < 2:
         return numbers
     inner = len(numbers) // shape[0]
@@ -99,7 +100,8 @@ def ports_of_model(case):
 
 
 def named(case, kind, read):
-    """Tensors by the names of the model's ports: by their own names, otherwise by position."""
+    """{name of a port of the model: tensor}. Tensors are assigned by their own names, otherwise by
+    position."""
     ports = ports_of_model(case)[kind]
     own = {t[0]: t for t in read if t}
     if len(read) == len(ports) and not set(own) & set(ports):
@@ -108,9 +110,9 @@ def named(case, kind, read):
 
 
 def prepared(case, text):
-    """Inputs and outputs of a test in the order of the program: tensor, type in the program, and number of
-    images in the tensor; 0: the same tensor for all images. None: they have types that this script cannot
-    read, or negative indices."""
+    """For each input and output of a test, in the order of the program: its tensor, its type in the program,
+    and its number of images; 0 if all images share the tensor. Returns None if a tensor has negative indices
+    or a type that this script cannot read."""
     names = [m[1] for m in re.finditer(r"^ *input .*# (\S*) [0-9x]+(?:, in this order)?$", text, re.M)]
     outs = [part.split(" ")[0] for part in re.search(r"^ *output .*?# (.*)$", text, re.M)[1].split("; ")]
     data = os.path.join(case, "test_data_set_0")

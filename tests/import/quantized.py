@@ -176,10 +176,10 @@ def qdq_mixed():
     w = g.weight("w1", (6, 4, 3, 3), axis=0)
     g.add("Conv", f"{x} {w} b1", "a")  # a float bias
     a = g.through(g.add("Relu", "a", "a_r"), 0.04, -20)  # relu with a lower bound above the smallest byte
-    w = g.weight("w2", (6, 6, 1, 1), kind=u8, zero=120)  # in floats: its zero point
+    w = g.weight("w2", (6, 6, 1, 1), kind=u8, zero=120)  # stays float because of its zero point
     b = g.through(g.add("Conv", f"{a} {w}", "b"), 0.05, 0)
     w = g.weight("w3", (6, 6, 1, 1))
-    g.add("Conv", f"{b} {w}", "c")  # in floats: its users read floats
+    g.add("Conv", f"{b} {w}", "c")  # stays float because its users read floats
     s = g.add("Sigmoid", "c", "gate")
     c = g.through("c", 0.02, 10)
     g.add("Mul", f"{c} {s}", "d")  # bytes and floats

@@ -135,8 +135,9 @@ def run(kind, title):
 
 
 def from_samples():
-    """The int8 model after features, which replace its input: rows of 4 samples, times 1/64. In steps it
-    gives the bytes of the model's calls on these features, quantized with the scale of its input."""
+    """The int8 model, whose input is replaced by features: rows of 4 samples, times 1/64. In steps, the
+    program must give the bytes of the model's calls on these features, quantized with the scale of the
+    model's input."""
     calls, samples = 200, draw(I8, 2400)
     imported("m.tflite", Stream(I8).write(), "--variables=keep")
     net = Steps(KINDS[I8], (2,))

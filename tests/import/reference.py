@@ -1,6 +1,7 @@
 """reference.py: computes a quantized ONNX model in the arithmetic of docs/int8.md, rounding `float`, with
 numpy alone: the exact numbers that `cnnc import` must give. It shares nothing with the compiler. An int8
-value is (q - zero) * scale with q in -128 .. 127; unsigned numbers are q + 128. int16 values likewise."""
+value is (q - zero) * scale with q in -128 .. 127; unsigned numbers are q + 128. For int16 values, q is in
+-32768 .. 32767."""
 # SPDX-License-Identifier: Apache-2.0
 import collections, math
 import numpy as np

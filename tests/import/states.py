@@ -56,8 +56,8 @@ def run_variables(initial, begin, words, kind=I8):
 
 
 class Lstm:
-    """A float model with UNIDIRECTIONAL_SEQUENCE_LSTM of two outputs; hybrid: with int8 weights. project: of
-    three units, with a projection and its biases, which may be None."""
+    """A float model with a UNIDIRECTIONAL_SEQUENCE_LSTM of two outputs. hybrid: the weights are int8.
+    project: the LSTM has three units and a projection; project[0] has the projection's biases, or is None."""
 
     def __init__(self, clip=0.0, hybrid=False, project=()):
         self.clip, self.x, self.units = clip, Tensor([1, 3, 2], F32, name="x"), 3 if project else 2
@@ -84,7 +84,7 @@ class Lstm:
                       None, None, None, None], self.y, f0=("b", 4), f1=("f", clip), f3=("b", 0))
 
     def run(self, x, h, c):
-        """Gates i f c o."""
+        """The reference results for the rows x and the states h and c. The gates are in the order i f c o."""
         made = []
         for row in x:
             sums = [[self.bias[g][u] + sum(self.rows[at][2 * u + k] * v[k] for at, v in ((g, row), (4 + g, h))
@@ -364,7 +364,7 @@ def run_refusals():
                                    [("x", 3, 2, 1), ("h", 1, 2, 2)], [("y", 1, 2, 2)],
                                    [("W", (1, 6, 1), [0.5] * 6), ("R", (1, 6, 2), [0.5] * 12)]),
                     "--state=h=hn")
-    check(told.returncode == 1 and "2 sequences with states" in told.stderr,
+    check(told.returncode == 1 and "states of 2 sequences; the limit is 1" in told.stderr,
           "states of several sequences are refused", told.stderr)
 
 

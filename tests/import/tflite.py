@@ -515,7 +515,7 @@ def test_lstm():
                          ({"i1": None}, "its input gate is coupled to its forget gate"),
                          ({"i16": Tensor([3, 5], I8, 0.01, data=[1] * 15)}, "no int8 form"),
                          ({"i2": None}, "a weight is missing"),
-                         ({"i7": gate}, "its weights do not match its input"),
+                         ({"i7": gate}, "its weights have the wrong shape"),
                          ({"i3": Tensor([5, 4], I8, 0.01, 1, data=[1] * 20)}, "one scale and zero point 0"),
                          ({"i13": Tensor([5], I64, data=[1] * 5)}, "one int32 number per unit"),
                          ({"i18": Tensor([1, 5], I8, 0.006, 4, variable=True)}, "and its result have"),

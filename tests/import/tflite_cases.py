@@ -50,7 +50,7 @@ class Case:
 
 
 def maps(name, x, rows, **more):
-    """rows: operator, output, function of one number, its other inputs and options."""
+    """rows: (operator, output, function of one number), and optionally (other inputs, options)."""
     case = Case(name, [x], **more)
     for op, y, function, *rest in rows:
         others, options = rest or ([], {})
@@ -269,7 +269,7 @@ def tensor(kind, shape, zero=3):
 
 
 def move(case, name, inputs, shape, source, border=None, **options):
-    """A move of the case's first input; source: as in ref.moved."""
+    """Adds an operator that moves the elements of the case's first input. source: as in ref.moved."""
     x = case.inputs[0]
     y = tensor(x.kind, shape)
     case.net.add(name, [x, *inputs], y, **options)

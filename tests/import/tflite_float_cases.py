@@ -40,7 +40,7 @@ def flat_index(shape, index):
 
 
 def move(case, op, others, shape, source, border=0, first=False, **options):
-    """A move of the case's input; first: it follows the other inputs."""
+    """Adds an operator that moves the elements of the case's input. first: the other inputs are first."""
     x = case.inputs[0]
     y = value(x.kind, shape)
     case.net.add(op, [*others, x] if first else [x, *others], y, **options)

@@ -20,7 +20,7 @@ def int8(shape, scale=0.05, zero=3, data=None):
 
 
 def taken(values, shape, axis, index):
-    """Positions along an axis."""
+    """The values at the positions `index` along an axis."""
     to = [*shape[:axis], len(index), *shape[axis + 1:]]
     return ref.moved(values, shape, to, lambda at: (*at[:axis], index[at[axis]], *at[axis + 1:]))
 

@@ -42,9 +42,9 @@ class Case:
 
 def svdf(case, x, rng, units, memory, rank=1, state=I16, zero=0, room=1, y=(0.05, 0), activation=NONE,
          bias=True):
-    """Adds an SVDF after x; LiteRT requires RELU, which neither kernel applies. The features use most of
-    their range. With room=1, a few exceed it: then older kernels wrap around if the features are int8 with a
-    zero point."""
+    """Adds an SVDF after x. LiteRT requires the activation RELU, but neither library's kernel applies it. The
+    features use most of their range. With room=1, a few features exceed their range: then older kernels wrap
+    around if the features are int8 with a zero point."""
     channels, features = x.shape[1], units * rank
     wide = state == I16
     w, most = 0.01, 511 if wide else 127

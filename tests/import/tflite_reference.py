@@ -143,7 +143,7 @@ def hard_swish(q, i, o, rounding):
 
 
 def by_real(function):
-    """A table of the real function."""
+    """A function of quantized numbers: `function` of the real number, rounded."""
     def quantized(q, i, o, rounding):
         y = function((q - i.zero[0]) * i.scale[0]) / o.scale[0]
         return clamp((nearest(y) if abs(y) < 1e6 else 1000000 if y > 0 else -1000000) + o.zero[0])

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 ROUNDINGS = {"litert": "litert", "tflm": "double"}
-FORMATS = {0: "f", 7: "h", 9: "b"}  # of F32, I16, I8
+FORMATS = {0: "f", 7: "h", 9: "b"}  # struct's characters for F32, I16, I8
 
 
 def digest(values, kind):

@@ -256,7 +256,7 @@ def matmul_cases():
 
 # ---- recurrent layers: int8 weights, int8 or int16 values, int16 cells ----
 def lstm(case, x, rng, units, y_scale, y_zero, cell, clip, weight=0.008, **changes):
-    """Adds an lstm after x; gates are in the order i f c o. changes: by input of the operator, a tensor."""
+    """Adds an lstm after x; gates are in the order i f c o. changes: tensors that replace inputs."""
     channels, kind, bias = x.shape[2], x.kind, I64 if x.kind == I16 else I32
 
     def weights(columns):

@@ -129,7 +129,7 @@ def test_imported():
 
 
 def computed(name, layers, arrays, metadata, numbers, has_model=False, shape="2x2x1"):
-    """The outputs of an int8 model with float inputs and outputs for some numbers."""
+    """The outputs of an int8 model with float inputs and outputs, for the inputs `numbers`."""
     with open(f"{name}.cnn", "w") as file:
         file.write(f"net {name} {{\n  input x: {shape}\n  {layers}\n}}\n")
     save(f"{name}.safetensors", arrays, metadata)

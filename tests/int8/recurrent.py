@@ -1,5 +1,5 @@
-"""Recurrent layers of int8 models: compiled code against recurrent_reference.py, every stored h. Run by
-recurrent.tap."""
+"""Recurrent layers of int8 models: compares every stored h of compiled code with recurrent_reference.py. Run
+by recurrent.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import os

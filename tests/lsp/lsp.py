@@ -224,7 +224,7 @@ def hover():
 
 
 def complete(c, text, marker="|"):
-    """The items at the mark."""
+    """The completions at the mark, by label."""
     line, character = line_of(text, marker)
     c.change(net, text.replace(marker, ""))
     return {i["label"]: i for i in c.at("textDocument/completion", net, line, character)["items"]}

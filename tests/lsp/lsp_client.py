@@ -96,7 +96,7 @@ class Client:
                                                         "text": text})
 
     def change(self, uri, *changes):
-        """Each is a text, or ((line, character), (line, character), text)."""
+        """Each change is a whole new text, or (begin, end, new text), with positions (line, character)."""
         self.versions[uri] += 1
         list_ = [{"text": c} if isinstance(c, str) else {"range": span(c[0], c[1]), "text": c[2]}
                  for c in changes]

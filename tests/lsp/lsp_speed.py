@@ -5,8 +5,8 @@ import os, time
 from lsp_client import Client, uri_of
 
 LIMIT = 0.020  # seconds, on an idle machine; the minimum of several runs counts
-STROKES, MOST_MORE = 300, 8000  # kilobytes: each analysis takes more than 100
-LOADED = 10  # slowdown where tests run in parallel, or with sanitizers
+STROKES, MOST_MORE = 300, 8000  # MOST_MORE is in kilobytes: each analysis needs more than 100
+LOADED = 10  # permitted slowdown, as tests may run in parallel or with sanitizers
 
 
 def resident(c):

@@ -26,7 +26,7 @@ static inline void model_input(int number, int8_t *to, int64_t n) {
   }
 }
 
-/* The same as model_input_byte and model_input for int16 values. */
+/* Like model_input_byte and model_input, but for int16 values. */
 static inline int32_t model_input_word(uint64_t *state) { /* 0 to 65535 */
   *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
   return (int32_t)(*state >> 48);

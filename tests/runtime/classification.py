@@ -102,7 +102,7 @@ build("turned", 3, 'labels ["1", "Red", "2"]')
 for title, program, data, why in (
     ("a number and a name", "named", "mixed",
      "the folder '1' is not one of the labels Red, green, blue, and it is not used as a number, because "
-     "'green' is none"),
+     "'green' is not a number"),
     ("two names of one number", "named", "doubled", "and '02' and '2' are the same number"),
     ("a number that is another label", "turned", "renamed",
      "the folder '0' is not one of the labels 1, Red, 2, and as a number '0' would be the label '1'"),
@@ -396,7 +396,7 @@ exits(
     picture,
     "--weights",
     "other.in.safetensors",
-    says="class 0 of these weights is 'blue', but 'blue' is the label of another class; "
+    says="class 0 of these weights is 'blue', but the net's label 'blue' is for another class; "
     "they were trained with the classes blue, green, red, in this order",
 )
 rename("rgb.safetensors", "renamed.safetensors", lambda notes: notes.update(classes='["rot","green","blue"]'))
@@ -496,7 +496,7 @@ exits(
     0,
     "the rows of other classes are loaded unchanged",
     *train("colours", "cyan", *AT_ONCE, "--out", "cyan.safetensors"),
-    says="the rows of the score layer cannot be matched to the labels: training adapts them",
+    says="the rows of the score layer cannot be matched to the labels: training adapts these rows",
 )
 rename(
     "rgb.checkpoint.safetensors",

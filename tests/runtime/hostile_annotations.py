@@ -30,7 +30,7 @@ def run(data, *options, command="data", memory=None):
 
 
 def plain(output):
-    """True if all characters are printable."""
+    """The output as text; False if it has an unprintable character."""
     return all(byte >= 32 or byte in b"\n\r\t" for byte in output) and output.decode("utf-8", "replace")
 
 

@@ -122,7 +122,7 @@ with open("whole.cnn", "w") as file:
                "train { loss = cross_entropy } }")
 exits(0, "a net of whole images is built", os.environ["CNNC"], "whole.cnn", "-O1", "-o", "whole")
 exits(1, "which masks cannot train", *train("whole", "plain"),
-      says='has a class for each pixel, but the output "output" has none')
+      says='has a class for each pixel, but the output "output" does not')
 
 # ---- shapes
 with open("shapes.cnn", "w") as file:

@@ -39,7 +39,7 @@ def program(labels, extra="", name="words"):
 
 
 def counts(path):
-    """Samples of all parts by class, as `data` prints them."""
+    """The number of samples of each class, in all parts together, as `data` prints it."""
     lines = [line.split() for line in run("./words", "data", "--data", path).both.splitlines()]
     return {line[0]: int(line[1]) for line in lines if len(line) == 2 and line[1].isdigit()}
 

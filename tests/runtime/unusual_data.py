@@ -128,7 +128,7 @@ def link(target, path):
 
 
 def linked(root, title, *classes, skipped=1, first=""):
-    """The samples by class; the number of skipped paths and the first one."""
+    """Checks the number of samples of each class, the number of skipped paths, and the first skipped path."""
     done = data("three", root, title)
     got = [int(row.split()[-1]) for row in done.stdout.splitlines()[1:]]
     told = f"skipped {skipped} path{'s' * (skipped > 1)} that were already read through another symbolic link"

@@ -270,7 +270,7 @@ write_npy("ramp.npy", (8, 8, 1), [4 * i for i in range(64)], "B", "|u1")
 done = exits(0, "predict as an image", "./roots", "predict", "ramp.npy", "-o", "x.png",
              says='x.png: the values of "x", -4 to 11.75, are clamped to 0..1\n')
 check('x.png: shows the output "x", the first of 3 outputs that are images\n' in done.stderr
-      and "`features` draws each of them on its own scale" in done.stderr, "  names the output", done.stderr)
+      and "`features` draws each output on its own scale" in done.stderr, "  names the output", done.stderr)
 check("16 output values are NaN or infinite (first: ramp.npy, output \"root\")" in done.stderr,
       "  and reports NaN and infinities", done.stderr)
 done = exits(0, "predict as lines", "./roots", "predict", "ramp.npy",
@@ -288,7 +288,7 @@ MAGENTA = bytes((255, 0, 200))
 check(MAGENTA in colours(read_png("x.png")[2]), "  and draws them in a separate color")
 build("wide", "net wide { input image: 8x8x1 as u8 \n normalize(scale=1/16) }\n")
 exits(0, "predict as an image of the only output", "./wide", "predict", "ramp.npy", "-o", "x.png",
-      says="clamped to 0..1\nthe command `features` draws it on its own scale\n")
+      says="clamped to 0..1\nthe command `features` draws the output on its own scale\n")
 build("sound", "net sound { input image: 8x8x1 as u8 \n normalize(scale=1/255) }\n")
 done = exits(0, "values from 0 to 1 of one output", "./sound", "predict", "ramp.npy", "-o", "x.png")
 check(not done.stderr, "  need no line", done.stderr)

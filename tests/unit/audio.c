@@ -1,5 +1,5 @@
 /* audio.c: Tests of the audio operators. eval is compared with numbers of torchaudio, librosa, scipy,
- * tf.signal (tests/golden/audio.py) and TensorFlow Lite Micro. Multiply-adds are counted, too. */
+ * tf.signal (tests/golden/audio.py) and TensorFlow Lite Micro. The number of multiply-adds is tested, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -45,7 +45,7 @@ static const double peak_features[] = {
 #include "../golden/micro_frontend_peaks.inc"
 };
 
-/* Loud and soft quarters of the signal, with abrupt changes. */
+/* A signal of four quarters. The loudness changes abruptly from quarter to quarter. */
 static double sample(int64_t i) {
   static const int64_t soft[] = {1, 7, 100, 3};
   return (double)(((i * i * 7 + i * 1103) % 65536 - 32768) / soft[i / QUARTER % 4]);

@@ -141,8 +141,8 @@ static void eval_node(const Net *net, const Node *node, Values *values, double *
   node->op->eval(&eval);
 }
 
-/* Draws missing operands and computes the result. If the kernel adds to its result, the result contains the
- * numbers at `start` at first. */
+/* Draws missing operands and computes the result. If the kernel adds to its result, the result initially
+ * contains the numbers of `start`. */
 static void eval_kernel(Net *net, const Kernel *kernel, Values *values, const double *start) {
   const Node *result = kernel->result;
   values->start = start;
@@ -321,7 +321,8 @@ static Training *mean_square(Net *net) {
 }
 
 /* Checks a layer and each of its gradients. A layer is linear in its input and in its weights. Therefore
- * forward_product must equal linear_product of the input gradient and of the weight gradient. */
+ * linear_product of the input gradient and linear_product of the weight gradient must both equal
+ * forward_product. */
 static void check_layer(Shape input, const Op *op, const char *text) {
   Net net = net_start(input);
   /* a layer with a weight, so that the next layer's input needs a gradient */

@@ -20,7 +20,7 @@ static void report(const CU_pTest test, const CU_pSuite suite, const CU_pFailure
   fflush(stdout);
 }
 
-int main(int argc, char **argv) { /* the arguments name the suites to run; without any, all run */
+int main(int argc, char **argv) { /* argv: the suites to run; without arguments, all suites */
   if (CU_initialize_registry()) return 99;
 #define SUITE(name) {#name, NULL, NULL, NULL, NULL, suite_##name},
   CU_SuiteInfo suites[] = {

@@ -152,8 +152,8 @@ static const char *printed_function(Arena *arena, const NestFunction *function, 
   return text.s;
 }
 
-/* The parameters and the body of a function, from the first parenthesis on, without its `sizes` size
- * parameters and without blanks. */
+/* The parameters and the body of a function, from the first parenthesis on. The first `sizes` parameters and
+ * all blanks are omitted. */
 static const char *body_of(Arena *arena, const char *text, int sizes) {
   const char *at = strchr(strstr(text, "KERNEL"), '(') + 1;
   for (int i = 0; i < sizes; i++) at = strchr(at, ',') + 1;

@@ -204,7 +204,7 @@ static Nest *build_pool(Arena *arena) { return max_pool2(arena, "pool", 4, 4, 16
 static Nest *build_winograd(Arena *arena) { return conv_winograd(arena, "wino", 5, 16, 32, 1, 1); }
 static Nest *build_conv2(Arena *arena) { return lenet_conv2(arena, "conv2"); }
 
-/* A nest with a size known at run time, a tail of lanes, scratch, an update and branches. */
+/* A nest with a size known at run time, a partial last vector, scratch, an update and branches. */
 static Nest *build_batch(Arena *arena) {
   enum { BATCH = 3, N = 7, L = 4 };
   Nest *b = nest_new(arena, "batch", "");
@@ -232,8 +232,8 @@ static Nest *build_batch(Arena *arena) {
   return b;
 }
 
-static Nest *build_over(Arena *arena) { /* a result that overwrites an operand: tiles, a tail of lanes, two
-                                           reads of an element, branches */
+static Nest *build_over(Arena *arena) { /* a result that overwrites an operand: tiles, a partial last vector,
+                                           two reads of an element, branches */
   enum { ROWS = 4, COLUMNS = 5, N = 7, L = 4, TILE = 2 };
   Nest *b = nest_new(arena, "over", "");
   Buf *in = NEST_BUF(b, INPUT, "in", ROWS, COLUMNS, N), *out = NEST_BUF(b, OVER, "out", ROWS, COLUMNS, N);

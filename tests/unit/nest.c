@@ -184,7 +184,7 @@ static void lenet_cases(Cases *cases) {
 
 /* ---- other features of nests ---- */
 static void size_case(Cases *cases, int count) { /* computes the first `count` images of a batch, through
-                                                    scratch, in parallel, with a tail of lanes */
+                                                    scratch, in parallel, with a partial last vector */
   enum { BATCH = 5, N = 11, L = 4 };
   Nest *b = nest_new(cases->arena, "some", "twice the first count images");
   Buf *in = NEST_BUF(b, INPUT, "in", BATCH, N), *out = NEST_BUF(b, OUTPUT, "out", BATCH, N),
@@ -258,8 +258,8 @@ static void update_case(Cases *cases) { /* adds to a gradient: its elements are 
   cases_check(cases, b, CASE_RUN(x), want, 0);
 }
 
-static void over_case(Cases *cases) { /* an operand is overwritten: rows in parallel, a tail of lanes, two
-                                         statements that read, branches */
+static void over_case(Cases *cases) { /* an operand is overwritten: rows in parallel, a partial last vector,
+                                         two statements that read, branches */
   enum { ROWS = 6, N = 7, L = 4 };
   Nest *b = nest_new(cases->arena, "over", "out = x * out + out");
   Buf *in = NEST_BUF(b, INPUT, "in", ROWS, N), *out = NEST_BUF(b, OVER, "out", ROWS, N);

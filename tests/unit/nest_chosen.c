@@ -103,8 +103,9 @@ Nest *chosen_sampling_gradient(Arena *arena, int N, int H, int W, int C, int lan
   return b;
 }
 
-/* A nest with data-dependent indices: the bounds of `near` depend on a loop, those of `next` on `near`. It
- * has a call, branches on the index, a local array, a range of one number and an unused index. */
+/* A nest with data-dependent indices: the bounds of `near` depend on a loop, and the bounds of `next` depend
+ * on `near`. It has a call, branches on the index, a local array, a range of one number and an unused
+ * index. */
 Nest *chosen_window(Arena *arena, int N) {
   Nest *b = nest_new(arena, "window", "numbers near the diagonal");
   Buf *at = NEST_BUF(b, INPUT, "at", N, 2), *in = NEST_BUF(b, INPUT, "in", N + 7),

@@ -179,7 +179,8 @@ static void run_turned(double *const *buf, const double *number) {
   for (int i = 0; i < (int)number[0]; i++) buf[1][i] = buf[0][(int)number[0] - 1 - i];
 }
 
-/* A runtime function may read after its writes, which the proof cannot see. */
+/* A runtime function may read its operand after it has written its result. The proof does not know this
+ * order. */
 static void test_routine(void) {
   static const Routine turned = {.name = "turned",
                                  .text = "",

@@ -160,7 +160,7 @@ static void test_edges_refused(void) {
     NEST_FOR(b, k, 3)
       NEST_IF(b, nest_at_least(b, x + k - 1, 0))
         nest_store(b, nest_at(b, out, x, k),
-                   nest_load(b, nest_at(b, in, x + k - 1, k), 1)); /* no condition on the right */
+                   nest_load(b, nest_at(b, in, x + k - 1, k), 1)); /* may read row 8 */
   refuse(b, "dimension 0: 0..8");
 
   b = nest_new(arena, "row", "");
@@ -169,7 +169,7 @@ static void test_edges_refused(void) {
   nest_fn(b, "row", false);
   NEST_FOR(b, y, 4)
     nest_store(b, nest_at(b, out, y, 0),
-               nest_load(b, nest_at(b, in, y, 1), 16)); /* inside the buffer, but past the end of its row */
+               nest_load(b, nest_at(b, in, y, 1), 16)); /* in the buffer, but past the end of row y */
   refuse(b, "dimension 1");
 
   b = nest_new(arena, "size", "");
@@ -299,7 +299,7 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
     NEST_IF(b, nest_below(b, x, 4)) nest_store(b, nest_at(b, out, x), num(b, 1));
     NEST_ELSE(b)
       NEST_IF(b, nest_at_least(b, x, 5))
-        nest_store(b, nest_at(b, out, x), num(b, 2)); /* the ranges leave out 4 */
+        nest_store(b, nest_at(b, out, x), num(b, 2)); /* no branch writes element 4 */
   }
   refuse(b, "not every element");
 
@@ -325,7 +325,7 @@ static void test_over_refused(void) {
   b = nest_new(arena, "mirrored", "");
   out = NEST_BUF(b, OVER, "out", 8);
   nest_fn(b, "mirrored", false);
-  /* the second half reads elements that the first half has written */
+  /* the last four iterations read elements that the first four have written */
   NEST_FOR(b, x, 8) nest_store(b, nest_at(b, out, x), nest_load(b, nest_at(b, out, 7 - x), 1));
   refuse(b, "another iteration has overwritten");
 
@@ -353,7 +353,7 @@ static void test_over_refused(void) {
   NEST_FOR(b, k, 3)
     NEST_FOR(b, x, 8)
       nest_accumulate(b, nest_at(b, out, x), nest_load(b, nest_at(b, in, k, x), 1),
-                      num(b, 2)); /* later iterations read sums, not the operand */
+                      num(b, 2)); /* later iterations of k read sums, not the operand */
   refuse(b, "another iteration has overwritten");
   arena_free(arena);
 }
@@ -378,7 +378,7 @@ static void test_over_parts_refused(void) {
     NEST_IF(b, nest_below(b, y, 7))
       nest_store(
           b, nest_at(b, out, y, 0),
-          nest_load(b, nest_at(b, out, y + 1, 0), 4)); /* without threads only the last row would be wrong */
+          nest_load(b, nest_at(b, out, y + 1, 0), 4)); /* on one thread, only the last row would be wrong */
   refuse(b, "parallel iterations");
 
   b = nest_new(arena, "missing", "");
@@ -389,7 +389,7 @@ static void test_over_parts_refused(void) {
   arena_free(arena);
 }
 
-/* ---- data-dependent indices: any number in their range ---- */
+/* ---- data-dependent indices, which may be any number in their range ---- */
 typedef struct Choice {
   Nest *nest;
   Buf *at, *in;
@@ -428,7 +428,7 @@ static void test_chosen_range_refused(void) {
   b = c.nest;
   out = NEST_BUF(b, UPDATE, "out", 8);
   NEST_FOR(b, i, 5) NEST_CHOSEN(b, x, c.value, i, 4)
-  nest_store(b, nest_at(b, out, x), num(b, 0)); /* no number is left for i = 4 */
+  nest_store(b, nest_at(b, out, x), num(b, 0)); /* the range is empty for i = 4 */
   refuse(b, "may be empty");
 
   b = nest_new(arena, "coarse", "");

@@ -66,7 +66,7 @@ static void test_detached(void) {
   arena_free(net.arena);
 }
 
-static void test_size(void) { /* the measured size is the written size */
+static void test_size(void) { /* onnx_bytes returns the size of the written file */
   Net net = net_new();
   float *weights;
   const ModelProto *model = model_of(&net, &weights);

@@ -373,7 +373,7 @@ static void test_gradients_of_nan(void) {
     net_end(&net, "linear", "");
     CU_ASSERT_TRUE(net.good);
     Data data = net_draw(&net, 2);
-    data.input[0][1] = NAN; /* sample 0: one operand is NaN; sample 1: the other one */
+    data.input[0][1] = NAN; /* sample 0: the first operand is NaN; sample 1: the second operand */
     data.input[1][3] = NAN;
     net_check_nests(&net, &data);
     arena_free(net.arena);

@@ -89,7 +89,8 @@ static void test_cover(void) {
   CU_ASSERT(covered > TRIES / 20 && open > TRIES / 20);
 }
 
-/* Columns with one pitch, then with another, then a range: a concat inside a concat that is flattened. */
+/* The parts of a concat inside a concat that is flattened: columns with one pitch, columns with another
+ * pitch, and one range. */
 static void test_joined(void) {
   Arena *arena = arena_new();
   const Place all = {SPACE_OUTPUT, 0, 0, 100, 100, 100, 100},

@@ -20,7 +20,7 @@ typedef struct Function {
   const char *name;
   double (*exact)(double);
   double ulps;
-  double least; /* results below this number are measured in ulps of it */
+  double least; /* the errors of results below this number are measured in ulps of this number */
 } Function;
 
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
@@ -85,11 +85,11 @@ static double ulp(double x) { /* distance of floats at x: denormal floats have t
 }
 
 static double error_of(const Function *f, double want,
-                       float y) { /* error in ulps; infinite if only one of the two is NaN or infinite */
+                       float y) { /* in ulps; infinite if only one of y and `want` is NaN or infinite */
   if (isnan(want)) return isnan(y) ? 0 : INFINITY;
   float nearest = (float)want;
   if (isnan(y) || isinf(nearest) != isinf(y)) {
-    /* the largest float may be rounded to infinity, or the reverse */
+    /* accepts the largest float in place of infinity, and infinity in place of the largest float */
     bool edge = !isnan(y) && fabs(want) > 0.9999999 * (double)FLT_MAX;
     return edge ? 0 : INFINITY;
   }
@@ -404,7 +404,7 @@ static void test_reserved(void) {
   arena_free(arena);
 }
 
-static void test_nothing_needed(void) { /* a file that needs no function contains none */
+static void test_nothing_needed(void) { /* the prelude of a file that needs no function is empty */
   Arena *arena = arena_new();
   Text out = {.arena = arena};
   PreludeNeeds none = {0};

@@ -238,8 +238,8 @@ static int wrong_bytes(const Int8Combine *p, const int32_t zero[2], const Linear
   return wrong;
 }
 
-/* Sums and differences with random scales and zero points. Most of these are one linear function, which must
- * give the bytes of the definition. */
+/* Sums and differences with random scales and zero points. Most of these sums are computed by one linear
+ * function, which must give the bytes of the definition. */
 static void test_linear_sums(void) {
   enum { SUMS = 120 };
   uint32_t drawn = 0;

@@ -1,5 +1,6 @@
-// routine.c: Nests that call runtime functions: they are proved from the declared buffer uses, run and
-// printed. The functions are also compared with the operators' eval, which shares no code with them.
+// routine.c: Nests that call runtime functions. The nests are proved from the declared buffer uses; they are
+// also run and printed. The runtime functions are compared with the operators' eval, which shares no code
+// with them.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -179,9 +180,9 @@ static double draw(uint64_t *state, int n) { /* 0 .. n - 1 */
   return (double)((*state >> 33) % (uint64_t)n);
 }
 
-/* Draws few different numbers, so that boxes coincide, scores are equal and overlaps are exactly at the
- * threshold; and some unusual numbers. In every third round there are only four different boxes, so that only
- * a few of very many boxes remain. */
+/* Draws few different numbers and some unusual numbers. Therefore some boxes coincide, some scores are equal,
+ * and some overlaps are exactly at the threshold. In every third round there are only four different boxes,
+ * so that only a few of very many boxes remain. */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
   const int places = round % 3 ? 7 : 1, sides = round % 3 ? 5 : 2, steps = round % 5 ? round % 9 + 1 : 1024;

@@ -68,7 +68,7 @@ static void draws_depend_on_seed_epoch_and_sample(void) {
     plain += same_picture(&a, &in);
   }
   CU_ASSERT(same_epoch < 60);
-  CU_ASSERT(plain > 3 && plain < 50); /* one of 2 x 2 x 25 draws changes nothing */
+  CU_ASSERT(plain > 3 && plain < 50); /* on average, one of 2 x 2 x 25 draws changes nothing */
   const Picture none = augmented(&in, augment, 0, 1, 2, 3);
   CU_ASSERT(same_picture(&none, &in));
 }
@@ -101,7 +101,7 @@ static void geometry_is_exact_where_it_can_be(void) {
   CU_ASSERT(same_picture(&in, &cropped));
   CU_ASSERT(same_picture(&in, &zoomed));
   CU_ASSERT(same_picture(&in, &turned));
-  /* in another aspect ratio, a crop of the whole area does not fit and is clipped */
+  /* a crop with the area of the image and another aspect ratio does not fit: it is clipped to the image */
   for (uint32_t i = 0; i < 50; i++) {
     const Picture piece = augmented(&in, whole_piece, 1, 1, 0, i);
     CU_ASSERT_FATAL(same_picture(&in, &piece));
@@ -280,7 +280,7 @@ static void masks_follow_their_images(void) {
       const float value = out[i / SMALL * 2][i % SMALL * 2];
       const int32_t label = moved[i / SMALL][i % SMALL];
       ignored += label == -1;
-      if (label < 0 || (value > 20 && value < 80)) continue; /* outside, or between two classes */
+      if (label < 0 || (value > 20 && value < 80)) continue; /* outside the image or between classes */
       all++;
       agree += label == (value > 50);
     }

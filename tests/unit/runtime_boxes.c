@@ -61,8 +61,8 @@ static void yolo_has_parts_inside_or_outside(void) {
     cnn_data *data = open_set(&net, scratch(root), 0.1, 0);
     CU_ASSERT(cnn_data_count(data, CNN_PART_TRAIN) == 1 && cnn_data_count(data, CNN_PART_VAL) == 1 &&
               cnn_data_count(data, CNN_PART_TEST) == 1 && cnn_data_has_test(data));
-    CU_ASSERT_EQUAL(cnn_data_classes(data), 3); /* nothing names the classes: the largest number determines
-                                                   the count */
+    CU_ASSERT_EQUAL(cnn_data_classes(data), 3); /* without names, the largest class number determines the
+                                                   number of classes */
     cnn_data_close(data);
   }
 }

@@ -90,7 +90,7 @@ static void files_are_found_in_their_usual_folders(void) {
     cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
     CU_ASSERT(truth.count == 1 && !truth.instance);
     cnn_truth_free(&truth);
-    CU_ASSERT(cnn_data_takes(data, sets[k][1]) == false); /* outside of the scratch directory */
+    CU_ASSERT(cnn_data_takes(data, sets[k][1]) == false); /* the file is outside of the scratch directory */
     cnn_data_close(data);
   }
 }
@@ -210,7 +210,7 @@ static void broken_files_are_refused(void) {
   refuse_set(&net, scratch("bad/instances.json"), CNN_BAD_FORMAT, "invalid JSON");
   coco_write("bad/instances.json", images, "{\"id\":1,\"name\":\"a\"},{\"id\":1,\"name\":\"b\"}", "");
   refuse_set(&net, scratch("bad"), CNN_BAD_FORMAT, "categories[1].id: 1 is also the id of categories[0]");
-  /* supercategories may refer to each other in a circle: they are not read */
+  /* supercategories are not read, so they may refer to each other in a circle */
   coco_write(
       "bad/instances.json", "{\"id\":7,\"file_name\":\"a.png\",\"height\":20,\"width\":40}",
       "{\"id\":1,\"name\":\"a\",\"supercategory\":\"b\"},{\"id\":2,\"name\":\"b\",\"supercategory\":\"a\"}",

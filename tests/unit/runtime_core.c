@@ -159,7 +159,7 @@ static void a_plateau_lowers_the_rate(void) {
     cnn_schedule_epoch(&schedule, &recipe, loss[i]);
     CU_ASSERT_DOUBLE_EQUAL(cnn_schedule_rate(&schedule, &recipe, i + 1), expected[i], 1e-12);
   }
-  for (recipe.patience = 0; recipe.patience < 2; recipe.patience++) { /* with 0 and with 1, the first epoch
+  for (recipe.patience = 0; recipe.patience < 2; recipe.patience++) { /* patience 0 or 1: the first epoch
                                                                          without progress lowers the rate */
     cnn_schedule_begin(&schedule);
     for (int i = 0; i < 3; i++) cnn_schedule_epoch(&schedule, &recipe, loss[i]);
@@ -330,7 +330,7 @@ static void accumulated_batches_are_one_large_batch(void) {
   for (int i = 0; i < 3; i++) {
     feed(&whole, x, 5);
     cnn_trainer_update(&whole.trainer, 0.1);
-    feed(&parts, x, 3); /* parts of unequal size are weighted by their samples */
+    feed(&parts, x, 3); /* parts of unequal size are weighted by their number of samples */
     feed(&parts, x + 3, 2);
     cnn_trainer_update(&parts.trainer, 0.1);
   }

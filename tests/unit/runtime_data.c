@@ -54,7 +54,7 @@ static void idx_files_are_read(void) {
       CU_ASSERT_EQUAL_FATAL(cnn_data_sample(data, (cnn_part)p, i, (void *[]){pixel}, (void *[]){&label}).code,
                             CNN_OK);
       CU_ASSERT_EQUAL(label, label_of(data, (cnn_part)p, i));
-      for (int s = 0; s < SAMPLES; s++) /* index of the sample; each must occur once */
+      for (int s = 0; s < SAMPLES; s++) /* s: index of the sample in the file; each sample must occur once */
         if (pixel[0] == (unsigned char)(s * SIDE * SIDE * 3) &&
             pixel[1] == (unsigned char)(s * SIDE * SIDE * 3 + 3) && label == s % 3)
           seen[s] = !seen[s];
@@ -84,7 +84,7 @@ static void idx_may_be_packed_and_fit_other_inputs(void) {
                          "IDX files: 15 training, 15 validation and 7 test samples, 3 classes");
   float pixel[4 * SIDE * SIDE * 3];
   CU_ASSERT_EQUAL(cnn_data_sample(data, CNN_PART_TEST, 1, (void *[]){pixel}, NULL).code, CNN_OK);
-  CU_ASSERT(pixel[0] == 48 && pixel[1] == 48 && pixel[2] == 48); /* the corner keeps its gray */
+  CU_ASSERT(pixel[0] == 48 && pixel[1] == 48 && pixel[2] == 48); /* the pixel in the corner keeps its gray */
   cnn_data_close(data);
   size_t n = idx_images(bytes, 7);
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n - 1);

@@ -179,8 +179,8 @@ static float tree(int32_t from, int32_t to, int64_t i) { /* pairwise sums */
   return tree(from, middle, i) + tree(middle, to, i);
 }
 
-/* Adds gradients in two steps, the second of which reuses the memory of the first, with a poll between two
- * sums. */
+/* Adds gradients in two steps. The second step reuses the memory of the first step. Between two sums of a
+ * step, poll is called. */
 static void add(Process *p) {
   const cnn_exchange *x = &p->exchange.functions;
   for (int step = 0; step < 2 && !cnn_exchange_alone(&p->exchange); step++) {

@@ -30,7 +30,7 @@ static const cnn_network net = {.name = "net", .inputs = 1, .outputs = 3, .input
 static float rows[ROWS * 6], masks[ROWS][MASK][MASK][CLASSES], map[SIDE][SIDE][2];
 static float *const values[] = {rows, &masks[0][0][0][0], &map[0][0][0]};
 
-/* The outputs: a box of class 1 whose mask is its left half, and no other detection. */
+/* The outputs: a box of class 1, a mask that covers the left half of the box, and no other detection. */
 static void set_outputs(float x1, float y1, float x2, float y2) {
   const float row[ROWS * 6] = {x1, y1, x2, y2, 0.75f, 1, 0, 0, 0, 0, 0, -1};
   memcpy(rows, row, sizeof rows);
@@ -64,7 +64,7 @@ static void boxes_and_masks_are_in_pixels_of_the_image(void) {
   CU_ASSERT_TRUE(findings.masks && found->label == 1 && found->image == 7 && found->score == 0.75);
   check_box(found->box, 16, 16, 48, 48);
   CU_ASSERT_EQUAL(cnn_runs_area(&found->mask), 16 * 32);
-  /* before the mask there are 16 columns, and 16 pixels above it in its first column */
+  /* 16 columns of 64 pixels precede the mask; in the mask's first column, 16 pixels are above the mask */
   CU_ASSERT_EQUAL(found->mask.run[0], 16 * 64 + 16);
   cnn_findings_free(&findings);
 }

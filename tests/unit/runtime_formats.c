@@ -143,7 +143,7 @@ static void texts_are_no_labels(void) {
   CU_ASSERT_FATAL(member > 0);
   while (memcmp(copy + member, "\x93NUMPY", 6) != 0) member--;
   uint32_t crc = (uint32_t)crc32(0, copy + member, 128 + 12);
-  for (size_t i = 0; i + 20 < n; i++) /* in the member's header and in the directory */
+  for (size_t i = 0; i + 20 < n; i++) /* corrects the checksum in the member's header and in the directory */
     if (memcmp(copy + i, "PK\3\4", 4) == 0 && i + 30 + 11 + 20 == member)
       scratch_put_number(copy + i + 14, crc, 4);
     else if (memcmp(copy + i, "PK\1\2", 4) == 0 && memcmp(copy + i + 46, "y_train", 7) == 0)

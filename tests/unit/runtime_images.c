@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>
-#include <stdio.h> /* before jpeglib.h */
+#include <stdio.h> /* must be included before jpeglib.h */
 
 #include <jpeglib.h>
 #include <png.h>
@@ -168,7 +168,7 @@ static void damaged_exif_does_no_harm(void) {
 
 typedef struct ExifEntry {
   uint16_t tag, type;
-  uint32_t count, value; /* a SHORT is in the upper half of a big-endian value */
+  uint32_t count, value; /* value: in big-endian EXIF, a SHORT is in the upper half */
 } ExifEntry;
 
 static void exif_put(uint8_t *to, uint32_t number, int bytes, bool big) {
@@ -240,7 +240,7 @@ static void truncated_exif_is_upright(void) {
     for (size_t i = 0; i <= n; i++) CU_ASSERT_EQUAL(exif_read_exactly(exif, i), i < WHOLE ? 1 : 5);
     exif_put(exif + 8, 0xFFFF, 2, big);
     CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 5);
-    exif_put(exif + 22, 0x0111, 2, big); /* no orientation, and entries past the end */
+    exif_put(exif + 22, 0x0111, 2, big); /* no orientation; the number of entries is too large */
     CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 1);
     exif_put(exif + 4, 0xFFFFFFFF, 4, big);
     CU_ASSERT_EQUAL(exif_read_exactly(exif, n), 1);

@@ -144,7 +144,7 @@ static void metrics_count_what_they_say(void) {
   CU_ASSERT_DOUBLE_EQUAL(cnn_class_iou(&counts), 3.0 / 7, 1e-12);
 }
 
-/* Training prints the first metric only, eval all three. */
+/* Training prints only the first metric; eval prints all three metrics. */
 static void pixels_have_three_metrics(void) {
   static const char *const name[] = {"iou", "accuracy", "dice"};
   static const double value[] = {(1.0 / 2 + 0 + 1) / 3, 2.0 / 3, (2.0 / 3 + 0 + 1) / 3};
@@ -209,7 +209,7 @@ static void moved_make(Moved *m, cnn_port output) {
   m->augmentation = cnn_augment_draw(&m->recipe, (cnn_plane){H, W, C}, m->recipe.seed, 3, AT);
 }
 
-/* Adds sample AT as number `at` of a batch of n, and computes the expected image. */
+/* Stores sample AT at index `at` of a batch of n samples, and computes the expected image. */
 static void moved_take(Moved *m, cnn_batch *batch, int32_t n, int32_t at) {
   static float scratch[2 * SIZE];
   cnn_data_options options = CNN_DATA_DEFAULTS;

@@ -69,7 +69,7 @@ static void test_changes(void) {
 }
 
 static int32_t threads_before;
-static double waking(int32_t threads, int64_t call) { /* a thread that slept starts late */
+static double waking(int32_t threads, int64_t call) { /* a thread that was idle starts late */
   const double late = threads > threads_before ? 300e-6 : 0;
   threads_before = threads;
   return alone(threads, call) + late;
@@ -91,7 +91,8 @@ static void test_middle(void) {
             0.7 * ran.seconds); /* three threads are 1.33x slower than four */
 }
 
-/* The number of threads stays if calls take long, or if the number has no effect on the time of a call. */
+/* The number of threads does not change if calls take long, or if the number has no effect on the time of a
+ * call. */
 static void test_left_alone(void) {
   cnn_pace pace = cnn_pace_of(8);
   CU_ASSERT(run(&pace, slow, 100, 8).share == 1);

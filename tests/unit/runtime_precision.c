@@ -13,7 +13,7 @@ enum { SIDE = 128, MOST_CLASSES = 8, CURVE = 6 };
 
 typedef struct Found {
   cnn_found found;
-  int cut; /* the mask lacks a triangle with this side in the upper left corner of its box */
+  int cut; /* the mask lacks a triangle of this side length in the upper left corner of its box */
 } Found;
 typedef struct Sought {
   cnn_sought sought;
@@ -30,7 +30,7 @@ typedef struct Case {
   double mean[6], of_class[MOST_CLASSES], curve[MOST_CLASSES * CURVE];
 } Case;
 
-typedef struct Pair { /* annotations and detections: [0] is a map of letters; [1]: the class of each letter */
+typedef struct Pair { /* annotations and detections; [0]: segments as letters; [1]: each letter's class */
   const char *truth[2], *found[2];
 } Pair;
 

@@ -137,7 +137,8 @@ static void recording_write(const char *name, int frames) {
 }
 
 /* Returns the first number of the window that a batch reads from recording `at`. The numbers after it must be
- * those that follow in the recording; a short recording (odd `at`) is read from its beginning, then zeros. */
+ * those that follow in the recording; a short recording (odd `at`) is read from its beginning, and zeros
+ * follow it. */
 static int first_read(const Net *net, const cnn_course *course, int64_t at) {
   cnn_batch batch;
   cnn_reader reader;

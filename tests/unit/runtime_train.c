@@ -106,7 +106,7 @@ static bool same_weights(const char *a, const char *b) {
   return memcmp(x, y, sizeof x) == 0;
 }
 
-/* Rows of two logs agree in everything except speed and time. */
+/* Whether the rows of two logs agree in everything except speed and time. */
 static bool same_log(const char *a, const char *b) {
   char *x = contents(a), *y = contents(b);
   bool same = true;
@@ -324,7 +324,7 @@ static void the_settings_of_a_run_come_back(void) {
 static void large_batches_are_computed_in_parts(void) {
   make_directory();
   Trial whole = trial_make("a.safetensors");
-  whole.recipe.batch = 40; /* parts of 14, 14 and 12 */
+  whole.recipe.batch = 40; /* parts of 14, 14 and 12 samples */
   whole.recipe.epochs = 1;
   CU_ASSERT_EQUAL(trial_run(&whole).code, CNN_OK);
   /* 900 samples are 22 whole batches, and 20 samples in 2 parts */
@@ -429,7 +429,7 @@ static void the_state_of_lamb_is_described(void) {
     json_t *facts = cnn_facts(&network, &recipe);
     const char *text = json_string_value(json_object_get(facts, "optimizer state"));
     CU_ASSERT_STRING_EQUAL(text, average ? "lamb, with an average" : "lamb, without an average");
-    for (int other = 0; other < 2; other++) { /* in a checkpoint of an older program */
+    for (int other = 0; other < 2; other++) { /* the text in a checkpoint of an older program */
       json_t *old = json_pack("{s:s}", "optimizer state",
                               other ? "lamb without momentum, with an average"
                                     : "lamb without momentum, without an average");

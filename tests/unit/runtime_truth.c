@@ -65,7 +65,7 @@ static void annotations_are_fitted_with_their_images(void) {
   CU_ASSERT(truth.pixels[0] == -1 && truth.pixels[9 * 60 + 59] == -1 && truth.pixels[10 * 60] == 0);
   CU_ASSERT(truth.instance[0] == 0);
   cnn_truth_free(&truth);
-  truth = truth_make(2, 4, 10, 8); /* the central 20x20 of the image is enlarged */
+  truth = truth_make(2, 4, 10, 8); /* the central 20x20 pixels of the image are enlarged */
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, 40, 40, CNN_FIT_CROP).code, CNN_OK);
   CU_ASSERT(truth.count == 2 && box_is(&truth.object[0], 0, 8, 10, 16) && fills_box(&truth, 0));
   CU_ASSERT(box_is(&truth.object[1], 14, 16, 26, 24) && fills_box(&truth, 1));
@@ -110,7 +110,7 @@ static void picture_moved(const cnn_option *step, uint32_t index, uint8_t out[H 
   cnn_truth_free(&truth);
 }
 
-/* The bounding box of the pixels above 100, half of the brightness of the object. */
+/* The bounding box of the pixels brighter than 100, which is half of the brightness of the object. */
 static bool extent(const uint8_t out[H * W], float box[4]) {
   box[0] = W, box[1] = H, box[2] = box[3] = 0;
   for (int i = 0; i < H * W; i++) {
@@ -180,8 +180,8 @@ static void zooms_and_crops_follow_the_image(void) {
   for (int k = 0; k < 3; k++) follow(&steps[k], 1.01);
 }
 
-/* The box of the rotated corners contains the whole object. A box at the center stays there, and its new size
- * is that of a rotation by at most 30 degrees. */
+/* The box of the rotated corners contains the whole object. A box at the center of the image stays there, and
+ * gets the size that a rotation by at most 30 degrees gives. */
 static void turned_boxes_hold_their_corners(void) {
   static const cnn_option turn = {"rotate", {40}, 1};
   for (uint32_t index = 0; index < 200; index++) {

@@ -16,7 +16,7 @@ from export import Digits
 def digits():
     torch.manual_seed(1)
     model = Digits()
-    model(torch.rand(16, 1, 28, 28))  # statistics of batch normalization
+    model(torch.rand(16, 1, 28, 28))  # sets the statistics of batch normalization
     with torch.no_grad():
         model.classifier.weight.mul_(8)
     torch.save(model.state_dict(), os.path.join(here, "digits.pth"))

@@ -39,7 +39,7 @@ def exits(status, title, done, *says, silent=None):
 
 
 def c_of(weights, *more):
-    """The C with these weights in it."""
+    """The C of the net with these weights, or cnnc's messages."""
     done = cnnc("net.cnn", f"--weights={weights}", *more, "-o", "-")
     return done.stdout if done.returncode == 0 else text_of(done)
 
@@ -266,7 +266,7 @@ def one(*more, **limits):
 
 
 def holds(title, *values):
-    """The weights in the C file."""
+    """Checks that the C file contains these weights."""
     done = one("--target=generic")
     text = open("one.c").read() if done.returncode == 0 else ""
     found = [float.fromhex(n) for n in re.findall(r"-?0x[0-9a-f.]+p[-+]?[0-9]+", text)]

@@ -19,8 +19,8 @@ static bool is_any(const char *op, const char *const *list) {
 
 static int64_t axis_from_start(int64_t axis, int rank) { return axis < 0 ? axis + rank : axis; }
 
-/* Copies the numbers of a constant input or, in earlier opsets, of an attribute. Returns how many there are;
- * -1: unknown. */
+/* Copies the numbers of a constant input or, in earlier opsets, of an attribute. Returns the count of the
+ * copied numbers; -1: the numbers are unknown. */
 static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input, const char *name,
                          int64_t *to) {
   const Tensor *t = constant_of(im, node, input);

@@ -80,18 +80,18 @@ View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tens
   Shape shape = like->value->shape;
   int of[3] = {-1, -1, -1};
   if (t->rank != like->rank || t->n == 0)
-    return no(im, "a constant that is concatenated with a value of a different rank");
-  if (t->dim[0] != 1 || like->size[0] != 1) return no(im, "a constant that is concatenated along the batch");
+    return no(im, "a constant concatenated with a value of a different rank");
+  if (t->dim[0] != 1 || like->size[0] != 1) return no(im, "a constant concatenated along the batch");
   for (int d = 1; d < like->rank; d++) {
     const int axis = like->along[d].n == 1 ? like->along[d].f[0].axis : -1;
     const bool whole = axis >= 0 && factors_whole(&like->along[d], like->value, axis);
     if (whole) of[axis] = d;
     else if (t->dim[d] != 1 || like->along[d].n)
-      return no(im, "a constant that is concatenated with a value of a different layout");
+      return no(im, "a constant concatenated with a value of a different layout");
   }
   for (int a = 0; a < shape.rank; a++) {
     if (of[a] < 0 && shape.dim[a] != 1)
-      return no(im, "a constant that is concatenated with a value of a different layout");
+      return no(im, "a constant concatenated with a value of a different layout");
     shape.dim[a] = of[a] < 0 ? 1 : t->dim[of[a]];
   }
   Tensor *all = constant_numbers(im, shape);

@@ -26,7 +26,7 @@ Tensor *constant_new(ModelImport *im, TensorType type, int rank, const int64_t *
   const int width = tensor_width(type);
   if (width == 0) return no(im, "a constant of an unsupported type");
   if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4)))
-    return NULL; /* a smaller number counts as 4 bytes, because it takes as much time as a float */
+    return NULL; /* 1-byte and 2-byte numbers count as 4 bytes, because computing them is not faster */
   return tensor_new(im->arena, type, rank, dim);
 }
 

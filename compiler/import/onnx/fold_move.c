@@ -52,7 +52,7 @@ const Tensor *fold_transpose(ModelImport *im, const OnnxNode *node) {
 const Tensor *fold_expand(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0), *s = constant_of(im, node, 1);
   int64_t dim[MOST_DIMS], by[MOST_DIMS], stride[MOST_DIMS];
-  if (!s || s->n > MOST_DIMS) return no(im, "a shape that is missing");
+  if (!s || s->n > MOST_DIMS) return no(im, "a missing shape");
   const int rank = s->n > x->rank ? (int)s->n : x->rank;
   strides_of(x, stride);
   for (int d = 0; d < rank; d++) {
@@ -98,7 +98,7 @@ const Tensor *fold_slice(ModelImport *im, const OnnxNode *node) {
     list[k] =
         attribute ? tensor_list(im->arena, attribute->n, attribute->data) : constant_of(im, node, k + 1);
   }
-  if (!list[0] || !list[1] || list[0]->n != list[1]->n) return no(im, "bounds that are missing");
+  if (!list[0] || !list[1] || list[0]->n != list[1]->n) return no(im, "missing bounds");
   memcpy(dim, x->dim, sizeof dim);
   strides_of(x, by);
   for (int64_t i = 0; i < list[0]->n; i++) {
@@ -220,7 +220,7 @@ static bool read_padding(ModelImport *im, const OnnxNode *node, const Tensor *x,
   const WireInts *list = onnx_ints(node, "pads");
   const int64_t n = (pads ? pads->n : list ? list->n : 0) / 2;
   if (n != (axes ? axes->n : x->rank) || n > x->rank)
-    return no(im, "padding that does not match the shape"), false;
+    return no(im, "padding without two numbers per axis"), false;
   for (int d = 0; d < x->rank; d++) p[d] = (Padded){.size = x->dim[d], .kept = x->dim[d]};
   for (int64_t i = 0; i < n; i++) {
     const int d = fold_axis(im, x, axes ? tensor_integer(axes, i) : i);

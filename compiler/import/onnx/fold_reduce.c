@@ -81,9 +81,8 @@ static void moments(const Tensor *x, int64_t c, double *mean, double *variance) 
   *variance = squares / (double)count;
 }
 
-/* Folds a BatchNormalization of constant weights, which exporters use to standardize weights.
- * BatchNormalization uses the statistics of the weights (training mode), or statistics that earlier nodes
- * computed. */
+/* Folds a BatchNormalization of constant weights: exporters use such nodes to standardize weights. The node
+ * uses the statistics of the weights (training mode), or statistics that earlier nodes computed. */
 const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {
   const bool own = onnx_int(node, "training_mode", 0);
   const Tensor *x = constant_of(im, node, 0), *given[4]; /* weight, bias, mean, variance */
@@ -136,7 +135,7 @@ static int64_t row_start(const Rows *r, int64_t row) {
 const Tensor *fold_cumsum(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0), *along = constant_of(im, node, 1);
   const bool exclusive = onnx_int(node, "exclusive", 0) != 0, reverse = onnx_int(node, "reverse", 0) != 0;
-  if (!along || along->n != 1) return no(im, "an axis that is missing");
+  if (!along || along->n != 1) return no(im, "a missing axis");
   const int axis = fold_axis(im, x, tensor_integer(along, 0));
   if (axis < 0) return NULL;
   const Rows r = reduced_rows(x, axis);

@@ -259,7 +259,7 @@ static void form_floor_quotient(ModelImport *im, OnnxNode *node) {
 }
 
 /* Drops the input with the image number of each region if the model computes these numbers. The numbers are
- * not checked: all regions are taken from the only image. */
+ * not checked: all regions are assumed to be regions of the only image. */
 static void form_regions(const ModelImport *im, OnnxNode *node) {
   if (is_op(node, "RoiAlign") && node->nin > 2 && node->in[2] && !im->item[node->in[2]].constant)
     node->nin = 2;

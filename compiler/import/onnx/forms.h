@@ -13,7 +13,7 @@ double single_number(const ModelImport *,
 /* If the node combines a value with a number (for Add and Mul in either order, otherwise the value first):
  * the value's tensor. 0: the node has other operands. */
 int beside_number(const ModelImport *, const OnnxNode *, double *number);
-int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN: there are several */
+int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN: several, or unknown */
 /* Changes a node to another operator, without attributes. */
 void turn_into(ModelImport *, OnnxNode *, const char *op, int n, const int *in);
 void turn_into_one(ModelImport *, OnnxNode *, const char *op, int in);

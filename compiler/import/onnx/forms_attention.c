@@ -178,7 +178,7 @@ static bool term_spread(const Chain *c, const Term *t, const Tensor *numbers, Sp
   return (to->along[1] || s.dim[last] == 1) && c->rows % to->rows == 0;
 }
 
-/* The constant's number for a row, a query and a key. */
+/* The element of a constant term for a row, a query and a key. */
 static float term_number(const Chain *c, const Tensor *t, const Spread *s, int64_t row, int64_t i,
                          int64_t j) {
   const int64_t first = c->key ? i : j, second = c->key ? j : i;
@@ -188,8 +188,8 @@ static float term_number(const Chain *c, const Tensor *t, const Spread *s, int64
   return (float)tensor_number(t, at);
 }
 
-/* The rows of the scores are [outer][heads]: sets whether a constant varies along `outer` (by[0]) and along
- * the heads (by[1]). */
+/* Sets by[0] to whether a constant varies along `outer`, and by[1] to whether it varies along the heads. The
+ * rows of the scores are [outer][heads]. */
 static void varies_by(const Chain *c, const Tensor *t, const Spread *s, int64_t heads, bool by[2]) {
   by[0] = by[1] = false;
   for (int64_t r = 0; r < s->rows && s->rows > 1; r++)
@@ -242,8 +242,8 @@ static bool place_value(const Chain *c, const Term *term, const Spread *s, int64
   return true;
 }
 
-/* Replaces a mask by mask=causal or window= if it only hides keys by their distance from the query, and each
- * query sees a key. */
+/* Replaces a mask by mask=causal or window= if the mask hides exactly the keys outside a range of distances
+ * from the query, and each query sees at least one key. */
 static void replace_band(const Chain *c, Masks *to) {
   const int64_t l = query_length(c), m = c->l[c->key];
   const float *number = to->mask.number;
@@ -293,7 +293,7 @@ static View *unscaled(ModelImport *im, View *x, double *scale) {
   return unscaled(im, view_copy(im, x, x->value->made->in[0]), scale);
 }
 
-/* [rows, positions, channels] as [rows / heads, positions, heads, channels]; NULL: does not match. */
+/* A view [rows, positions, channels] as [rows / heads, positions, heads, channels]; NULL: not possible. */
 static View *by_heads(ModelImport *im, const View *x, int64_t heads) {
   const int64_t size[] = {x->size[0] / heads, heads, x->size[1], x->size[2]};
   const View *apart = view_reshape(im, x, 4, size);
@@ -307,8 +307,8 @@ static bool sums_channels(const View *x) {
   return x->size[2] == 1 || (summed->n && summed->f[summed->n - 1].axis == x->value->shape.rank - 1);
 }
 
-/* The number of heads with which the fewest operands must be copied. Heads that are parts of the channels
- * are preferred. */
+/* The number of heads for which the fewest operands must be copied. If several numbers need equally many
+ * copies, heads that are parts of the channels are preferred. */
 static int64_t best_heads(ModelImport *im, View *const operand[3]) {
   const Factors *rows = &operand[0]->along[0];
   static const int order[] = {0, 1, 2, 3};
@@ -385,9 +385,9 @@ static View *attended_view(ModelImport *im, Value *v, int64_t rows, int64_t head
   return y;
 }
 
-/* Finds query, key and value. Keys and values that the model repeats for several heads are read before the
- * repeats; *key_heads is the number of their heads. A model may also have fewer key heads without repeats:
- * one row of keys for several rows of queries. */
+/* Finds query, key and value. If the model repeats keys and values for several heads, in[] has the values
+ * that are repeated. *key_heads is the number of heads of keys and values. A model may also have fewer key
+ * heads without repeats: one row of keys for several rows of queries. */
 static bool attention_operands(ModelImport *im, View *const operand[3], int64_t heads, int64_t queries,
                                Value *in[3], int64_t *key_heads) {
   int64_t times[2] = {1, 1};
@@ -425,8 +425,8 @@ static View *attend(ModelImport *im, const Chain *c, View *const operand[3], int
   return attended_view(im, joined_rows(im, v, rows, all), operand[0]->size[0], heads, channels);
 }
 
-/* If the positions of one row are the queries of several heads, which are parts of the query's channels: the
- * number of these heads. Otherwise 1. */
+/* The number of heads whose queries are the positions of one row; these heads are parts of the query's
+ * channels. 1: the positions of a row are the queries of one head. */
 static int64_t grouped_queries(const View *query, int64_t rows) {
   const Factors *along = &query->along[1];
   const Factor *first = along->n > 1 ? &along->f[0] : NULL;
@@ -435,8 +435,7 @@ static int64_t grouped_queries(const View *query, int64_t rows) {
   return grouped ? first->size : 1;
 }
 
-/* Whether all terms added to the scores are the same for each row, and for the queries of each grouped
- * head. */
+/* Whether all terms that are added to the scores are equal for all rows and for all grouped heads. */
 static bool terms_repeat(ModelImport *im, const Chain *c) {
   const int64_t own = query_length(c), all = c->l[!c->key] * c->l[c->key];
   for (int i = 0; i < c->nterms; i++) {

@@ -6,8 +6,9 @@
 #include "import/onnx/forms.h"
 
 enum { MOST_LEVELS = 13 };
+/* The tensors of n levels, and the tensor of the sampling locations; `places` is 0 if n is 0. */
 typedef struct Levels {
-  int n, image[MOST_LEVELS], places; /* tensors; `places` is 0 until the first level is found */
+  int n, image[MOST_LEVELS], places;
 } Levels;
 
 static bool transposes(const OnnxNode *node, int n, const int64_t *wanted) {

@@ -10,7 +10,7 @@ typedef struct Along {
   int x;                           /* the reduced tensor */
   int64_t axis;                    /* INT64_MIN: unknown so far */
   double part;                     /* 1 / size, if means are computed as sums times 1 / size; otherwise 0 */
-  double spread;                   /* factor of the variance's sum, 1 / size or 1 / (size - 1); 0: a mean */
+  double spread;                   /* factor of the sum of squares, such as 1 / (size - 1); 0: a mean */
   int nshapes, shape[MOST_SHAPES]; /* shape tensors: each must have the sizes of x, with 1 along the axis */
   int64_t exact[MOST_SHAPES];      /* for each shape tensor: 0 if Expand reads it, 1 if Reshape reads it */
   bool failed;
@@ -158,7 +158,7 @@ static int normalized(const ModelImport *im, const OnnxNode *node, int *sum, int
   return 0;
 }
 
-/* If the tensor is max(x, 0): the tensor x, because a variance is never negative. Otherwise the tensor. */
+/* If the variance is max(x, 0): the tensor x, because x is never negative. Otherwise the tensor itself. */
 static int before_zero_bound(const ModelImport *im, int tensor) {
   const OnnxNode *bound = either_before(im, tensor, "Max", "Relu");
   for (int k = 0; is_op(bound, "Max") && bound->nin == 2 && k < 2; k++)
@@ -372,8 +372,8 @@ static void form_softmax(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- lrn with sums computed by a convolution with a band of equal weights ---- */
-/* The numbers of channels before and after a channel that the channel's sum includes; false: the weights are
- * not a band. */
+/* Sets *before and *after: how many channels before and after a channel are part of its sum. False: the
+ * weights are not a band. */
 static bool is_band(const Tensor *w, int64_t *before, int64_t *after) {
   const int64_t n = w->rank == 4 ? w->dim[0] : 0;
   if (n < 1 || w->n != n * n || tensor_number(w, 0) == 0) return false;

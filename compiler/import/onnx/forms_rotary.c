@@ -1,5 +1,6 @@
-/* forms_rotary.c: Pattern matching of rotary embeddings in imported statements: pairs of each head's
- * channels (from its two halves, or neighbors) are multiplied by constant cosines and sines. */
+/* forms_rotary.c: Pattern matching of rotary embeddings in imported statements: pairs of channels are rotated
+ * by constant cosines and sines. The two channels of a pair are neighbors, or are at the same position in
+ * both halves of a head. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>

@@ -68,7 +68,7 @@ static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const Import
     if (*n > INT32_MAX) return refuse_setting(im, port->name, "a number, but it has 2^31 or more elements");
   }
   if (set->value.n == 1 || set->value.n == *n) return true;
-  const char *why = arena_printf(im->arena, "%d numbers; it has %lld", set->value.n, (long long)*n);
+  const char *why = arena_printf(im->arena, "%d numbers, but its size is %lld", set->value.n, (long long)*n);
   return refuse_setting(im, port->name, why);
 }
 
@@ -131,8 +131,8 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
 }
 
 #ifndef __wasi__ /* the browser build imports neither recurrent layers nor attention */
-/* Whether an input is a recurrent state, [layers, 1, units], so that its first dimension is not the batch. To
- * be certain, this function needs another input whose first dimension, the batch, is 1 or unknown. */
+/* Whether an input is a recurrent state [layers, 1, units], whose first dimension is not the batch. To be
+ * certain, this function needs another input whose first dimension, the batch, is 1 or unknown. */
 static bool is_state(const ModelImport *im, const OnnxPort *port) {
   bool batch = false;
   for (int i = 0; i < im->onnx->ninputs; i++) {
@@ -145,8 +145,8 @@ static bool is_state(const ModelImport *im, const OnnxPort *port) {
   return batch && port->rank == 3 && port->dim[0] > 1 && port->dim[1] == 1;
 }
 
-/* Whether a node uses the first dimension of an input as something other than a batch. Masks, angles per
- * position, and norms over all dimensions do this. */
+/* Whether the first dimension of a node's input is not a batch: the input is a mask, or has angles per
+ * position, or the node is a norm over all dimensions. */
 static bool takes_whole(const OnnxNode *node, int input, int rank) {
   if (strcmp(node->op, "Attention") == 0) return input == 3 && rank < 4;
   if (strcmp(node->op, "RotaryEmbedding") == 0)

@@ -1,7 +1,7 @@
 /* int8_layers.c: Layers of an imported model that compute in int8 or int16. The input and the result of such
  * a layer are quantized, and so are its weights, if it has any. These layers get the arrays that docs/int8.md
  * lists; other layers are marked as float if int8 would be the default. The rules are the same as in
- * quantize/values.c and layers.c, which convert the program when it is compiled with its weight file. */
+ * quantize/values.c and quantize/layers.c, which convert the program when it is compiled. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -95,8 +95,9 @@ static bool is_model_output(const ModelImport *im, const Value *value) {
   return false;
 }
 
-/* The quantization of a layer's result: its own quantization, or the quantization of a clamp that is its only
- * user. A relu becomes part of the layer's rounding; other clamps limit integers of the same scale. */
+/* The quantization of a layer's result. If the result has no quantization, and its only user is a clamp: the
+ * quantization of the clamp. A relu becomes part of the layer's rounding; after other clamps, the scale is
+ * the same as before them. */
 static const Quant *result_of(const ModelImport *im, const Value *value) {
   static const char *const bounds[] = {"relu", "relu6", "clip(", "maximum(", "minimum(", NULL};
   const Statement *next = value->reader;
@@ -214,7 +215,7 @@ static const char *layer_in_bytes(ModelImport *im, Layer *l, const Quant *out) {
   return why ? why : check_layer_sums(im, l, in, out);
 }
 
-/* The bias of an int8 layer as int32, of an int16 layer as int64. */
+/* Stores the bias: as int32 for an int8 layer, as int64 for an int16 layer. */
 static void put_bias(ModelImport *im, const Layer *l) {
   int32_t *narrow = NEW_ARRAY(im->arena, int32_t, l->filters);
   for (int64_t f = 0; f < l->filters && !l->wide; f++) narrow[f] = (int32_t)l->words[f];
@@ -279,7 +280,8 @@ static double argument_number(const Statement *s, const char *name, double other
   return at ? strtod(at + strlen(name), NULL) : otherwise;
 }
 
-/* Whether the sums of a matrix product fit; quantize/layers.c has the same rule. */
+/* Whether the sums of a matrix product fit into int32 or, with int16 values, into 48 bits. quantize/layers.c
+ * has the same rule. */
 static bool matmul_sums_fit(const Statement *s, const Quant *out) {
   const bool left = strstr(s->call, "transpose=left") || strstr(s->call, "transpose=both");
   const Extent e = shape_extent(s->in[0]->shape);
@@ -322,7 +324,7 @@ static bool rescale_fits(const Value *from, const Quant *to) {
 }
 
 static bool move_fits(const Statement *s) {
-  if (s->nin > 1 && !quant_of(s->out)) return false; /* values of different scales, joined as floats */
+  if (s->nin > 1 && !quant_of(s->out)) return false; /* the operands have different scales */
   for (int i = 0; i < s->nin && s->out->quant; i++)
     if (!rescale_fits(s->in[i], s->out->quant)) return false;
   return true;

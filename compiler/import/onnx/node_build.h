@@ -15,7 +15,7 @@ typedef struct NodeBuild {
 /* Whether the node has this operator of the ONNX standard. */
 bool node_is(const NodeProto *, const char *op);
 
-/* Inputs and outputs of the replaced node; "": omitted. */
+/* Tensor names of the replaced node's inputs and outputs; "": omitted. */
 const char *replaced_input(const NodeBuild *, int i);
 const char *replaced_output(const NodeBuild *, int i);
 

@@ -63,12 +63,12 @@ struct Tensor {
   TensorType type;
   int rank;
   int64_t dim[MOST_DIMS], n;
-  const uint8_t *data; /* n numbers as in ONNX's raw_data, unaligned */
+  const uint8_t *data; /* n numbers in the format of ONNX's raw_data; not aligned */
   /* name of the initializer that has the same numbers, possibly in another order; or NULL */
   const char *name;
   const Tensor *whole, *scale; /* the integers and scales that the constant was dequantized from, in the same
                                   order; or NULL */
-  int64_t zero;                /* the zero point of all scales */
+  int64_t zero;                /* the zero point, which is equal for all scales */
   int axis;                    /* axis of the scales, if there are several */
 };
 int tensor_width(TensorType); /* bytes per number; 0: an unsupported type */
@@ -77,9 +77,9 @@ double tensor_number(const Tensor *, int64_t i);
 int64_t tensor_integer(const Tensor *, int64_t i);
 /* A constant to be filled in by tensor_put. */
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
-/* Maximum bytes of constants that all imports of a file with this number of bytes may compute and copy. Each
- * import copies the weights of a file several times. A small file may define large weights: the file of a net
- * whose weights are all filled with one number has a few kB. */
+/* Maximum size, in bytes, of the constants that all imports of a file together may compute and copy. bytes:
+ * size of the file. Each import copies the weights of a file several times. A small file may define large
+ * weights: the file of a net whose weights are all filled with one number has a few kB. */
 size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);
@@ -97,16 +97,16 @@ typedef struct OnnxNode {
   int nin, nout;
   int *in, *out; /* tensor numbers; 0: omitted */
   bool keeps;    /* a recurrent layer whose final state is the initial state of the next call */
-  int guard;     /* the branch of an If that contains the node; 0: none */
+  int guard;     /* number of the If's branch that contains the node; 0: none */
   WireList attribute, metadata;
 } OnnxNode;
 enum { NO_CHANNELS = -1 };
 /* A branch of an If. The nodes of the branch are among the model's nodes; the inputs of the If are the
  * condition, the results of then_branch and the results of else_branch. */
 typedef struct OnnxGuard {
-  int outer; /* the branch that contains the If; 0: none */
+  int outer; /* number of the branch that contains the If; 0: none */
   const char *name;
-  int condition; /* a tensor */
+  int condition; /* tensor number */
   bool value;    /* value of the condition for which the branch is taken */
 } OnnxGuard;
 typedef struct OnnxPort {
@@ -135,7 +135,7 @@ typedef struct Onnx {
   OnnxPort *input, *output;
   VEC(OnnxState) states;      /* states listed in the model's metadata */
   VEC(const char *) comments; /* lines for the top of the program */
-  OnnxGuard *guard;           /* numbered from 1, below nguards */
+  OnnxGuard *guard;           /* branches of Ifs, numbered from 1 to nguards - 1 */
   bool tflite;      /* converted from a TensorFlow Lite model: several nodes may belong to one operator */
   size_t *computed; /* ModelImport.computed of an earlier import of the file; or NULL */
   const int *shown; /* by tensor of a converted TensorFlow Lite model: the model's tensor with the same
@@ -150,11 +150,11 @@ typedef struct OnnxLoop {
 } OnnxLoop;
 typedef VEC(OnnxLoop) OnnxLoops;
 
-/* NULL after an error: [import-file] or [import-weights]. External data is relative to the model's directory,
- * and must be inside of it. */
+/* Reads a model; NULL after an error: [import-file] or [import-weights]. Paths of external data are relative
+ * to the model's directory, and must be inside this directory. */
 Onnx *onnx_open(Arena *, Diags *, const char *path, Span at);
-/* Like onnx_open, for bytes that stay valid. loops: NULL, or loops to unroll in addition to loops whose
- * counts are constants in the file. */
+/* Like onnx_open, for bytes in memory that stay valid. loops: NULL, or loops to unroll in addition to the
+ * loops whose number of iterations is a constant of the file. */
 Onnx *onnx_read(Arena *, Diags *, const char *path, Span at, const OnnxLoops *loops, const uint8_t *bytes,
                 size_t n);
 /* Whether a model satisfies the restrictions of ONNX's safety-related profile, SONNX, as drafted in August
@@ -170,8 +170,8 @@ const char *onnx_name(const Onnx *, const OnnxNode *); /* the node's own name, o
  * are no more inputs. */
 enum { ONNX_NONE = -1, ONNX_LAST = -2 };
 typedef int onnx_needed(const void *context, int node, int k);
-/* The n nodes in topological order; nodes that are already sorted keep their order. *circular: a node that
- * depends on its own result, so that there is no such order; or -1. */
+/* The n nodes in topological order; nodes that are already sorted keep their order. *circular: -1, or a node
+ * that depends on its own result; then there is no topological order. */
 int *onnx_order(Arena *, int n, onnx_needed *, const void *context, int *circular);
 /* Sorts nodes topologically. NULL, or a node that depends on its own result. */
 const OnnxNode *onnx_sort(Onnx *);
@@ -183,7 +183,7 @@ int onnx_count_operators(const Onnx *, const bool *among);
 /* A tensor that is defined more than once, as input, constant or result; or NULL. */
 const char *onnx_made_twice(const Onnx *);
 
-const char *onnx_metadata(const OnnxNode *, const char *key); /* or "" */
+const char *onnx_metadata(const OnnxNode *, const char *key); /* "": the node has no such key */
 const AttributeProto *onnx_attribute(const OnnxNode *, const char *name);
 int64_t onnx_int(const OnnxNode *, const char *name, int64_t otherwise);
 double onnx_float(const OnnxNode *, const char *name, double otherwise);
@@ -193,7 +193,7 @@ void onnx_set_int(Arena *, OnnxNode *, const char *name, int64_t);
 void onnx_set_ints(Arena *, OnnxNode *, const char *name, int n, const int64_t *);
 void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
-const AttributeProto *onnx_attribute_named(const WireList *, const char *name); /* or NULL */
+const AttributeProto *onnx_attribute_named(const WireList *, const char *name); /* NULL: none */
 const char *onnx_domain(const char *domain); /* "": the standard's domain, also called ai.onnx */
 /* Converts operators on quantized numbers to float operators between DequantizeLinear and QuantizeLinear. */
 void onnx_frames(Arena *, WireList *nodes);
@@ -202,7 +202,7 @@ void onnx_fused(Arena *, WireList *nodes);
 /* The nodes of a graph: calls of the model's own functions are inlined, and the nodes of both branches of an
  * If come before the If. */
 typedef struct OnnxFlat {
-  WireList nodes, constants; /* NodeProto, TensorProto */
+  WireList nodes, constants; /* nodes: NodeProto; constants: TensorProto */
   WireTexts names;           /* names of the constants */
   VEC(OnnxGuard) guards;
   const char *why; /* the reason, if the model is too large */

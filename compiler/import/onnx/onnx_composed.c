@@ -41,7 +41,8 @@ void put_tan(NodeBuild *b) {
   put_final(b, "Div", sine, cosine);
 }
 
-/* Multiplies x by 1e38 and clamps it to -1..1, twice, so that even the smallest numbers become -1 or 1. */
+/* Multiplies x by 1e38 and clamps the product to -1..1. Does this twice, so that even the smallest numbers
+ * become -1 or 1. */
 void put_sign(NodeBuild *b) {
   const char *x = replaced_input(b, 0);
   for (int k = 0; k < 2; k++) {

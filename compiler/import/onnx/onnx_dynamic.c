@@ -17,7 +17,7 @@ typedef enum Role {
 } Role;
 typedef struct Rewriter {
   NodeBuild build;
-  Table roles; /* by tensor */
+  Table roles; /* by tensor name: the tensor's role */
 } Rewriter;
 static Role roles[] = {NO_ROLE, MADE, FLOATS, SCALE, IN_UNITS};
 
@@ -42,7 +42,7 @@ static void put_quantize(Rewriter *r) {
   set_role(r, scale, SCALE);
 }
 
-/* The floats of an int8 constant; its scale is another constant, or NULL: 1. */
+/* The floats of an int8 constant. scale: a constant with the scale; NULL: the scale is 1. */
 static const char *weight_floats(NodeBuild *b, const char *constant, const char *scale, const char *zero,
                                  int axis) {
   const char *to = build_tensor(b);
@@ -51,7 +51,8 @@ static const char *weight_floats(NodeBuild *b, const char *constant, const char 
   return to;
 }
 
-/* Replaces ConvInteger or MatMulInteger of a value that the model rounds to uint8 by a float product. */
+/* Replaces a ConvInteger or MatMulInteger by a float product. The input is a value that the model rounds to
+ * uint8. */
 static void put_product(NodeBuild *b, const char *op, int axis) {
   const char *weight = weight_floats(b, replaced_input(b, 1), NULL, replaced_input(b, 3), axis);
   build_node(b, op, replaced_output(b, 0), replaced_input(b, 0), weight, NULL)->attribute = b->of->attribute;

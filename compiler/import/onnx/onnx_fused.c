@@ -174,8 +174,8 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"com.microsoft", "QuickGelu", put_quick_gelu, 0, 0},
                               {"com.microsoft", "SkipLayerNormalization", put_skip_norm, 0, 0},
                               {"com.microsoft", "SkipSimplifiedLayerNormalization", put_skip_rms_norm, 0, 0},
-                              {"com.microsoft", "Attention", put_attention, 2, 8 /* a mask */},
-                              {"com.microsoft", "MultiHeadAttention", put_multihead, 6, 16 /* a mask */},
+                              {"com.microsoft", "Attention", put_attention, 2, 8 /* no mask */},
+                              {"com.microsoft", "MultiHeadAttention", put_multihead, 6, 16 /* no mask */},
                               {"com.microsoft", "RotaryEmbedding", put_rotary, 14, 0},
                               {"", "SimplifiedLayerNormalization", put_rms_norm, 0, 0},
                               {"", "Softsign", put_softsign, 0, 0},
@@ -189,8 +189,8 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"", "ReduceLogSumExp", put_log_sum_exp, 0, 0},
                               {"ai.onnx.ml", "Scaler", put_scaler, 0, 0}};
 
-/* Whether the node can be decomposed: it has the required inputs and no unsupported ones, its outputs 1 and 2
- * (statistics, or cached keys and values) are omitted, and, if it is a norm, it is over the last axis. */
+/* Whether the node can be decomposed: it has all required inputs and no unsupported input, and its outputs 1
+ * and 2 (statistics, or cached keys and values) are omitted. A norm must be over the last axis. */
 static bool has_form(const NodeBuild *b, const Fused *row) {
   const AttributeProto *axis = find(b, "axis");
   bool good = *replaced_output(b, 0) && !*replaced_output(b, 1) && !*replaced_output(b, 2);

@@ -1,6 +1,7 @@
 /* onnx_inline.c: Inlining of a model's graph into one list of nodes: the nodes of a function replace its
  * call, the nodes of both branches of an If are put before the If, and loops with a constant count are
- * unrolled. Names of tensors in a call, branch or iteration get its path as a prefix. */
+ * unrolled. Names of tensors in a call, branch or iteration get the path of this call, branch or iteration
+ * as a prefix. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/onnx_inline.h"

@@ -37,7 +37,7 @@ struct Scope {
   Table names; /* by tensor name: the name in the list */
 };
 
-bool inline_refuse(Inliner *, const char *why); /* returns false */
+bool inline_refuse(Inliner *, const char *why); /* records the reason; returns false */
 void inline_node(Inliner *, NodeProto *);       /* adds the node to the list */
 void inline_constant(Inliner *, TensorProto *, const char *name);
 /* The subgraph in an attribute; NULL after inline_refuse(). */

@@ -116,7 +116,7 @@ static AttributeProto *loop_attribute(Inliner *in, NodeProto *node, const char *
   return a;
 }
 
-/* Number i of an attribute of a Scan that has one number per tensor; 0: not given. */
+/* Number i of a Scan's attribute, a list with one number per tensor; 0: the attribute is missing. */
 static int64_t scan_number(const Loop *l, const char *name, int i) {
   const AttributeProto *a = l->scans ? onnx_attribute_named(&l->node->attribute, name) : NULL;
   return a && i < a->ints.n ? a->ints.data[i] : 0;

@@ -7,7 +7,7 @@
 #include "graph/op.h"
 #include "ops/registry.h"
 
-enum { LONGEST = 4096 }; /* greatest length of metadata with names of modules */
+enum { LONGEST = 4096 }; /* maximum length of metadata with names of modules */
 
 /* ---- names of inputs ---- */
 static bool is_input(const ModelImport *im, const char *name, const char *option) {
@@ -95,8 +95,8 @@ static bool read_words(const char *list, Words *words) {
   }
 }
 
-/* The module of a node from torch.export: the last but one of the node's scopes, because the last scope is
- * the node itself. "": the whole model; NULL: the node has no scopes. */
+/* The module of a node from torch.export: the scope before the last of the node's scopes, because the last
+ * scope is the node itself. "": the whole model; NULL: the node has no scopes. */
 static const char *module_scope(ModelImport *im, const OnnxNode *node) {
   Words scopes;
   if (!read_words(onnx_metadata(node, "pkg.torch.onnx.name_scopes"), &scopes)) return NULL;
@@ -123,11 +123,11 @@ static bool is_path_part(const char *part, const char *of) {
   return n == 0 || (strncmp(part, of, n) == 0 && (part[n] == '.' || part[n] == 0));
 }
 
-/* The framework's name for the module of a layer, or NULL. Without scopes, this name is the path in the
- * node's name, or else the module of the layer's parameter. With scopes, it is the module of the parameter if
- * this module contains the node's scope or is contained in it, or if a norm was folded into the layer. If the
- * module of the parameter is any other module, the name is the node's scope: the framework writes equal
- * parameters of several modules once, under the name of the first module. */
+/* The framework's name for the module of a layer, or NULL. If the node has no scopes: the path in the node's
+ * name, or else the module of the layer's parameter. If the node has scopes: the module of the parameter, if
+ * this module contains the node's scope or is inside that scope, or if a norm was folded into the layer.
+ * Otherwise the node's scope: the framework writes equal parameters of several modules once, under the name
+ * of the first module. */
 static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
   const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
   const char *path = scope ? NULL : module_path(im, node->name);
@@ -147,8 +147,8 @@ static const char *clean(ModelImport *im, const char *name) {
   return text.n ? text.s : "layer";
 }
 
-/* Renames a layer by the last matching line of --rename. A * matches any text, which replaces the * of the
- * new name. */
+/* Renames a layer by the last matching line of the file of --rename. A * matches any text, and this text
+ * replaces the * of the new name. */
 static const char *renamed_layer(ModelImport *im, const char *name) {
   for (int i = im->options->theirs.n - 1; i >= 0; i--) {
     const char *theirs = im->options->theirs.data[i], *ours = im->options->ours.data[i];
@@ -172,7 +172,7 @@ static const char *lower_case(ModelImport *im, const char *word) {
   return copy;
 }
 
-/* The name, with a number if it is already used. The table has the last number of each name. */
+/* The name; if this name is already used, with a number. The table has the last number of each name. */
 static const char *unused_name(ModelImport *im, Table *table, const char *name) {
   const char *numbered = name;
   int *last = table_find(table, name);

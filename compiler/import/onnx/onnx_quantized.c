@@ -1,6 +1,5 @@
 /* onnx_quantized.c: Conversion of operators on quantized numbers (QLinearConv, ...) to DequantizeLinear, a
- * float operator and QuantizeLinear, as the standard defines them. So the importer needs only one form of
- * quantized models. */
+ * float operator and QuantizeLinear. So the importer needs to support only one form of quantized models. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/node_build.h"
@@ -85,7 +84,7 @@ static void put_integer(NodeBuild *b, const char *op) {
   build_node(b, op, replaced_output(b, 0), in[0], in[1], NULL)->attribute = b->of->attribute;
 }
 
-static bool scales_product(const NodeProto *node) { /* the product has a factor in addition to the scales */
+static bool scales_product(const NodeProto *node) { /* whether the product has a further factor, `alpha` */
   const AttributeProto *alpha = onnx_attribute_named(&node->attribute, "alpha");
   return alpha && alpha->f != 1 && strcmp(node->op_type, "QGemm") == 0;
 }

@@ -68,7 +68,7 @@ static bool shape_of(Tensor *t, const TensorProto *proto, const char **why) {
   if (proto->dims.n > MOST_DIMS) return *why = "it has more than 8 dimensions", false;
   t->rank = proto->dims.n;
   t->n = 1;
-  int64_t all = 1; /* sizes of 0 are skipped, so that the product of any other sizes is below 2^31 */
+  int64_t all = 1; /* product of all sizes that are not 0: it must be below 2^31 */
   for (int d = 0; d < t->rank; d++) {
     t->dim[d] = proto->dims.data[d];
     if (t->dim[d] < 0 || t->dim[d] > INT32_MAX) return *why = "its shape is wrong", false;
@@ -195,7 +195,7 @@ Tensor *onnx_sparse(Arena *arena, const SparseTensorProto *proto, const char *pa
   if (!index || !shape_of(&given, &shape, why)) return NULL;
   if (index->n != value->n * (index->rank < 2 ? 1 : given.rank))
     return *why = "its indices are invalid", NULL;
-  const size_t bytes = sizeof(double) * (size_t)given.n; /* no element type is wider */
+  const size_t bytes = sizeof(double) * (size_t)given.n; /* no element type is wider than double */
   if (bytes > *room) return *why = "it is too large", NULL;
   *room -= bytes;
   Tensor *t = tensor_new(arena, value->type, given.rank, given.dim);
@@ -374,7 +374,7 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const Onn
   if (!onnx_inline(&wire, model, loops, n, &flat)) return bad_file(diags, at, flat.why);
   const int dynamic = onnx_dynamic(arena, graph, &flat);
   if (dynamic)
-    diag_report(diags, DIAG_import_rounding, at, NULL, "%d node%s quantized dynamically %s computed in float",
+    diag_report(diags, DIAG_import_rounding, at, NULL, "%d dynamically quantized node%s %s computed in float",
                 dynamic, dynamic == 1 ? "" : "s", dynamic == 1 ? "is" : "are");
   onnx_frames(arena, &flat.nodes);
   onnx_fused(arena, &flat.nodes);

@@ -1,5 +1,5 @@
-/* onnx_sort.c: Topological sorting of a model's nodes. The standard requires sorted nodes, onnxruntime does
- * not. */
+/* onnx_sort.c: Topological sorting of a model's nodes. The standard requires sorted nodes, but onnxruntime
+ * accepts nodes in any order. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/onnx.h"

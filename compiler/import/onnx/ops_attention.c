@@ -23,8 +23,7 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, heads_first, 4) : NULL;
 }
 
-/* The size of the first dimension if it is not the batch but part of the value, as for windows; otherwise
- * 1. */
+/* If the first dimension is not the batch but part of the value, such as windows: its size; otherwise 1. */
 static int64_t rows_attended(const View *x) {
   return x->along[AXIS_IMAGE].n && !factors_batch(&x->along[AXIS_IMAGE]) ? x->size[AXIS_IMAGE] : 1;
 }
@@ -104,7 +103,7 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
     const int of = d + 4 - rank;
     const bool shorter = constant && of == 3 && dim[d] < wanted[of];
     if ((constant || of > 0) && dim[d] != 1 && dim[d] != wanted[of] && !shorter)
-      return no(im, of ? "a mask whose shape does not match" : "a mask that varies over the batch"), false;
+      return no(im, of ? "a mask of the wrong shape" : "a mask that varies over the batch"), false;
   }
   if (s->rows > 1 && rank == 4 && dim[0] > 1 && (dim[1] > 1 || s->causal))
     return no(im, "a mask that varies over %s", dim[1] > 1 ? "rows and heads" : "rows, with is_causal"),
@@ -304,8 +303,7 @@ View *import_attention(ModelImport *im, const OnnxNode *node) {
 /* ---- RotaryEmbedding ---- */
 enum { IN_COSINES = 1, IN_SINES, IN_POSITIONS };
 
-/* In com.microsoft's operator, a single constant position means `length` consecutive positions that start
- * there. */
+/* In com.microsoft's operator, a single constant position is the first of `length` consecutive positions. */
 static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64_t length) {
   if (!places || places->n != 1 || length == 1) return places;
   Tensor *all = constant_new(im, TENSOR_INT64, 1, &length);
@@ -332,7 +330,7 @@ static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, con
   return constant_alone(im, node, input, rows);
 }
 
-/* Cosines or sines, positions x pairs. */
+/* A value with the cosines or the sines, of shape positions x pairs. */
 static Value *angles_of(ModelImport *im, const OnnxNode *node, int input, int64_t length, int64_t pairs) {
   const Tensor *cache = constant_of(im, node, input),
                *places = counted_places(im, constant_of(im, node, IN_POSITIONS), length);
@@ -383,7 +381,7 @@ static const Tensor *channel_factors(ModelImport *im, const View *x, int first, 
   for (int d = 0; t && d < t->rank; d++) {
     const int of = d + x->rank - t->rank;
     if (t->dim[d] != 1 && (of < first || of > last || t->dim[d] != x->size[of]))
-      return no(im, "parameters whose shape does not match");
+      return no(im, "parameters of the wrong shape");
   }
   Tensor *all = constant_new(im, TENSOR_FLOAT, 1, &n);
   if (!all) return NULL;

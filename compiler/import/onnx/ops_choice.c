@@ -62,8 +62,8 @@ static bool is_boolean_input(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* Whether a tensor is boolean: a constant, an input, or the result of a boolean operator, possibly after
- * moves. */
+/* Whether a tensor is boolean: a boolean constant, a boolean input, or the result of a boolean operator,
+ * possibly after moves. */
 bool is_truth(const ModelImport *im, int tensor) {
   static const char *const truths[] = {
       "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Xor", "Not", NULL};

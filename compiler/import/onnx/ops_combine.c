@@ -33,7 +33,7 @@ bool read_once(const ModelImport *im, int tensor, const Value *value) {
   return false;
 }
 
-/* Fuses a constant factor or term into the weights of the norm before it; false: not possible. */
+/* Fuses a constant factor or term into the weights of the preceding norm; false: not possible. */
 static bool absorbed(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   const char *layer = x->value->affine;
   if (!layer || x->value->reads || !once) return false;
@@ -147,7 +147,7 @@ static const View *as_large(ModelImport *im, const View *x, const Tensor *t) {
   for (int d = 0; d < t->rank && t->rank <= x->rank; d++) {
     const int along = d + x->rank - t->rank;
     if (t->dim[d] == 1 || x->size[along] != 1) continue;
-    if (along == 0 || x->along[along].n) return no(im, "a value that is broadcast along an unsupported axis");
+    if (along == 0 || x->along[along].n) return no(im, "a value broadcast along an unsupported axis");
     large->size[along] = t->dim[d];
     repeats = true;
   }
@@ -167,7 +167,7 @@ static View *with_constant(ModelImport *im, const OnnxNode *node, bool once, int
   for (int d = 0; d < t->rank; d++) {
     if (t->dim[d] == 1) continue;
     along = d + x->rank - t->rank;
-    if (x->size[along] != t->dim[d]) return no(im, "a constant whose shape does not match");
+    if (x->size[along] != t->dim[d]) return no(im, "a constant of the wrong shape");
     vary++;
   }
   const bool channels =
@@ -342,13 +342,14 @@ static View *both_laid(ModelImport *im, const View *x, const View *y, const char
   if (!both[0] || !both[1] || !shape_equal(both[0]->shape, both[1]->shape)) {
     const char *of = arena_printf(im->arena, "%s and %s", shape_text(im->arena, a->value->shape),
                                   shape_text(im->arena, b->value->shape));
-    return no(im, "two values of shapes that have no common layout: %s", of);
+    return no(im, "two values whose shapes have no common layout: %s", of);
   }
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
 
 /* Whether the last statement computes the value. Such a value becomes the first operand if the other operand
- * has other users: in a residual block, the chain of the branch then continues and adds the shortcut. */
+ * also has other users. The new statement then continues the chain of statements, for example the branch of a
+ * residual block. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }

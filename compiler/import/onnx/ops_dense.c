@@ -76,7 +76,7 @@ static View *dense_product(ModelImport *im, const OnnxNode *node, const View *x,
   int pos[MOST_DIMS], npos;
   if (!w) return NULL;
   if (last < 1) return no(im, "a tensor of %s", text_counted(im->arena, x->rank, "dimension"));
-  if (w->dim[1] != x->size[last]) return no(im, "a matrix whose shape does not match");
+  if (w->dim[1] != x->size[last]) return no(im, "a matrix of the wrong shape");
   Value *v = lay_channels(im, x, last, &npos, pos);
   if (!v) return NULL;
   const int64_t units = w->dim[0], dim[] = {units, w->dim[1], 1, 1};

@@ -42,8 +42,7 @@ static bool read_roles(ModelImport *im, Contraction *c) {
     const char letter = c->in.at[d];
     const int of = letter_place(&c->weight, letter);
     const Role role = role_of(&c->in, &c->weight, &c->out, letter);
-    if (of >= 0 && c->w->dim[of] != c->x->size[d])
-      return no(im, "a constant whose shape does not match"), false;
+    if (of >= 0 && c->w->dim[of] != c->x->size[d]) return no(im, "a constant of the wrong shape"), false;
     if (role == ROLE_NONE || letter_place(&c->in, letter) != d)
       return no(im, "an equation with a diagonal of the value, or a sum over dimensions of the value only"),
              false;
@@ -114,7 +113,7 @@ static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int
       continue;
     }
     y->size[d] = c->x->size[from];
-    y->along[d] = c->x->along[from]; /* final for the batch; view_set below replaces it for a position */
+    y->along[d] = c->x->along[from]; /* correct for the batch; for a position, view_set sets it below */
     for (int k = 0; k < npos; k++)
       if (pos[k] == from) view_set(y, d, k);
   }
@@ -160,8 +159,8 @@ static bool put_ellipsis(Letters *to, int n) {
 }
 
 /* Reads the letters of an operand or of the result, up to one of the characters in `ends`. rank: the
- * operand's rank; -1: the result. *hidden: the number of dimensions of the longest ellipsis so far, which is
- * also that of the result's ellipsis. NULL: a character is invalid, or there are too many letters. */
+ * operand's rank; -1: the result. *hidden: the number of dimensions of the longest ellipsis so far; the
+ * result's ellipsis has the same number. NULL: a character is invalid, or there are too many letters. */
 static const char *read_letters(const char *at, const char *ends, int rank, int *hidden, Letters *to) {
   int letters = 0;
   for (const char *c = at; *c && !strchr(ends, *c); c++) letters += isalpha((unsigned char)*c) != 0;

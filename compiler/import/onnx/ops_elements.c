@@ -122,12 +122,13 @@ View *import_cumsum(ModelImport *im, const OnnxNode *node) {
   const Tensor *t = constant_of(im, node, 1);
   int pos[MOST_DIMS], npos;
   if (!x) return NULL;
-  if (!t || t->n != 1) return no(im, "an axis that is computed");
+  if (!t || t->n != 1) return no(im, "a computed axis");
   int64_t axis = tensor_integer(t, 0);
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
   if (factors_batch(&x->along[axis])) return no(im, "prefix sums along the batch");
-  if (x->size[axis] > MOST_SUMMED) return no(im, "prefix sums of %lld numbers", (long long)x->size[axis]);
+  if (x->size[axis] > MOST_SUMMED)
+    return no(im, "prefix sums of too many numbers, %lld", (long long)x->size[axis]);
   Value *v = lay_channels(im, x, (int)axis, &npos, pos);
   if (!v) return NULL;
   const int64_t n = x->size[axis], dim[] = {n, n}, exclusive = onnx_int(node, "exclusive", 0) != 0;

@@ -1,5 +1,5 @@
-/* ops_index.c: Import of ArgMax, TopK, Gather, GatherElements and GatherND with computed indices, OneHot,
- * Mod, Ceil, Tile and GridSample. */
+/* ops_index.c: Import of ArgMax, TopK, OneHot, Mod, Ceil, Tile and GridSample, and of Gather, GatherElements
+ * and GatherND if their indices are computed. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static int index_axis(ModelImport *im, const OnnxNode *node, const View *x, int6
 /* Reverses the channels of each position, as a product with a frozen matrix. */
 static Value *reversed_channels(ModelImport *im, const OnnxNode *node, Value *v) {
   const int64_t n = v->shape.dim[v->shape.rank - 1], dim[] = {n, n};
-  if (n > MOST_REVERSED) return no(im, "select_last_index with %lld numbers", (long long)n);
+  if (n > MOST_REVERSED) return no(im, "select_last_index with too many numbers, %lld", (long long)n);
   Tensor *w = constant_new(im, TENSOR_FLOAT, 2, dim);
   if (!w) return NULL;
   for (int64_t i = 0; i < n; i++) tensor_put(w, i * n + n - 1 - i, 1);
@@ -188,7 +188,7 @@ static void split_into_channels(View *y, int n, const int *chan, const int64_t *
   }
 }
 
-/* The indices of a view, over all of its dimensions that vary, as a flat value; NULL after no(). */
+/* Lays out a view of indices as a vector, without repeats along broadcast dimensions. NULL after no(). */
 static Value *lay_indices(ModelImport *im, const View *index, int64_t count) {
   int dims[MOST_DIMS], n = 0;
   View *own = view_copy(im, index, index_from_start(im, index->value, count));
@@ -460,7 +460,7 @@ View *import_mod(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);
   if (!x) return NULL;
-  if (!t || t->n != 1 || tensor_number(t, 0) == 0) return no(im, "a remainder by a value");
+  if (!t || t->n != 1 || tensor_number(t, 0) == 0) return no(im, "a divisor other than a nonzero constant");
   if (onnx_int(node, "fmod", 0)) return no(im, "a remainder with the sign of the dividend");
   View *y = map_view(im, x, "modulo(%s)", number_text(im->arena, tensor_number(t, 0)));
   y->value->whole = x->value->whole;

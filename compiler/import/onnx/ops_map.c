@@ -158,8 +158,8 @@ View *import_erf(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, x, emit(im, 2, both, x->value->shape, "multiply(%%*)"));
 }
 
-/* The dimension along which slopes vary: the channels, unless the slopes determine another dimension; -1
- * after no(). */
+/* The dimension along which the slopes of PRelu vary. A vector that does not fit the last dimension has one
+ * slope per channel, so this is dimension 1. -1 after no(). */
 static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
   int along = 1, vary = 0;
   if (slope->rank > x->rank) return no(im, "slopes with more dimensions than the value"), -1;

@@ -184,13 +184,13 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
     const Tensor *t = constant_of(im, node, first + k);
     if (!t) return no(im, "a computed shape"), false;
     if (!is_beside(x, t, axis, exact->data[k]))
-      return no(im, "a mean or maximum that is broadcast along axes over which it was not computed"), false;
+      return no(im, "a mean or maximum broadcast along axes over which it was not computed"), false;
   }
   return true;
 }
 
-/* A norm whose variance is divided by a number other than the size, such as size - 1. With c = size /
- * divisor: x / sqrt(c * variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
+/* A norm whose variance is a sum of squares divided by another number than the size, such as size - 1. With
+ * c = size / divisor: x / sqrt(c * variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
 static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const double factor = onnx_float(node, "cnnc_spread", 0) * (double)channels;

@@ -1,4 +1,5 @@
-/* ops_part.c: Import of parts of values along a dimension: Slice, Split, Gather with constant indices. */
+/* ops_part.c: Import of parts of values along a dimension: Slice, Split, and Gather if its indices are
+ * constant. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 
@@ -67,7 +68,7 @@ const View *view_with_channels(ModelImport *im, const View *x) {
   return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
 }
 
-/* Whether dimension d shares an axis of positions with other dimensions, as rows and columns do. */
+/* Whether dimension d shares an axis of positions with other dimensions, such as rows with columns. */
 static bool is_part_of_positions(const View *x, int d) {
   const Factor *f = x->along[d].n == 1 ? &x->along[d].f[0] : NULL;
   if (!f || f->axis == BATCH || f->axis == x->value->shape.rank - 1) return false;
@@ -82,7 +83,7 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   if (laid) return along_one_factor(im, laid, d);
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];
   if (!whole && x->along[d].n > 0 && x->rank >= 2 &&
-      x->rank <= 4) { /* first lays out channels that were shuffled */
+      x->rank <= 4) { /* stores shuffled channels in their order */
     const bool table = x->rank == 2 && x->along[0].n && !factors_batch(&x->along[0]);
     const int dims[] = {0, 1};
     Value *v = table ? lay_in_order(im, x, 2, dims) : lay_standard(im, x);
@@ -90,7 +91,7 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
     x = table ? table_view(im, v, x) : view_standard(im, v, x, x->rank);
   }
   if (x->along[d].n != 1 || x->along[d].f[0].size != x->size[d])
-    return no(im, "a slice of a dimension that is made of several axes");
+    return no(im, "a slice of a dimension made of several axes");
   return x;
 }
 
@@ -159,8 +160,8 @@ Value *frozen_product(ModelImport *im, const OnnxNode *node, Value *v, const Ten
   return v;
 }
 
-/* Selects elements of a dimension: lays it out as channels, and multiplies these by a matrix of zeros and
- * ones. */
+/* Selects elements of a dimension: lays out the dimension as channels, and multiplies these by a matrix of
+ * zeros and ones. */
 static View *times_selection(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
                              const int64_t *at) {
   const int64_t of = x->size[d], dim[] = {n, of};
@@ -200,7 +201,7 @@ static View *overlapping_frames(ModelImport *im, const View *x, int d, int64_t n
   return y;
 }
 
-/* Selects the elements `at` along a dimension, in this order. */
+/* Selects the elements with the n indices `at` along a dimension, in this order. */
 static View *select_axis(ModelImport *im, const OnnxNode *node, const View *x, int d, int64_t n,
                          const int64_t *at) {
   int64_t runs = 0;
@@ -227,8 +228,7 @@ static bool bounds_list(ModelImport *im, const OnnxNode *node, int input, const 
   if (given(node, input) && !t) return no(im, "computed bounds"), false;
   if (!t && !list) return true;
   const int64_t many = t ? t->n : list->n;
-  if (many > MOST_DIMS || (*n >= 0 && many != *n))
-    return no(im, "bounds whose number does not match the axes"), false;
+  if (many > MOST_DIMS || (*n >= 0 && many != *n)) return no(im, "more or fewer bounds than axes"), false;
   *n = (int)many;
   for (int i = 0; i < *n; i++) to[i] = t ? tensor_integer(t, i) : list->data[i];
   return true;
@@ -285,7 +285,7 @@ View *import_split(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", 0), at = 0;
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank) return no(im, "an invalid axis");
-  if (given(node, 1) && !t) return no(im, "parts that are computed");
+  if (given(node, 1) && !t) return no(im, "computed split sizes");
   const int64_t n = x->size[axis], parts = node->nout, each = (n + parts - 1) / parts;
   if ((t && t->n != parts) || (!t && list && list->n != parts))
     return no(im, "more or fewer split sizes than outputs");

@@ -181,7 +181,7 @@ static View *view_of_rows(ModelImport *im, Value *v, int64_t rows) {
 }
 
 static View *multiplied(ModelImport *im, View *const side[2], double scale) {
-  /* indexed by turned[0] and turned[1]; the second operand is MxK unless it is turned */
+  /* transpose= for matmul, by turned[0] and turned[1]; the second operand is MxK unless it is turned */
   static const char *const words[2][2] = {{"right", "none"}, {"both", "left"}};
   const int64_t rows = side[0]->size[ROWS], l = side[0]->size[FREE], m = side[1]->size[FREE];
   Value *both[2];
@@ -219,7 +219,7 @@ View *product_of_two(ModelImport *im, const OnnxNode *node, View *const x[2], co
   }
   for (int k = 0; k < 2 && !made; k++)
     if (is_zero_where_none_counts(x[k]->value))
-      return no(im, "a softmax outside attention that is 0 if all keys are masked");
+      return no(im, "outside attention, a softmax that is 0 if all keys are masked");
   if (!made) made = multiplied(im, side, scale);
   return made ? view_of_product(im, made, x, in, out, &roles) : NULL;
 }

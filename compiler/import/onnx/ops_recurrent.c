@@ -12,7 +12,7 @@ enum { OUT_ROWS, OUT_HIDDEN, OUT_CELL };
 typedef struct Cells { /* Properties of a kind of layer. */
   const char *op, *word;
   int64_t gates;
-  int from[MOST_GATES]; /* ONNX's gate for each of the language's gates */
+  int from[MOST_GATES]; /* by gate of the language: index of this gate in ONNX */
   int nactivations;
   const char *activation[3];
 } Cells;
@@ -24,7 +24,7 @@ typedef struct Layer {
   const OnnxNode *node;
   const Cells *kind;
   const View *x;
-  int time, batch;                                            /* dimensions of x */
+  int time, batch;                                            /* x's dimensions of time and images */
   int64_t rows, images, channels, units, outputs, directions; /* outputs: length of h */
   const Tensor *weight, *hidden, *bias, *projection;
   const char *name, *relu;
@@ -83,10 +83,11 @@ static bool matrices_fit(ModelImport *im, Layer *l) {
   if (l->units < 1 || w->rank != 3 || w->dim[0] != l->directions || w->dim[1] != sums ||
       w->dim[2] != l->channels || r->dim[0] != l->directions || r->dim[1] != sums ||
       (l->bias && l->bias->n != l->directions * 2 * sums))
-    return no(im, "weights whose shape does not match");
+    return no(im, "weights of the wrong shape");
   if (l->rows < 1 || l->images < 1 || l->images > MOST_ROWS_APART)
     return no(im, "a batch of %lld sequences", (long long)l->images);
-  if (l->node->keeps && l->images > 1) return no(im, "%lld sequences with states", (long long)l->images);
+  if (l->node->keeps && l->images > 1)
+    return no(im, "states of %lld sequences; the limit is 1", (long long)l->images);
   return true;
 }
 
@@ -140,9 +141,9 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   const Tensor *t = constant_of(im, l->node, input);
   const int64_t n = l->directions * (input == IN_HIDDEN ? l->outputs : l->units);
   if (!given(l->node, input) || (t && all_zeros(t))) return true;
-  if (l->images > 1) return no(im, "%lld sequences with initial values", (long long)l->images);
+  if (l->images > 1) return no(im, "initial values of %lld sequences; the limit is 1", (long long)l->images);
   if (t) {
-    if (t->n != n) return no(im, "a state whose shape does not match");
+    if (t->n != n) return no(im, "a state of the wrong shape");
     const char *layer = layer_of_constant(im, l->node, input);
     put_weight(im, layer, "weight", t, 1, &n);
     *start =
@@ -152,9 +153,9 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   }
   const View *v = view_of(im, l->node, input);
   const int dims[] = {l->batch ? 0 : 1, 2};
-  if (!v || v->rank != 3) return no(im, "a state whose shape does not match");
+  if (!v || v->rank != 3) return no(im, "a state of the wrong shape");
   *start = lay(im, v, 2, dims, 0, NULL, false);
-  return *start && (shape_elements((*start)->shape) == n || no(im, "a state whose shape does not match"));
+  return *start && (shape_elements((*start)->shape) == n || no(im, "a state of the wrong shape"));
 }
 
 /* ---- states between calls ---- */
@@ -468,7 +469,7 @@ View *import_svdf(ModelImport *im, const OnnxNode *node) {
   if (!w || !time || (given(node, IN_BIASES) && !bias)) return no(im, "computed weights");
   if (features < 1 || rank < 1 || features % rank != 0 || w->dim[1] != x->size[1] || time->rank != 2 ||
       time->dim[0] != features || (bias && bias->n != features / rank))
-    return no(im, "weights whose shape does not match");
+    return no(im, "weights of the wrong shape");
   const int64_t units = features / rank;
   const char *name = layer_of(im, node, IN_FEATURES);
   Value *row = lay(im, x, 1, &channels, 0, NULL, false);

@@ -26,7 +26,7 @@ static const Reduction reductions[] = {
 bool reduced_axes(ModelImport *im, const OnnxNode *node, int input, int rank, bool *over) {
   const Tensor *t = constant_of(im, node, input);
   const WireInts *list = onnx_ints(node, "axes");
-  if (given(node, input) && !t) return no(im, "axes that are computed"), false;
+  if (given(node, input) && !t) return no(im, "computed axes"), false;
   const int64_t n = t ? t->n : list ? list->n : 0;
   const bool all = n == 0 && !onnx_int(node, "noop_with_empty_axes", 0);
   for (int d = 0; d < rank; d++) over[d] = all;
@@ -76,8 +76,9 @@ static bool look(ModelImport *im, const View *x, Over *over) {
   return true;
 }
 
-/* If the reduction is over only a part of the channels: the view, laid out so that the channels are its
- * second dimension or, in a tensor without a batch, the reduced dimension. Otherwise x. */
+/* Returns x, unless a reduced dimension is only a part of the value's channels. In this case, a value with
+ * another layout is created: its channels are the second dimension of the view or, in a tensor without a
+ * batch, the reduced dimension. */
 static const View *with_whole_channels(ModelImport *im, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   bool cuts = false;

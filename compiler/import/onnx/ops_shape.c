@@ -4,8 +4,8 @@
 #include <string.h>
 #include "import/import.h"
 
-/* Copies the numbers of a constant input or, in earlier opsets, of an attribute, and returns their number; -1
- * after no(). */
+/* Copies the integers of a constant input or, in earlier opsets, of an attribute, and returns how many there
+ * are; -1 after no(). */
 static int read_integers(ModelImport *im, const OnnxNode *node, int input, const char *name, int64_t *to,
                          bool *there) {
   const Tensor *t = constant_of(im, node, input);
@@ -18,8 +18,8 @@ static int read_integers(ModelImport *im, const OnnxNode *node, int input, const
   return (int)n;
 }
 
-/* Reshapes an image whose rows are kept, if the new sizes do not fit its other axes: width and channels
- * become one axis, which can be split anywhere. NULL: the new sizes do not keep the rows. */
+/* Reshapes an image if the new sizes keep its rows, but do not fit its width and channels. These become one
+ * axis, which can be split anywhere. NULL: the new sizes do not keep the rows. */
 static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *size) {
   const Shape from = x->value->shape;
   if (from.rank != 3) return NULL;
@@ -34,8 +34,8 @@ static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *
   return view_reshape(im, rows, n, size);
 }
 
-/* Reshapes a value if the new sizes do not fit its axes: its elements, in the tensor's order, become a
- * vector, which can be split anywhere. Cheaper conversions are tried first. */
+/* Reshapes a value if the new sizes do not fit its axes. First tries cheaper conversions. If none fits, the
+ * elements become a vector in the tensor's order, because a vector can be split anywhere. */
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
   for (int d = 0; d < MOST_DIMS; d++) dims[d] = d;
@@ -63,7 +63,7 @@ View *import_reshape(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   const int n = read_integers(im, node, 1, "shape", size, &there);
   if (n < 0) return NULL;
-  if (!there) return no(im, "a shape that is missing");
+  if (!there) return no(im, "a missing shape");
   for (int d = 0; d < x->rank; d++) all *= x->size[d];
   int open = -1;
   for (int d = 0; d < n; d++) {
@@ -234,7 +234,7 @@ static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value
   return to;
 }
 
-/* The axis of the values along which they are concatenated, if all have the same layout; otherwise -1. */
+/* The axis along which the values are concatenated, if all values have the same layout; otherwise -1. */
 static int joined_axis(const ModelImport *im, const OnnxNode *node, int axis) {
   int k = 0; /* the first value with more than one element along the axis */
   while (k + 1 < node->nin && im->item[node->in[k]].view->along[axis].n == 0) k++;

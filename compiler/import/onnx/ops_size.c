@@ -19,7 +19,7 @@ static bool pad_mode(ModelImport *im, const OnnxNode *node, Pads *p) {
   p->mode = constant ? "zero" : mode;
   if (!constant && strcmp(mode, "reflect") != 0 && strcmp(mode, "edge") != 0)
     return no(im, "padding by mode %s", mode), false;
-  if (given(node, 2) && !value) return no(im, "padding with a value that is computed"), false;
+  if (given(node, 2) && !value) return no(im, "padding with a computed value"), false;
   if (constant) p->value = value && value->n ? tensor_number(value, 0) : onnx_float(node, "value", 0);
   if (isinf(p->value)) p->infinite = p->value, p->value = 0;
   return isfinite(p->value) || (no(im, "padding with NaN"), false);
@@ -30,10 +30,10 @@ static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads
   const Tensor *t = constant_of(im, node, 1), *axes = constant_of(im, node, 3);
   const WireInts *list = onnx_ints(node, "pads") ? onnx_ints(node, "pads") : onnx_ints(node, "paddings");
   if (given(node, 1) && !t) return no(im, "computed padding"), false;
-  if (!t && !list) return no(im, "padding that is missing"), false;
+  if (!t && !list) return no(im, "missing padding"), false;
   const int64_t n = (t ? t->n : list->n) / 2;
   if (n > x->rank || (axes && axes->n != n) || (!axes && n != x->rank))
-    return no(im, "padding that does not match the shape"), false;
+    return no(im, "padding without two numbers per axis"), false;
   for (int i = 0; i < 2 * n; i++) {
     pads[i] = t ? tensor_integer(t, i) : list->data[i];
     if (pads[i] < -INT32_MAX || pads[i] > INT32_MAX) return no(im, "invalid padding"), false;
@@ -208,13 +208,13 @@ static bool read_sizes(ModelImport *im, const OnnxNode *node, const View *x, Siz
   const AttributeProto *attribute = onnx_attribute(node, "scales");
   const WireInts *axes = onnx_ints(node, "axes");
   if ((given(node, 3) && !sizes) || (given(node, early ? 1 : 2) && !scales))
-    return no(im, "a size that is computed"), false;
+    return no(im, "a computed size"), false;
   const bool by_size = sizes && sizes->n;
   const int64_t n = by_size     ? sizes->n
                     : scales    ? scales->n
                     : attribute ? (int64_t)(attribute->floats.n / 4)
                                 : 0;
-  if (n != (axes ? axes->n : x->rank)) return no(im, "a size that is missing"), false;
+  if (n != (axes ? axes->n : x->rank)) return no(im, "a missing size"), false;
   s->exact = true;
   for (int d = 0; d < x->rank; d++) {
     int64_t at = axes ? -1 : d, out = x->size[d];
@@ -228,13 +228,13 @@ static bool read_sizes(ModelImport *im, const OnnxNode *node, const View *x, Siz
     else out = (int64_t)floor((double)x->size[d] * factor + 1e-6);
     if (out < 1 || out > INT32_MAX) return no(im, "an invalid size"), false;
     if (!by_size) s->exact = s->exact && fabs((double)x->size[d] * factor - (double)out) < 1e-4;
-    if (d < 2 && out != x->size[d]) return no(im, "another number of channels"), false;
+    if (d < 2 && out != x->size[d]) return no(im, "a resize of the batch or channels"), false;
     if (d >= 2) s->out[d - 2] = out;
   }
   return true;
 }
 
-/* Source of element `at` of the result, by ONNX's definition; -1: unknown. */
+/* Index of the input element that ONNX selects for element `at` of the result; -1: unknown. */
 static int64_t nearest_source(int64_t in, int64_t out, int64_t at, const char *how, const char *rounding) {
   const double factor = (double)out / (double)in, i = (double)at;
   double place;
@@ -290,7 +290,7 @@ static const char *resized_nearest(ModelImport *im, const Sizes *s, const char *
   for (int a = 0; a < s->n; a++) whole = whole && s->out[a] % s->in[a] == 0;
   const bool below = nearest_fits(s, false, how, rounding);
   if (!s->exact || (!below && !nearest_fits(s, true, how, rounding)))
-    return no(im, "a nearest resize by %s and %s", how, rounding);
+    return no(im, "a nearest resize with %s and %s", how, rounding);
   const long long h = s->out[0] / s->in[0], w = s->n == 2 ? s->out[1] / s->in[1] : h;
   if (whole && below) return arena_printf(im->arena, h == w ? "upsample(%lld)" : "upsample(%lldx%lld)", h, w);
   return arena_printf(im->arena, "resize(%s, mode=%s)", size_text(im, s),
@@ -305,7 +305,7 @@ static const char *resized_between(ModelImport *im, const OnnxNode *node, const 
   const char *mode = cubic ? "cubic" : "linear";
   const bool corners = strcmp(how, "align_corners") == 0;
   const bool half = strcmp(how, "half_pixel") == 0 || (strcmp(how, "pytorch_half_pixel") == 0 && large);
-  if (!corners && !half) return no(im, "a %s resize by %s", mode, how);
+  if (!corners && !half) return no(im, "a %s resize with %s", mode, how);
   if (cubic && fabs(onnx_float(node, "cubic_coeff_a", -0.75) + 0.75) > 1e-6)
     return no(im, "a cubic resize with a coefficient other than -3/4");
   if (onnx_int(node, "exclude_outside", 0)) return no(im, "a resize with exclude_outside");

@@ -64,7 +64,7 @@ static int64_t one_number(ModelImport *im, const OnnxNode *node, int input, cons
   const Tensor *t = constant_of(im, node, input);
   if (!given(node, input)) return onnx_int(node, name, otherwise);
   if (t && t->n == 1) return tensor_integer(t, 0);
-  no(im, "a Fourier transform whose size is computed");
+  no(im, "a Fourier transform of computed size");
   return 0;
 }
 

@@ -57,7 +57,7 @@ static void pad_same(Window2 *w, bool upper) {
 static bool count_out(ModelImport *im, Window2 *w, bool ceil) {
   for (int k = 0; k < w->n; k++) {
     const int64_t room = w->in[k] + w->before[k] + w->after[k] - w->dilation[k] * (w->kernel[k] - 1) - 1;
-    if (room < 0) return no(im, "a window that is larger than its input"), false;
+    if (room < 0) return no(im, "a window larger than its input"), false;
     w->out[k] = room / w->stride[k] + 1;
     if (ceil && room % w->stride[k]) w->out[k]++;
     if (ceil && (w->out[k] - 1) * w->stride[k] >= w->in[k] + w->before[k]) w->out[k]--;
@@ -201,7 +201,7 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   if (groups < 1 || channels % groups || weight->dim[1] != channels / groups || filters % groups)
     return no(im, "weights that do not match %lld channels", (long long)channels);
   if (!bias) bias = bias_behind(im, node, filters);
-  if (bias && bias->n != filters) return no(im, "a bias whose shape does not match");
+  if (bias && bias->n != filters) return no(im, "a bias of the wrong shape");
   Text call = {.arena = im->arena};
   const char *window = window_text(im->arena, &w, false), *layer = layer_of(im, node, 1);
   if (groups > 1 && groups == channels) {
@@ -253,7 +253,7 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   window_input(&w, v->shape);
   if (!ints_of(im, node, "output_padding", w.n, more) || !transposed_size(im, node, &w, more)) return NULL;
   const int64_t groups = onnx_int(node, "group", 1), filters = weight->dim[1] * groups;
-  if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights whose shape does not match");
+  if (groups < 1 || weight->dim[0] != v->shape.dim[w.n]) return no(im, "weights of the wrong shape");
   // The language has one output_pad for both axes. If ONNX's output_padding differs between the axes, fewer
   // elements are cropped at the end, or additional elements are added and then cropped.
   const bool differ = w.n == 2 && more[0] != more[1];
@@ -264,7 +264,7 @@ View *import_conv_transpose(ModelImport *im, const OnnxNode *node) {
   }
   for (int k = 0; differ && k < 2; k++) beyond[k] = more[k] < more[1 - k] ? more[1 - k] - more[k] : 0;
   more[0] += beyond[0];
-  if (bias && bias->n != filters) return no(im, "a bias whose shape does not match");
+  if (bias && bias->n != filters) return no(im, "a bias of the wrong shape");
   const char *layer = layer_of(im, node, 1);
   Text call = {.arena = im->arena};
   text_put(&call, "conv_transpose(%lld, %s", (long long)filters, window_text(im->arena, &w, false));

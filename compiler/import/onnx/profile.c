@@ -56,7 +56,7 @@ static int declared_sizes(const Checked *c, const char *name, int64_t *size) {
   return rank;
 }
 
-static const char *checked_input(const Checked *c, int input) { /* "": omitted */
+static const char *checked_input(const Checked *c, int input) { /* a tensor's name; "": omitted */
   return input < c->node->input.n ? c->node->input.data[input] : "";
 }
 

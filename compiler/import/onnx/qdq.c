@@ -328,7 +328,7 @@ static bool equal_constants(const ModelImport *im, const OnnxNode *a, const Onnx
 }
 
 void quantize_once(ModelImport *im) {
-  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: 1 + its first QuantizeLinear */
+  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: index of a QuantizeLinear + 1 */
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
     if (!im->live[i] || !is_operator(node, "QuantizeLinear") || !given(node, 0) || node->nout == 0) continue;

@@ -5,8 +5,8 @@
 
 static bool is_stretched(const View *view, int d) { return !view->along[d].n && view->size[d] > 1; }
 
-/* The cheapest choice for the channels of the stored value: the dimension that contains the value's
- * channels, or else the last dimension. */
+/* The index in `dims` of the dimension that becomes the channels of the stored tensor. The cheapest choice is
+ * the dimension that contains the channels of view->value; without such a dimension, the last one. */
 static int channels_at(const View *view, int n, const int *dims) {
   const int last = view->value->shape.rank - 1;
   for (int k = n - 1; k >= 0; k--) {

@@ -193,7 +193,7 @@ static Factors whole_axes(const Value *value, int n, const int *axis) {
   return all;
 }
 
-/* Shuffles the channels, if `want` only exchanges their outer and their inner part; NULL: does not match. */
+/* Shuffles the channels, if `want` only exchanges their outer and their inner part; otherwise NULL. */
 static Value *shuffled(ModelImport *im, Value *v, const Factors *want) {
   const int last = v->shape.rank - 1;
   Factors rest = {0}, before = {0};

@@ -192,7 +192,7 @@ static int dimensions_of_axis(const View *x, int axis, int dims[MOST_DIMS]) {
   return factors_whole(&all, x->value, axis) ? n : -1;
 }
 
-/* Whether each dimension is an axis, or a part of one. */
+/* Whether each dimension is an axis, or a part of an axis. */
 static bool is_plain(const View *x) {
   for (int d = 0; d < x->rank; d++)
     if (x->along[d].n > 1) return false;
@@ -263,7 +263,7 @@ View *combined_by_rows(ModelImport *im, const View *large, const View *small, co
       const int d = dims[i];
       if (small->size[d] != factors_size(&small->along[d]) && small->along[d].n) return NULL;
       const bool there = small->along[d].n > 0 || large->size[d] == 1;
-      if (!there && (to > 0 || part->along[0].n)) return NULL; /* only outer rows may be missing */
+      if (!there && (to > 0 || part->along[0].n)) return NULL; /* `small` may lack only outer rows */
       for (int f = 0; f < small->along[d].n; f++) factors_push(&part->along[to], small->along[d].f[f]);
       if (there) part->size[to] *= small->size[d];
     }

@@ -23,7 +23,7 @@ typedef struct TflTensor {
   Elem elem;
   int code;            /* type number in the file, from the schema's TensorType */
   const char *type;    /* "INT8" */
-  const uint8_t *data; /* little-endian; NULL: computed */
+  const uint8_t *data; /* numbers of a constant, little-endian; NULL: a computed tensor */
   int scales, axis;    /* axis: the dimension along which each index has its own scale */
   const float *scale;
   int64_t zero;     /* the first zero point; for weights, all zero points must be 0 */
@@ -36,10 +36,10 @@ typedef struct TflOperator {
   int code, index;  /* number in BuiltinOperator; index in the file */
   const char *name; /* "CONV_2D", "CUSTOM MaxUnpooling2D" */
   int nin, nout;
-  int *in, *out; /* tensors; -1: omitted */
+  int *in, *out; /* tensor numbers; -1: omitted */
   /* the operator's options; options that the operator does not have are 0 */
   bool same;                                     /* SAME padding; false: VALID */
-  int64_t stride[2], dilation[2], size[2], axis; /* height, width */
+  int64_t stride[2], dilation[2], size[2], axis; /* pairs: height, width */
   int activation;
   float beta;          /* beta of softmax; slope of leaky_relu */
   bool keeps, corners; /* keeps: keep_dims; corners: align_corners */
@@ -83,7 +83,7 @@ typedef struct TflModel {
                    unchanged */
 } TflModel;
 
-/* NULL: *why is the error. Names of tensors are unique. */
+/* Reads a file; NULL: *why is the error. The names of the tensors are unique. */
 TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why);
 /* A model with the requested outputs. Dynamic dimensions of inputs with --shape lose their sizes. Compressed
  * weights become floats, and sparse weights become dense; convolutions between SPACE_TO_BATCH_ND and
@@ -146,7 +146,7 @@ typedef struct TflProgram {
   int noutputs;
 } TflProgram;
 
-/* Converts a quantized model, with the bytes of its file. NULL after [import-file] or [import-operator]. The
+/* Converts a quantized model; bytes: the model's file. NULL after [import-file] or [import-operator]. The
  * default rounding is "double"; "litert" is double with the exceptions of LiteRT's reference kernels
  * (Making.litert). */
 TflProgram *tflite_import(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,

@@ -71,7 +71,8 @@ bool tfl_value(Making *k, const TflOperator *op, int tensor) {
 bool tfl_same_scale(Making *k, const TflOperator *op, const TflTensor *a, const TflTensor *b) {
   if (!tfl_is_quantized(a) || (a->scale[0] == b->scale[0] && a->zero == b->zero)) return true;
   return tfl_no(k, op,
-                "its input and its result have different scales, but the reference kernel ignores them");
+                "its input and its result have different scales, but the reference kernel ignores the "
+                "difference");
 }
 
 bool tfl_below(Multiplier factor) { return factor.e <= 8; }
@@ -232,7 +233,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   const int from = k->same[op->in[0]];
   if (k->stored[from] == op->out[0]) {
-    if (!k->layer[from]) return tfl_no(k, op, "its input has no layer whose scale could be set");
+    if (!k->layer[from]) return tfl_no(k, op, "no layer computes its input");
     tfl_scale(k, k->layer[from], out);
     return k->there[op->out[0]] = true;
   }
@@ -354,8 +355,8 @@ static bool names_input(int code) {
   return code == TFL_TILE || code == TFL_BATCH_MATMUL || code == TFL_SELECT || code == TFL_SELECT_V2;
 }
 
-/* Names inputs, outputs, and values that are used by a statement other than the next one, or several times by
- * the next statement. */
+/* Gives names to inputs, to outputs, and to values that are used by a statement other than the next one, or
+ * several times by the next statement. */
 static void name_tensors(Making *k) {
   const TflModel *m = k->m;
   for (int i = 0; i < m->ninputs; i++)
@@ -491,8 +492,8 @@ static Making *making_new(Arena *arena, TflModel *m, const char *rounding) {
   return k;
 }
 
-/* Adds the line of --list about an operator: its shape, and its statement (the text after `from`) or the
- * reason of the problem. */
+/* Adds the line of --list about an operator: the shape of its result, and its statements (the text after
+ * `from`) or the problem. */
 static void list_operator(Making *k, const TflOperator *op, size_t from, const char *problem) {
   const TflTensor *out = op->nout && op->out[0] >= 0 ? tfl_out(k, op) : NULL;
   Text shape = {.arena = k->arena};

@@ -22,8 +22,8 @@ static bool lists_indices(const TflTensor *t) {
 }
 
 /* ---- GATHER ---- */
-/* Constant indices as a value of the program. The list is repeated `repeat` times; each copy's indices are
- * larger by `apart` than those of the copy before it. NULL: an index is out of range. */
+/* Constant indices as a value of the program. The list is repeated `repeat` times. In each copy, `apart` is
+ * added to the indices of the previous copy. NULL: an index is out of range. */
 static const char *constant_indices(Making *k, const TflTensor *index, int64_t limit, int64_t repeat,
                                     int64_t apart) {
   float *data = NEW_ARRAY(k->arena, float, index->size *repeat + 1);

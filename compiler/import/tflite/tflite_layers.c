@@ -105,8 +105,8 @@ static const char *tfl_window_text(Making *k, const TflOperator *op) {
   text_put(&text, "%s", "");
   if (op->stride[0] != 1 || op->stride[1] != 1)
     text_put(&text, ", stride=%" PRId64 "x%" PRId64, op->stride[0], op->stride[1]);
-  /* the padding of a dilated convolution (tflite_prepare.c), or of rows before the first call
-   * (tflite_raise.c) */
+  /* the padding of a dilated convolution (tflite_prepare.c), or rows of zeros that represent the time before
+   * the first call (tflite_raise.c) */
   const int64_t *b = op->border;
   if (op->same) text_put(&text, ", pad=same");
   else if (b[0] || b[1] || b[2] || b[3])
@@ -135,7 +135,7 @@ bool tfl_conv(Making *k, const TflOperator *op) {
   if (!check_bias(k, op, filters, bias)) return false;
   if ((in->rank != 4 && !is_raised(k, op)) ||
       (depthwise ? w->dim[0] != 1 || filters % channels : channels % w->dim[3] != 0))
-    return tfl_no(k, op, "its weights do not match its input");
+    return tfl_no(k, op, "its weights have the wrong shape");
   const char *layer = tfl_layer(k, depthwise ? "depthwise" : "conv"), *more = "",
              *size = tfl_window_size(k, op, w->dim[1], w->dim[2]);
   if (depthwise && filters != channels)
@@ -175,7 +175,7 @@ bool tfl_transpose_conv(Making *k, const TflOperator *op) {
       !check_bias(k, op, w->dim[0], bias))
     return false;
   if (in->rank != 4 || out->rank != 4 || in->dim[3] != w->dim[3] || out->dim[3] != w->dim[0])
-    return tfl_no(k, op, "its weights do not match its input");
+    return tfl_no(k, op, "its weights have the wrong shape");
   if (!transposed_border(op, in, w, out, before, after, &more))
     return tfl_no(k, op, "the size of its result does not match its stride");
   Text call = {.arena = k->arena};
@@ -197,7 +197,7 @@ bool tfl_dense(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0), *w = tfl_in(k, op, 1), *bias = tfl_in(k, op, 2);
   if (!tfl_value(k, op, op->in[0]) || !check_tfl_weight(k, op, w, 2) || !check_bias(k, op, w->dim[0], bias))
     return false;
-  if (in->size != w->dim[1]) return tfl_no(k, op, "its weights do not match its input");
+  if (in->size != w->dim[1]) return tfl_no(k, op, "its weights have the wrong shape");
   const char *layer = tfl_layer(k, "dense");
   tfl_begin(k, op, op->in[0]);
   if (in->rank != 2) text_put(&k->text, "flatten -> ");
@@ -219,7 +219,7 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "%s(%s, stride=%s%s", word, tfl_window_size(k, op, op->size[0], op->size[1]),
            tfl_window_size(k, op, op->stride[0], op->stride[1]), op->same ? ", pad=same" : "");
   tfl_end(k, op, layer);
-  /* XNNPACK has no quantized average pool; the kernels that compute it round halves away from zero */
+  /* XNNPACK has no quantized average pool; LiteRT's own kernels for it round halves away from zero */
   if (op->code == TFL_AVERAGE_POOL_2D && k->rounding == ROUNDING_FLOAT && tfl_is_bytes(k, op))
     tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   return true;

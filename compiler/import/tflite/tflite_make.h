@@ -24,10 +24,10 @@ typedef struct Making {
   const char **layer;           /* by tensor: the name of the layer with the tensor's scale; NULL: none */
   bool *there;                  /* by tensor: whether the tensor is an input or the result of a statement */
   int current;                  /* the tensor of the last statement; -1: none */
-  Table count;                  /* number of layers by operator name, each an int */
+  Table count;                  /* by operator name: number of layers, an int */
   Text inputs, constants, text; /* parts of the program, in this order */
   Text list;                    /* the lines of --list */
-  Table said;                   /* metadata by name of a layer or a value, each a Text */
+  Table said;                   /* by name of a layer or a value: its metadata, a Text */
   VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;
   bool *unknown; /* by tensor: whether the tensor's value depends on an unsupported operator */
@@ -70,7 +70,7 @@ bool tfl_shape(const TflTensor *, Shape *);             /* false: the language h
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
 bool tfl_below(Multiplier); /* whether the factor is below 2^8 */
 
-const char *tfl_layer(Making *, const char *word); /* "conv1" */
+const char *tfl_layer(Making *, const char *word); /* a new name: "conv1" */
 /* These functions write a statement. tfl_begin writes the result and the operand. tfl_call writes a call with
  * the layer's name and precision. tfl_end writes the activation and the end of the line. `layer` has the
  * scale of the result. */

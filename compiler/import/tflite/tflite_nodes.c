@@ -1,5 +1,6 @@
-/* tflite_nodes.c: Conversion of a float TensorFlow Lite model to an ONNX graph, which is then imported: each
- * operator becomes ONNX nodes, between transposes if ONNX has channels first. */
+/* tflite_nodes.c: Conversion of a float TensorFlow Lite model to an ONNX graph, which is then imported. Each
+ * operator becomes ONNX nodes. If these nodes need channels first, transposes before and after them are
+ * added. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/tflite/tflite_nodes.h"
 #include "import/import.h"

@@ -28,7 +28,7 @@ void nodes_conv(Nodes *n) {
   static const int64_t depthwise[] = {3, 0, 1, 2};
   const bool each = n->op->code == TFL_DEPTHWISE_CONV_2D;
   const TflTensor *x = nodes_tensor(n, 0), *w = nodes_tensor(n, 1);
-  if (!x || !w || x->rank != 4 || w->rank != 4) return nodes_refuse(n, "its weights do not match its input");
+  if (!x || !w || x->rank != 4 || w->rank != 4) return nodes_refuse(n, "its weights have the wrong shape");
   int in[] = {nodes_channels_first(n, nodes_in(n, 0)), 0, nodes_in(n, 2)};
   in[1] = each ? nodes_permuted(n, nodes_in(n, 1), 4, depthwise) : nodes_channels_first(n, nodes_in(n, 1));
   const int made = nodes_apply(n, "Conv", in[2] ? 3 : 2, in);
@@ -45,7 +45,7 @@ void nodes_transpose_conv(Nodes *n) {
   static const int64_t perm[] = {3, 0, 1, 2};
   const TflTensor *w = nodes_tensor(n, 1), *x = nodes_tensor(n, 2), *out = &n->m->tensor[n->op->out[0]];
   if (!x || !w || x->rank != 4 || w->rank != 4 || out->rank != 4 || x->size < 0 || out->size < 0)
-    return nodes_refuse(n, "its weights do not match its input");
+    return nodes_refuse(n, "its weights have the wrong shape");
   int in[] = {nodes_channels_first(n, nodes_in(n, 2)), nodes_permuted(n, nodes_in(n, 1), 4, perm),
               nodes_in(n, 3)};
   int64_t pads[4], more[2];

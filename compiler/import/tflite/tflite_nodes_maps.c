@@ -79,8 +79,8 @@ void nodes_select(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Where", 3, in));
 }
 
-/* An If node, whose inputs are the condition and the results of both branches. The nodes of the branches are
- * before it. */
+/* Adds an If node, whose inputs are the condition and the results of both branches. The nodes of the branches
+ * precede the If node. */
 void nodes_if(Nodes *n) {
   int *in = NEW_ARRAY(n->arena, int, n->op->nin + 1);
   for (int i = 0; i < n->op->nin; i++) in[i] = nodes_in(n, i);

@@ -163,7 +163,7 @@ void nodes_slice(Nodes *n) {
 
 /* The changes that a STRIDED_SLICE makes to each dimension of its input. */
 typedef struct Spec {
-  int rank, result;    /* result: number of result dimensions so far; new ones count, dropped ones do not */
+  int rank, result;    /* result: number of result dimensions so far: with new, without dropped dimensions */
   int from[MOST_DIMS]; /* for each dimension of the input: its entry in the lists; -1: there is none, the
                           whole dimension is used */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];
@@ -238,9 +238,9 @@ void nodes_strided_slice(Nodes *n) {
   Spec s;
   bool known = true;
   if (entries < 0 || entries > MOST_DIMS || !nodes_in(n, 2) || !nodes_in(n, 3))
-    return nodes_refuse(n, "its bounds do not match its input");
+    return nodes_refuse(n, "its bounds do not fit the axes of its input");
   for (int k = 0; k < 3; k++) known = nodes_list(n, 1 + k, list[k]) == entries && known;
-  if (!read_spec(n, entries, &s)) return nodes_refuse(n, "its bounds do not match its input");
+  if (!read_spec(n, entries, &s)) return nodes_refuse(n, "its bounds do not fit the axes of its input");
   const bool plain = !n->op->mask[2] && !n->op->mask[3] && !n->op->relative;
   if (!known && !plain)
     return nodes_refuse(n, "its bounds are computed, and it has an ellipsis or a new axis");

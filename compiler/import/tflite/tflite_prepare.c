@@ -38,7 +38,7 @@ static float weight_float(const TflTensor *t, int64_t i, int64_t inner) {
   return (float)(q - t->zero) * t->scale[t->scales > 1 ? i / inner % t->scales : 0];
 }
 
-/* Converts a constant to floats. False: it needs more memory than is allowed for a model of that size. */
+/* Converts a constant to floats. False: the floats need more memory than `room` permits. */
 static bool as_floats(Arena *arena, const TflTensor *from, TflTensor *to, size_t *room) {
   if ((size_t)from->size > *room) return false;
   *room -= (size_t)from->size;
@@ -144,7 +144,7 @@ static void become_same(TflModel *m, TflOperator *op) {
 
 typedef struct Blocks {
   TflOperator *apart, *more, *conv, *less, *together; /* more, less: EXPAND_DIMS and SQUEEZE, or NULL */
-  int axes;                                           /* 2; for sequences 1 */
+  int axes;                                           /* number of spatial axes: 2; for sequences 1 */
   int64_t block[2], pad[4], crop[4];
 } Blocks;
 
@@ -241,7 +241,7 @@ static void join_blocks(Arena *arena, TflModel *m) {
 typedef struct Order {
   TflModel *m;
   int *maker, *stack, depth;                  /* by tensor: the operator that produces the tensor, or -1 */
-  enum { IDLE, NEEDED, BEGUN, DONE } * state; /* by operator */
+  enum { IDLE, NEEDED, BEGUN, DONE } * state; /* by operator: progress of the sorting */
 } Order;
 
 static void find_makers(Order *r) {
@@ -352,8 +352,7 @@ bool tflite_is_quantized(const TflModel *m) {
 }
 
 static void prepare_model(Arena *arena, TflModel *m, size_t bytes, bool raises) {
-  size_t room =
-      8 * bytes + (1 << 20); /* maximum elements converted to floats; a few tensors may share a buffer */
+  size_t room = 8 * bytes + (1 << 20); /* maximum number of elements to convert to floats */
   fold_conversions(arena, m, &room);
   tflite_keep_variables(arena, m);
   tflite_sort(arena, m);

@@ -105,8 +105,8 @@ static void add_raised_reshape(Raising *r, const TflOperator *op, int in, int ou
 }
 
 /* ---- operators that keep the rows ---- */
-/* Whether the operator maps zeros to zeros. This is required if it reads rows before the first call, because
- * these rows are zeros. */
+/* Whether the operator maps zeros to zeros. This is required if the operator reads rows before the first
+ * call, because these rows are zeros. */
 static bool keeps_zero(int code) {
   switch (code) {
   case TFL_QUANTIZE:
@@ -254,7 +254,8 @@ static bool read_bounds(const Raising *r, const TflOperator *op, const TflTensor
   return !op->mask[2] && !op->mask[3] && !op->mask[4] && !op->relative;
 }
 
-/* A slice along the rows selects rows of the same sequence; along other dimensions it slices each row. */
+/* A slice along the rows selects rows of the same sequence. A slice along any other dimension slices each
+ * row. */
 static bool raise_slice(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *in = &r->m->tensor[op->in[0]];

@@ -53,7 +53,7 @@ static bool is_gate_weight(Making *k, const TflOperator *op, int input, int64_t 
   if (!w) return tfl_no(k, op, "a weight is missing");
   if (!w->data) return tfl_no(k, op, "its weights are computed, not constants");
   if (w->rank != 2 || w->dim[0] != units || w->dim[1] != columns)
-    return tfl_no(k, op, "its weights do not match its input");
+    return tfl_no(k, op, "its weights have the wrong shape");
   if (!w->known || w->elem != I8 || w->scales != 1 || !w->zeros)
     return tfl_no(k, op, "its weights are %s, not int8 with one scale and zero point 0", w->type);
   return true;
@@ -154,7 +154,7 @@ static bool is_svdf_constant(Making *k, const TflOperator *op, int input, int64_
   const TflTensor *t = tfl_in(k, op, input);
   if (!t || !t->data) return tfl_no(k, op, "its weights are computed, not constants");
   if (t->rank != 2 || t->dim[0] != rows || t->dim[1] != columns)
-    return tfl_no(k, op, "its weights do not match its input");
+    return tfl_no(k, op, "its weights have the wrong shape");
   if (t->known && t->elem == elem && t->scales == 1 && t->zeros) return true;
   return tfl_no(k, op, "its weights are %s, not int%s with one scale and zero point 0", t->type,
                 elem == I16 ? "16" : "8");
@@ -176,7 +176,7 @@ static bool check_svdf(Making *k, const TflOperator *op) {
                 memory = time && time->rank == 2 ? time->dim[1] : 0;
   if (op->groups < 1 || features < 1 || memory < 1 || features % op->groups ||
       state->size != features * memory || out->size != features / op->groups)
-    return tfl_no(k, op, "its weights do not match its input");
+    return tfl_no(k, op, "its weights have the wrong shape");
   if (bias && !(bias->data && bias->known && bias->elem == I32 && bias->size == out->size))
     return tfl_no(k, op, "its bias must have one int32 number per unit");
   return is_svdf_constant(k, op, SVDF_FEATURES, features, in->dim[1], I8) &&
@@ -326,7 +326,7 @@ void nodes_lstm(Nodes *n) {
          *hr = projection ? lstm_constant(n, LSTM_PROJECTION, outputs, units) : NULL,
          *shift = projection ? lstm_constant(n, LSTM_PROJECTION_BIAS, outputs, 0) : NULL;
   if (!w || !r || !b || (projection && !hr) || (nodes_tensor(n, LSTM_PROJECTION_BIAS) && !shift))
-    return nodes_refuse(n, "its weights do not match its input");
+    return nodes_refuse(n, "its weights have the wrong shape");
   if (projection && outputs >= units) return nodes_refuse(n, "its projection is not smaller than its cell");
   if (shift && op->stateful) return nodes_refuse(n, "its projection has a bias, and its state is kept");
   if (shift) add_projection_bias(b, r, shift, units);

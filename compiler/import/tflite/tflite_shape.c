@@ -89,8 +89,8 @@ bool tfl_transpose(Making *k, const TflOperator *op) {
 }
 
 /* ---- borders ---- */
-/* Sets *value to the padding number as a real number. The int8 form of zero_pad only pads zeros, as the zero
- * point; with another number, the layer is computed in float. */
+/* Sets *value to the padding number as a real number. If this number is not 0, the layer is computed in
+ * float, because the int8 form of zero_pad pads only with the zero point. */
 static bool pad_value(Making *k, const TflOperator *op, double *value) {
   const TflTensor *number = tfl_in(k, op, 2), *out = tfl_out(k, op);
   *value = 0;

@@ -8,7 +8,7 @@
 
 typedef struct TflVariable {
   const TflTensor *initial;
-  int read, assigned; /* tensors: first read, last assigned; -1: none */
+  int read, assigned; /* result of the first read; last assigned tensor; -1: none */
   int read_op, assign_op;
 } TflVariable;
 

@@ -35,7 +35,7 @@ StreamRule lines_stream_rule(const Node *node) {
 }
 
 typedef struct Lines {
-  int64_t lines[2], size[2]; /* by axis: number of lines, and number of elements of a line */
+  int64_t lines[2], size[2]; /* along height and width: number of lines, elements of a line */
 } Lines;
 
 static Lines axis_lines(const Node *node) {

@@ -11,7 +11,7 @@ static const Const *written_constant(const Node *node, int operand) {
 int combine_count(const Node *node) {
   const Const *x = arg_const(node, "x");
   return x->kind == CONST_NONE ? node->nin
-                               : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: created by a pass */
+                               : 1 + (x->kind == CONST_LIST ? x->n : 1); /* NONE: a pass created the node */
 }
 
 bool combine_turns(const Node *node) {

@@ -21,7 +21,7 @@ MAP_EVAL(largest) {
   }
   return y;
 }
-/* The derivative. If an operand is NaN, so is the result; no operand equals it, and the derivative is 0. */
+/* The derivative. If an operand is NaN, so is the result; no operand equals NaN, so the derivative is 0. */
 MAP_SLOPE(slope) {
   const double most = largest(node, x, weight, c);
   int equals = 0;

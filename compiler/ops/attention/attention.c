@@ -20,7 +20,7 @@ static const Param params[] = {
     {"scale", PARAM_NUMBER, "auto",
      "factor of the product of query and key; auto: 1/sqrt(channels of a head)", 0, 0, "auto"},
     {"mask", PARAM_VALUE, "none",
-     "a value that is added to the scores: LxM, or one LxM matrix per row of a value with rows; or causal: "
+     "a value that is added to the scores: LxM (L queries, M keys), or R rows of LxM; or causal: "
      "each position attends only to keys up to its own position",
      0, 0, "none causal"},
     {"bias", PARAM_VALUE, "none", "a value that is added to the scores: LxM or headsxLxM", 0, 0, "none"},

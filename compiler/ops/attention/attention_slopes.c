@@ -2,7 +2,7 @@
  * at a time: the matrix of scores is never in memory. attention_tiles.c has the vectorized nest. With p =
  * softmax(s), dp = dy*V^T and ds = p*(dp - sum of p*dp):
  *
- * dQ = scale * ds*K,  dK = scale * ds^T*Q,  dV = p^T*dy,  dmask, dbias = ds */
+ * dQ = scale * ds*K,  dK = scale * ds^T*Q,  dV = p^T*dy,  dmask = dbias = ds */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/attention/attention.h"
 #include <math.h>

@@ -8,8 +8,8 @@
  * If keys need several blocks, sums are rescaled to the largest score so far. With causal masks and windows,
  * groups of keys that no query of the tile sees are skipped.
  *
- * Gradients recompute the scores between a tile of queries and all keys, and compute their products
- * in the same two ways. */
+ * For the gradients, the scores between a tile of queries and all keys are recomputed. The matrix products of
+ * the gradients use the same two layouts of lanes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -30,8 +30,7 @@ typedef struct Tile {
   /* q[dk][queries], s[keys][queries], o[queries][dv]; at, factor: a position and a factor for each query */
   Buf *q, *s, *o, *at, *factor;
   Buf *most, *sum; /* registers */
-  /* operands of the two products: of rows of `from` and vectors of queries in `left`, and of `weights` and
-   * rows of `values` */
+  /* the products: rows of `from` times vectors of queries in `left`, and `weights` times rows of `values` */
   Buf *left, *from, *weights, *values;
   Ix from_channel;
   int64_t depth, d;    /* channels of a head in `from` and in `values` */
@@ -267,8 +266,8 @@ static void mix_values(const Tile *t) {
   Nest *b = t->l->b;
   static const int tall[VECTORS + 1] = {0, 12, 12, 8};
   const bool few = t->l->target->registers < 32;
-  /* Each set of vectors reads its channels of the values of all keys, which do not fit in the L1 cache. So
-   * mix_queries computes as many queries as possible at the same time. */
+  /* Each set of vectors reads its channels of the values of all keys. The values do not fit in the L1 cache,
+   * so mix_queries computes as many queries as possible at the same time. */
   const int all = value_vectors(t), most = few ? 2 : VECTORS, sets = (all + most - 1) / most;
   for (int set = 0, v0 = 0; set < sets; set++) {
     const int vectors = (all - v0 + sets - set - 1) / (sets - set),

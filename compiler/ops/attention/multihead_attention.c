@@ -16,7 +16,7 @@ static const Param params[] = {
     {"value", PARAM_VALUE, "key", "the value that is averaged, with one position per key", 0, 0, "current"},
     {"bias", PARAM_BOOL, "true", "add trained biases to the four projections", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
-     "a value that is added to the scores: LxM, or one LxM matrix per row of a value with rows; or causal: "
+     "a value that is added to the scores: LxM (L queries, M keys), or R rows of LxM; or causal: "
      "each position attends only to keys up to its own position",
      0, 0, "none causal"},
     {"window", PARAM_REACH, "none",

@@ -35,7 +35,7 @@ static bool range_fits(ShapeContext *context, const Node *node) {
   Diag *diag = op_error_at(context, node, given ? "high" : "low", DIAG_bad_value,
                            "the bands of mel are from %s to %s Hz, for samples at %s Hz", hertz(arena, low),
                            hertz(arena, high), hertz(arena, rate));
-  diag_help(diag, "0 <= low < high <= rate/2, which is %s", hertz(arena, rate / 2));
+  diag_help(diag, "use 0 <= low < high <= rate/2 = %s", hertz(arena, rate / 2));
   return false;
 }
 

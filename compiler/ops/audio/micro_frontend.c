@@ -82,8 +82,8 @@ static bool has_bits(ShapeContext *context, const Node *node, const char *param,
   return false;
 }
 
-/* Searches back from `value`, through nodes that only copy elements, for a node that computes its elements or
- * an input that is not int16. NULL: all elements are copies of int16 inputs. */
+/* Searches back from `value`, through nodes that only copy elements, for a node that does not copy, or for an
+ * input that is not int16. NULL: all elements of `value` are copies of int16 inputs. */
 static const Node *other_samples(ShapeContext *context, const Node *value) {
   bool *read = NEW_ARRAY(context->arena, bool, value->id + 1);
   read[value->id] = true;
@@ -126,7 +126,7 @@ static void shape(ShapeContext *context, Node *node) {
                most = (double)arg_int(node, "rate") / 2;
   if (!(low >= 0 && high > low && high < most)) {
     Diag *diag = op_error_at(context, node, "high", DIAG_bad_value, "bands from %.9g to %.9g Hz", low, high);
-    diag_help(diag, "0 <= low < high < rate/2, which is %.9g", most);
+    diag_help(diag, "use 0 <= low < high < rate/2 = %.9g", most);
     return;
   }
   if (!has_bits(context, node, "smoothing_bits", correction_bits(node)) ||

@@ -169,9 +169,9 @@ static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd
 
 /* out[frames + 2][bands] from x[]: the features, then the upper and the lower 16 bits of the noise estimates.
  * start: the estimates before the first frame, then the number of frames at the start that are skipped, with
- * features 0. table: logarithms [130], gains [125], window [size], twiddles of the transform [fft], of its
- * split [fft/2], first bins of the bands [bands + 2], weights [fft/2 + 1][2]. work: the transform [fft],
- * energies [fft/2 + 1], noise [bands]. */
+ * features 0. table: logarithms [130], gains [125], window [size], twiddles of the complex FFT [fft],
+ * twiddles that convert its result to the real spectrum [fft/2], first bins of the bands [bands + 2],
+ * weights [fft/2 + 1][2]. work: numbers of the FFT [fft], energies [fft/2 + 1], noise [bands]. */
 static void cnn_micro_frontend_routine(const float *x, const float *table, const float *number,
                                        const float *start, int32_t *work, float *out, int frames, int size,
                                        int step, int fft, int bands) {

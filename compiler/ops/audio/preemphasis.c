@@ -34,7 +34,7 @@ static void eval_forward(const Eval *eval) { differ(eval, first_sample(eval->nod
 static void eval_back(const Eval *eval) { differ(eval, 0, 1); }
 
 typedef struct Beside {
-  int64_t first, other; /* other: -1 or 1 */
+  int64_t first, other; /* as in `differ` */
   double coefficient;
   bool edge; /* the other row is outside the input */
 } Beside;

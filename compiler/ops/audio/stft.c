@@ -41,7 +41,7 @@ static const Param params[] = {
 typedef enum Give { GIVE_POWER, GIVE_MAGNITUDE, GIVE_COMPLEX } Give;
 
 typedef struct Frames {
-  /* at: index in the transform of a frame's first sample */
+  /* at: index of a frame's first sample among the inputs of the frame's transform */
   int64_t samples, frames, size, step, before, fft, at, bins;
   bool mirror;
   Give give;

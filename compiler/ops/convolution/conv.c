@@ -10,11 +10,12 @@
 #include "ops/convolution/correlation.h"
 #include "kernel/window.h"
 
-/* A direct convolution also computes the following pooling if it has at most this number of terms per
- * output. Fusing saves a pass over the result. This pass takes 4 to 43 % of the time for up to 64 terms, and
- * 0 to 4 % for 256 to 512 terms, but more for 5x5 kernels with stride 2. (Measured with AVX-512, one thread,
- * windows from 1x1 to 7x7, 16 to 512 filters.) With more terms, fusing saves nothing. A pooled convolution
- * reads all its weights for each row of the result, so it is 2x slower if the weights exceed the cache. */
+/* A direct convolution also computes the following pooling if the convolution's outputs are sums of at most
+ * this number of terms. Fusing saves a pass over the result. This pass takes 4 to 43 % of the time for up to
+ * 64 terms, and 0 to 4 % for 256 to 512 terms, but more for 5x5 kernels with stride 2. (Measured with
+ * AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters.) With more terms, fusing saves nothing. A
+ * pooled convolution reads all its weights for each row of the result, so it is 2x slower if the weights
+ * exceed the cache. */
 enum { MOST_TERMS_POOLED = 512 };
 
 static const Param params[] = {

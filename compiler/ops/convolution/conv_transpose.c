@@ -1,8 +1,8 @@
-// conv_transpose.c: Transposed convolution: the input gradient of a convolution as a layer
-// (Zeiler et al., 2010), and its two gradients.
+// conv_transpose.c: Transposed convolution (Zeiler et al., 2010), and its two gradients. The layer computes
+// the same function as the input gradient of a convolution.
 // SPDX-License-Identifier: Apache-2.0
 //
-//     out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx]      starting from bias[f]
+//     out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx], starting from bias[f],
 //
 // with S the stride, D the dilation and P the number of elements that padding removes at the start of each
 // axis. On each axis, the output has (I - 1)*S + D*(K - 1) + 1 + output_pad elements, minus the padding; with
@@ -54,7 +54,7 @@ static bool output_size(ShapeContext *context, Node *node, Window *w, int64_t ou
               window_transposed_formula(context->arena, input[axis], w->kernel[axis], w->stride[axis],
                                         w->dilation[axis], extra, w->before[axis], w->after[axis]));
     op_note_origin(context, diag, node->in[0]);
-    diag_help(diag, "pad=same makes it %s",
+    diag_help(diag, "pad=same makes the output %s",
               window_size_text(context->arena, node,
                                (int64_t[]){input[0] * w->stride[0], input[1] * w->stride[1]}));
     return false;

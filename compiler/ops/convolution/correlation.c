@@ -72,10 +72,10 @@ static int64_t padded(int64_t channels) { /* rounds up to a multiple of two vect
   return (channels + VECTORS - 1) / VECTORS * VECTORS;
 }
 
-/* Whether positions of tiles might exceed 31 bits. A position is counted in elements from the beginning of a
- * side, and is computed before a test decides whether it is inside that side. If up to 16 images are
- * interleaved (Lower.images), positions are up to 16 times larger; but if 16 images exceed NEST_FAR elements,
- * their positions have 64 bits. */
+/* Whether positions in tiles might need more than 31 bits. A position is the number of elements from the
+ * beginning of a side. It is computed before a test decides whether the position is inside that side.
+ * Interleaving of up to 16 images (Lower.images) makes positions up to 16 times larger. But if 16 images have
+ * more than NEST_FAR elements, positions have 64 bits. */
 static bool far_positions(const int64_t reach[2], Extent e) {
   enum { FAR = 1 << 30, IMAGES = 16, FAR_TOGETHER = 100 << 20 };
   const int64_t row = e.w * e.c, elements = e.h * row;

@@ -22,7 +22,7 @@
 typedef struct Correlation {
   Extent large, small;
   int64_t kernel[2], stride[2], dilation[2], before[2];
-  int64_t groups, l, s; /* channels of one group on each side */
+  int64_t groups, l, s; /* l, s: channels of one group on the large and on the small side */
   int rank;             /* rank of the weight: 4, on sequences 3; 2 with op->traits.matrix */
   bool taps;            /* the weight is [s*l][kx]: op->traits.matrix_of_taps */
 } Correlation;
@@ -33,7 +33,8 @@ Correlation correlation_of(const Node *);
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
 bool correlation_spreads(const Node *); /* whether the node computes the large side from the small side */
 /* The node's correlation as a gather. For a spread with stride 1, that is a gather from the small side with
- * padding D*(K - 1) - P, flipped weights and exchanged channels (dilation D, kernel size K, padding P). */
+ * padding D*(K - 1) - P, flipped weights and exchanged channels (D: dilation, K: kernel size, P: padding of
+ * the spread). */
 Correlation correlation_gathering(const Node *);
 
 /* Reference evaluation in double with simple loops. gather and spread add the bias, eval->weight[1], if it
@@ -51,14 +52,15 @@ void correlation_lower_weights(Lower *);
 int correlation_weight_index(const Correlation *, Ix *at, const Ix *s, const Ix *l, const Ix *ky,
                              const Ix *kx);
 /* The bias plus the constants of nodes folded into the kernel (batchnorm, normalize), then zeros up to
- * `padded` elements; NULL without a bias and constants. spread: the outputs are the large side's channels.
- * copies: number of copies of the bias before the zeros. */
+ * `padded` elements; NULL if there is neither a bias nor a constant. spread: the outputs are the large side's
+ * channels. copies: number of copies of the bias before the zeros. */
 Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded);
 Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);
 int64_t correlation_macs(const Correlation *);
 Cost correlation_cost(const Node *);
-/* Whether schedules with tiles, packed weights or separate taps might need numbers of more than 31 bits, or
- * years of run time. The reference nests support all sizes that the operator's shape rule permits. */
+/* Whether the sizes are too large for schedules with tiles, packed weights or separate taps: such schedules
+ * might need numbers of more than 31 bits, or run for years. The reference nests support all sizes that the
+ * operator's shape rule permits. */
 bool correlation_near_limits(const Correlation *);
 
 /* Appends the required gradients of the backward pass. input, weights: the hidden operators that compute the

@@ -5,7 +5,7 @@
 //     out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] *
 //     weight[c*M + m][0][ky][kx]
 //
-// with M the multiplier: a convolution with as many groups as there are channels.
+// with M the multiplier. This is a convolution with as many groups as the input has channels.
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
 #include "kernel/window.h"

@@ -20,8 +20,8 @@ typedef struct DecoderTables {
   Buf *factor, *sign, *most;
 } DecoderTables;
 DecoderTables decoder_tables(Lower *, const Decoder *, int lanes); /* called before nest_fn */
-/* Replaces the numbers (a, b, c, d) of each box by (a, b, a, b) if k is 0, by (c, d, c, d) if k is 2. If the
- * vector has only one box, this box is repeated until the result has `lanes` lanes. */
+/* Replaces the numbers (a, b, c, d) of each box: by (a, b, a, b) if k is 0, or by (c, d, c, d) if k is 2. If
+ * the vector has only one box, this box is repeated until the result has `lanes` lanes. */
 Val decoder_pairs(Val, int lanes, int k);
 /* Corners of the boxes that result from a vector of deltas. For each box, center has the numbers x, y, x, y,
  * and side has width, height, width, height. */

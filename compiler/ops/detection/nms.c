@@ -31,7 +31,7 @@ static const Param params[] = {
     {0},
 };
 
-/* Whether the input contains the scores, as rows of yolo do. */
+/* Whether the first input contains boxes and scores, like the rows of yolo. */
 static bool has_scores(const Node *node) { return node->nin == 1; }
 
 static Shape scores_shape(const Node *node) {

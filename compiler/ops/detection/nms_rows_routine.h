@@ -7,8 +7,8 @@
 static void cnn_nms_rows_routine(const float *restrict rows, float *restrict heap, float *restrict kept,
                                  float *restrict out, int count, int classes, int most, int shares,
                                  float overlap, float least) {
-  /* `likely` is the end of `heap`. Candidates overwrite an element of `likely` only after the second loop has
-   * read it. */
+  /* `likely` is the last part of `heap`. Candidates overwrite an element of `likely` only after the second
+   * loop has read it. */
   float *const likely = heap + (2 * classes - 1) * count;
   int nlikely = 0, n = 0, found = 0;
   for (int i = 0; i < count; i++) {

@@ -46,7 +46,7 @@ static bool inputs_fit(ShapeContext *context, const Node *node) {
                        shape_text(context->arena, boxes), (long long)boxes.dim[0],
                        shape_text(context->arena, masks));
     diag_help(diag,
-              "make the masks with roi_align, one region for each box: %lld of height x width x classes",
+              "make the masks with roi_align, one region per box: %lld regions of height x width x classes",
               (long long)boxes.dim[0]);
   }
   if (diag) op_note_origin(context, diag, wrong);

@@ -15,7 +15,7 @@ static float cnn_panoptic_cell_routine(const cnn_panoptic_instance_routine *of, 
                                                              : 0.f;
 }
 
-/* The mask at the center of a pixel, bilinear between the centers of its cells. */
+/* The mask at the center of an image pixel, interpolated bilinearly between the centers of mask cells. */
 static float cnn_panoptic_mask_routine(const cnn_panoptic_instance_routine *of, int y, int x) {
   const float v = ((float)y + 0.5f - of->top) * of->down + 0.5f,
               u = ((float)x + 0.5f - of->left) * of->across + 0.5f;
@@ -74,8 +74,8 @@ static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, 
 }
 
 /* scores[h][w][classes], boxes[rows][6] (x1 y1 x2 y2 score class, in image pixels),
- * masks[rows][height][width][channels] -> out[h][w][2]. A pixel of the result is 1 / across by 1 / down image
- * pixels. */
+ * masks[rows][height][width][channels] -> out[h][w][2]. A pixel of the result covers 1 / across by 1 / down
+ * image pixels. */
 static void cnn_panoptic_routine(const float *restrict scores, const float *restrict boxes,
                                  const float *restrict masks, float *restrict out, int h, int w, int classes,
                                  int rows, int height, int width, int channels, float threshold, float across,

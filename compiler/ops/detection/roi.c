@@ -60,8 +60,8 @@ static bool small_enough(ShapeContext *context, const Node *node, const int64_t 
   if (positions <= ROI_FAR && larger(features.dim[0], features.dim[1]) <= ROI_FAR) return true;
   Arena *arena = context->arena;
   Diag *diag = op_error(context, node, DIAG_too_large,
-                        "%s of %lld regions of %lldx%lld from %s: the limit is 4,194,304 (2^22) features "
-                        "along an axis, and 2^22 %s in all regions",
+                        "%s of %lld regions of %lldx%lld from %s: the limits along an axis are 4,194,304 "
+                        "(2^22) features, and 2^22 %s in all regions",
                         node->op->name, (long long)rows, (long long)size[0], (long long)size[1],
                         shape_text(arena, features), samples > 1 ? "samples" : "elements");
   op_note_origin(context, diag, node->in[0]);
@@ -98,8 +98,8 @@ const double *roi_box(const Eval *eval, int k, int64_t row) {
   return eval->in[k] + (of_row ? 0 : row * BOX);
 }
 
-/* Boxes have the shape N x 4 (one row of N pixels), or are N regions of 4 elements (rows of the leading axis
- * or, in a view, rows of pixels). */
+/* Either the boxes have the shape N x 4 and are the N pixels of one row, or they are N regions of 4 elements.
+ * Regions are rows of the leading axis or, in a view, rows of pixels. */
 Val roi_side(Lower *l, Buf *boxes, const Ix *n, int side) {
   Nest *b = l->b;
   return nest_load(b,

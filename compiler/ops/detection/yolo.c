@@ -72,7 +72,7 @@ static bool channels_fit(ShapeContext *context, const Node *node, const YoloHead
       (long long)needed, shape_text(context->arena, in));
   op_note_origin(context, diag, node->in[0]);
   if (in.rank == 3)
-    diag_help(diag, "the convolution before it has (5 + classes)*anchors filters: conv(%lld, 1x1)",
+    diag_help(diag, "the convolution before it needs (5 + classes)*anchors filters: conv(%lld, 1x1)",
               (long long)needed);
   return false;
 }
@@ -163,7 +163,7 @@ typedef struct Rows {
   int lanes, width; /* lanes: lanes of the first vector, which contains the box; width: number of columns of
                        `factor` */
   const float *factor, *shape; /* factor: by anchor and column; shape: by column, 1 for w and h, else 0 */
-  const float *step[2];        /* tables: increment of each number per column (0) and per row (1) of cells */
+  const float *step[2];        /* by column of a row: offset from one cell to the next, along x (0), y (1) */
   Ix y, x, a;
 } Rows;
 
@@ -297,7 +297,7 @@ typedef struct CellTables { /* tables by channel: factors, 1 for w and h, steps 
 } CellTables;
 typedef struct Cell {
   const CellTables *tables;
-  Val at[2]; /* column and row, as floats */
+  Val at[2]; /* column and row of the cell, as floats */
 } Cell;
 
 static CellTables cell_tables(Lower *l, const YoloHead *head) {

@@ -41,8 +41,8 @@ static void best_is(const Best *best, Val value, Val index) {
   nest_store(b, nest_at(b, best->index, 0), index);
 }
 
-/* Keeps the larger value; NaN counts as the largest. If both are equal, the old value is kept, or with `ties`
- * the value with the lower index. */
+/* Keeps the larger value; NaN counts as the largest. If the new and the old value are equal, the old value is
+ * kept, or with `ties` the value with the lower index. */
 static void best_meet(const Best *best, Val value, Val index, bool ties) {
   Nest *b = best->l->b;
   Val x = nest_let(b, "x", value), at_ = nest_let(b, "at", index),

@@ -1,5 +1,5 @@
 /* deformable_attention.c: deformable_attention (Zhu et al., 2021): for each query and head, the weighted sum
- * of samples at a few places of a few images, called levels:
+ * of samples at a few places of a few images (the levels):
  *
  * y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, places[i][h][l][p])[h*d + c]
  *
@@ -86,7 +86,7 @@ static bool takes_places(ShapeContext *context, const Node *node) {
                                    level_count(node), level_count(node) == 1 ? "" : "s");
   op_note_origin(context, diag, node->in[table ? SHARES : PLACES]);
   if (!table) diag_help(diag, "Lx%lld is one point per head and level", (long long)(POINT * samples));
-  else diag_help(diag, "%lldx%lld", (long long)places.dim[0], (long long)(places.dim[1] / POINT));
+  else diag_help(diag, "use %lldx%lld", (long long)places.dim[0], (long long)(places.dim[1] / POINT));
   return false;
 }
 

@@ -13,7 +13,7 @@ static const Param params[] = {
     {"grid", PARAM_VALUE, NULL, "x and y of each point, in -1 .. 1: PxQx2 or Lx2", 0, 0, NULL},
     {"mode", PARAM_CHOICE, "bilinear", "interpolate between pixels, or use the nearest pixel", 0, 0,
      "bilinear nearest"},
-    {"outside", PARAM_CHOICE, "zeros", "how pixels outside the image are defined", 0, 0,
+    {"outside", PARAM_CHOICE, "zeros", "values of the pixels outside the image", 0, 0,
      "zeros border reflect"},
     {"corners", PARAM_BOOL, "false",
      "true: -1 and 1 are the centers of the border pixels; false: the outer edges of these pixels", 0, 0,

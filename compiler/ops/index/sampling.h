@@ -21,7 +21,7 @@ typedef struct Sampling {
 /* ---- reference ---- */
 typedef struct SamplePoint { /* a point on one axis */
   int64_t low;
-  int corners;                /* 1 or 2 */
+  int corners;                /* number of pixels that the sample reads: 1 or 2 */
   double weight[2], slope[2]; /* slope: derivative of the weight with respect to the coordinate */
 } SamplePoint;
 SamplePoint sample_point(const Sampling *, double at, int64_t length);

@@ -1,5 +1,5 @@
-// edges.c: Conversions between int8 or int16 values and floats, the caller's bytes, and the index of the
-// maximum.
+// edges.c: Conversions of int8 or int16 values from and to floats, from and to the caller's bytes, and to the
+// index of the maximum.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/walk.h"

@@ -11,7 +11,7 @@
 #include "ops/shape/stream_mask.h"
 
 /* conv, depthwise, dense, conv_transpose: (bias + sum of weight * (q - zero)) * factor, rounded. Weights have
- * their usual order, but conv_transpose has them filter by filter. */
+ * their usual order; only conv_transpose stores them filter by filter. */
 typedef struct Int8Product {
   Rounding rounding;
   Stored stored;

@@ -144,8 +144,8 @@ static Buf *variable(Lower *l, const char *name, int lanes) {
   return nest_buf(l->b, REGS, name, (Type){I32, lanes}, 1, &one);
 }
 
-/* The mean of `count` numbers from their sum; with `even`, their zero points are first subtracted from the
- * sum. */
+/* The mean of `count` numbers from their sum; with `even`, count times the zero point is first subtracted
+ * from the sum. */
 static Val mean_value(Lower *l, const Sums *sums, Val sum, Val count) {
   const Int8Pool *p = l->node->detail;
   if (!p->even) return nest_primitive(l->b, &primitive_average, sum, count, NULL);

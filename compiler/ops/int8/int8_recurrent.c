@@ -19,7 +19,7 @@ Curve int8_cell_curve(const Int8Recurrent *p) {
 }
 
 /* ---- eval ---- */
-typedef struct State { /* by unit */
+typedef struct State { /* arrays by unit */
   int64_t *h, *wide, *c, *next, *middle, *update;
 } State;
 

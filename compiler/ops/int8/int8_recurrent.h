@@ -55,6 +55,6 @@ void int8_recurrent_window(Lower *, RecurrentWords *, Buf *h);
 void int8_recurrent_sums(Lower *, const RecurrentWords *, const Ix *u, Val sum[]);
 /* Adds the bias, and rounds. */
 Val int8_recurrent_rounded_sum(Lower *, const RecurrentWords *, Val sum, int gate, const Ix *u);
-/* x times the multiplier, rounded, if x is a product of two int16 numbers that are not both INT16_MIN. */
+/* x times the multiplier, rounded. x must be a product of two int16 numbers that are not both INT16_MIN. */
 Val int8_recurrent_rounded(Lower *, Rounding, Val, Multiplier);
 #endif

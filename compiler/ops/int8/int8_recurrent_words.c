@@ -182,8 +182,8 @@ void int8_recurrent_window(Lower *l, RecurrentWords *words, Buf *h) {
 }
 
 typedef struct WordSums {
-  Buf *mix, *own; /* by pair of gates */
-  Buf *last;      /* the gate without a partner */
+  Buf *mix, *own; /* by pair of gates: mix, and SA */
+  Buf *last;      /* the sum of the gate without a partner */
 } WordSums;
 
 static Buf *zero_sums(Nest *b, const char *name, int64_t n) {

@@ -141,7 +141,7 @@ static void positions_lower(Lower *l) { lines_lower_numbers(l, positions_body); 
 
 #define INT8_SOFTMAX_OPERATOR                                                                                \
   .name = "int8_softmax", .params = lines_params,                                                            \
-  .detail = "out = exponential[largest - in] / their sum, in units of 1/256, minus 128",                     \
+  .detail = "out = exponential[largest - in] / sum of exponentials, in units of 1/256, minus 128",           \
   .traits.per_image = true, .traits.keeps_spatial = true, .eval = eval
 
 const Op op_int8_softmax = {INT8_SOFTMAX_OPERATOR, .lower = lower, .traits.stream = STREAM_ROWS};

@@ -4,8 +4,8 @@
 #define CNNC_INT8_SVDF_H
 #include "ops/int8/int8.h"
 
-/* The input has the features of all rows, int8 or int16. node->window contains the memory, as its kernel, and
- * the number of rows before row 0. */
+/* The input has the features of all rows, int8 or int16. In node->window, the kernel is the memory, and
+ * `before` is the number of rows before row 0. */
 typedef struct Int8Svdf {
   Rounding rounding;
   Stored stored;

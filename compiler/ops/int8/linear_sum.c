@@ -1,8 +1,8 @@
 // linear_sum.c: The sum of two int8 values as one linear function of both, in int32.
 // SPDX-License-Identifier: Apache-2.0
 //
-// By definition each operand is rescaled and rounded, then the sum of both: three products of int64. Without
-// the roundings the sum is linear in the operands a and b, so
+// By definition each operand is rescaled and rounded; then the sum of the results is rescaled and rounded.
+// This needs three int64 products. Without the roundings the sum is linear in the operands a and b, so
 //
 //     RSH(factor[0]*a + factor[1]*b + constant, shift)
 //
@@ -67,7 +67,7 @@ static bool start(Search *s, const Int8Combine *p, const int32_t zero[2]) {
     most += fabs(exact[k]) * (-INT8_MIN + abs(zero[k]));
   }
   most += abs(p->stored.zero);
-  int shift; /* the largest with most * 2^shift <= INT32_MAX */
+  int shift; /* the largest shift with most * 2^shift <= INT32_MAX */
   frexp(INT32_MAX / most, &shift);
   shift = (int)smaller(shift - 1, MOST_SHIFT);
   if (shift < 1) return false;

@@ -4,8 +4,8 @@
 // x[f] = bias[f] + sum over taps and channels of weight * (q - zero)
 // q' = clamp(round(x[f] * factor[f]) + zero')
 //
-// Padding adds nothing. When the node was created, quantize/layers.c checked that the sums fit into 32 bits,
-// or, with int16 values, into 48 bits, so that their products with 15-bit factors fit into 64 bits.
+// Padding adds nothing. Before quantize/layers.c creates the node, it checks that the sums fit into 32 bits
+// or, with int16 values, into 48 bits. So the products of sums with 15-bit factors fit into 64 bits.
 #include <math.h>
 #include "ops/int8/int8.h"
 #include "ops/registry.h"

@@ -97,7 +97,7 @@ static void lower(Lower *l) {
 
 const Op op_int8_softmax_wide = {
     .name = "int8_softmax_wide",
-    .detail = "out = exp(in - largest) / their sum, in units of 1/32768, from lookup tables",
+    .detail = "out = exp(in - largest) / sum of exponentials, in units of 1/32768, from lookup tables",
     .traits.per_image = true,
     .traits.keeps_spatial = true,
     .eval = eval,

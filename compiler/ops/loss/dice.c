@@ -121,7 +121,7 @@ enum { BOTH, PREDICTED, TRUTH, SUMS };
 typedef struct Pixels {
   Extent e;
   Buf *row, *line, *total; /* row: the exponentials of a pixel; line, total: sums over a row of pixels and
-                              over all, [SUMS][c] */
+                              over all pixels, [SUMS][c] */
   bool binary;
 } Pixels;
 

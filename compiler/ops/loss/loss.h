@@ -39,7 +39,7 @@ bool loss_has_weights(const Node *);
 double loss_label_weight(const Node *, double label,
                          int64_t channels); /* weight of a label, 0 if it does not count */
 bool loss_label_counts(const Node *, double label, int64_t channels);
-void loss_classes_scale_run(const Eval *); /* weight / sum of the labels' weights, or 0 */
+void loss_classes_scale_run(const Eval *); /* weight / sum of the labels' weights; 0 if the sum is 0 */
 void loss_classes_scale_lower(Lower *);
 
 /* The nest of a loss over classes: `share` returns the term of a pixel; the result is the sum of the terms of

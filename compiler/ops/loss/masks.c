@@ -34,7 +34,7 @@ static void shape(ShapeContext *context, Node *node) {
   if (scores->shape.rank != 3 || !scores->shape.regions) {
     Diag *diag =
         op_error(context, node, DIAG_loss_mismatch,
-                 "the loss 'masks' needs an image for each region, R of HxWxclasses, but this value is %s",
+                 "the loss 'masks' needs an image per region, R regions of HxWxclasses, but this value is %s",
                  shape_text(context->arena, scores->shape));
     op_note_origin(context, diag, scores);
     diag_help(diag, "roi_align produces regions; the operators after it apply to each region");

@@ -22,7 +22,7 @@ Buf *objects_logs_room(Lower *, const char *name, int64_t n); /* called before n
 void objects_logs_fill(Lower *, Buf *logs, Buf *boxes, int64_t n);
 void objects_logs_run(const double *boxes, int64_t n, double *logs);
 
-/* The softmax of each row of scores, and its log(sum of exp). */
+/* The softmax and the log(sum of exp) of each row of scores. */
 typedef struct Chances {
   int64_t rows, classes;
   Buf *softmax, *log_sum, *row;

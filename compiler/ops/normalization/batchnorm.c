@@ -2,8 +2,8 @@
 // (Ioffe and Szegedy, 2015).
 //
 // In inference, and where the layer is frozen, mean and variance are the running statistics and the operator
-// is element-wise. In training they are the statistics of the batch; nets run image by image, so the operator
-// becomes
+// is element-wise. In training they are the statistics of the batch. Nets run image by image, so the operator
+// is divided into these nodes:
 //
 //     moments    each image: mean and sum of squared deviations of its pixels
 //     merge      the batch: mean, 1 / sqrt(biased variance + epsilon), biased variance (Chan, Golub and
@@ -11,7 +11,7 @@
 //     running    the batch: running = momentum*running + (1 - momentum)*batch, with the unbiased variance
 //     apply      each image: y
 //
-// and backward, with h = (x - mean) / sqrt(variance + epsilon):
+// The nodes of the backward pass, with h = (x - mean) / sqrt(variance + epsilon):
 //
 //     sums       each image: sum dy, sum dy*h
 //     means      the batch: both divided by the number of pixels of all images

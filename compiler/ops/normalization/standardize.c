@@ -97,7 +97,7 @@ typedef struct Work {
   Buf *weight, *bias;                     /* NULL: none */
   Buf *row;                               /* x - mean, if groups are within a pixel */
   Buf *mean, *factor, *sum, *products;    /* per channel, if groups are over pixels */
-  Val row_mean, row_factor, dy_mean, dot; /* per pixel; dot: mean of dy*h, times the factor */
+  Val row_mean, row_factor, dy_mean, dot; /* per pixel; dot: factor * (mean of dy*h) */
   int64_t pixels;
 } Work;
 
@@ -250,7 +250,7 @@ static void merge_moments(Lower *l, const Work *w, const Ix *first, int64_t chan
   }
 }
 
-/* Stores the group's means of dy, and of dy*h times the factor, for each of its channels. */
+/* Stores the group's mean of dy, and its factor * (mean of dy*h), for each channel of the group. */
 static void merge_sums(Lower *l, const Work *w, const Ix *first, int64_t channels) {
   Nest *b = l->b;
   Buf *sum = NEST_REGISTERS(b, "all_dy", 1, 1), *products = NEST_REGISTERS(b, "all_products", 1, 1);

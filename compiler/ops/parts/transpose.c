@@ -27,7 +27,8 @@ static void run(const Eval *eval) {
     for (int64_t c = 0; c < e.c; c++) eval->out[i * e.c + c] = eval->in[0][c * e.w + i];
 }
 
-/* Computes `rows` rows of the result. Their cache lines stay in the L1 cache from one channel to the next. */
+/* Computes `rows` rows of the result, channel by channel. The cache lines of these rows stay in the L1 cache
+ * from one channel to the next. */
 static void turn_tile(Lower *l, const Ix *first, int64_t rows) {
   Nest *b = l->b;
   const Ix zero = {0};

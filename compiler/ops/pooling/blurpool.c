@@ -2,7 +2,7 @@
  * element is kept (Zhang, 2019: Making Convolutional Networks Shift-Invariant Again):
  *
  * y[i][j] = sum over k, l of B(k) * B(l) * x[i*S + k - before][j*S + l - before],
- * B(k) = (K - 1 over k) / 2^(K - 1), before = floor((K - 1) / 2)
+ * B(k) = choose(K - 1, k) / 2^(K - 1), before = floor((K - 1) / 2)
  *
  * The input is padded by mirroring at its first and last elements, as in the paper's code (reflect). */
 // SPDX-License-Identifier: Apache-2.0

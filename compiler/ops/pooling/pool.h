@@ -20,8 +20,8 @@ Taps pool_taps(const Window *, int axis, int64_t o, int64_t lo, int64_t hi);
 typedef struct Pool {
   Window window;       /* after window_compact: stride and dilation may be smaller */
   Extent large, small; /* the input image, and the image with one element per window */
-  int64_t inner[2][2]; /* by axis: the first window that is entirely inside the image, and the end of these
-                          windows */
+  int64_t inner[2][2]; /* by axis: windows inner[axis][0] .. inner[axis][1] - 1 are entirely inside the
+                          image */
 } Pool;
 typedef struct PoolPixel { /* the window for which a body is called, [y][x]; clip: the window may extend
                               outside the image */

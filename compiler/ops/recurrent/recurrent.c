@@ -137,7 +137,7 @@ static bool start_fits(ShapeContext *context, const Node *node, const char *para
   if (!shape.rank) return false;
   if (shape.rank == 1 && !shape.regions && shape_elements(shape) == needed) return true;
   Diag *diag =
-      op_error_at(context, node, param, DIAG_shape_mismatch, "%s of %s is %s, but it needs a vector of %lld",
+      op_error_at(context, node, param, DIAG_shape_mismatch, "%s of %s is %s, but must be a vector of %lld",
                   param, node->op->name, shape_text(context->arena, shape), (long long)needed);
   op_note_origin(context, diag, node->in[input]);
   if (recurrent_directions(node) == 2)
@@ -159,7 +159,8 @@ static bool keep_fits(ShapeContext *context, const Node *node) {
   Diag *diag = op_error_at(context, node, "keep", DIAG_wrong_type, "%s with keep=true cannot have %s%s%s",
                            node->op->name, other, way ? "=" : "", way ? arg_const(node, "direction")->s : "");
   diag_help(diag, way ? "only direction=forward can start from the state of the previous call"
-                      : "keep=true starts from the state of the previous call: remove keep or that value");
+                      : "keep=true starts from the state of the previous call: remove keep or the initial "
+                        "value");
   return false;
 }
 
@@ -370,9 +371,9 @@ static void start_gradients(Gradient *gradient, Node *record, Node *slopes) {
         box_gradient_cut(gradient, record, slopes, shape_vector(r->units), (Box){0, r->rows, r->outputs}));
 }
 
-/* Appends the node that computes the slopes. Its inputs are dy, the record, the initial values and, if there
- * is one, the gradient of the final c. The next call or segment has added this gradient to the record's
- * gradient. */
+/* Appends the node that computes the slopes. Its inputs are dy, the record, the initial values and, if a
+ * later call or segment reads c, the gradient of the final c. At this point, the record's gradient is the
+ * gradient of the final c (see op_final_cell). */
 static Node *make_slopes(Gradient *gradient, Node *record, Node *dy) {
   Node *in[5] = {dy, record}, *final = gradient_given(gradient, record);
   const Slopes to = recurrent_slopes(recurrent_of(record));

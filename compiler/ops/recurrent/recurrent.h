@@ -78,15 +78,15 @@ Record recurrent_record(const Recurrent *);
 Record recurrent_value(const Recurrent *); /* the channels of h and c, or of a record, in the core's value */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* the row that a step computes */
-int64_t recurrent_summed_bias(const Recurrent *); /* number of sums with both biases, which come first */
+int64_t recurrent_summed_bias(const Recurrent *);       /* number of sums with two biases; they come first */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
 bool recurrent_input_fits(ShapeContext *, const Node *); /* checks that the input is a sequence or a vector */
 void recurrent_shape(ShapeContext *, Node *);
 Cost recurrent_cost(const Node *);
 Node *recurrent_parts(Graph *, Node *, bool training);
-/* Appends a forward layer that starts from the final state of the previous call: its states, the layer, their
- * updates (recurrent_keep.c). */
+/* Appends a forward layer that starts from the final state of the previous call: the layer's states, the
+ * layer, and the updates of the states (recurrent_keep.c). */
 Node *recurrent_keep(Graph *, Node *layer, Node *calls, int64_t rows, int64_t offset);
 /* A state of a kept layer, and its update by a hidden operator. The operator's inputs are the layer, the
  * state and the layer's inputs. */

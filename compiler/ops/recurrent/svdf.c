@@ -190,7 +190,7 @@ static const Op op_depth_weights = {.name = "svdf time weight gradient",
 static void depth_gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_depth_input, &op_depth_weights);
 }
-static const Op op_depth = {.name = "svdf time", /* only for rank 1 */
+static const Op op_depth = {.name = "svdf time", /* only used for rank 1 */
                             .traits.layer_part = true,
                             .traits.matrix = true,
                             .traits.matrix_of_taps = true,

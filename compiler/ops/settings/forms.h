@@ -22,7 +22,7 @@ typedef enum AugmentCode {
 } AugmentCode;
 
 typedef enum MetricCode {
-  METRIC_CLASSES,  /* losses with class targets; metrics without arguments: also binary_cross_entropy */
+  METRIC_CLASSES,  /* losses with class targets; if the metric has no arguments, also binary_cross_entropy */
   METRIC_PIXELS,   /* losses with a class per pixel, and binary_cross_entropy on images */
   METRIC_VALUES,   /* losses whose targets are numbers */
   METRIC_BOXES,    /* any loss, but an output must have boxes */

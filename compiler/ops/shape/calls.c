@@ -17,7 +17,7 @@ static Node *calls_node(Graph *graph, const Op *op, const Node *value, Shape sha
 
 /* ---- the values of some calls ---- */
 typedef struct FirstCall {
-  int64_t element; /* where these calls begin in the value of all calls */
+  int64_t element; /* index of these calls' first element in the value of all calls */
 } FirstCall;
 
 static int64_t first_element(const Node *node) { return ((const FirstCall *)node->detail)->element; }

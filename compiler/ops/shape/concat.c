@@ -70,7 +70,7 @@ static void disagree(ShapeContext *context, const Node *node, const Node *other)
   if (first->shape.rank != other->shape.rank)
     diag_help(diag, "flatten turns both into vectors; reshape changes the number of dimensions");
   else if (axis_of(node) == CHANNELS && first->shape.rank == 2 && first->shape.dim[1] == other->shape.dim[1])
-    diag_help(diag, "use axis=length to join their rows");
+    diag_help(diag, "use axis=length to join the rows");
   else if (axis_of(node) == CHANNELS)
     diag_help(diag, "use pad=same or zero_pad in one branch, or crop in the other");
 }

@@ -1,4 +1,5 @@
-/* region.c: Copies of a box of a value, and of a value into a larger value that is filled with a number. */
+/* region.c: Copies out of a box of a larger value, and copies into a box of a larger value whose other
+ * elements are a constant. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/region.h"
 #include "graph/shape.h"

@@ -33,7 +33,7 @@ static void state_shape(ShapeContext *context, Node *node) {
   node->shape = to;
 }
 
-static void state_run(const Eval *eval) { /* value in the first call */
+static void state_run(const Eval *eval) { /* the value in the first call */
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = state_initial(eval->node, i);
 }

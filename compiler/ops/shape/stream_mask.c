@@ -39,7 +39,7 @@ Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
 typedef struct Mask {
   StreamRow row;
   double fill;           /* the fill; in an int8 model the stored number */
-  const double *channel; /* NULL, or a fill for each channel instead */
+  const double *channel; /* NULL, or one fill per channel, which replaces `fill` */
 } Mask;
 
 static void mask_run(const Eval *eval) {

@@ -28,24 +28,24 @@ Axis axis_repeated(const Correlation *, int axis, int64_t factor, int64_t phase)
 /* Number of merged taps, summed over all phases. */
 int64_t axis_repeated_taps(const Correlation *, int axis, int64_t factor);
 void axis_repeated_sum(const Correlation *, int axis, int64_t factor, int64_t tap, int64_t *from,
-                       int64_t *to);       /* merged tap `tap` is the sum of taps `from` .. to-1 */
+                       int64_t *to);       /* merged tap `tap` is the sum of taps t, *from <= t < *to */
 bool axis_before(const Axis *, int64_t n); /* whether output n has taps before the start of the input */
 bool axis_behind(const Axis *, int64_t n); /* whether output n has taps after the end of the input */
 void axis_inside(const Axis *, int64_t *from,
-                 int64_t *to); /* for outputs `from` .. to-1, all taps are inside the input */
+                 int64_t *to); /* for the outputs n with *from <= n < *to, all taps are inside the input */
 const Ix *axis_taps(Nest *, const char *name, const Axis *,
-                    const Ix *n); /* a loop over the taps of output n: only over taps inside if tap_step and
-                                     parts are 1, otherwise over all taps */
+                    const Ix *n); /* a loop over the taps of output n. If tap_step and parts are 1, the loop
+                                     leaves out the taps outside the input; otherwise it runs over all taps */
 
-/* A run: the adjacent taps first .. first+count-1. All of them are inside the large side for the same
- * elements of the small side: `from` .. to-1. */
+/* A run: `count` adjacent taps, from tap `first` on. All of them are inside the large side for the same
+ * elements n of the small side: from <= n < to. */
 typedef struct TapRun {
   int64_t first, count, from, to;
 } TapRun;
 enum { MOST_TAP_RUNS = 64 };
 /* Divides the taps into runs, and returns the number of runs; -1: more than MOST_TAP_RUNS. */
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]);
-/* Combines n runs. small: number of elements of the small side. Result: the taps of all runs are inside for
- * the elements `from` .. to-1; count is the total number of taps. */
+/* Combines n runs. small: number of elements of the small side. Result: the taps of all runs are inside the
+ * large side for the elements n with from <= n < to; count is the total number of taps. */
 TapRun tap_runs_common(const TapRun *, int n, int64_t small);
 #endif

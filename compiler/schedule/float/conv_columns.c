@@ -1,5 +1,5 @@
-// conv_columns.c: Convolution of a single channel, for few filters: vectors of output columns, broadcast
-// weights.
+// conv_columns.c: Convolution of a single input channel with few filters: vectors hold output columns, and
+// weights are broadcast.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The input is copied to scratch memory, with a border of zeros and with rows padded to whole vectors. So no
@@ -38,8 +38,8 @@ typedef struct Columns {
   Buf *w, *bias, *padded; /* [ky][kx][filter], [filter], [row][column] */
 } Columns;
 
-/* ---- choices: whether the schedule is possible depends only on the kernel and the file's vectors, because
- * the schedule determines the packing of weights ---- */
+/* ---- choices: all targets of a file share the packed weights, so the schedule must be possible for all of
+ * them or for none; it depends on the kernel and on the vectors of the widest target ---- */
 static const char *conv_columns_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const Correlation own = correlation_of(l->node), *k = &own;

@@ -4,7 +4,8 @@
 #include "base/number.h"
 #include "schedule/float/conv_tile.h"
 
-/* Size of the blocks into which squares are divided: a whole square, or one vector if squares are larger. */
+/* Size of the blocks into which squares are divided: a whole square, or one vector if a square is larger than
+ * a vector. */
 static int64_t block_of(const Direct *d) { return smaller(d->diagonals->n, d->lanes); }
 
 int diagonal_cuts(const Direct *d) {

@@ -5,9 +5,9 @@
 //
 // A tile of PX pixels of a row times NV vectors of output channels stays in registers during the loops over
 // taps and input channels. The range of ty excludes rows outside of the input. Only tiles at the left and
-// right edge have columns outside of the input; conditions on constants of the unrolled loop exclude these
-// columns. Weights are packed in the order in which a tile reads them: in panels as wide as two vectors of
-// the widest target. The remaining channels of a group have a separate panel, padded with zeros.
+// right edge have columns outside of the input. In the unrolled loop over columns, conditions on constants
+// exclude these columns. Weights are packed in the order in which a tile reads them: in panels as wide as two
+// vectors of the widest target. The remaining channels of a group have a separate panel, padded with zeros.
 //
 // Example: `x: 28x28x8 -> conv(16, 3x3, stride=2)` --target=x86-64-v3, lines 8-17 of conv1_tile_5x2_body:
 //
@@ -41,9 +41,9 @@ static bool own_pairs(const Lower *l) {
   return direct_pairs(l, &k, l->node->op->family == FAMILY_CONV_SCATTER);
 }
 
-/* The maximum number of pixels of a tile whose accumulators, weights and one broadcast fit in the registers.
- * An operand of bf16 words needs two registers, unless the target has an instruction that multiplies
- * words. */
+/* The maximum number of pixels of a tile whose accumulators, weights and one broadcast input fit in the
+ * registers. An operand of bf16 words needs two registers, unless the target has an instruction that
+ * multiplies words. */
 static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   const Target *t = l->target;
   const int64_t operands = (vectors + 1) * (own_pairs(l) && t->dots <= 0 ? 2 : 1) + !t->fma,
@@ -145,8 +145,8 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* Tile widths to try for a convolution. The first width is the one that is chosen if the fused nodes are
- * cheap. most: width of the widest tile that fits in the registers. */
+/* Tile widths to try for a convolution. The first width is the default if the fused nodes are cheap. most:
+ * width of the widest tile that fits in the registers. */
 enum { MOST_TILES = 5 };
 static int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
@@ -175,8 +175,8 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 typedef struct Row { /* a row of a panel: its weights for one tap and one input channel */
   Ix g, fb, ib,
       c; /* group, panel, block of input channels; c: input channel in the block, or pair of input channels */
-  int64_t from[2],
-      to[2];      /* elements from .. to-1 of the original kernel, along each axis, are summed in this tap */
+  /* this tap is the sum of the elements n of the original kernel with from <= n < to, along each axis */
+  int64_t from[2], to[2];
   bool half;      /* c is a pair whose second channel does not exist */
   int64_t member; /* index of c's group among the layer's groups that form group g (Direct.members) */
 } Row;
@@ -237,7 +237,7 @@ static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Ro
 }
 
 /* For a convolution after an upsampling: packs the weights tap by tap, because each merged tap is the sum of
- * other elements of the kernel. */
+ * different elements of the kernel. */
 static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *row) {
   Nest *b = pack->nest;
   for (int64_t ty = 0; ty < d->k.kernel[0]; ty++)
@@ -269,7 +269,7 @@ static void pack_tap(const Direct *d, const Panels *panels, Pack *pack, Row *row
         }
 }
 
-/* Packs a row of the kernel if it is tight: number n of the row is channel n % in of tap n / in. */
+/* Packs a row of a tight kernel (Direct.tight): number n of the row is channel n % in of tap n / in. */
 static void pack_tight_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky) {
   Nest *b = pack->nest;
   const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0};
@@ -341,8 +341,8 @@ Direct direct_begin(Lower *l, bool spread) {
                         : d.out > unit ? direct_panel_vectors(l, &d.own) * unit
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
-  /* There is a single block with a pooling, a leading axis or a gate, because the tile function has no free
-   * parameter for flags of blocks, and with a bf16 result, which cannot hold partial sums. */
+  /* Pooling, leading axis, gate: a single block, because the tile function has no free parameter for flags of
+   * blocks. bf16 result: a single block, because a bf16 number cannot hold a partial sum. */
   d.block = l->kernel->pool || l->kernel->gate || l->b->nleads || l->out->type.elem == BF16 || has_pairs(&d)
                 ? d.in
                 : choose_block(l, d.in, width * taps);

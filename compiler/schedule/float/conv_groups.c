@@ -48,7 +48,7 @@ static const char *conv_groups_refused(const Lower *l, const Choice *choice) {
   if (l->images > 1) return "batch-innermost layout";
   if (k->groups == 1) return "no groups";
   if (!power_of_two(n)) return "a number of channels per group that is not a power of two";
-  if (larger(k->l, k->s) % n) return "groups whose larger side is not a multiple of the other";
+  if (larger(k->l, k->s) % n) return "groups whose larger side is not a multiple of the smaller";
   if (n >= l->layout_lanes) return "groups at least as wide as a vector";
   if (n * wide > MOST_VECTORS) return "groups of more than 16 channels";
   if (correlation_spreads(l->node) && k->stride[0] * k->stride[1] > DIRECT_PHASES) return "too many phases";

@@ -38,8 +38,8 @@ typedef struct Sums {
   int ncolumns;
 } Sums;
 
-typedef struct Block { /* groups group .. group+groups-1, which share vectors; taps first .. first+count-1 of
-                          row ky */
+typedef struct Block { /* `groups` groups that share vectors, from index `group` on; `count` taps of row ky,
+                          from tap `first` on */
   Ix group, ky;
   int64_t groups, first, count;
 } Block;
@@ -62,7 +62,7 @@ static void exchange(Nest *b, const Sums *s, const Val small[2], int64_t u, Val 
   const Correlation *k = &s->k;
   for (int64_t h = 0; h < s->smalls; h++)
     for (int64_t r = 0; r < s->n; r++) {
-      /* r with its lowest bit cleared; the term of this diagonal has already been computed. */
+      /* r with its lowest bit cleared: a diagonal whose term has already been computed. */
       const int64_t fewer = s->larges * s->smalls == 1 ? r & (r - 1) : 0;
       const Val from = fewer ? term[fewer] : small[0];
       int *lane = NEW_ARRAY(b->arena, int, s->lanes);

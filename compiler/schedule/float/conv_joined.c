@@ -28,7 +28,8 @@
 #include "base/number.h"
 #include "schedule/float/direct.h"
 
-enum { MOST_CHANNELS = 16 }; /* maximum channels of a tile: four of the narrowest vectors */
+/* Maximum number of channels of a tile: the lanes of four of the narrowest vectors. */
+enum { MOST_CHANNELS = 16 };
 
 static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
   (void)choice;

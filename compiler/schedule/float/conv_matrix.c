@@ -51,7 +51,8 @@ typedef struct Matrix {
 } Matrix;
 
 /* ---- sets of tiles ---- */
-/* Tiles first .. first+count-1 of a span. For these tiles, the taps from .. to-1 are inside the input. */
+/* `count` tiles of a span, from tile `first` on. For these tiles, the taps t with from <= t < to are inside
+ * the input. */
 typedef struct TapSpan {
   int span;
   int64_t first, count, from, to;
@@ -155,8 +156,8 @@ double direct_matrix_products(const Lower *l) {
 }
 
 /* ---- the input ---- */
-/* A correlation whose windows include all inputs that the sets read. For a gather, it has the stride of the
- * layer; for a scatter, its stride is 1. */
+/* A correlation whose windows include all inputs that the sets read. For a gather, the stride is the stride
+ * of the layer; for a scatter, the stride is 1. */
 static Correlation window_of_sets(const Matrix *m) {
   Correlation k = correlation_gathering(m->d->l->node);
   const Correlation own = correlation_of(m->d->l->node);
@@ -201,8 +202,9 @@ typedef struct MatrixTile { /* describes a panel's whole tiles, or the tile of i
   int vectors, part; /* part: number of lanes in use in the last vector */
 } MatrixTile;
 
-/* Arguments of a tile. y, x: the first output; channels: the first pair of input channels, or the plane with
- * these channels in the copy; f0: the first output channel; h: the position of channel f0 in the panel. */
+/* Arguments of a tile. y, x: the first output; channels: index of the first pair of input channels or, if the
+ * copy has planes, index of the plane; f0: the first output channel; h: the position of channel f0 in the
+ * panel. */
 typedef struct MatrixArgs {
   Ix y, x, panel, channels, f0, h;
 } MatrixArgs;
@@ -476,7 +478,7 @@ void direct_by_matrix(Direct *d) {
     d->k.large.w = d->k.small.w *= d->k.small.h;
     d->k.large.h = d->k.small.h = 1;
   }
-  const bool lined = d->merged || d->in != d->k.l; /* with merged taps, or one more channel */
+  const bool lined = d->merged || d->in != d->k.l; /* taps are merged, or a channel of zeros is added */
   if (map->pitch || lined || has_padding(&d->own))
     padded_begin(d, lined, has_planes(d), map->pitch > 0, map->spare);
   m.passes = passes_of(&m);

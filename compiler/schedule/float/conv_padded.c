@@ -39,7 +39,7 @@ void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare
     dim[2] *= dim[1];
     dim[1] = 1;
   }
-  if (is_tight(d)) dim[2] += 2 - dim[2] % 2; /* zeros, because the last word of a row may exceed the row */
+  if (is_tight(d)) dim[2] += 2 - dim[2] % 2; /* zeros complete the last word of a row */
   if (lined && is_one_line(d->l)) view_as_line(d->l->in[0]);
   d->lined = lined;
   d->pitch = single ? size[1] : 0;
@@ -93,7 +93,8 @@ static void pad_columns_of(const Direct *d, const Ix *y, int64_t from, int64_t t
     NEST_FROM(b, x, from, to) pad_pixel(d, y, &x, NULL, NULL);
 }
 
-/* Copies the pixels of a row to a tight copy. Returns their number, or 0 if the input is not one line. */
+/* Copies the pixels of a row to a tight copy. Returns the number of copied pixels, or 0 if the input is not
+ * one line. */
 static int64_t copy_line(const Direct *d, const Ix *y, const Ix *from_y, int64_t left, int64_t count) {
   Nest *b = d->l->b;
   const int64_t L = d->l->target->lanes, n = count * d->in, rest = n % L;

@@ -88,7 +88,7 @@ static bool few_channels(const Correlation *k) {
 }
 
 static bool has_tight_rows(const Correlation *k) {
-  enum { MOST_WORDS = 16 }; /* their packing is unrolled; also, a register of tiles has rows of 16 words */
+  enum { MOST_WORDS = 16 }; /* packing is unrolled; also, a tile register has 16 rows of words */
   const int64_t words = ceil_divide(k->l * k->kernel[1], 2);
   return few_channels(k) && k->l % 2 && words >= FEWEST_PAIRS && words <= MOST_WORDS;
 }
@@ -133,8 +133,8 @@ static bool matrix_fits(const Lower *l, const Correlation *k) {
   return rows_fit(l, k) && direct_unit(l, k->s) == MATRIX_LANES;
 }
 
-/* Whether the filters are padded to a whole register: the layer has few filters, and tile registers compute
- * it. */
+/* Whether the filters are padded to a whole register: the layer has few filters, and is computed in tile
+ * registers. */
 static bool pads_filters(const Lower *l) {
   const Family family = l->node->op->family;
   if (l->layout->tiles <= 0 || !node_is_bf16(l->node) || l->in[0]->type.elem != BF16 || l->images > 1 ||

@@ -5,6 +5,6 @@
 #include "kernel/lower.h"
 
 /* By node id: whether the node is a convolution that is faster on the target if it is computed from the small
- * image. If target is NULL: whether the node is a convolution for which this is possible. */
+ * image. If target is NULL: whether the node is a convolution that can be computed from the small image. */
 bool *conv_repeated_where(Arena *, const Graph *, const Target *);
 #endif

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 //     out[n][oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[n][iy][ix][c] * w[ky][kx][c][f])
-//     where an Axis determines o, i and k
+//     one Axis (axis.h) determines oy, iy and ky for each ty; a second Axis: ox, ix and kx for each tx
 //
 // A register tile has the sums of one position, for several images and one or two vectors of output channels.
 // So at an edge, the same taps are outside the input for the whole tile. Output channels are divided into
@@ -139,8 +139,8 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 /* Number of tiles for all images. */
 static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); }
 
-/* Output position (oy, ox) of all images, and the input channels first .. first+depth-1. site: index of the
- * position among the `sites` positions of an image. */
+/* Output position (oy, ox) of all images, and `depth` input channels, from channel `first` on. site: index of
+ * the position among the `sites` positions of an image. */
 typedef struct Place {
   const Axis *y, *x;
   Ix oy, ox, first, site;
@@ -196,7 +196,7 @@ static void tap(Nest *b, const Rows *c, const Panel *panel, const Place *p, Buf 
     }
 }
 
-/* fetch: number of the tile if the tile prefetches weights; otherwise NULL. */
+/* fetch: index of the tile if the tile prefetches weights; otherwise NULL. */
 static void rows_tile(Nest *b, const Rows *c, const Panel *panel, const Place *p, const Ix *row, int rows,
                       const Ix *fetch) {
   Buf *acc = NEST_REGISTERS(b, "a", c->lanes, rows, panel->vectors);

@@ -6,11 +6,11 @@
 //
 // A word holds the numbers of two images, for one pixel and channel. In copies of both sides, the words of a
 // pixel for all images of a block are adjacent; the words of the row's next pixel follow. So a product sums
-// over images and pixels, and with several images it fills the registers even if the map is small. The copy
-// of the large side includes the padding, so the sums need no conditions. With a stride, the columns of this
-// copy are sorted by their position modulo the stride, so that the columns that one tap reads are adjacent.
-// The left operand of a product is the small side, transposed. The sums of all taps of a tile are collected,
-// transposed into the order of the weights, and added to the gradient (gradient_tile.h).
+// over images and pixels. With several images, these words fill the registers even if the image is small. The
+// copy of the large side includes the padding, so the sums need no conditions. With a stride, the columns of
+// this copy are sorted by their position modulo the stride, so that the columns that one tap reads are
+// adjacent. The left operand of a product is the small side, transposed. The sums of all taps of a tile are
+// collected, transposed into the order of the weights, and added to the gradient (gradient_tile.h).
 //
 // Example: `x: 4x4x64 -> conv(64, 3x3) -> train(32)` --target=x86-64-v4-amx --precision=bf16 --train,
 // lines 9-13 of conv1_weight_gradient_tile_32x32_amx:
@@ -205,8 +205,8 @@ typedef struct LargePanel {
 
 static int panel_vectors(const LargePanel *p) { return (int)ceil_divide(p->valid, MATRIX_LANES); }
 
-/* Stores the words of one pixel for two images. The first `images` (0 .. 2) of them exist, beginning with
- * number `image`; zeros replace missing images. */
+/* Stores the words of one pixel for two images, from index `image` on. Only the first `images` (0 .. 2) of
+ * the two images exist; zeros replace the missing images. */
 static void store_image_words(const WeightsRows *m, const LargePanel *p, const Ix *row, const Ix *word,
                               const Ix *y, const Ix *x, const Ix *image, int images) {
   Nest *b = m->l->b;

@@ -1,5 +1,5 @@
-// conv_strassen.c: Strassen's algorithm for 1x1 convolutions with stride 1, and their input gradients,
-// applied once or twice.
+// conv_strassen.c: 1x1 convolutions with stride 1, and their input gradients, with Strassen's algorithm,
+// which is applied once or twice.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Such a convolution is the product of two matrices, [pixels][input channels] and [input channels][output
@@ -68,8 +68,8 @@ static Val read_tap(const Points *p, Pack *pack, const PointWeight *at, const Ix
   return lower_packed_weight(c->l, pack, rank, index, &out, &in);
 }
 
-/* Transforms the taps of one application of the algorithm, which is an axis of PointPack. If the algorithm is
- * applied once, the second axis has a single point. */
+/* Transforms the taps of application `axis` of the algorithm: the applications are the axes of PointPack. If
+ * the algorithm is applied once, the second axis has a single point. */
 static void transform_taps(const Points *p, Nest *b, int axis, const Val *tap, Val *point) {
   if (axis == 0 || ((const Conv *)p)->levels > 1) strassen_right(b, &strassen_floats, tap, point);
   else point[0] = tap[0];
@@ -161,7 +161,8 @@ static NestFn *strassen_split_row(const Conv *c) {
 typedef struct Join {
   const Conv *c;
   bool edge;
-  Ix slot, tile, t, f0, f; /* f0 + f: first of the `part` channels in each part of the output channels */
+  Ix slot, tile, t, f0, f; /* f0 + f: index of the first channel in a part of the output channels; part:
+                              number of channels */
   int part;
 } Join;
 
@@ -268,7 +269,8 @@ static int points_of(int parts) {
 const char *strassen_refused_for(Arena *arena, const Target *layout, bool exact, const Correlation *k,
                                  int parts) {
   if (layout->lanes == 1) return "no vectors";
-  if (k->l % parts || k->s % parts) return arena_printf(arena, "channels that %d does not divide", parts);
+  if (k->l % parts || k->s % parts)
+    return arena_printf(arena, "channel counts that %d does not divide", parts);
   if (k->l / parts < FEWEST_CHANNELS)
     return arena_printf(arena, "fewer than %d input channels in each part", FEWEST_CHANNELS);
   const int64_t padded = k->s / parts + 2 * (int64_t)layout->lanes,

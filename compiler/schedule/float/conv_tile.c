@@ -70,8 +70,8 @@ static void start_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
     }
 }
 
-/* If the result is larger than the second-level cache, its cache lines have been evicted when they are
- * written. So they are prefetched while the sums are computed; then the stores do not wait. */
+/* If the result is larger than the second-level cache, its cache lines are not in this cache when the tile
+ * stores its outputs. So the lines are prefetched while the sums are computed, and the stores do not wait. */
 static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *out = d->l->out;
@@ -106,8 +106,8 @@ static Val whole_sum(Nest *b, const Tile *t, Buf *acc, const Ix *p, int v) {
   return sum;
 }
 
-/* Output vectors first_vector .. end_vector-1 are finished together. These are all vectors of the tile or, if
- * diagonals are computed in several cuts, one vector. */
+/* The output vectors v with first_vector <= v < end_vector are finished together. These are all vectors of
+ * the tile or, if diagonals are computed in several cuts, one vector. */
 static int first_vector(const Tile *t) { return t->cut; }
 static int end_vector(const Tile *t) {
   return t->d->diagonals && diagonal_cuts(t->d) > 1 ? t->cut + 1 : t->vectors;
@@ -143,7 +143,7 @@ static void finish_windows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) 
     }
 }
 
-/* Lanes `from` .. from+part-1 of the consecutive vectors x. */
+/* `part` lanes of the consecutive vectors x, from lane `from` on. */
 static Val lanes_from(Nest *b, const Direct *d, const Val *x, int64_t from, int64_t part) {
   const int64_t L = d->lanes, v = from / L;
   if (from % L == 0) return x[v];
@@ -251,8 +251,8 @@ static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, 
 }
 
 /* The condition that a row is inside the input. If a tile has several rows of sums, each row is tested if the
- * tile is at an edge. If it has one row, no test is needed, because the range of ty excludes rows outside the
- * input. */
+ * tile is at an edge. If the tile has one row of sums, no test is needed, because the range of ty excludes
+ * rows outside the input. */
 static Cond row_inside(Nest *b, const Tile *t, const TileArgs *a, const Ix *iy, int r) {
   return t->rows > 1
              ? cond_or(nest_no(b, a->edge), nest_within(b, *iy + r * t->y->part_step, 0, t->y->in_size))

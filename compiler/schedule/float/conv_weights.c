@@ -246,7 +246,7 @@ static void weights_all_tiles(const Weights *w, const Taps *taps) {
   NestFn *fn[2][2] = {{NULL, NULL}, {NULL, NULL}};
   for (int v = 0; v < 2; v++)
     for (int c = 0; c < 2;
-         c++) { /* v: the side of the vectors; c: the other side; 0: whole tiles, 1: the rest */
+         c++) { /* v: the side of the vectors; c: the other side; each is 0 for whole tiles, 1 for the rest */
       if (!(v ? rest[0] : size[0]) || !(c ? rest[1] : size[1])) continue;
       piece[v][c] = weights_piece_of(w, c ? rest[1] : w->broadcast, v ? rest[0] : step);
       fn[v][c] = w->whole_rows ? weights_row_function(w, taps, &piece[v][c]) : tap_function(w, &piece[v][c]);

@@ -80,7 +80,7 @@ static void winograd_turn(Conv *c) {
 static void cut_tiles(Conv *c) {
   const Node *pool = c->l->kernel->pool;
   const Extent used =
-      pool ? shape_extent(pool->shape) : c->k.small; /* the pooling may not use the last row or column */
+      pool ? shape_extent(pool->shape) : c->k.small; /* the pooling possibly ignores the last row or column */
   for (int axis = 0; axis < 2; axis++) {
     const WinogradTiles tiles =
         winograd_tiles(&c->k, axis, (pool ? POOLED : 1) * extent_side(used, axis), c->w[axis].m);

@@ -9,7 +9,7 @@ enum {
 };
 
 /* The first output of a tile along an axis. tile: the argument of a tile function. It is the index of the
- * tile; with a dilation, it is already the first output. */
+ * tile or, with a dilation, the first output itself. */
 static Ix first_output(const Conv *c, int axis, const Ix *tile) {
   return c->dilated ? *tile : c->w[axis].m * *tile;
 }
@@ -226,7 +226,8 @@ static void row_parts(const Conv *c, Parts *parts, const Row *row, NestFn *const
     }
 }
 
-/* Sets `from` and `to`: all inputs of the tiles from .. to-1 along the axis are inside the image. */
+/* Sets `from` and `to`: along the axis, all inputs of the tiles t with *from <= t < *to are inside the
+ * image. */
 static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
@@ -243,7 +244,7 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
 }
 
 /* The condition that tile tx of the row only reads inputs inside the image. The condition holds for the tiles
- * `from` .. to-1 along each axis; with a dilation, for these tiles of each phase. */
+ * t with from <= t < to along each axis; with a dilation, for these tiles of each phase. */
 static Cond sees_inputs(const Conv *c, const Ix *n, const Ix *tx, const int64_t from[2],
                         const int64_t to[2]) {
   Nest *b = c->l->b;
@@ -425,8 +426,8 @@ static NestFn *winograd_tile_join_tile(const Conv *c, const Bundle *bundle, cons
   return fn;
 }
 
-/* Sets `from` and `to`: tiles from .. to-1 of a row have all their columns inside the output. If a row has at
- * most FEW tiles and some of them are not inside, the range is empty. */
+/* Sets `from` and `to`: the tiles t of a row with *from <= t < *to have all their columns inside the output.
+ * If a row has at most FEW tiles and some of them are not inside, the range is empty. */
 static void tiles_whole(const Conv *c, int64_t *from, int64_t *to) {
   const Node *pool = c->l->kernel->pool;
   const int64_t columns = pool         ? shape_extent(pool->shape).w * POOLED

@@ -13,7 +13,8 @@
 // registers during the loop over the tiles of a block. V and Y are divided into panels of channels,
 // [xi][group][panel][t][channel]; a panel of V has two vectors. So a register tile reads two contiguous
 // streams, which stay in the L1 cache for all register tiles of a pair of panels. When all points of a pair
-// of panels have been computed, the S of the pair is joined. Each group has separate panels of both sides.
+// of panels have been computed, the sums S of the pair are joined. Each group has separate panels of both
+// sides.
 //
 // In the batched form, a block has the tiles of several images, whose number is limited by the last-level
 // cache. The sums of a block are joined once for all of its images. This saves time if an image has few
@@ -52,7 +53,7 @@ typedef struct Weights {
   int64_t large,
       small; /* channels per panel of the large side, and of the small side; no panel spans two groups */
   Buf *V, *Y,
-      *S; /* S: sums of one pair of panels; if threads share the panels of V, for each of these panels */
+      *S; /* S: sums of one pair of panels; if threads share the panels of V, one array per panel of V */
   NestFn *split_large, *split_small, *clear;
 } Weights;
 

@@ -82,8 +82,9 @@ DensePacks dense_packs(Lower *l) {
 }
 
 enum { VECTORS = 2, MOST_VECTORS = 4, TOGETHER = 4 };
-static const double WORTH = 0.9; /* a layer is batched only if it then needs less than this fraction of its
-                                    time image by image, because batching interrupts the loop over images */
+static const double WORTH = 0.9; /* a layer is batched only if the batched kernel needs less than this
+                                    fraction of the time of the unbatched kernel, because batching interrupts
+                                    the loop over images */
 
 typedef struct Product {
   Lower *l;

@@ -53,7 +53,7 @@ typedef struct Depthwise {
  * an output, and bf16 numbers need no conversion. */
 static bool depthwise_pairs(const Lower *l) {
   static const double AS_FAST =
-      2; /* Target.dots of a CPU that multiplies the same number of words as of floats per cycle */
+      2; /* Target.dots of a CPU that multiplies as many words as floats per cycle */
   return MOST_HALVES > 1 && l->target->dots >= AS_FAST && node_is_bf16(l->node) &&
          l->in[0]->type.elem == BF16 && l->images <= 1;
 }
@@ -227,7 +227,7 @@ typedef struct Inputs {
   bool taps_outer;
   int64_t outer, outer_step, inner, inner_step; /* numbers of iterations, and steps, of both loops */
   int64_t count;                                /* number of inputs from the first to the last */
-  bool shared;                                  /* several pixels read an input */
+  bool shared;                                  /* several pixels read the same input */
 } Inputs;
 
 static Inputs inputs_of(const Tile *t, const Taps *taps) {
@@ -498,7 +498,7 @@ static void means_of_rows(Nest *b, const Tile *t, const TileArgs *a, const Chann
     means_of_half(b, t, a, &(Channels){NEST_IX(*v->c + h * v->lanes), v->part, v->lanes, 1});
 }
 
-/* Number of vectors in a block: about `most`, preferably a divisor of `vectors`. */
+/* Number of vectors in a block: if possible, a divisor of `vectors` that is close to `most`. */
 static int64_t depthwise_block_of(int64_t vectors, int64_t most) {
   if (vectors <= most) return vectors;
   for (int64_t each = most; each > most / 2; each--)
@@ -608,8 +608,8 @@ static bool depthwise_scatter_build(Lower *l) {
 }
 
 /* ---- dw[c][0][ky][kx] += sum over y, x of dy[y][x][c] * in[y*S + ky*D - P][x*S + kx*D - P][c] ---- */
-/* Adds the products of columns run.from .. run.to-1 of row y: vectors of channels times the taps run.first ..
- * run.first+run.count-1 of row ky. */
+/* Adds the products of the columns x of row y with run.from <= x < run.to: vectors of channels times
+ * `run.count` taps of row ky, from tap `run.first` on. */
 static void depthwise_add_columns(Nest *b, const Lower *l, const Correlation *k, Buf *acc, int lanes,
                                   int part, int vectors, const Ix *y, const Ix *ky, const Ix *c, TapRun run) {
   const Ix iy = *y * k->stride[0] + *ky * k->dilation[0] - k->before[0];

@@ -2,7 +2,8 @@
  *
  * out[oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[iy][ix][c] * w[ky][kx][c][f])
  *
- * where an Axis determines the indices o.., i.. and k.. along each axis. */
+ * One Axis (axis.h) determines oy and, for each ty, iy and ky. A second Axis determines ox, ix and kx in the
+ * same way. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_DIRECT_H
 #define CNNC_DIRECT_H
@@ -30,7 +31,7 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
 typedef struct Diagonals {
   int64_t n, ins,
       outs; /* ins, outs: number of squares along the inputs, and along the outputs; one of the two is 1 */
-  int64_t unit; /* n or more: a panel has ins * unit inputs and outs * unit outputs */
+  int64_t unit; /* at least n; a panel has ins * unit inputs and outs * unit outputs */
 } Diagonals;
 
 typedef struct Direct {
@@ -105,7 +106,7 @@ const char *direct_pixels_refused(const Lower *,
                                   const Choice *); /* the reason if a chosen tile is too wide, or NULL */
 int64_t direct_unit(const Lower *,
                     int64_t channels); /* packed weights are padded to a multiple of this number of channels;
-                                          it depends only on the kernel and on the file's targets */
+                                          this number depends only on the kernel and on the file's targets */
 void direct_fill(Lower *, Buf *to, Buf *bias,
                  int lanes); /* fills the output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* maximum number of phases */
@@ -143,14 +144,14 @@ void padded_fill(const Direct *, LoopKind outer);
 /* Whether the weights of all taps of a row are merged into one dimension: this is done if there are so few
  * channels that only the words of several taps fill a register. */
 bool direct_merges(const Lower *, const Correlation *);
-/* Whether the number of channels is odd, and the input is copied, because the copy can be read as words of
+/* Whether the number of channels is odd, and the input is therefore copied: the copy can be read as words of
  * two numbers. The copy has one more channel, of zeros, unless direct_is_tight. */
 bool direct_pads_channels(const Lower *, const Correlation *);
-/* Whether the copy is tight (Direct.tight). A first layer with three channels and a 7x7 kernel then
- * multiplies 77 words per output, and with a channel of zeros 98. */
+/* Whether the copy is tight (Direct.tight). For example, a first layer with three channels and a 7x7 kernel
+ * multiplies 77 words per output if the copy is tight, and 98 words with a channel of zeros. */
 bool direct_is_tight(const Lower *, const Correlation *);
-/* Width of a panel, in vectors of the layout's target. If one tile of registers computes the whole map, the
- * panel is as wide as this tile. */
+/* Width of a panel, in vectors of the layout's target. If one tile of the tile registers (matrix.h) computes
+ * the whole map, the panel is as wide as this tile. */
 int direct_panel_vectors(const Lower *, const Correlation *);
 /* Number of blocks of input channels (Direct.inner); the words of a block fill a register. All taps of a
  * block read its inputs from the first-level cache. */

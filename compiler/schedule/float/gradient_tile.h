@@ -27,7 +27,7 @@ void gradient_tile_by_taps(
  * channel of the small side; rows: number of rows. */
 void gradient_tile_prefetch(const GradientTile *, const GradientColumns *, const Ix *row, int64_t rows,
                             const Ix *tap);
-/* Stores the sums of a tile in the gradient, or adds them to the gradient. row: as above; rows: number of the
- * tile's rows that exist. */
+/* Stores the sums of a tile in the gradient, or adds them to the gradient. row: as in gradient_tile_prefetch;
+ * rows: number of the tile's rows that exist. */
 void gradient_tile_add(const GradientTile *, const GradientColumns *, const Ix *row, int64_t rows);
 #endif

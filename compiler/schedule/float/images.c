@@ -66,8 +66,8 @@ int images_side_by_side(const Graph *graph, int ntargets, const Target *const *t
     together += (double)node_macs(node) / (widest->fmas * lanes * widest->rates->interleaved);
   }
   if (training)
-    apart *= widest->rates
-                 ->gradients; /* `dense` stays as it is: the gradients of large dense layers are batched */
+    apart *=
+        widest->rates->gradients; /* `dense` is not scaled: the gradients of large dense layers are batched */
   return apart + dense > WORTH * together ? lanes : 1;
 }
 

@@ -16,7 +16,7 @@ images_begin(Arena *, const Kernel *, const Target *,
              const LowerOptions *); /* like lower_begin, for a scalar nest with the target's registers */
 void images_end(Lower *);           /* widens the nest that was built */
 bool images_gather(Lower *); /* builds the nest that converts an input or target from the caller's order;
-                                false: the kernel's root is neither of the two */
+                                false: the kernel's root is neither an input nor a target */
 /* For a nest that is built with vectors and not widened: adds the last dimension, the images, to values.
  * Must be called before nest_fn. */
 void images_values(Lower *);

@@ -45,8 +45,8 @@ static bool map_is_gapless(const Buf *buf) {
          buf->room[2] == buf->dim[2];
 }
 
-/* Whether as many adjacent pixels as a vector has lanes can be computed as one pixel, because the kernel is
- * one function of one value, without parameters. */
+/* Whether adjacent pixels, one per lane of a vector, can be computed as one pixel: the kernel must be one
+ * function of one value, without parameters. */
 static bool map_joins_pixels(const Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   const int lanes = l->target->lanes;

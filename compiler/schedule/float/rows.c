@@ -12,10 +12,10 @@
 enum {
   FEWEST_IMAGES = 8
 }; /* minimum number of images for which a large dense layer is batched in training */
-/* A layer is batched if its predicted time is then less than WORTH times the predicted time image by image.
- * WORTH is less than 1 because batching interrupts the loop over images. For weight gradients, the factor is
- * WORTH_KEEPING: they also need values of the forward pass. With batching, these values must be stored; they
- * cannot be recomputed. */
+/* A layer is batched if its predicted time with batching is less than WORTH times its predicted time image by
+ * image. WORTH is less than 1 because batching interrupts the loop over images. For weight gradients, the
+ * factor is WORTH_KEEPING: they also need values of the forward pass. With batching, these values must be
+ * stored; they cannot be recomputed. */
 static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
 
 static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlation *k, int m, int64_t batch) {
@@ -59,10 +59,10 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   return best;
 }
 
-/* A kernel is unsupported if one of two panels is too large: the panel of the large side of an image, or the
- * panel of weights or their gradients for a vector of input channels. In bf16 weight gradients, the panel of
- * the large side may be as large as the stack permits, because batching is faster on the file's targets with
- * tile registers. */
+/* A kernel is unsupported if one of two panels is too large: the panel of the large side of an image, or, for
+ * a vector of input channels, the panel of weights or of weight gradients. In bf16 weight gradients, the
+ * panel of the large side may be as large as the stack permits, because batching is faster on the file's
+ * targets with tile registers. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);
@@ -159,7 +159,7 @@ static Cycles image_by_image_cycles(const Lower *l, const Target *target, const 
   return rows_alone(&costs, l->node, l->batch);
 }
 
-/* The kernel image by image, listed as the alternative that the plan rejected. */
+/* The kernel that computes image by image, listed as the alternative that the plan rejected. */
 const Schedule schedule_image_by_image = {
     .name = "image by image",
     .families = FAMILY_BIT(FAMILY_CONV) | FAMILY_BIT(FAMILY_CONV_SCATTER) | FAMILY_BIT(FAMILY_CONV_WEIGHTS),

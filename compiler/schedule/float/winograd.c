@@ -176,9 +176,9 @@ static Spread spread_of(const Winograd *w) {
  * variance of M[i]. The sum has `channels` steps. Each step rounds the partial sum, which on average is half
  * of the total, by at most the fraction u; the standard deviation of this fraction is u/sqrt(3). The
  * transforms add a few roundings of the total. Each channel adds r to the variance of the exact output. In
- * two dimensions, V and r are products of their values along both axes. The ratio of the largest error to the
- * largest output equals the ratio of their standard deviations. The worst case uses absolute values
- * everywhere: u times (channels + the roundings of the transforms) times the sums of absolute
+ * two dimensions, V and r are products of their values along both axes. It is assumed that the ratio of the
+ * largest error to the largest output equals the ratio of their standard deviations. The worst case uses
+ * absolute values everywhere: u times (channels + the roundings of the transforms) times the sums of absolute
  * coefficients. */
 WinogradError winograd_error(const Winograd axis[2], int64_t channels) {
   const double unit = 0x1p-24, transform_steps = 32;

@@ -65,7 +65,8 @@ static void store_own(const Points8 *d, const Ix *point, const Ix *tile) {
   nest_store(b, nest_at(b, d->p.inner[0], *point, *tile), inner_total(all));
 }
 
-/* Loads words of a pixel; zeros for the second pixel of the last tile, if it is missing. */
+/* Loads words of a pixel. If the last tile has no second pixel, zeros replace the words of the missing
+ * pixel. */
 static Val int8_strassen_input_at(const Points8 *d, const Ix *pixel, const Ix *quad) {
   Nest *b = d->l->b;
   const Val bytes = nest_load_words(b, nest_at(b, d->l->in[0], 0, *pixel, *quad * WORD_BYTES), d->channels);

@@ -330,9 +330,9 @@ static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
 }
 
 /* ---- the kernel ---- */
-/* Chooses blocks of rows. The transformed inputs and the sums of a block use three quarters of the L2 cache,
- * but each block needs enough tiles, because it transforms all weights. All blocks have the same number of
- * rows, so the last block may extend past the image. */
+/* Chooses blocks of rows. The transformed inputs and the sums of a block use three quarters of the L2 cache.
+ * But a block also needs a minimum number of tiles, because each block transforms all weights. All blocks
+ * have the same number of rows, so the last block may extend past the image. */
 static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   const Blocking *most = &l->target->blocking;
   const int64_t all = ceil_divide(d->k.small.h, M), line = l->target->line / 4,

@@ -4,8 +4,8 @@
 #include "base/number.h"
 
 /* The kind of the layer's words. vpmaddubsw multiplies unsigned by signed bytes, and adds two products in
- * int16 with saturation. Layers whose weights are at most 64 can use it, because their sums do not saturate:
- * 2 * 255 * 64 < 2^15. */
+ * int16 with saturation. Layers whose absolute weights are at most 64 can use this instruction, because their
+ * sums do not saturate: 2 * 255 * 64 < 2^15. */
 Dot words_kind(const Lower *l) {
   enum { NARROW = 64 };
   const Int8Product *p = l->node->detail;
@@ -66,7 +66,7 @@ static int64_t window_begin(const Words *w, int64_t x) {
   return (x * w->stride - w->before[1]) * w->channels;
 }
 
-/* Sets `from` and `to`: the words of the windows from .. to-1 are entirely inside a row. */
+/* Sets `from` and `to`: the words of the windows n with *from <= n < *to are entirely inside a row. */
 static void windows_inside(const Words *w, int64_t *from, int64_t *to) {
   const int64_t bytes = w->in.w * w->channels;
   for (*from = 0; *from < w->columns && window_begin(w, *from) < 0;) ++*from;
@@ -171,7 +171,7 @@ static void pad_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int la
                          : lower_number(l, "padding", value));
 }
 
-/* Pads columns `from` .. to-1 of a row with elements that represent 0. */
+/* Pads the columns x of a row with from <= x < to with elements that represent 0. */
 static void pad_columns(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
   const int64_t at = from * w->pixel;
   if (from < to) each_vector(l, w, y, (to - from) * w->pixel, pad_step, &at);

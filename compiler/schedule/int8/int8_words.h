@@ -14,8 +14,8 @@
 /* The input of a correlation: [planes][rows][columns * pixel]. Words of bytes have one plane. Words of halves
  * have two planes: one for bytes 0 and 2 of every four bytes, one for bytes 1 and 3. With few channels, many
  * bytes of a pixel's words would be unused. Then a column is not a pixel, but the part of a row that one
- * window covers, as consecutive bytes (words_of_windows). Such words of bytes may begin at any byte of a row,
- * so their copy is I8: [1][rows][bytes]. */
+ * window covers, as consecutive bytes (words_of_windows). Then words of bytes may begin at any byte of a row,
+ * so the copy is I8: [1][rows][bytes]. */
 typedef struct Words {
   Buf *buf;
   Dot dot;

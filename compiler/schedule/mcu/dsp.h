@@ -9,8 +9,9 @@
 #include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *); /* whether this is an int8 kernel for one thread of such a CPU */
-/* whether this is a layer with int8 inputs and int16 results, like recurrent gates */
+bool dsp_takes(const Lower *); /* whether the schedules of boards may compute the kernel: int8, one thread, a
+                                  target with `dsp` */
+/* whether the kernel is a layer with int8 inputs and int16 results, such as recurrent gates */
 bool dsp_takes_gates(const Lower *);
 const char *dsp_limits(const Lower *); /* the reason why the kernel's sizes are too large, or NULL */
 /* Whether the buffer has no gaps along the axes from `from` on. */
@@ -65,18 +66,19 @@ bool dsp_finish_shrinks(const Lower *, int64_t filters, const DspFilter *);
  * possible. */
 DspFinish dsp_finish(Lower *, int64_t filters, const DspFilter *, bool pairs);
 /* These functions load the requantization steps of filters 2p and 2p + 1. `finish` must be quick and created
- * with `pairs`. First call dsp_pair_shifts for the shifts of both filters (from 0 to 2) or of one filter.
- * Then call dsp_pair_steps for each filter. This order allows loads of two adjacent words. */
+ * with `pairs`. First call dsp_pair_shifts for the shifts of both filters (`from` 0, `to` 2) or of one
+ * filter. Then call dsp_pair_steps for each filter. This order allows loads of two adjacent words. */
 void dsp_pair_shifts(Lower *, const DspFinish *, const Ix *p, int from, int to, Val shift[2]);
 DspSteps dsp_pair_steps(Lower *, const DspFinish *, const Ix *p, int which, const Val shift[2]);
 Val dsp_cut(Lower *, Val q, Stored); /* clamps to the stored range */
 /* `double` rounding: round(round(2x * m / 2^32) / 2^shift) + zero point. Ties of the outer round go away from
  * zero. twice: 2x. plus: (0.5 + zero point) * 2^shift. sign: a number with the sign of x. */
 Val dsp_shifted_away(Nest *, Val sign, Val twice, Val m, Val plus, Val shift);
-/* Requantization steps of filter f, without pairs. Small constants are loaded into variables. */
+/* Requantization steps of filter f, if `finish` was created without `pairs`. Small constants are loaded into
+ * variables. */
 DspSteps dsp_steps(Lower *, const DspFinish *, const Ix *f);
 Val dsp_stepped(Lower *, const DspFinish *, const DspSteps *, Val sum);
-/* The stored value of filter f, without pairs. */
+/* The value to store for filter f, if `finish` was created without `pairs`. */
 Val dsp_finished(Lower *, const DspFinish *, Val sum, const Ix *f);
 
 #endif

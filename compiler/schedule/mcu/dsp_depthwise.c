@@ -186,7 +186,7 @@ static void transpose_pair(Lower *l, const Depthwise *d, const Ix *c, const Ix *
 static void transpose_row(Lower *l, const Depthwise *d, const Ix *c, const Ix *iy, const Ix *i) {
   Nest *b = l->b;
   const int64_t before = d->k.before[1], width = d->k.large.w, whole = (before + 1) / 2;
-  int64_t end = (width + before) / 2; /* both pixels of pairs whole .. end - 1 are inside */
+  int64_t end = (width + before) / 2; /* for pairs p with whole <= p < end, both pixels are inside */
   if (end > d->pairs) end = d->pairs;
   const Ix none = {0};
   for (int64_t j = 0; j < d->pairs; j++) {

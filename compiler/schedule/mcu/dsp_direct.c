@@ -431,7 +431,7 @@ static void store_filter(Lower *l, const Direct *d, const Tile *tile, const Sums
   }
 }
 
-/* Loads the shifts of filters `from` .. `to` - 1 of a block, which belong to one pair. */
+/* Loads the shifts of the filters i of a block with from <= i < to. These filters belong to one pair. */
 static void load_shifts(Lower *l, const Direct *d, const Ix *block, int from, int to, Val shift[2]) {
   const Ix pair = *block * (FILTERS / 2) + from / 2;
   if (d->finish.quick) dsp_pair_shifts(l, &d->finish, &pair, from % 2, from % 2 + to - from, shift);

@@ -70,16 +70,16 @@ const DspFilter *dsp_filters(const Lower *l) {
 
 enum { STEPS = 3, PAIR = 2 * STEPS, FACTOR = 0, PLUS = 1, SHIFT = 2 };
 
-/* The position of a filter's step among all steps. A pair stores the factor and plus of the first filter,
- * both shifts, then the factor and plus of the second filter. */
+/* The position of a filter's step among all steps. A pair stores the factor and `plus` of the first filter,
+ * both shifts, then the factor and `plus` of the second filter. */
 static int64_t step_place(bool pairs, int64_t filter, int step) {
   static const int in_pair[2][STEPS] = {{0, 1, 2}, {4, 5, 3}};
   return pairs ? filter / 2 * PAIR + in_pair[filter % 2][step] : filter * STEPS + step;
 }
 
 /* Whether there are several filters, all with the same factor, which the model then stores once. False if a
- * filter is constant, because that filter needs other steps, and for updatable weights, whose factors may
- * change. */
+ * filter is constant, because that filter needs other steps. Also false for updatable weights, because their
+ * factors may change. */
 static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter) {
   const Int8Product *p = l->node->detail;
   if (l->updatable) return false;
@@ -92,7 +92,7 @@ static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter)
 /* Small constants contain no `plus`, because it is computed from the shift. But `plus` of a constant filter
  * is the filter's value, so a layer with such a filter needs large constants. */
 bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter) {
-  if (l->updatable) return false; /* a filter may be constant for other weights */
+  if (l->updatable) return false; /* with other weights, a filter may be constant */
   for (int64_t f = 0; f < filters; f++)
     if (filter[f].constant) return false;
   return may_be_quick(l, filters, filter) && !one_factor(l, filters, filter);

@@ -140,8 +140,8 @@ static NestFn *helium_depthwise_tile_of(Lower *l, const Depthwise *d, int pixels
 }
 
 /* ---- all tiles ---- */
-/* Along an axis, outputs are processed in groups of `step`. Groups lo .. hi-1 do not read outside of the
- * image. */
+/* Along an axis, outputs are processed in groups of `step`. The groups t with lo <= t < hi only read inside
+ * the image. */
 typedef struct Inner {
   int64_t lo, hi;
 } Inner;

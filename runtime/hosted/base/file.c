@@ -180,8 +180,8 @@ static bool locked(int descriptor) { /* Returns true if a process, perhaps on an
   return fcntl(descriptor, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-/* Removes the temporary file `name` if the process that created it was killed. This is assumed if no process
- * with the number in the name exists, and no process locks the file. */
+/* Removes the temporary file `name` if the process that created it was killed. A process counts as killed if
+ * its number, which is in the name, belongs to no process, and if no process locks the file. */
 static void remove_stale(const char *folder, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;
@@ -207,8 +207,8 @@ static void remove_all_stale(const char *path) {
   free(folder);
 }
 
-/* Opens a new file next to `path`. The numbers in its name are different for each process and for each
- * attempt of a process. */
+/* Opens a new file next to `path`. The file's name contains the process number and the number of the
+ * attempt. */
 static int temporary_open(cnn_writer *writer, const char *path) {
   remove_all_stale(path);
   for (int attempt = 0; attempt < 100; attempt++) {

@@ -1,6 +1,6 @@
 /* file.h: Files as bytes in memory, and atomically written files. This code depends only on the status type,
  * because it is also built into the compiler. The compiler (compiler/backend) reads weight files for
- * --weights. For this, it contains these files of the runtime: status.c, file.c, json.c, archive.c,
+ * --weights. So the compiler contains these files of the runtime: status.c, file.c, json.c, archive.c,
  * safetensors.c, npz.c, zip.c, pickle.c, torch.c, notes.c, classes.c, origin.c, foreign.c, matching.c,
  * rename.c and similar.c. */
 // SPDX-License-Identifier: MIT-0

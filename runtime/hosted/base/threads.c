@@ -12,9 +12,9 @@
 
 #include "cnn.h"
 
-/* The library itself does not use OpenMP. If the generated code uses OpenMP, the number of OpenMP's threads
- * is set here. The linker of macOS does not accept weak functions that are undefined, so both pointers are
- * NULL there. */
+/* The library itself does not use OpenMP. But if the generated code uses OpenMP, these two functions set and
+ * return the number of OpenMP's threads. The linker of macOS does not accept weak functions that are
+ * undefined, so on macOS the two functions are NULL pointers. */
 #ifdef __APPLE__
 static void (*const omp_set_num_threads)(int) = NULL;
 static int (*const omp_get_max_threads)(void) = NULL;
@@ -29,7 +29,7 @@ void cnn_threads_use(const cnn_network *network, int32_t threads) {
 }
 
 /* After a parallel loop, the threads of LLVM's OpenMP spin for 0.2 s by default; those of GCC's OpenMP only
- * spin for a few milliseconds. LLVM's OpenMP reads this setting when it is first called. */
+ * spin for a few milliseconds. LLVM's OpenMP reads KMP_BLOCKTIME when a program first calls OpenMP. */
 void cnn_threads_spare(void) {
   if (!getenv("OMP_WAIT_POLICY")) setenv("KMP_BLOCKTIME", "1", 0);
 }

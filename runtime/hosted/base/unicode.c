@@ -104,7 +104,7 @@ static const Mark marks[] = {
     {0x309a, "はぱひぴふぷへぺほぽハパヒピフプヘペホポ"},
 };
 
-/* Korean syllables are numbered by their first consonant; among equal ones by their vowel, then by their last
+/* Unicode orders Korean syllables by their first consonant, then by their vowel, then by their last
  * consonant. */
 static uint32_t syllable(uint32_t letter, uint32_t mark) {
   enum {

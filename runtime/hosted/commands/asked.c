@@ -17,7 +17,7 @@ static bool is_map(const cnn_port *port) {
 }
 
 /* The first output with class scores for each pixel. If there is none, the first output with other values for
- * each pixel, or -1. */
+ * each pixel. If there is no such output either, -1. */
 static int32_t map_of(const cnn_network *network) {
   int32_t first = -1;
   for (int32_t o = network->outputs; o-- > 0;)
@@ -30,7 +30,7 @@ static int32_t map_of(const cnn_network *network) {
 static cnn_status no_map(const cnn_network *network, const cnn_port *port) {
   const char *const hint = cnn_output_first(network, CNN_OUTPUT_DETECTIONS) < 0
                                ? ""
-                               : "; it detects boxes, and --box selects one of them for 'occlude'";
+                               : "; the net detects boxes, and --box selects a box for 'occlude'";
   if (port)
     return cnn_failure(CNN_BAD_ARGUMENT, "--pixel: the output \"%s\" of %s has no scores per pixel%s",
                        port->name, network->name, hint);

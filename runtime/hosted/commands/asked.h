@@ -28,11 +28,11 @@ typedef struct cnn_asked {
 /* Finds the unit to inspect: by default, the class with the best score. Must be called after a forward pass
  * of the file `path`. */
 cnn_status cnn_asked_unit(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_unit *unit);
-/* "disc", or "disc at 12,30" */
+/* Writes the unit's name to `room`: "disc", or "disc at 12,30" if a pixel was requested. */
 const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, cnn_unit unit, char room[200]);
 /* Finds the cell that contains the requested pixel, in a map of height x width cells that covers the whole
- * input. Sets box to x1 y1 x2 y2 of this cell, in cells. Returns false if no pixel was requested, or if the
- * pixel is outside of the map. */
+ * input. Sets box to x1 y1 x2 y2 of this cell, with one cell as the unit. Returns false if no pixel was
+ * requested, or if the pixel is outside the map. */
 bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t height, int32_t width,
                      double box[4]);
 

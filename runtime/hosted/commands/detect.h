@@ -33,8 +33,9 @@ typedef struct cnn_detect_options {
        &(to).given},                                                                                         \
   {                                                                                                          \
     "hop", 0, CNN_VALUE_NUMBER, &(to).hop, "S",                                                              \
-        "recordings, for a net compiled without --stream: seconds between windows (a tenth of the "          \
-        "window, or the window if the net has scores for several positions)",                                \
+        "recordings, for a net compiled without --stream: seconds from the start of one "                    \
+        "window to the start of the next (default: a tenth of the window, or the whole window if the net "   \
+        "has scores for several positions)",                                                                 \
         0, 86400, NULL, &(to).given                                                                          \
   }
 
@@ -47,7 +48,7 @@ typedef struct cnn_detection {
 typedef struct cnn_detector {
   const cnn_network *network;
   const cnn_detect_options *options;
-  int64_t channels, rows; /* number of rows read */
+  int64_t channels, rows; /* rows: number of rows read */
   double *latest;         /* [average][channels] */
   double free_from;       /* --hold: nothing is detected before this time, in seconds */
   char room[24];

@@ -347,8 +347,8 @@ static bool draw_segments(const cnn_shown *shown, const cnn_segments *segments, 
   return fine;
 }
 
-/* The legend lists each class with its number of objects, if there are several, and its share of the
- * image. */
+/* The legend lists each class with its share of the image. If a class has several objects, the legend also
+ * gives their number. */
 static bool draw_legend(const cnn_shown *shown, const cnn_segments *segments, cnn_image *picture) {
   Extent *extent = extents_of(segments, shown->view.width);
   cnn_key *key = calloc((size_t)segments->count + 1, sizeof *key);

@@ -10,11 +10,11 @@
 bool cnn_net_finds(const cnn_network *network); /* Whether the net detects boxes or segments in images. */
 
 /* Name of a pixel class; object classes come last. A net's labels name all classes, or only the object
- * classes. If they name only the object classes, `data` names the background classes, unless it is NULL. For
- * a class without a name, the class number is written to `room`. */
+ * classes. If they name only the object classes, `data` names the background classes, unless `data` is NULL.
+ * For a class without a name, the class number is written to `room`. */
 const char *cnn_class_name(const cnn_network *network, const cnn_data *data, int32_t class, char room[24]);
 
-/* The image of a sample. */
+/* A sample whose results are printed or drawn. */
 typedef struct cnn_shown {
   const cnn_network *network;
   const char *path;
@@ -27,7 +27,7 @@ typedef struct cnn_shown {
 bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot);
 /* Appends the detections to an array in the format of COCO results. False: out of memory. */
 bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, json_t *results);
-/* Draws onto the RGB image. A small image is enlarged; with segments, a legend is added below. False: out of
- * memory. */
+/* Draws onto the RGB image. A small image is enlarged; if the net has segments, a legend is added below the
+ * image. False: out of memory. */
 bool cnn_found_draw(const cnn_shown *shown, float *const output[], cnn_image *picture);
 #endif

@@ -55,8 +55,8 @@ static cnn_status sound_open(cnn_inputs *inputs, const cnn_file *file) {
   return status;
 }
 
-/* The array with the name of an input. If the net has a single input, its array may also be named x. If, in
- * addition, the file has a single array, that array may have any name. */
+/* The array for input i: the one with the input's name. If the net has a single input, its array may also be
+ * named x. If, in addition, the file has a single array, that array may have any name. */
 static const cnn_tensor *tensor_for(const cnn_inputs *inputs, int32_t i) {
   const cnn_tensor *tensor = cnn_archive_find(&inputs->archive, inputs->network->input[i].name);
   if (!tensor && inputs->network->inputs == 1) tensor = cnn_archive_find(&inputs->archive, "x");
@@ -77,7 +77,7 @@ static cnn_status arrays_open(cnn_inputs *inputs) {
                          network->inputs == 1 ? "%s: must have a single array, or one named \"%s\" or \"x\""
                                               : "%s: has no array named \"%s\"",
                          inputs->path, network->input[i].name);
-    bool either = i == 0; /* the first input may be a batch or one sample; the others must match it */
+    bool either = i == 0; /* input 0 may be a batch or one sample; all other inputs must be of this kind */
     if (!cnn_array_form(tensor, &network->input[i], either || inputs->batched, either || !inputs->batched,
                         &inputs->form[i])) {
       if (i > 0 && cnn_array_form(tensor, &network->input[i], true, true, &inputs->form[i]))
@@ -186,7 +186,7 @@ static cnn_tensor output_tensor(const cnn_port *port, int64_t count, bool batche
   if (batched) tensor.dim[tensor.rank++] = count;
   if (port->regions > 0) tensor.dim[tensor.rank++] = port->regions;
   for (int32_t d = 0; d < port->rank; d++) tensor.dim[tensor.rank++] = port->dim[d];
-  cnn_tensor_measure(&tensor); /* the array is in memory already, so this cannot overflow */
+  cnn_tensor_measure(&tensor); /* the array is already in memory, so computing its size cannot overflow */
   return tensor;
 }
 

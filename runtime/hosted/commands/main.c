@@ -22,7 +22,8 @@
 #define PACKAGE_VERSION "0.1.0"
 #endif
 
-/* The index of a word is the value of cnn_weights_names.by_order, or of a cnn_fit. */
+/* Words of --match and --fit. The index of a word is its value, which is stored in cnn_weights_names.by_order
+ * or in a cnn_fit. */
 const char *const cnn_match_choices[] = {"name", "order", NULL};
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL};
 
@@ -125,8 +126,8 @@ static double val_of(const cnn_archive *archive, double usual) {
 }
 
 /* Reads a weight file's metadata: the fraction of the samples that was used for validation, and the class
- * names. If the program has class names, compares them with the file's names: another order is an error,
- * other names are a warning. A different normalization of the input is a warning, too. */
+ * names. If the program has class names, a different order in the file is an error, and different names cause
+ * a warning. A different normalization of the input causes a warning, too. */
 static cnn_status take_notes(const cnn_program *program, const char *path) {
   cnn_program_state *state = program->state;
   cnn_network *network = &state->network;

@@ -36,10 +36,10 @@ cnn_status cnn_program_finish(void); /* flushes standard output and reports erro
  * the net. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
-/* For a data set without a validation part: the share of samples that was used for validation in the training
- * of the weights that cnn_program_weights read last. */
+/* Fraction of the samples that was used for validation when the weights from the latest call of
+ * cnn_program_weights were trained. Applies to data sets without a validation part. */
 double cnn_program_val(const cnn_program *program);
-/* Returns CNN_GO_ON, or the exit status after a message that weights are missing. */
+/* Returns CNN_GO_ON if the program finds weights. Otherwise prints an error and returns the exit status. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
 /* The entries for weights in a command's table of flags. */
 #define CNN_FLAG_WEIGHTS(to)                                                                                 \
@@ -79,7 +79,7 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
        NULL},                                                                                                \
   {                                                                                                          \
     "match", 0, CNN_VALUE_CHOICE, &(to).by_order, "name|order",                                              \
-        "matches the arrays in the weight file by name, or by file order where all shapes agree; with "      \
+        "matches the arrays in the weight file by name, or by their order in the file; with "                \
         "order, the pairs of names are printed on standard error, as lines for --rename",                    \
         0, 0, cnn_match_choices, NULL                                                                        \
   }

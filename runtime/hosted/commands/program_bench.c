@@ -33,9 +33,9 @@ typedef struct Bench {
   float **output;
   void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
-  int32_t steps;        /* number of timed steps: of infer; or, in training, of gradients, plus the update */
-  double *layer_second; /* [steps][LAYER_CALLS]: duration of each step, in each of the latest calls */
-  double *step_seconds; /* median of each step */
+  int32_t steps;        /* number of timed steps: of infer; or of a training step, including its update */
+  double *layer_second; /* [steps][LAYER_CALLS]: duration of each step in each of the latest calls */
+  double *step_seconds; /* median duration of each step */
   int64_t timed_calls;
   double mark;
 } Bench;
@@ -124,8 +124,8 @@ static void step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* Calls the net for `seconds`, and at least three times. Before, it is called for a tenth of this time
- * without a measurement. trainer: NULL for infer. */
+/* Calls the net for `seconds`, and at least three times. Before these calls, warms up for a tenth of this
+ * time without measuring. trainer: NULL for infer. */
 static void measure(Bench *bench, cnn_trainer *trainer) {
   Times *times = &bench->times;
   double start = cnn_clock(), warm = start + 0.1 * bench->seconds, end = start + 1.1 * bench->seconds, now;
@@ -201,7 +201,7 @@ static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-/* The smallest time t such that the fraction `part` of the calls takes at most t. */
+/* The smallest time t such that at least the fraction `part` of the calls takes at most t. */
 static double quantile(const Times *times, double part) {
   int32_t at = (int32_t)ceil(part * times->count) - 1;
   return times->second[at < 0 ? 0 : at];
@@ -229,8 +229,8 @@ static double row_seconds(const Row *row) {
   return sum;
 }
 
-/* One row per layer in program order, then the rest of the step. A layer that is computed by another layer's
- * kernel has a row without a time. NULL: out of memory. */
+/* One row per layer in program order, then the rows of all other work in the step. A layer that is computed
+ * by another layer's kernel has a row without a time. NULL: out of memory. */
 static Row *rows_of_training(const Bench *bench, int32_t *count) {
   const cnn_network *network = bench->network;
   Row *row = calloc((size_t)(network->layers + bench->steps) + 1, sizeof *row);
@@ -311,8 +311,8 @@ static void put_json_of_inference(const Bench *bench, json_t *root) {
   json_object_set_new(root, "layers", layers);
 }
 
-/* The median time of a step, divided by the duration of the input that the step processes. 0: without
- * --stream, or the input has no rate. */
+/* The median time of a step, divided by the duration of the input that the step processes. 0 without
+ * --stream, or if the input has no sample rate. */
 static double real_time_factor(const Bench *bench) {
   const cnn_port *input = &bench->network->input[0];
   return bench->stream ? quantile(&bench->times, 0.5) * (double)input->rate / (double)input->dim[0] : 0;
@@ -371,7 +371,8 @@ static void print_text(const Bench *bench) {
          cnn_number(1e3 * quantile(times, 0), 4).text, cnn_number(1e3 * median, 4).text,
          cnn_number(1e3 * quantile(times, 0.99), 4).text);
   if (real_time_factor(bench) > 0)
-    printf("median    %s of real time\n", cnn_number(real_time_factor(bench), 4).text);
+    printf("median    %s of real time (step / duration of its rows)\n",
+           cnn_number(real_time_factor(bench), 4).text);
   printf("images/s  %s\n", cnn_number_grouped((int64_t)images_per_second(bench)).text);
   if (!bench->train)
     printf("GFLOP/s   %s\n", cnn_number(gflops(network->macs, bench->batch.count, median), 4).text);

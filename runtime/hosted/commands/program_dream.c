@@ -29,7 +29,7 @@ typedef struct Dream {
   cnn_viewer viewer;
   const cnn_port *port;
   int32_t height, width, channels; /* a sequence has one row, a vector one pixel */
-  double low, high, step;          /* range of the values; step: mean change in the first step with rate 1 */
+  double low, high, step;          /* range of the values; step: mean change of a value in step 0 at rate 1 */
   float *start, *picture, *row;    /* row: scratch space for blurring */
   cnn_unit unit[CLASSES_MOST];
   int32_t units;

@@ -37,7 +37,7 @@ static bool counts_pixels(const cnn_network *network) {
 static json_t *class_json(const cnn_network *network, const cnn_data *data, const cnn_class_counts *counts,
                           int32_t c) {
   char room[24];
-  /* no label if the name is not UTF-8 */
+  /* null if the name is not UTF-8 */
   json_t *label = json_string(cnn_program_label(network, data, c, room));
   json_t *row = json_pack("{s:o, s:I, s:o, s:o, s:o}", "label", label ? label : json_null(), "samples",
                           (json_int_t)counts->samples, "precision", real(cnn_class_precision(counts)),

@@ -74,7 +74,7 @@ static Filters filters_of(const cnn_network *network, const float *weights, int3
     f.height = dim[2];
     f.width = dim[3];
   }
-  if (weight->rank == 3) f.width = dim[2]; /* a sequence: channels by time */
+  if (weight->rank == 3) f.width = dim[2]; /* a filter over a sequence: channels by time */
   f.right = 1;
   f.down = f.width;
   f.channel = (int64_t)f.height * f.width;

@@ -179,7 +179,7 @@ static cnn_status write_seen(const Observer *o, const char *path) {
   json_decref(root);
   return complete ? cnn_success()
                   : cnn_failure(CNN_BAD_FILE,
-                                "cannot write the observed ranges to %s, or they are not finite", path);
+                                "the observed ranges cannot be written to %s, or are not finite", path);
 }
 
 static int observe(const cnn_program *program, const Arguments *a) {

@@ -50,7 +50,7 @@ static double value_now(Occlusion *o) {
   return o->likely ? cnn_viewer_probability(&o->viewer, o->unit) : cnn_viewer_score(&o->viewer, o->unit);
 }
 
-/* Position of window i; the last window ends at the end of the image. */
+/* First row (or column) of the window with number i. The last window ends at the edge of the image. */
 static int32_t place(const Occlusion *o, int32_t i, int32_t extent) {
   const int32_t at = i * o->stride, last = extent > o->window ? extent - o->window : 0;
   return at < last ? at : last;
@@ -80,7 +80,7 @@ static void try_window(Occlusion *o, int32_t row, int32_t column) {
     }
 }
 
-/* "disc", "disc at 12,30", "disc (12.0 30.5 80.2 99.0)" */
+/* The name of the class or box: "disc", "disc at 12,30", "disc (12.0 30.5 80.2 99.0)" */
 static const char *name_of(const Occlusion *o, char room[300]) {
   if (!o->boxed) return cnn_asked_name(o->viewer.network, o->asked, o->unit, room);
   char number[24];

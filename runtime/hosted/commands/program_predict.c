@@ -45,8 +45,8 @@ typedef struct Prediction {
   float **output; /* outputs of one call */
   float **kept;   /* the outputs of all samples, for -o */
   int64_t samples, room;
-  bool batched;      /* outputs have a leading dimension, because an input array has it, or the input is a
-                        table, a folder or several files */
+  bool batched;      /* whether outputs have a batch dimension: if an input array has one, or if the input is
+                        a table, a folder or several files */
   double *score;     /* class scores of one position */
   int64_t *rank;     /* class numbers, the best first */
   cnn_image picture; /* the first sample in RGB: -o OUT.png draws the result over it */
@@ -142,7 +142,7 @@ static void add_classes(Prediction *prediction, json_t *object, int32_t o, const
   cnn_judged judged = cnn_judge(prediction->network, o);
   char room[24];
   int64_t best = cnn_class_at(&prediction->network->output[o], &judged, value, prediction->score);
-  /* no label if it is not UTF-8 */
+  /* null if the label is not UTF-8 */
   json_t *label = json_string(cnn_program_label(prediction->network, NULL, best, room));
   put(prediction, object, "class", json_integer(best));
   put(prediction, object, "label", label ? label : json_null());
@@ -284,8 +284,8 @@ static cnn_status write_overlay(Prediction *prediction, const char *path, int32_
   return drawn ? cnn_image_write(path, picture) : cnn_failure(CNN_NO_MEMORY, "%s: no memory", path);
 }
 
-/* Reports results that the written image does not show: other outputs that are images, and values outside of
- * 0 to 1. */
+/* Reports results that the written image does not show: other outputs that are images, and values outside the
+ * range 0 to 1. */
 static void tell_left_out(const Prediction *prediction, const char *path, int32_t o, bool map) {
   const cnn_network *network = prediction->network;
   const cnn_port *port = &network->output[o];
@@ -306,7 +306,7 @@ static void tell_left_out(const Prediction *prediction, const char *path, int32_
             cnn_number((double)low, 4).text, cnn_number((double)high, 4).text);
   if (drawable > 1 || cut)
     fprintf(stderr, "the command `features` draws %s on its own scale\n",
-            drawable > 1 ? "each of them" : "it");
+            drawable > 1 ? "each output" : "the output");
 }
 
 /* Writes the detections. If the net has none, writes the first output that can be shown. A class map is drawn
@@ -366,7 +366,7 @@ static cnn_status open_prediction(const cnn_program *program, Prediction *predic
               (prediction->state || !network->step) && prediction->output && prediction->kept &&
               prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
-  if (network->step) network->reset(prediction->state); /* once: all inputs belong to one stream */
+  if (network->step) network->reset(prediction->state); /* all inputs are one stream */
   float *weights;
   cnn_status status =
       cnn_program_weights(program, prediction->arguments->weights, &prediction->arguments->names, &weights);
@@ -541,7 +541,8 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
 }
 
-/* Like cnn_written_spares; for a folder, each of its images is checked. */
+/* Checks that the output does not overwrite the input `path` (see cnn_written_spares). If it is a folder,
+ * checks each image in it. */
 static int spares_input(const cnn_usage *usage, const cnn_written *written, const char *path) {
   static const char why[] = "it is an input";
   if (!written->path || !is_folder(path)) return cnn_written_spares(usage, written, path, why);
@@ -600,7 +601,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
   static const char *const one[] = {".npy", ".npz", ".png", NULL}, *const several[] = {".npz", ".png", NULL};
   const bool many = program->network->outputs > 1;
   const cnn_written written[] = {{"-o", a.out}, {NULL, NULL}};
-  int status = cnn_usage_suffix(&usage, many ? "-o of several outputs" : "-o", a.out, many ? several : one);
+  int status = cnn_usage_suffix(&usage, many ? "-o for several outputs" : "-o", a.out, many ? several : one);
   if (status == CNN_GO_ON) status = cnn_written_apart(&usage, written);
   if (status == CNN_GO_ON) {
     status = cnn_written_spares(&usage, written, a.weights, "the weights are read from it");

@@ -10,8 +10,8 @@
 #include "hosted/base/file.h"
 #include "hosted/commands/program_stream.h"
 
-/* In seconds. late: maximum delay of a detection after its word; apart: a false detection is not counted if
- * it follows a counted false detection after at most this time. */
+/* In seconds. late: maximum delay of a detection after its word. apart: for this time after a counted false
+ * detection, no other false detection is counted. */
 static const double late = 1, apart = 1;
 
 typedef struct Window {
@@ -23,7 +23,7 @@ typedef struct Recordings {
   cnn_rows rows;
   cnn_detector detector;
   const char *path; /* path of the file of windows */
-  json_t *truth;    /* its contents */
+  json_t *truth;    /* contents of this file */
   Window *window;   /* windows of the current recording */
   size_t windows;
   double counted; /* time of the latest counted false detection; negative: none */

@@ -21,7 +21,7 @@ typedef struct Stream {
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
 static cnn_status print_row(Stream *stream, const cnn_row *row) {
-  json_t *scores = json_array(), *name = json_string(stream->path); /* null if it is not UTF-8 */
+  json_t *scores = json_array(), *name = json_string(stream->path); /* name: null if the path is not UTF-8 */
   bool fine = scores != NULL;
   for (int64_t c = 0; c < row->channels; c++)
     fine = json_array_append_new(scores, real(row->score[c])) == 0 && fine;

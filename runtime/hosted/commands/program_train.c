@@ -95,8 +95,8 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->tensorboard = arguments->tensorboard;
 }
 
-/* Memory for decoded images: a quarter of the memory that the process may use, which is enough for most image
- * folders without a cache file. The processes on a machine share this memory. */
+/* Bytes of memory for decoded images: a quarter of the memory that the process may use. With this memory,
+ * most image folders need no cache file. The processes on a machine divide the quarter equally. */
 static int64_t memory_for_pictures(const cnn_ranks *ranks) {
   return cnn_memory() / 4 / (ranks && ranks->here > 1 ? ranks->here : 1);
 }
@@ -185,7 +185,8 @@ static int train_on(const cnn_usage *usage, const Arguments *arguments, const Ou
   return spared;
 }
 
-/* Weight files may have no suffix; a suffix determines the format. */
+/* Checks the suffixes of the output files. A weight file may have no suffix; if there is one, it determines
+ * the format. */
 static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char *out) {
   static const char *const svg[] = {".svg", NULL}, *const rows[] = {".jsonl", ".csv", NULL};
   static const char *const weights[] = {".safetensors", ".npz", NULL};

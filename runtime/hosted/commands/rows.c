@@ -23,7 +23,8 @@ static cnn_status hop_set(cnn_rows *rows, double hop) {
   rows->hop = usual;
   if (hop <= 0 || rows->network->step) return cnn_success();
   if (rate <= 0)
-    return cnn_failure(CNN_BAD_ARGUMENT, "--hop is in seconds: the input \"%s\" has no rate=", input->name);
+    return cnn_failure(CNN_BAD_ARGUMENT,
+                       "--hop is in seconds, but the input \"%s\" has no rate=", input->name);
   const double samples = floor(hop * rate + 0.5);
   if (samples > (double)window)
     return cnn_failure(CNN_BAD_ARGUMENT, "--hop=%s is longer than the window of %s s",

@@ -17,7 +17,7 @@ typedef struct cnn_row {
 
 typedef struct cnn_rows {
   const cnn_network *network;
-  const cnn_port *port; /* the output whose rows are read: the first with class scores, otherwise the first */
+  const cnn_port *port; /* rows of this output are read: the first with class scores, or output 0 */
   cnn_judged judged;
   cnn_pace pace;
   cnn_batch batch;

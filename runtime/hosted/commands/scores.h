@@ -5,7 +5,7 @@
 #include "cnn_network.h"
 #include "hosted/training/measure.h"
 
-/* Class probabilities, for any kind of scores. */
+/* Writes the class probabilities to `score`, whatever kind of scores the output has. */
 void cnn_class_scores(const cnn_port *port, const cnn_judged *judged, const float *value, double *score);
 /* Ranks the classes by score: rank[] begins with the best `wanted` classes. Of equal scores, the first one is
  * better. */

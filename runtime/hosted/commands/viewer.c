@@ -319,7 +319,7 @@ cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]) {
   const int32_t n = dim[rank - 1];
   int32_t width = n;
   for (int32_t w = n > 40 ? 8 : n; w <= n && w <= 64; w++)
-    if (n % w == 0) width = w; /* lines of a readable and equal length */
+    if (n % w == 0) width = w; /* lines of equal length, if possible with 8 to 64 values */
   return (cnn_sheet){1, n / width, width, width, 1};
 }
 
@@ -366,7 +366,7 @@ cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int
                                     [CNN_I32] = CNN_DTYPE_I32};
   cnn_tensor tensor = {.name = "", .dtype = dtype[type], .rank = rank, .data = value};
   memcpy(tensor.dim, dim, sizeof *dim * (size_t)rank);
-  cnn_tensor_measure(&tensor); /* the array is in memory already, so this cannot overflow */
+  cnn_tensor_measure(&tensor); /* the array is already in memory, so computing its size cannot overflow */
   return cnn_npy_write(path, &tensor);
 }
 

@@ -47,29 +47,30 @@ double cnn_viewer_noise(cnn_random random, uint32_t counter); /* a normally dist
 
 double cnn_viewer_score(const cnn_viewer *viewer, cnn_unit unit);       /* score before softmax or sigmoid */
 double cnn_viewer_probability(const cnn_viewer *viewer, cnn_unit unit); /* NaN if the output has no classes */
-int32_t cnn_unit_output(const cnn_network *network); /* the first output with classes, otherwise the first */
-/* Best channel of the unit's output at its position. */
+int32_t cnn_unit_output(const cnn_network *network); /* the first output with classes, or output 0 */
+/* Returns `unit` with the channel that has the best score at the unit's position. */
 cnn_unit cnn_viewer_best(const cnn_viewer *viewer, cnn_unit unit);
 /* Parses "3" or "Sandal" as a class from 0 to classes - 1. False: not a class. */
 bool cnn_class_parse(const cnn_network *network, int32_t classes, const char *text, int32_t *class);
-/* Parses "3", "Sandal", and with several outputs "OUTPUT:3", "OUTPUT:Sandal"; the default is the output in
- * `unit`. */
+/* Parses "3" or "Sandal"; in a net with several outputs, also "OUTPUT:3" or "OUTPUT:Sandal". Without OUTPUT,
+ * the output in `unit` stays unchanged. */
 cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit *unit);
 /* The unit's name as it is printed. */
 const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]);
 
-/* Finds the layer by its name in the summary. If there is none, the error suggests a similar name. */
+/* Finds the layer by its name in the summary. If no layer has this name, the error suggests a similar
+ * name. */
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer);
 
 /* Converts all elements of an input to float. */
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value);
 bool cnn_port_is_picture(const cnn_port *port); /* whether it has rank 3, and 1 or 3 channels */
-/* Converts an input to RGB. The range of its type is mapped to 0..255 (pixels of f32 are 0..255 already). f32
- * values are not pixels if some are negative or above 255, or if all are at most 2; then their own range is
- * mapped. */
+/* Converts an input to RGB. The range of its type is mapped to 0..255 (f32 pixels already have this range).
+ * f32 values are not pixels if some are negative or above 255, or if all are at most 2; then their own range
+ * is mapped. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
-/* Range of the port's values: the range of its type. The range of f32 is 0 to 255 for images, otherwise
- * infinite. */
+/* Range of the port's values: the range of its type. For f32, it is 0 to 255 for images, and infinite for
+ * other inputs. */
 void cnn_port_range(const cnn_port *port, double *low, double *high);
 /* Layout of a value in panels: the number of panels, and their rows and columns. down, right: distance in
  * memory, in elements, from one row or column to the next. */
@@ -83,12 +84,13 @@ cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]);
  * viewer->value. */
 void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption);
 
-/* Whether the file of -o is an .npy array; otherwise it is a figure. */
+/* Whether the output file `path` is an .npy array. All other output files are figures. */
 bool cnn_out_is_array(const char *path);
 cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank,
                          const int64_t *dim);
-/* Common setup of the commands. Returns CNN_GO_ON, or an exit status if the command line is incomplete or
- * would overwrite its input. `input`: NULL, or the input file. */
+/* Checks the command line of the commands that inspect a net. Returns CNN_GO_ON. If the command line is
+ * incomplete, or if the output would overwrite the input, prints an error and returns an exit status.
+ * `input`: NULL, or the input file. */
 int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights,
                      const char *input, const char *out, bool array);
 #endif

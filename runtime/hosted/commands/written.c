@@ -53,7 +53,7 @@ int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const
   return CNN_GO_ON;
 }
 
-/* Whether two outputs are one file. If the first does not exist yet, the paths are compared. */
+/* Whether two outputs are the same file. If the first output does not exist yet, compares the paths. */
 static bool one_file(const char *a, const char *b) {
   Identity identity;
   struct stat about;

@@ -45,7 +45,7 @@ static int64_t elements(Shape shape) {
 }
 
 /* Whether an array's shape matches a port: dimensions of 1 may be omitted or added. A vector matches any port
- * of its size, and an array of any shape matches a vector port of its size. */
+ * with the same number of elements, and so does an array of any shape if the port is a vector. */
 static bool loosely(Shape shape, const cnn_port *port, bool planes) {
   if (same(without_ones(shape), without_ones(port_shape(port, planes)))) return true;
   return !planes && (without_ones(shape).rank <= 1 || port->rank == 1) && elements(shape) == port->size;

@@ -35,15 +35,15 @@ typedef struct cnn_course {
   int64_t samples;
   int32_t epoch;       /* from 0; selects the random numbers of the augmentation */
   int32_t batch, part; /* batch: samples per batch; part: maximum samples per call of gradients */
-  /* The range of samples, from .. to - 1, that this process reads in a call with `count` samples; NULL: it
-   * reads all. */
+  /* Sets *from and *to: in a call with `count` samples, this process reads samples *from to
+   * *to - 1. NULL: the process reads all samples. */
   void (*share)(const void *context, int64_t count, int64_t *from, int64_t *to);
   const void *context;
   bool augment;
   bool cuts; /* reads a random part, not the middle, of a recording that is longer than the input */
 } cnn_course;
 
-/* False: no memory. */
+/* Returns false if memory runs out. */
 bool cnn_batch_open(cnn_batch *batch, const cnn_network *network, int32_t capacity, bool targets);
 void cnn_batch_close(cnn_batch *batch);
 bool cnn_reader_open(cnn_reader *reader, const cnn_network *network); /* false: no memory */

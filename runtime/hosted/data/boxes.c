@@ -372,8 +372,8 @@ static void tell_skipped(cnn_data *data) {
   else cnn_bad_note(data, set->bad_pictures, set->first);
 }
 
-/* Warns of objects without masks in a set where other objects have masks: a net would learn that such
- * objects have no pixels. */
+/* Warns of objects without masks in a set where other objects have masks: a net would learn that objects
+ * without masks have no pixels. */
 static void tell_unmasked(cnn_data *data) {
   const BoxesSet *set = data->set;
   if (!data->masks || set->unmasked == 0 || data->network->truth_height == 0) return;

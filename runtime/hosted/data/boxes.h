@@ -48,13 +48,13 @@ cnn_status cnn_boxes_object(cnn_data *data, cnn_scene *scene, const cnn_boxed *o
 /* Handles an error of an object or a whole image. With --skip-bad, counts the error and returns success.
  * Otherwise, and if memory ran out, returns the error. */
 cnn_status cnn_boxes_bad(cnn_data *data, bool picture, const cnn_status *status);
-/* Checks that a box is valid, and inside an image of that size. A box that extends past the image by at most
- * a hundredth of the image's size, or by at most one pixel, is clipped. The returned error describes what is
- * wrong with the box. */
+/* Checks that a box is valid, and inside an image of height x width pixels. A box that extends past the image
+ * by at most a hundredth of the image's size, or by at most one pixel, is clipped. The returned error
+ * describes what is wrong with the box. */
 cnn_status cnn_boxes_check(float box[4], double height, double width);
 /* Sets class_of[] to the class number of each name: the number of the net's label with the same name. If the
- * net has no labels for objects, it is the index of the name. `where` names the source of the names in
- * messages. */
+ * net has no labels for objects, the class number is the index of the name. `where` names the source of the
+ * names in messages. */
 cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, int32_t names,
                           int32_t *class_of);
 /* Completes the set after all annotations have been read: checks the images and reports what was skipped. */

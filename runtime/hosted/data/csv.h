@@ -14,15 +14,15 @@ typedef struct cnn_csv {
   int64_t line;   /* line number of the last row read, from 1 */
   int64_t next_line;
   int32_t cells;
-  const char **cell; /* cells of that row, without quotes and surrounding blanks; valid until the next row */
+  const char **cell; /* cells of the last row, without quotes and outer blanks; valid until the next row */
   int32_t room;
-  size_t *start; /* start of each cell in text */
+  size_t *start; /* offset of each cell in `text` */
   char *text;
   size_t text_bytes, text_room;
 } cnn_csv;
 
-/* Opens a CSV text; the bytes must stay valid. The text must be UTF-8, which is checked; it may begin with a
- * byte order mark. Its lines end in LF, CRLF or CR. */
+/* Opens a CSV text; the bytes must stay valid until cnn_csv_close. The text must be UTF-8, which is checked;
+ * it may begin with a byte order mark. Its lines end in LF, CRLF or CR. */
 cnn_status cnn_csv_open(cnn_csv *csv, const char *path, const unsigned char *bytes, size_t n);
 /* Reads a row; empty lines are skipped. `more` is false after the last row. */
 cnn_status cnn_csv_row(cnn_csv *csv, bool *more);

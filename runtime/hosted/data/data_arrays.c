@@ -1,6 +1,6 @@
-/* data_arrays.c: Data sets in one .npz file: x, y, x_val, y_val, x_test, y_test. If a net has several inputs
- * or targets, an array has the name of the input, or of the target (OUTPUT_target), with the same endings.
- * Training arrays may also end in _train. */
+/* data_arrays.c: Data sets in one .npz file: x, y, x_val, y_val, x_test, y_test. If a net has several inputs,
+ * NAME, NAME_val and NAME_test are the arrays of the input NAME. If it has several targets, their arrays are
+ * named in the same way, after OUTPUT_target. Training arrays may also end in _train. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ typedef struct Column {
 
 typedef struct ArraySet {
   cnn_archive archive;
-  Column *input[POOLS], *target[POOLS]; /* [inputs], [outputs]; a NULL tensor: none */
+  Column *input[POOLS], *target[POOLS]; /* input: [inputs], target: [outputs]; tensor NULL: no such array */
 } ArraySet;
 
 static const char *const endings[POOLS] = {"", "_val", "_test"};
@@ -26,7 +26,7 @@ static const cnn_tensor *find(const cnn_archive *archive, const char *name, cons
   return cnn_archive_find(archive, key);
 }
 
-/* Finds the array of a part: NAME_val, NAME_test, or for training NAME (NAME_train as in Keras files). */
+/* Finds the array of a part: NAME_val, NAME_test, or for training NAME or, as in Keras files, NAME_train. */
 static const cnn_tensor *find_part(const cnn_archive *archive, const char *name, int pool) {
   const cnn_tensor *tensor = find(archive, name, endings[pool]);
   return !tensor && pool == POOL_TRAIN ? find(archive, name, "_train") : tensor;
@@ -240,7 +240,7 @@ static cnn_status array_sample(const cnn_data *data, int pool, int64_t index, vo
   for (int32_t o = 0; o < cnn_ports(data->network) && status.code == CNN_OK && target; o++) {
     const Column *column = &set->target[pool][o];
     const cnn_port *port = &data->network->output[o];
-    if (target[o] && !column->tensor && cnn_target_wanted(data, o)) /* class -1, or zeros */
+    if (target[o] && !column->tensor && cnn_target_wanted(data, o)) /* no target: class -1, or zeros */
       memset(target[o], has_class_target(port) ? 0xFF : 0, (size_t)cnn_port_targets(port) * sizeof(float));
     if (!target[o] || !column->tensor) continue;
     if (column->labels) {

@@ -75,7 +75,7 @@ static const char *to_blame(const cnn_data *data, char *const *folder, int32_t f
   return folder[stranger(network, folder, folders)];
 }
 
-/* Why the folder `name`, a number, is not taken as the number of a label. */
+/* Writes to `hint` why the folder `name`, which is a number, is not used as the number of a label. */
 static void number_hint(const cnn_data *data, const char *name, char *const *folder, int32_t folders,
                         char *hint, size_t room) {
   const cnn_network *network = data->network;
@@ -85,7 +85,7 @@ static void number_hint(const cnn_data *data, const char *name, char *const *fol
     return;
   }
   if (other < folders) {
-    snprintf(hint, room, ", and it is not used as a number, because '%.80s' is none", folder[other]);
+    snprintf(hint, room, ", and is not used as a number, because '%.80s' is not a number", folder[other]);
     return;
   }
   for (int32_t f = 0; f < folders; f++) {
@@ -112,8 +112,8 @@ static cnn_status refuse(const cnn_data *data, char *const *folder, int32_t fold
 
 /* ---- folders whose names are spelled differently in different parts */
 
-/* Whether two folders in different parts are the same class: their names differ only in case, no part has
- * several folders with this name, and at most one of the two names is a label. */
+/* Whether two folders in different parts are the same class: their names differ only in case, each part has
+ * at most one folder with such a name, and at most one of the two names is a label. */
 static bool is_one(const cnn_data *data, char *const *folder, const uint8_t *pools, int32_t folders,
                    int32_t f, int32_t g) {
   const cnn_network *network = data->network;
@@ -143,7 +143,7 @@ static int32_t join(char **folder, int32_t folders, int32_t *number) {
     while (number[number[f]] != number[f]) number[f] = number[number[f]];
   for (int32_t f = 0; f < folders; f++) {
     if (number[f] != f) free(folder[f]);
-    else folder[kept++] = folder[f], number[f] = -kept; /* negative, because old numbers are not */
+    else folder[kept++] = folder[f], number[f] = -kept; /* new indices are negative, old ones not */
   }
   for (int32_t f = 0; f < folders; f++)
     if (number[f] >= 0) number[f] = number[number[f]];

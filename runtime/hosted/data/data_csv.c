@@ -230,7 +230,7 @@ static int32_t target_columns(const cnn_data *data, const Tables *set, const cnn
   return values && port->size <= set->columns ? (int32_t)port->size : 1;
 }
 
-/* Number of target columns in a table for prediction, where they are optional; 0: the table has none. */
+/* Number of target columns in a table for prediction, which may have none. */
 static int32_t columns_beyond(const cnn_data *data, const Tables *set) {
   const int64_t beyond = set->columns - data->network->input[0].size;
   if (beyond == 0 && !data->options.target) return 0;
@@ -331,8 +331,8 @@ static cnn_status class_row(cnn_data *data, Table *table, const cnn_csv *csv, vo
   char where[600];
   if (data->classes == *limit)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: with '%.60s' there are more classes than the %lld of the output (another is "
-                       "'%.60s')",
+                       "%s: with '%.60s' there are more classes than the %lld of the output (another class "
+                       "is '%.60s')",
                        place(set, csv, set->first, where), name, (long long)*limit, data->class_name[0]);
   if (data->classes == set->names_room) {
     int32_t room = set->names_room ? 2 * set->names_room : 16;
@@ -515,8 +515,8 @@ static cnn_status room_make(cnn_data *data) {
   return cnn_success();
 }
 
-/* Takes the number and names of the columns from the first file. If it has a header, rejects a later file
- * with another header; without a header, row_next checks the number of columns. */
+/* Takes the number and names of the columns from the first file. If the first file has a header, rejects a
+ * later file with another header. Without a header, row_next checks the number of columns. */
 static cnn_status header_check(const cnn_data *data, const Tables *set, const Table *table, bool first) {
   cnn_csv csv;
   bool more = false;

@@ -1,6 +1,6 @@
-/* data_folders.c: Folders of images or WAV files: train/CLASS, val/CLASS, test/CLASS, or only folders CLASS,
- * which are all for training. data_classes.c maps folders to classes. Samples of the classes alternate, so
- * that the first N samples of a part contain all classes. */
+/* data_folders.c: Folders of images or WAV files: train/CLASS, val/CLASS, test/CLASS, or only CLASS folders,
+ * whose samples are all for training. data_classes.c maps folders to classes. Samples of the classes
+ * alternate, so that the first N samples of a part contain all classes. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +174,7 @@ static void kept_open(cnn_data *data, Folders *set) {
     Kept *kept = &set->pool[p].kept;
     int64_t count = set->pool[p].count < room ? set->pool[p].count : room;
     if (count <= 0) continue;
-    kept->input = malloc((size_t)count * input_bytes(data)); /* pages stay unused until an image is stored */
+    kept->input = malloc((size_t)count * input_bytes(data)); /* a page needs no memory until it is written */
     kept->state = calloc((size_t)count, sizeof *kept->state);
     if (kept->input && kept->state) kept->count = count;
     room -= count;
@@ -256,9 +256,9 @@ static bool folder_unit(const cnn_data *data, int32_t input) {
   return data->sounds;
 }
 
-/* Decodes all training and validation images if they fit in the cache, because they must be decoded anyway.
- * Also decodes images for an input that is not an image, because their size must match. Other images are only
- * inspected, unless they look damaged. */
+/* Checks an image. Decodes it if the cache has room for all training and validation images, because training
+ * will decode it anyway. Also decodes it if the net's input is not an image, because then its size must match
+ * the input's. Otherwise, decodes it only if it looks damaged. */
 static cnn_status folder_inspect(const cnn_data *data, int pool, int64_t index, void *input) {
   const Folders *set = data->set;
   const bool kept = set->all_kept && index < set->pool[pool].kept.count;

@@ -155,7 +155,7 @@ static cnn_status idx_read(const cnn_data *data, int pool, int64_t index, void *
           channels = tensor->rank == 4 ? (int32_t)tensor->dim[3] : 1;
   cnn_image image = {h, w, channels,
                      (uint8_t *)(uintptr_t)(tensor->data + (size_t)index * (size_t)h * (size_t)w *
-                                                               (size_t)channels)}; /* read only */
+                                                               (size_t)channels)}; /* pixels are only read */
   return cnn_image_feed(&image, port, data->options.fit, input[0]);
 }
 

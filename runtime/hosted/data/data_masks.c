@@ -197,7 +197,7 @@ static cnn_status folders_pair(cnn_data *data, Masks *set) {
   return status;
 }
 
-/* Gathers images/ and masks/ of a directory; `there`: both exist. */
+/* Gathers the files in images/ and masks/ of a directory. *there: whether both folders exist. */
 static cnn_status directory_gather(Masks *set, int pool, const char *path, bool linked, bool *there) {
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, path);

@@ -155,7 +155,7 @@ cnn_status cnn_sounds_noise_open(cnn_data *data, Folders *set) {
   return cnn_data_no_memory(data);
 }
 
-/* The mean number of samples per class, over the classes of a pool that have samples. */
+/* The mean number of samples per class, over the classes that have samples in the pool. */
 static int64_t mean_class(const Pool *pool, const int32_t *class_of, int32_t classes, uint8_t *seen) {
   int64_t present = 0;
   memset(seen, 0, (size_t)classes);

@@ -36,9 +36,9 @@ static Sample sample_make(int pool, int64_t index) {
   return sample;
 }
 
-/* The class of a sample. For the first output, classes alternate, so that all have about the same number of
- * samples. For another output, the index is mixed first, so that its classes do not depend on the classes of
- * the first output. */
+/* The class of a sample. For the first output, classes alternate, so that all classes have about the same
+ * number of samples. For every other output, the index is scrambled first, so that this output's classes do
+ * not depend on those of the first output. */
 static int32_t class_draw(int64_t index, int32_t output, int64_t classes) {
   for (int32_t o = 0; o < output; o++) index = index / 2 + index * 3;
   return (int32_t)(index % classes);

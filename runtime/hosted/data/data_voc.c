@@ -1,6 +1,6 @@
 /* data_voc.c: Pascal VOC's boxes: JPEGImages/ and Annotations/ with one XML file per image, and the parts in
- * ImageSets/Main/train.txt, val.txt and test.txt; or images/ and annotations/, also below train/, val/ and
- * test/. */
+ * ImageSets/Main/train.txt, val.txt and test.txt; or images/ and annotations/. Both kinds of folders may also
+ * be in train/, val/ and test/. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 #include "hosted/data/boxes.h"
 #include "hosted/data/voc.h"
 
-/* Class names. */
+/* Class names in the XML files. */
 typedef struct Voc {
   char **name; /* in the order in which they were first read */
   int32_t names;
@@ -232,7 +232,8 @@ static cnn_status directory_take(cnn_data *data, Voc *voc, const char *directory
   for (int k = 0; k < 4 && pool == POOLS && status.code == CNN_OK; k++) {
     if (k == 3 && trained) continue;
     status = list_take(data, voc, pools[k], parts[k], images, annotations, &there);
-    /* trainval.txt contains the images of train.txt and val.txt, and is only read if both are missing */
+    /* trainval.txt contains the images of train.txt and val.txt, and is only read if both of these files are
+     * missing */
     if (k < 2) trained = there;
   }
   if (status.code == CNN_OK && !there)

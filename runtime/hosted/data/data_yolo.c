@@ -1,7 +1,7 @@
-/* data_yolo.c: Images with YOLO text files of boxes: images/ and labels/ with equal file stems. Parts are
- * train/, val/ and test/ above these two folders, or in each of them. classes.txt or data.yaml name the
- * classes. A line is an object: class, center, width and height, as fractions of the image size. An image
- * without a text file has no objects. */
+/* data_yolo.c: Images with YOLO text files of boxes: images/ and labels/ with equal file stems. Each part
+ * folder (train/, val/, test/) contains these two folders, or each of the two contains part folders.
+ * classes.txt or data.yaml name the classes. A line is an object: class, center, width and height, as
+ * fractions of the image size. An image without a text file has no objects. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -135,7 +135,7 @@ static cnn_status folder_take(cnn_data *data, Yolo *yolo, const cnn_image_list *
   return status;
 }
 
-/* Reads the images of all folders, each once. */
+/* Reads the images of all folders, each image once. */
 static cnn_status folders_take(cnn_data *data, Yolo *yolo) {
   cnn_gathered *all = &yolo->gathered;
   cnn_status status = cnn_gathered_once(all);

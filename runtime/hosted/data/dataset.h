@@ -47,7 +47,7 @@ typedef void cnn_each_file(void *context, const char *path);
 /* Calls a function for every file from which the set reads samples. */
 void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
 /* Decodes all images of the pools, on all processors, before the set has parts. Sets bad[i] if image i,
- * counted over all pools in order, is unreadable; `first` is the first error. */
+ * counted over all pools in order, is unreadable, and writes the first error to `first`. */
 cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
 /* Whether a file written to this path would be read as data when the set is opened the next time. */
 bool cnn_data_takes(const cnn_data *data, const char *path);
@@ -78,7 +78,7 @@ typedef struct DataKind {
 typedef struct Part {
   int64_t first, count;
   int64_t *list;
-} Part; /* sample i of the part has the number list[i] (NULL: first + i), counted over all pools */
+} Part; /* sample i of the part is sample list[i] of all pools; if list is NULL, sample first + i */
 
 struct cnn_data {
   const cnn_network *network; /* the net with the ports of a sample: see calls.h */
@@ -88,15 +88,15 @@ struct cnn_data {
   char *path;
   const DataKind *kind;   /* NULL: not recognized yet */
   const char *title;      /* "IDX files" */
-  const char *file_kind;  /* kind of its files, for messages: "image", "WAV file" */
+  const char *file_kind;  /* kind of the set's files, for messages: "image", "WAV file" */
   bool sounds;            /* the set's files are WAV files */
-  void *set;              /* data of the set's kind */
+  void *set;              /* data of this kind of set */
   const cnn_noise *noise; /* background recordings; NULL: none, or nothing needs them */
   int64_t pool[POOLS];    /* number of samples */
   int32_t classes;        /* number of classes; 0: no classes */
   char **class_name;      /* NULL, or one name per class, from malloc */
   int64_t unlabeled;      /* with one class per sample: number of samples of class -1, which are ignored */
-  bool has_zero;          /* whether a sample is of class 0 */
+  bool has_zero;          /* whether any sample is of class 0 */
   bool inputs_only;       /* rows for prediction: a target may be present, and is ignored */
   bool lacks_targets;     /* with any_target: the targets of the outputs are missing */
   bool nameless;          /* some class names cannot be stored in files */
@@ -133,7 +133,7 @@ bool cnn_data_is_csv(const cnn_data *data);
 /* Whether the name is train.csv or similar, so that its directory is a set of tables. */
 bool cnn_csv_is_part(const char *name);
 cnn_status cnn_data_no_memory(const cnn_data *data);
-/* The pool and index of sample `index` of a part. False: there is none. */
+/* Finds the pool of sample `index` of a part, and its index in the pool. False: there is no such sample. */
 bool cnn_data_locate(const cnn_data *data, cnn_part part, int64_t index, int *pool, int64_t *place);
 /* Adds a note for the user, printed with the set's description. The note is lost when memory runs out. */
 void cnn_data_note(cnn_data *data, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -182,11 +182,10 @@ int64_t cnn_label_classes(const cnn_data *data);
 cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
 /* Checks that the target of the output can be one class per sample. */
 cnn_status cnn_label_fits(const cnn_data *data, int32_t output, const char *what);
-enum {
-  CNN_EVERY_TARGET = -1
-}; /* the outputs that need a target: a class of the sample is the target of all */
-/* Checks a label against its output (or CNN_EVERY_TARGET); if it is a class, updates data->classes. `where`,
- * i: the file and the position in it. */
+enum { CNN_EVERY_TARGET = -1 }; /* all outputs that need a target; the sample's class is the target of each */
+/* Checks that the label is valid for the output (CNN_EVERY_TARGET: for all outputs that need a target). If
+ * the label is a class, updates data->classes. The message names the file `where` and the label's index i in
+ * it. */
 cnn_status cnn_label_check(cnn_data *data, int32_t output, const char *where, int64_t i, double label);
 /* Must be called after all labels have been checked. Decides whether -1 means that a sample has no class; if
  * so, adds a note. */
@@ -203,7 +202,7 @@ typedef struct ArrayForm {
 } ArrayForm; /* batched: a batch, not a single sample; planes: channels first */
 
 /* Finds the layout in which a tensor can be read as this port: as a batch, if `batch` is true, or as one
- * sample, if `single` is true. False: there is none. */
+ * sample, if `single` is true. False: there is no such layout. */
 bool cnn_array_form(const cnn_tensor *tensor, const cnn_port *port, bool batch, bool single, ArrayForm *form);
 cnn_status cnn_array_mismatch(const char *what, const cnn_tensor *tensor, const cnn_port *port);
 cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t index, const cnn_port *port,

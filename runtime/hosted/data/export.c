@@ -72,7 +72,7 @@ static void pixel_show(const cnn_truth *truth, int64_t i, const uint8_t own[3], 
     color_of(truth->instance[i] ? truth->object[truth->instance[i] - 1].label + 1 : 0, color);
 }
 
-typedef struct Cell { /* layout of a sheet */
+typedef struct Cell { /* a part of the sheet, for one image */
   uint8_t *corner;
   int64_t stride;
   int32_t height, width;

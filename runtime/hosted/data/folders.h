@@ -17,7 +17,7 @@ typedef struct Kept {
   unsigned char *input;
   atomic_uchar *state;
   int64_t count;
-} Kept; /* cache of the first images as net inputs */
+} Kept; /* cache: the pool's first images as net inputs */
 typedef struct Pool {
   Picture *picture;
   int64_t count;
@@ -28,13 +28,13 @@ typedef struct Folders {
   Pool pool[POOLS];
   int32_t *class_of; /* [folder] */
   char **name;       /* composed names: see unicode.h */
-  uint8_t *pools;    /* [folder]: a bit for each pool that has it */
+  uint8_t *pools;    /* [folder]: a bit for each pool that has the folder */
   int32_t names;
   bool parts;                /* the class folders are inside part folders */
   cnn_gathered gathered;     /* only used while the set is opened */
-  cnn_skipped skipped;       /* files in class folders that are not images (for sequence inputs: nor WAV
-                                files) */
-  cnn_skipped loose;         /* images outside of class folders */
+  cnn_skipped skipped;       /* files in class folders that are neither images nor, for a sequence input, WAV
+                                files */
+  cnn_skipped loose;         /* images outside class folders */
   bool all_kept;             /* the cache has room for all images for training and validation */
   cnn_image_list background; /* files of _background_noise_ */
   cnn_noise noise;

@@ -35,7 +35,7 @@ const cnn_image *cnn_inputs_picture(const cnn_inputs *inputs);
 
 /* ---- For the readers */
 
-enum { CNN_PIXELS_MOST = 1 << 27 }; /* limit of an image's size, because a small file can state any size */
+enum { CNN_PIXELS_MOST = 1 << 27 }; /* maximum pixels of an image; a small file can state any size */
 cnn_status cnn_image_allocate(cnn_image *image, const char *path, uint32_t height, uint32_t width,
                               int32_t channels);
 /* Blends the image `mixed`, whose last channel is alpha, over black. */

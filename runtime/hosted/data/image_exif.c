@@ -13,7 +13,7 @@ typedef struct Exif {
   bool big_endian;
 } Exif;
 
-/* Reads an unsigned number of 2 or 4 bytes. False: it is not within the bytes. */
+/* Reads an unsigned number of 2 or 4 bytes. False: it extends beyond the EXIF data. */
 static bool exif_number(const Exif *exif, uint64_t at, int bytes, uint32_t *number) {
   if (at > exif->n || exif->n - at < (size_t)bytes) return false;
   *number = 0;

@@ -7,7 +7,7 @@
 #include "hosted/data/image.h"
 #include "hosted/data/sound.h"
 
-enum { DEPTH_MOST = 8 }; /* limit of nested folders */
+enum { DEPTH_MOST = 8 }; /* maximum depth of nested folders */
 
 /* Files that operating systems create in folders. Hidden files are not listed at all. */
 static bool is_litter(const char *name) {
@@ -187,7 +187,7 @@ void cnn_gathered_free(cnn_gathered *gathered) {
 /* An image of one of the lists. */
 typedef struct Seen {
   cnn_picture *picture;
-  int64_t turn; /* position of the image in all lists */
+  int64_t turn; /* index of the image, counted over all lists */
 } Seen;
 
 /* Orders paths so that all paths of a file are adjacent, and paths without links come first. */

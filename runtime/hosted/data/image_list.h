@@ -35,7 +35,7 @@ void cnn_skipped_add(cnn_skipped *all, cnn_skipped *some);
 typedef struct cnn_folder {
   int pool;
   int32_t class;         /* the set's number for the folder; 0 if folders are not classes */
-  char *images, *beside; /* from malloc, or NULL: the image folder, and the annotation folder */
+  char *images, *beside; /* paths of the image folder and of the annotation folder; from malloc, or NULL */
 } cnn_folder;
 typedef struct cnn_gathered {
   cnn_image_list *pictures; /* [count]: the images of each folder */

@@ -14,10 +14,10 @@ enum { AHEAD = 3 }; /* batches: one in use, two in preparation */
 
 typedef struct Place {
   cnn_batch batch;
-  int64_t at;            /* course index of its first sample */
-  int32_t first, end;    /* range of its samples that this process reads */
-  int32_t given, filled; /* next sample that a thread starts; number of finished samples */
-  int32_t failed;        /* the first sample that could not be read, and its error */
+  int64_t at;            /* the batch's first sample, as an index into the course */
+  int32_t first, end;    /* slots of the batch that this process reads: first <= slot < end */
+  int32_t given, filled; /* given: the next slot to read; filled: number of slots that have been read */
+  int32_t failed;        /* slot of the first sample that could not be read; status: its error */
   cnn_status status;
 } Place;
 
@@ -31,7 +31,7 @@ struct cnn_loader {
   Place place[AHEAD];
   int64_t begun, taken; /* batches begun, and batches taken; the last batch taken is still in use */
   const cnn_course *course;
-  int64_t at;    /* start of the next batch */
+  int64_t at;    /* the next batch's first sample, as an index into the course */
   int32_t share; /* number of samples that a thread reads at a time */
   Worker *worker;
   int32_t workers, running;

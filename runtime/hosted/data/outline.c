@@ -104,7 +104,7 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
     if (!number_unpack(&text, end, &number))
       return cnn_failure(CNN_BAD_FORMAT, "letter %zu cannot begin a number in compressed RLE",
                          (size_t)(at - begin));
-    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* relative to two runs before */
+    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* the difference from that run */
     status = cnn_outline_run(outline, (double)number, &sum, height, width);
   }
   if (status.code == CNN_OK && sum != (int64_t)height * width)
@@ -115,7 +115,7 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
 
 /* ---- Painting */
 
-/* Fills pixels first .. end - 1, counted down the columns. */
+/* Fills the pixels with first <= index < end. The index counts down the columns, from left to right. */
 static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width, uint8_t value,
                        uint8_t *map) {
   int64_t x = first / height, y = first % height;
@@ -125,8 +125,8 @@ static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width
   }
 }
 
-/* Transitions between inside and outside. `odd` has one byte per pixel, counted down the columns, and one for
- * the end; a byte is 1 if an odd number of transitions is at that pixel. */
+/* Transitions between inside and outside. `odd` has one byte per pixel, in the order down the columns, and
+ * one byte for the end. A byte is 1 if an odd number of transitions is at its pixel. */
 typedef struct Changes {
   uint8_t *odd;
   int64_t first, last; /* range of the transitions; first > last: none */

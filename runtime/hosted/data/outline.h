@@ -21,11 +21,12 @@ typedef struct cnn_outline {
 enum { CNN_REACH = 1 };
 
 void cnn_outline_free(cnn_outline *outline); /* NULL is fine */
-/* Adds a polygon of n / 2 corners: n numbers, x and y in turn. An error message only has the problem ("has 4
- * numbers; ..."); the caller puts the place before it. */
+/* Adds a polygon of n / 2 corners: n numbers, x and y in turn. An error message only describes the problem
+ * ("has 4 numbers; ..."); the caller adds where it is. */
 cnn_status cnn_outline_polygon(cnn_outline *outline, const double *corner, size_t n, int32_t height,
                                int32_t width);
-/* Adds a run of pixels; `sum` is the length of the previous runs, and must not exceed height * width. */
+/* Adds a run of `pixels` pixels, and adds its length to *sum, the length of all runs. The result must not
+ * exceed height * width. */
 cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, int32_t height, int32_t width);
 /* Unpacks run lengths from a text. From the fourth run on, a number in the text is the difference from the
  * run before the previous one. Numbers are stored in groups of 5 bits, the lowest bits first. A character is

@@ -20,7 +20,7 @@ cnn_status cnn_pixels_fit(const cnn_data *data, const char *what) {
     if (!cnn_target_wanted(data, o)) continue;
     const int64_t classes = pixel_classes(output);
     if (classes == 0)
-      return cnn_failure(CNN_MISMATCH, "%s: has a class for each pixel, but the output \"%s\" has none", what,
+      return cnn_failure(CNN_MISMATCH, "%s: has a class for each pixel, but the output \"%s\" does not", what,
                          output->name);
     if (data->classes > classes)
       return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" has only %lld", what,

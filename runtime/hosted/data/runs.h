@@ -18,7 +18,7 @@ bool cnn_runs_make(cnn_runs *runs, const uint8_t *map, uint8_t value, int32_t he
 void cnn_runs_free(cnn_runs *runs);
 int64_t cnn_runs_area(const cnn_runs *runs);
 int64_t cnn_runs_shared(const cnn_runs *a,
-                        const cnn_runs *b);  /* number of pixels in both; 0 if their sizes differ */
+                        const cnn_runs *b);  /* number of pixels in both masks; 0 if the sizes differ */
 char *cnn_runs_text(const cnn_runs *runs);   /* COCO's "counts", from malloc; NULL: out of memory */
 json_t *cnn_runs_json(const cnn_runs *runs); /* {"size": [height, width], "counts"}; NULL: out of memory */
 #endif

@@ -17,7 +17,7 @@ enum {
   TAG_EXTENSIBLE = 0xFFFE,
   MOST_CHANNELS = 64,
   MOST_RATE = 1000000,
-  WIDTH = 6 /* zero crossings of the resampling filter on each side */
+  WIDTH = 6 /* zero crossings of the filter on each side of its center */
 };
 static const int64_t most_samples = INT64_C(1) << 28;
 

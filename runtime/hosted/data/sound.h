@@ -30,8 +30,8 @@ cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port 
  * zero. */
 void cnn_sound_cut(const cnn_sound *sound, const cnn_port *port, int64_t first, void *input);
 /* Converts a sound (see cnn_sound_convert), and fills an input with it. A shorter sound is followed by zeros.
- * Of a longer sound, the input gets a part at `place`, from 0 at its beginning to 1 at its end; below 0: in
- * the middle. */
+ * Of a longer sound, the input gets the part at `place`: 0 is the beginning of the sound, 1 is its end, and a
+ * negative number means the middle. */
 cnn_status cnn_sound_feed(cnn_sound *sound, const char *path, const cnn_port *port, double place,
                           void *input);
 /* Stores `value`, whose full scale is 1, as element i of the input; for i16, it is rounded and saturated. */

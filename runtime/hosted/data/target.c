@@ -127,8 +127,8 @@ bool cnn_target_optional(const cnn_data *data, int32_t output) {
 typedef enum Form { FORM_CLASS, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
 
 /* The label of a sample is the label of all its calls. The target of a class is: for one sigmoid or a
- * regression, its number as a float; for several sigmoids, a one-hot vector; otherwise, its number as an
- * integer. */
+ * regression, the class number as a float; for several sigmoids, a one-hot vector; otherwise, the class
+ * number as an integer. */
 static Form label_form(const cnn_port *output) {
   const int64_t calls = cnn_port_calls(output), size = output->size / calls;
   if (output->target == CNN_TARGET_VALUES)

@@ -23,7 +23,7 @@ static bool scales_itself(const cnn_network *network) {
 }
 
 /* Smallest or largest number of the argument `name` ("scale=") in the text of a normalize. The argument is a
- * number, or a list in brackets. If the text lacks it, the result is 1. */
+ * number, or a list in brackets. If the text lacks the argument, the result is 1. */
 static double extreme(const char *text, const char *name, bool largest) {
   const char *at = strstr(text, name);
   double found = largest ? -INFINITY : INFINITY;

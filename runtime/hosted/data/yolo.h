@@ -18,7 +18,7 @@ cnn_status cnn_names_yaml(cnn_names *names, const char *path, const char *text, 
 void cnn_names_free(cnn_names *names);
 
 typedef struct cnn_yolo {
-  const char *path, *next, *end; /* the unread rest; zero-terminated */
+  const char *path, *next, *end; /* next: the unread rest, zero-terminated at `end` */
   int64_t line;                  /* number of the last line read, from 1 */
   int32_t classes;               /* 0: unknown */
 } cnn_yolo;

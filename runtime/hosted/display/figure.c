@@ -93,7 +93,7 @@ typedef struct Section {
   char heading[280];
   bool scaled;
   cnn_scale scale;
-  int32_t columns, zoom, first, count, strip; /* strip: width of every panel; 0: determined by its pixels */
+  int32_t columns, zoom, first, count, strip; /* strip: width of all panels; 0: automatic */
 } Section;
 
 struct cnn_figure {

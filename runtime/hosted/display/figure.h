@@ -26,8 +26,8 @@ typedef struct cnn_figure cnn_figure;
 /* NULL: out of memory; the functions below then do nothing. */
 cnn_figure *cnn_figure_new(const char *title, const char *subtitle);
 void cnn_figure_free(cnn_figure *figure);
-/* Starts a section for the next panels. `scale` is drawn next to these panels, and the heading reports its
- * number of NaN and infinite values; NULL: no scale. `zoom`: side of a panel's pixel in pixels of the page;
+/* Starts a section for the next panels. `scale` is drawn next to these panels, and the heading reports the
+ * number of NaN and infinite values. NULL: no scale. `zoom`: side of a panel's pixel in pixels of the page;
  * 0: automatic. `columns` 0: automatic. */
 void cnn_figure_section(cnn_figure *figure, const char *heading, const cnn_scale *scale, int32_t columns,
                         int32_t zoom);
@@ -39,7 +39,7 @@ uint8_t *cnn_figure_panel(cnn_figure *figure, int32_t height, int32_t width, con
 /* Adds a panel of numbers: value[y*down + x*right]. */
 void cnn_figure_values(cnn_figure *figure, const float *value, int32_t height, int32_t width, int64_t down,
                        int64_t right, const cnn_scale *scale, const char *caption);
-/* Marks a part of the last panel: x1 y1 x2 y2 in its pixels. */
+/* Marks a part of the last panel. box: x1 y1 x2 y2, in pixels of the panel. */
 void cnn_figure_mark(cnn_figure *figure, const double box[4]);
 cnn_status cnn_figure_write(const cnn_figure *figure, const char *path); /* a PNG, written atomically */
 #endif

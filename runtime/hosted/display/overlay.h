@@ -18,8 +18,8 @@ typedef struct cnn_label {
   char text[120];
 } cnn_label;
 /* Draws labels at the edges of boxes: above a box if there is room. Labels do not hide each other if there is
- * room for all of them; otherwise, the first labels are drawn on top. Labels are placed in their order.
- * False: out of memory. */
+ * room for all of them; otherwise, the first labels are drawn on top. Labels are placed in the order of the
+ * array. False: out of memory. */
 bool cnn_overlay_labels(const cnn_image *image, const cnn_label *label, int32_t labels);
 /* Colors the nonzero pixels of a mask [height][width], and draws its outline. */
 void cnn_overlay_mask(const cnn_image *image, const uint8_t *mask, const uint8_t color[3]);

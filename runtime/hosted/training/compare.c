@@ -145,7 +145,8 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run, const cnn_train_
       (int)other, x->place[other], x->place[0], (int)run->finished + 1, cnn_run_kept(run, options));
 }
 
-/* Compares checkpoints. Data and options are compared later: they may differ because the checkpoints do. */
+/* Compares checkpoints. This precedes the comparison of data and options, which may differ only because the
+ * checkpoints differ. */
 static cnn_status compare_checkpoints(Exchange *x, const cnn_run *run, const cnn_train_options *options) {
   const int64_t number[] = {run->trainer.steps, run->finished, run->at};
   int32_t other;

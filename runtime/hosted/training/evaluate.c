@@ -291,8 +291,8 @@ static cnn_status measure_samples(cnn_evaluator *evaluator, cnn_measures *measur
 }
 
 /* ---- several processes ---- */
-/* Distributes the samples over the processes, in whole calls of infer. If the net has detections, the first
- * process evaluates all samples. */
+/* Distributes the samples over the processes; samples of the same call of infer go to the same process. If
+ * the net has detections, the first process evaluates all samples. */
 static void take_part(cnn_evaluator *evaluator) {
   evaluator->from = 0;
   evaluator->to = evaluator->samples;

@@ -72,7 +72,8 @@ static void gather_values(void *context, void *values, int64_t bytes) {
 /* ---- the tree ---- */
 static int32_t middle_of(int32_t from, int32_t to) { return from + (to - from + 1) / 2; }
 
-/* The sum of shards from .. to - 1, for n floats that start at `offset`. Uses the sums in t->at. */
+/* Adds up n floats, which start at `offset`, of the shards with from <= shard < to. Uses the sums in
+ * t->at. */
 static void add_tree(const Travel *t, int32_t from, int32_t to, int64_t offset, int64_t n, float *out) {
   float right[BLOCK];
   if (t->end[from] == to) {
@@ -90,8 +91,8 @@ static void add_blocks(const Travel *t, int32_t from, int32_t to, int64_t offset
     add_tree(t, from, to, offset + at, n - at < BLOCK ? n - at : BLOCK, out + at);
 }
 
-/* A process has the shards first .. last - 1. Of the subtrees within the shards from .. to - 1, calls `each`
- * for the largest ones that have only shards of this process. */
+/* Calls `each` for the largest subtrees in the range from <= shard < to that contain only shards of one
+ * process. The process has the shards with first <= shard < last. */
 typedef void each_subtree(void *context, int32_t from, int32_t to);
 static void for_subtrees(int32_t from, int32_t to, int32_t first, int32_t last, each_subtree *each,
                          void *context) {

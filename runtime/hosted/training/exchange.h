@@ -15,8 +15,8 @@ typedef struct Exchange {
   cnn_exchange functions; /* for generated code */
   int64_t *samples;       /* [size + 1]: the first sample of each process in the current batch */
   int64_t *bytes;         /* [size + 1]: byte offsets of a gather */
-  /* per process: number of sums that it sends; each is the sum of a largest subtree with only this process's
-   * shards */
+  /* [size]: number of sums that each process sends. There is one sum for each maximal subtree whose shards
+   * all belong to the process. */
   int32_t *subtrees;
   Travel **travel; /* [travels]; in this step, `under_way` of them were begun and `done` are complete */
   int32_t travels, under_way, done;
@@ -28,7 +28,7 @@ typedef struct Exchange {
   int32_t slowest;   /* the process for which the other processes waited in the last epoch; -1: none */
   double begun;      /* start time of the current step */
   double through;    /* seconds from `begun` until all sums begun so far were complete */
-  int64_t sent;      /* bytes of gradients */
+  int64_t sent;      /* bytes of gradients that this process has sent */
   int64_t steps;
 } Exchange;
 
@@ -40,7 +40,7 @@ static inline bool cnn_exchange_first(const Exchange *exchange) {
   return !exchange->ranks || exchange->ranks->rank == 0;
 }
 
-/* The samples of this process in a batch of `count`: from .. to - 1. */
+/* Sets *from and *to: in a batch of `count` samples, this process has those with *from <= index < *to. */
 void cnn_exchange_share(const Exchange *, int64_t count, int64_t *from, int64_t *to);
 /* Must be called before the gradients of a batch of `count` samples are computed. */
 void cnn_exchange_begin(Exchange *, int64_t count);

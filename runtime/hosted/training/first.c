@@ -40,7 +40,8 @@ static cnn_status compare_classes(const Training *training) {
     cnn_training_note(training, "%s: the rows of %s are matched to the labels by class name", path, layer);
   else if (status.code == CNN_OK && moved)
     cnn_training_note(training,
-                      "%s: the rows of the score layer cannot be matched to the labels: training adapts them",
+                      "%s: the rows of the score layer cannot be matched to the labels: training adapts "
+                      "these rows",
                       path);
   if (*doubt) cnn_training_note(training, "%s", doubt);
   return status;
@@ -105,7 +106,7 @@ static cnn_status refuse_stranded(const Training *training, const bool *taken) {
   return cnn_failure(CNN_MISMATCH,
                      "%s: lacks %d of the %d frozen weights (first: %s), which would keep their "
                      "initial values; --rename or --match=order finds weights with other names, and without "
-                     "frozen=true they are trained",
+                     "frozen=true these weights are trained",
                      training->options->init, (int)stranded.count, (int)stranded.frozen, stranded.first);
 }
 

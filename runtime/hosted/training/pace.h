@@ -10,9 +10,9 @@
 #include "cnn_network.h"
 
 typedef struct cnn_pace {
-  int32_t most, threads, tried;  /* number of threads: maximum; outside of trials; in the trial, or 0 */
-  int64_t calls, tried_calls;    /* timed calls: outside of trials, since the last mean; in the trial */
-  double seconds, tried_seconds; /* duration of these calls */
+  int32_t most, threads, tried;  /* threads: maximum; outside trials; in the current trial, or 0 */
+  int64_t calls, tried_calls;    /* timed calls: outside trials, since the last mean; in the trial */
+  double seconds, tried_seconds; /* total duration of these calls */
   double usual;                  /* mean duration of a call with `threads` threads; 0: unknown */
   double wait, patience;         /* seconds to the next trial; seconds between trials */
   bool up;                       /* the next trial uses more threads */
@@ -23,8 +23,8 @@ cnn_pace cnn_pace_of(int32_t most);
 int32_t cnn_pace_threads(const cnn_pace *);     /* number of threads for the next call */
 void cnn_pace_took(cnn_pace *, double seconds); /* duration of the last call */
 
-/* Must be called before and after a call of the net: they set the number of threads and measure the time of
- * the call. */
+/* These functions must be called before and after a call of the net. They set the number of threads, and
+ * measure the time of the call. */
 double cnn_pace_begin(cnn_pace *, const cnn_network *);
 void cnn_pace_end(cnn_pace *, double begun);
 #endif

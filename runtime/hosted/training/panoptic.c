@@ -45,7 +45,7 @@ static void match(Shared *s, cnn_quality_counts *of_class) {
 }
 
 /* Counts misses and false detections. An unmatched detection is false if at most half of its pixels are
- * unknown, or in a crowd of its class. */
+ * unknown or in a crowd of the same class. */
 static void count_mistakes(const Shared *s, cnn_quality_counts *of_class) {
   for (int32_t t = 0; t < s->truth->count; t++) {
     const cnn_segment *segment = &s->truth->segment[t];

@@ -20,7 +20,7 @@ typedef struct cnn_segments {
 } cnn_segments;
 
 typedef struct cnn_quality_counts { /* counts of one class, over any number of images */
-  double iou;                       /* the sum over matched segments */
+  double iou;                       /* sum of the IoUs of matched segments */
   int64_t right, wrong, missed;
 } cnn_quality_counts;
 

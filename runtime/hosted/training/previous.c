@@ -34,7 +34,7 @@ void cnn_about_weights(cnn_about *about, const char *data, const char *loss, dou
 
 enum { TEXT = 300 };
 typedef struct Weights {
-  bool there, opened, ours, rated; /* opened: an archive of tensors; ours: written by a program of cnnc */
+  bool there, opened, ours, rated; /* opened: an archive of tensors; ours: written by a net's executable */
   char data[TEXT], loss[TEXT], epoch[16], measure[72];
   double value;
 } Weights;
@@ -66,8 +66,8 @@ static cnn_status weights_look(const char *path, Weights *weights) {
   return cnn_success();
 }
 
-/* Whether both weights were rated with the same metric, loss and data set, and `a` is at least as good as
- * `b`. */
+/* Whether both weight files were evaluated with the same metric, loss and data set, and `a` is at least as
+ * good as `b`. */
 static bool as_good(const Weights *a, const Weights *b) {
   const bool alike = a->rated && b->rated && strcmp(a->measure, b->measure) == 0 &&
                      strcmp(a->data, b->data) == 0 && strcmp(a->loss, b->loss) == 0;

@@ -4,23 +4,24 @@
 #define CNN_PREVIOUS_H
 #include "hosted/training/run.h"
 
-/* Metadata of a weight file: the list `note` is the argument `notes` of cnn_weights_save. Its texts belong to
- * this struct or to the caller of cnn_about_weights. */
+/* Metadata of a weight file: the list `note` is the argument `notes` of cnn_weights_save. The texts in `note`
+ * belong to this struct or to the caller of cnn_about_weights. */
 typedef struct cnn_about {
   char val[48], epoch[16], value[48];
   const char *note[2 * 6 + 1];
 } cnn_about;
 
-/* `val`: the share of the training samples used for validation; `measure`: the name of the metric `value`,
- * such as "val_loss". `measure` is NULL if the weights have not been evaluated. */
+/* `val`: the share of the training samples used for validation; `measure`: the name of the metric whose value
+ * is `value`, such as "val_loss". `measure` is NULL if the weights have not been evaluated. */
 void cnn_about_weights(cnn_about *about, const char *data, const char *loss, double val, int32_t epoch,
                        const char *measure, double value);
 
-/* Returns CNN_BAD_ARGUMENT if a file that the run would replace was not written by a program of cnnc. Only
- * `out` itself may contain weights of another tool. */
+/* Returns CNN_BAD_ARGUMENT if a file that the run would replace was not written by a program that cnnc built.
+ * Only `out` itself may contain weights of another tool. */
 cnn_status cnn_previous_check(const char *out);
-/* Makes a backup (see cnn_sibling). If `out` belongs to an unfinished run, its weights and its checkpoint are
- * copied to the sibling "stopped". Weights of another tool are copied to "original". Other weights are copied
- * to "previous", unless that file has weights that are as good. */
+/* Makes a backup of the files that the run would replace (see cnn_sibling). If `out` belongs to an unfinished
+ * run, the weights and the checkpoint of that run are copied to the sibling "stopped". Weights of another
+ * tool are copied to "original". Other weights are copied to "previous", unless "previous" already has
+ * weights that are as good. */
 cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context);
 #endif

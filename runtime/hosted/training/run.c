@@ -356,8 +356,8 @@ static cnn_status take_change(const cnn_run *run, const json_t *state, const cha
   cnn_change change = {
       .path = path, .program = json_object_get(state, "program"), .chosen = json_object_get(state, "chosen")};
   if (!change.program || !change.chosen) {
-    tell(context, "this checkpoint is from an older version, which does not record the program: changes "
-                  "since then cannot be detected");
+    tell(context, "this checkpoint is from an older version of cnnc and does not record the program, so "
+                  "changes of the program cannot be detected");
     return cnn_success();
   }
   change.program_now = cnn_facts(network, network->recipe);
@@ -417,7 +417,7 @@ cnn_status cnn_run_look(const char *path, bool *unfinished, char progress[80]) {
 }
 
 /* Restores batch, epochs and rate from the checkpoint, except those that have changed in the program since
- * then. */
+ * the checkpoint. */
 static cnn_status take_recipe(const cnn_network *network, const json_t *state, const json_t *settings,
                               cnn_train_options *options) {
   const json_t *program = json_object_get(state, "program");

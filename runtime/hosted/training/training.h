@@ -27,7 +27,7 @@ typedef struct Training {
   cnn_pace pace;     /* number of threads for the steps */
   int64_t validated; /* samples in the validation part; 0: none */
   double began, reported, validation_seconds;
-  int64_t began_at; /* samples of the epoch used before this process started; 0 unless resumed */
+  int64_t began_at; /* samples of this epoch that an earlier process used; 0 unless resumed */
   bool unread;      /* the run ends because a sample could not be read or evaluated */
   Exchange exchange;
   int stop; /* with several processes: the signal that one process received, set when all processes know it */

@@ -27,10 +27,10 @@ static double loss_of_batch(Training *training, const cnn_batch *batch, uint64_t
                                            trainer->gradients, NULL, trainer->training, &loss);
 }
 
-/* Computes the validation loss of a net for object detection. Such losses read values that inference does not
- * compute. So the forward pass is the same as in training: batchnorm uses the statistics of the batch, and
- * dropout is active. The random numbers and the batches are the same in each epoch; batches are in the order
- * of the data, without augmentation. */
+/* Computes the validation loss of a net for object detection. The losses of such a net read values that
+ * inference does not compute. So the forward pass is the same as in training: batchnorm uses the statistics
+ * of the batch, and dropout is active. The random numbers and the batches are the same in each epoch; batches
+ * are in the order of the data, without augmentation. */
 static cnn_status loss_of_objects(Training *training, int64_t samples, double *loss) {
   cnn_course course = training->course;
   course.from = CNN_PART_VAL;

@@ -8,9 +8,9 @@
 #include <stdint.h>
 #include "hosted/base/file.h"
 
-typedef enum cnn_dtype { /* .safetensors files are written in the reverse order (tensor_order in
-                            safetensors.c). Tensors of some types can be read and written as bytes, but not
-                            converted to numbers: see cnn_tensor_numeric */
+typedef enum cnn_dtype { /* In a .safetensors file, tensors are sorted by type, in the reverse order of these
+                            constants (tensor_order in safetensors.c). Tensors of some types can be read and
+                            written as bytes, but not converted to numbers: see cnn_tensor_numeric */
                          CNN_DTYPE_BOOL,
                          CNN_DTYPE_F4,
                          CNN_DTYPE_F6_E2M3,
@@ -58,7 +58,7 @@ typedef struct cnn_note {
 typedef struct cnn_archive {
   cnn_file file;
   bool torch;         /* a PyTorch file */
-  const char *others; /* the other dictionaries of that file: "'ema' (12 tensors), ..."; or NULL */
+  const char *others; /* the other dictionaries of the PyTorch file: "'ema' (12 tensors), ..."; or NULL */
   int32_t count, notes;
   cnn_tensor *tensor;
   cnn_note *note;

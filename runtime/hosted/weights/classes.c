@@ -8,8 +8,8 @@
 #include <string.h>
 #include "hosted/base/json.h"
 
-/* ---- metadata: a JSON list of strings under "classes", next to "net", which marks files written by
- * programs of cnnc */
+/* ---- metadata: a JSON list of strings under "classes", next to "net", which marks files written by programs
+ * that cnnc built */
 
 static bool names_take(cnn_classes *classes, const json_t *list) {
   size_t i;

@@ -225,7 +225,7 @@ static int32_t count_behind(const Match *match, const char *prefix) {
 }
 
 /* Looks for a prefix common to all names. If a name in the file ends with the name of a weight, the text
- * before that is a candidate. The candidate with which the file has the most weights is used. */
+ * before the weight's name is a candidate. The candidate with which the file has the most weights is used. */
 static void prefix_look(Match *match) {
   int32_t tried = 0;
   for (int32_t w = 0; w < match->count && tried < CANDIDATES; w++) {
@@ -324,8 +324,8 @@ static void tell_extra(Match *match) {
 }
 
 /* Whether the order of flattened values in the file is unknown: channels first or channels last. The order is
- * known for files written by programs of cnnc, and for files whose metadata name another framework than
- * PyTorch. */
+ * known for files written by programs that cnnc built, and for files whose metadata name another framework
+ * than PyTorch. */
 static bool order_unknown(const cnn_archive *archive) {
   const char *format = cnn_archive_note(archive, "format");
   if (cnn_archive_note(archive, "net")) return false;
@@ -418,7 +418,8 @@ bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t 
 
 /* ---- the longest run of layers with equal shapes */
 
-/* `length` weights from `weight` on, and `length` tensors of a list from `tensor` on. */
+/* `length` consecutive weights, beginning with weight number `weight`, and `length` consecutive tensors of a
+ * list, beginning with tensor number `tensor`. */
 typedef struct Run {
   int32_t weight, tensor, length;
 } Run;

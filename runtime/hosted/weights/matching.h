@@ -21,8 +21,8 @@ typedef struct cnn_matching {
   const char **line; /* one line for each missing weight, extra tensor and mismatch */
   int32_t lines;
   const char *prefix;  /* a prefix, such as "module.", that only some names have, but with which more weights
-                          are found than without. The other fields then describe the matches with this prefix.
-                          NULL: there is none */
+                          are found than without it. The other fields then describe the matches with this
+                          prefix. NULL: there is none */
   int32_t behind;      /* number of weights that are found with that prefix */
   const char *warning; /* a warning of ambiguous shapes, or NULL */
   int32_t unordered;   /* the weight that this warning is about */

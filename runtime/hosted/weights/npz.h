@@ -14,7 +14,8 @@ cnn_status cnn_npz_parse(cnn_archive *archive, cnn_zip *zip);
 /* Both functions write numeric tensors in this machine's byte order, as NumPy does; an .npz is stored, not
  * deflated. */
 cnn_status cnn_npy_write(const char *path, const cnn_tensor *tensor);
-/* Metadata is written to the archive's comment, which NumPy ignores; metadata too long for it is omitted. */
+/* Metadata is written to the archive's comment, which NumPy ignores; metadata that is too long for a comment
+ * is omitted. */
 cnn_status cnn_npz_write(const char *path, const cnn_tensor *tensor, int32_t count, const cnn_note *note,
                          int32_t notes);
 #endif

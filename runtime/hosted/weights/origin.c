@@ -97,7 +97,7 @@ static cnn_status classes_check(const cnn_archive *archive, const char *path, co
   case CNN_CLASSES_MOVED:
     status =
         cnn_failure(CNN_MISMATCH,
-                    "%s: class %d of these weights is '%s', but '%s' is the label of another class; "
+                    "%s: class %d of these weights is '%s', but the net's label '%s' is for another class; "
                     "they were trained with the classes %s, in this order",
                     path, (int)c, name[c], name[c], cnn_classes_list(name, classes.count, list, sizeof list));
     break;

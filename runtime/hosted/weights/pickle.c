@@ -240,7 +240,7 @@ static void reduce(Machine *machine) {
     cnn_pickled **const item = arguments->item;
     if (cnn_pickled_is(callee, "torch._tensor\n_rebuild_from_type_v2") && arguments->count >= 3 &&
         item[2]->kind == CNN_PICKLED_TUPLE)
-      made = call(machine, item[0], item[2]); /* a function, a type, the function's arguments, a state */
+      made = call(machine, item[0], item[2]); /* item: function, type, the function's arguments, state */
     else made = call(machine, callee, arguments);
   }
   if (made) push(machine, made);

@@ -7,7 +7,7 @@
 
 bool cnn_torch_is(const cnn_zip *zip);
 /* Reads the tensors of the dictionary with this `key` ("ema", "state.net"). Without a key (NULL), reads the
- * tensors of the outermost dictionary. If that contains no tensors, reads the first of its dictionaries
- * "state_dict", "model_state_dict", "model", "net" and "ema" that contains tensors. */
+ * tensors of the outermost dictionary. If this dictionary contains no tensors, reads the first of its
+ * dictionaries "state_dict", "model_state_dict", "model", "net" and "ema" that contains tensors. */
 cnn_status cnn_torch_parse(cnn_archive *archive, const cnn_zip *zip, const char *key);
 #endif

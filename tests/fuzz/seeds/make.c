@@ -37,7 +37,7 @@ static cnn_tensor tensor_of(const char *name, cnn_dtype dtype, int64_t rows, int
 }
 
 /* Writes a zip file with one member, x.npy: the n bytes of `npy`, deflated. The local header has no sizes and
- * no checksum, because readers take them from the zip file's central directory. */
+ * no checksum, so readers must take them from the zip file's central directory. */
 static void deflated_write(const unsigned char *npy, size_t n) {
   unsigned char packed[1024], zip[2048] = {0}, *p = zip;
   z_stream stream = {0};
