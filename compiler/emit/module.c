@@ -98,18 +98,19 @@ static void section_begin(Net *net, Section *section, const Functions *functions
   const char *suffix = functions->suffix;
   *section = (Section){.target = target, .suffix = suffix, .attribute = attribute};
   const Target *vectors = target && target->vectors ? target->vectors : target;
-  section->print = (NestPrint){
-      {arena_printf(net->arena, "%s_", net->name), suffix, attribute,
-       .helium = vectors && vectors->dot == DOT_ACROSS, .vnni = target && target->avx >= AVX_VNNI,
-       .bf16 = target && target->dots > 0 ? target->lanes : 0, .amx = target && target->avx == AVX_AMX},
-      !target || target->vectors ? LANES : target->lanes,
-      .apart = !target || target->dsp,
-      .load2 = target && target->dsp,
-      .acsl = net->options->acsl,
-      .acsl_eva = target && target_is_scalar_board(target),
-      .pool = net_pool(net) ? net_pool(net)->team : NULL,
-      .standard = target && !target->condition,
-      .needs = &section->needs};
+  section->print =
+      (NestPrint){{arena_printf(net->arena, "%s_", net->name), suffix, attribute,
+                   .helium = vectors && vectors->dot == DOT_ACROSS, .vnni = target && target->avx >= AVX_VNNI,
+                   .bf16 = target && target->dots > 0 ? target->lanes : 0,
+                   .f16 = target ? target_f16_lanes(target) : 0, .amx = target && target->avx == AVX_AMX},
+                  !target || target->vectors ? LANES : target->lanes,
+                  .apart = !target || target->dsp,
+                  .load2 = target && target->dsp,
+                  .acsl = net->options->acsl,
+                  .acsl_eva = target && target_is_scalar_board(target),
+                  .pool = net_pool(net) ? net_pool(net)->team : NULL,
+                  .standard = target && !target->condition,
+                  .needs = &section->needs};
 }
 
 static void print_section(Net *net, Section *section, const Functions *functions, const char *attribute) {

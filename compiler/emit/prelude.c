@@ -703,10 +703,9 @@ void emit_prelude(Text *out, const PreludeNeeds *needs, const PreludeNames *name
         const Function *f = &function[fn];
         const char *own = names->helium ? prelude_helium((PreludeFn)fn, (Elem)elem, lanes)
                           : names->bf16 ? prelude_bf16((PreludeFn)fn, lanes, names->bf16)
-                                        : NULL,
-                   *text = own       ? own
-                           : f->text ? f->text
-                                     : (lanes == 1 ? f->scalar : f->vector);
+                                        : NULL;
+        if (!own && fn == FN_FROM_F16) own = prelude_f16(lanes, names->f16);
+        const char *text = own ? own : f->text ? f->text : (lanes == 1 ? f->scalar : f->vector);
         if (text) prelude_text(out, text, (Elem)elem, lanes, names);
         else emit_halves(out, (PreludeFn)fn, lanes, names);
       }

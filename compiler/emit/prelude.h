@@ -77,6 +77,7 @@ typedef struct PreludeNames {
   bool helium; /* vectors of four use Arm's Helium, if the compiler supports it */
   bool vnni;   /* the functions may use AVX-512 VNNI */
   int bf16;    /* lanes of the vectors that have instructions for bf16 numbers; 0: none */
+  int f16;     /* lanes of the vectors with an instruction that converts half-precision numbers; 0: none */
   bool amx;    /* TILED loops become products of tile registers */
 } PreludeNames;
 
@@ -136,6 +137,8 @@ extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[]
  * lanes, AVX-512 (16) or NEON (4); otherwise NULL.
  *  */
 const char *prelude_bf16(PreludeFn, int lanes, int most);
+/* The text of FN_FROM_F16 with the instruction of NEON (`most` is 4) or of F16C (8 or 16), or NULL. */
+const char *prelude_f16(int lanes, int most);
 extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                /* the text of FN_LOOKUP */
 bool prelude_vector_of_floats(const Primitive *);  /* whether the function's text uses vectors of floats */

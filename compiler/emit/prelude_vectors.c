@@ -338,6 +338,22 @@ const char *prelude_bf16(PreludeFn fn, int lanes, int most) {
   return NULL;
 }
 
+const char *prelude_f16(int lanes, int most) {
+  if (most == 4 && lanes == 4)
+    return "INLINE @a@F float_of_half@l(@T x) {\n"
+           "  @F r;\n"
+           "  __asm__(\"fcvtl %0.4s, %1.4h\" : \"=w\"(r) : \"w\"(x));\n"
+           "  return r;\n"
+           "}\n";
+  if (most >= 8 && lanes >= 8)
+    return "INLINE @a@F float_of_half@l(@T x) {\n"
+           "  @F r;\n"
+           "  __asm__(\"vcvtph2ps %1, %0\" : \"=v\"(r) : \"v\"(x));\n"
+           "  return r;\n"
+           "}\n";
+  return NULL;
+}
+
 /* ---- tile registers ---- */
 const char prelude_tile_shape[] =
     "// Sets the shapes of the tile registers; NULL: releases the registers.\n"

@@ -101,7 +101,8 @@ void emit_timing(Text *out, const Target *target, int n, const Lower *const *low
   Timing t = {
       .arena = out->arena, .target = target, .functions.arena = out->arena, .calls.arena = out->arena};
   t.print = (NestPrint){{"", "", target->attribute ? "ON_TARGET" : "", .vnni = target->avx >= AVX_VNNI,
-                         .bf16 = target->dots > 0 ? target->lanes : 0, .amx = target->avx == AVX_AMX},
+                         .bf16 = target->dots > 0 ? target->lanes : 0, .f16 = target_f16_lanes(target),
+                         .amx = target->avx == AVX_AMX},
                         target->lanes,
                         .standard = !target->condition,
                         .needs = &t.needs};

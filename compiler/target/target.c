@@ -361,6 +361,11 @@ const Target *target_find(const char *name) {
 
 bool target_is_scalar_board(const Target *target) { return target->dsp && !target->vectors; }
 
+int target_f16_lanes(const Target *target) {
+  const bool neon = target->arch && strcmp(target->arch, "aarch64") == 0;
+  return target->avx || neon ? target->lanes : 0;
+}
+
 const Target *target_of_lanes(int lanes) {
   for (const Target *t = target_table; t->name; t++)
     if (t->lanes == lanes) return t;

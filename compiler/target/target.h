@@ -62,7 +62,7 @@ typedef struct Rates {
 /* x86 features of a CPU and operating system beyond the baseline; each level includes the previous one. */
 typedef enum AvxLevel {
   AVX_NONE, /* none of these, or another architecture */
-  AVX_2,    /* AVX2 and FMA */
+  AVX_2,    /* AVX2 and FMA; every CPU with AVX2 also has F16C */
   AVX_512,  /* F, BW, DQ and VL of AVX-512 */
   AVX_VNNI, /* also VNNI of AVX-512 */
   AVX_BF16, /* also BF16 of AVX-512 */
@@ -121,7 +121,9 @@ typedef struct Target {
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
 bool target_is_scalar_board(const Target *); /* a microcontroller without vectors */
-const Target *target_of_lanes(int lanes);    /* the first target with `lanes` lanes */
+/* Lanes of the vectors that one instruction converts from half precision to float; 0: there is none. */
+int target_f16_lanes(const Target *);
+const Target *target_of_lanes(int lanes); /* the first target with `lanes` lanes */
 /* The first target with the longest vectors; among equal targets, one without `dsp` or `vectors`. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
