@@ -85,8 +85,10 @@ def march(target):
 
 
 def precision_of(options):
-    """cnnc's option for layers with products of bf16 numbers, if they are measured."""
-    return ["--precision=bf16"] if getattr(options, "bf16", False) else []
+    """cnnc's option for products of bf16 numbers or for weights in half precision, if these are measured."""
+    if getattr(options, "bf16", False):
+        return ["--precision=bf16"]
+    return ["--precision=f16w"] if getattr(options, "precision", "") == "f16w" else []
 
 
 def aligned(array):

@@ -17,6 +17,7 @@ import sides
 import timing
 
 GATES = {"lstm": [0, 3, 1, 2], "gru": [1, 0, 2]}  # PyTorch's index of each ONNX gate (i o f c, z r h)
+MOST = {"f32": 1e-4, "bf16": 5e-2, "f16w": 1e-2}  # permitted difference of the results
 CASES = [(cell, units, rows) for cell in GATES for units in (64, 128, 256, 512) for rows in (1, 50)]
 
 
@@ -71,7 +72,7 @@ def measure(options, case, folder):
     peer = Peer(model_of(*case, drawn.weights), drawn.images.reshape(rows, 1, units))
     ours.call(), peer.call()
     off = np.abs(ours.results()[0].ravel() - peer.result().ravel()).max()
-    if not off < 1e-4:
+    if not off < MOST[options.precision]:
         raise SystemExit(f"{name_of(case)}: the results differ by {off}")
     least = timing.in_turns([ours, peer], 1, options.seconds)
     ours.stop()
@@ -82,10 +83,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--target", default="native")
+    parser.add_argument("--precision", choices=list(MOST), default="f32",
+                        help="bf16, f16w: of cnnc; onnxruntime computes in f32 (f32)")
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--cc", default="clang-22")
     parser.add_argument("cases", nargs="*", help="lstm, gru, or names as the table has them")
     options = parser.parse_args()
+    options.bf16 = options.precision == "bf16"
     total, count = 0.0, 0
     print(f"{'':16} {'cnnc':>9} {'onnxruntime':>12}   (microseconds; onnxruntime {onnxruntime.__version__})")
     with tempfile.TemporaryDirectory() as folder:

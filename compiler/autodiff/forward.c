@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "autodiff/forward.h"
 #include "base/number.h"
+#include "graph/bf16.h"
 #include "graph/op.h"
 #include "ops/registry.h"
 
@@ -137,7 +138,9 @@ static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   const int i = node->id;
   Node *made = graph_copy_node(f->arena, node, f->map);
   if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* before QAT rounding */
-  if (made->precision == PRECISION_F16W) made->precision = PRECISION_GIVEN; /* weights are trained in float */
+  /* Weights of f16w, and layers that round their operands themselves, are trained in float. */
+  if (made->precision == PRECISION_F16W || (made->op->traits.rounds_itself && node_is_bf16(made)))
+    made->precision = PRECISION_GIVEN;
   made->rounded = false; /* bf16_mark sets `rounded` after the backward pass is complete */
   if (!node->op->parts) graph_append(f->copy, made);
   made->salt = i + call * f->graph->nodes.n;

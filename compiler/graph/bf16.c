@@ -11,15 +11,29 @@
 #include "graph/op.h"
 
 #ifndef __wasi__
-bool node_is_bf16(const Node *node) { return node->precision == PRECISION_BF16 && node->op->traits.product; }
+bool node_has_products(const Node *node) {
+  return node->op->traits.product || node->op->traits.rounds_itself;
+}
+
+bool node_is_bf16(const Node *node) { return node->precision == PRECISION_BF16 && node_has_products(node); }
+
+bool node_reads_bf16(const Node *node) { return node_is_bf16(node) && node->op->traits.product; }
 
 bool node_given_as_float(const Node *node) {
   return node->precision == PRECISION_F32 || node->precision == PRECISION_BF16;
 }
 
+bool node_multiplies_weight(const Node *node, int k) {
+  return node->weight[k] && (k == 0 || node->weight[k]->rank > 1);
+}
+
 Elem node_weight_elem(const Node *node) {
   if (node_is_bf16(node)) return BF16;
-  return node->precision == PRECISION_F16W && node->nweights && node->op->traits.product ? F16 : F32;
+  return node->precision == PRECISION_F16W && node->nweights && node_has_products(node) ? F16 : F32;
+}
+
+bool node_rounds_weight(const Node *node, int k) {
+  return node_weight_elem(node) != F32 && node_multiplies_weight(node, k);
 }
 
 const Node *graph_has_halves(const Graph *graph) {
@@ -66,6 +80,7 @@ typedef struct Groups { /* the arrays are indexed by node id */
   const int *live; /* number of uses, from graph_live; 0: the value is not needed, so it is not stored */
   int *of;         /* an earlier node of the same group; the first node of a group refers to itself */
   bool *wanted, *barred;
+  bool *copies; /* whether the group has a copy of an input or state (see copies_input) */
 } Groups;
 
 static int group_of(const Groups *g, int node) {
@@ -108,6 +123,14 @@ static void join_views(const Groups *g) {
   }
 }
 
+static void find_copies(const Groups *g) {
+  for (int i = 0; i < g->graph->nodes.n; i++) {
+    const Node *node = g->graph->nodes.data[i];
+    for (int k = 0; g->live[i] && k < node->nin; k++)
+      if (copies_input(node, node->in[k])) g->copies[group_of(g, i)] = true;
+  }
+}
+
 /* Whether the value stays float because its computation is split into several nodes, or because the next call
  * continues from it. */
 static bool keeps_floats(const Node *node) {
@@ -127,8 +150,11 @@ static void look_at_node(const Groups *g, const Node *node) {
   if (needs_floats(node) || keeps_floats(node)) g->barred[group_of(g, node->id)] = true;
   for (int k = 0; k < node->nin; k++) {
     const int group = group_of(g, node->in[k]->id);
-    if (node_is_bf16(node)) g->wanted[group] = true;
-    else if (blind || needs_floats(node)) g->barred[group] = true;
+    /* With --stream there are no copies: steps read the input itself. So other readers of a copy read the
+     * exact numbers, too. */
+    const bool exact = blind || needs_floats(node) || (g->copies[group] && !moves);
+    if (node_reads_bf16(node)) g->wanted[group] = true;
+    else if (exact) g->barred[group] = true;
   }
 }
 
@@ -153,10 +179,15 @@ void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {
   const int n = graph->nodes.n;
   for (int i = 0; i < n; i++) graph->nodes.data[i]->rounded = false;
   if (!graph_has_bf16(graph)) return;
-  Groups g = {graph, graph_live(arena, graph, nroots, root), NEW_ARRAY(arena, int, n + 1),
-              NEW_ARRAY(arena, bool, n + 1), NEW_ARRAY(arena, bool, n + 1)};
+  Groups g = {graph,
+              graph_live(arena, graph, nroots, root),
+              NEW_ARRAY(arena, int, n + 1),
+              NEW_ARRAY(arena, bool, n + 1),
+              NEW_ARRAY(arena, bool, n + 1),
+              NEW_ARRAY(arena, bool, n + 1)};
   for (int i = 0; i < n; i++) g.of[i] = i;
   join_views(&g);
+  find_copies(&g);
   for (int i = 0; i < n; i++)
     if (g.live[i]) look_at_node(&g, graph->nodes.data[i]);
   for (int i = 0; i < graph->outputs.n; i++) g.barred[group_of(&g, graph->outputs.data[i].node->id)] = true;

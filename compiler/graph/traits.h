@@ -192,6 +192,9 @@ typedef struct OpTraits {
   bool features;
   bool front_end; /* audio front end without a gradient: layers before the front end cannot be trained */
   bool product;   /* the operator and its gradient multiply operands, which precision=bf16 rounds */
+  /* eval and the nest round the numbers that are multiplied by weights of two or more dimensions, if
+   * precision=bf16; in training the operator computes in float */
+  bool rounds_itself;
   bool matrix;    /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   /* with `matrix`: on a sequence, the weight has a row of taps for each pair of input channel and output */
   bool matrix_of_taps;

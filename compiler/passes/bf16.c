@@ -28,7 +28,7 @@ void pass_bf16(PassState *state) {
   graph->nodes.data = NULL;
   graph->nodes.n = graph->nodes.room = 0;
   for (int i = 0; i < n; i++) {
-    for (int k = 0; k < node[i]->nin && node_is_bf16(node[i]); k++) {
+    for (int k = 0; k < node[i]->nin && node_reads_bf16(node[i]); k++) {
       Node *operand = node[i]->in[k],
            **of = &copy[operand->id]; /* operands were appended earlier, so they have their new ids */
       if (bf16_reads_rounded(operand)) continue;

@@ -387,7 +387,7 @@ bool calibrate_is_layer(const Node *node) {
 }
 
 bool calibrate_has_bf16(const Calibration *how, const Node *node) {
-  return node->op->traits.product &&
+  return node_has_products(node) &&
          (node->precision == PRECISION_BF16 || (node->precision == PRECISION_GIVEN && how->bf16));
 }
 
@@ -468,9 +468,12 @@ static bool value_is_boxes(const Calibrator *k, const Node *node) {
 static void calibrate_floats(Calibrator *k, const Node *node) {
   put_parameters(k, node);
   if (keeps_float(k, node)) {
-    int64_t bytes = 0;
-    for (int w = 0; w < node->nweights; w++) bytes += node->weight[w] ? 4 * node->weight[w]->size : 0;
-    const int64_t halves = calibrate_has_bf16(k->how, node) ? 2 * node->weight[0]->size : 0;
+    const bool bf16 = calibrate_has_bf16(k->how, node);
+    int64_t bytes = 0, halves = 0;
+    for (int w = 0; w < node->nweights; w++) {
+      bytes += node->weight[w] ? 4 * node->weight[w]->size : 0;
+      halves += bf16 && node_multiplies_weight(node, w) ? 2 * node->weight[w]->size : 0;
+    }
     const Chosen chosen = {.name = node->name,
                            .node = node,
                            .last = node,

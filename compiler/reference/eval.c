@@ -42,12 +42,12 @@ static int64_t run_elements(const GraphRun *run, const Node *node) {
   return shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count);
 }
 
-/* The values of the inputs, rounded to bf16 if the node multiplies bf16 numbers. */
+/* The values of the inputs, rounded to bf16 if the node reads bf16 numbers. */
 static const double **run_operands(Arena *arena, const GraphRun *run, const Node *node) {
   const double **of = NEW_ARRAY(arena, const double *, node->nin + 1);
   for (int k = 0; k < node->nin; k++) {
     of[k] = run->value[node->in[k]->id];
-    if (node_is_bf16(node)) of[k] = to_halves(arena, BF16, of[k], run_elements(run, node->in[k]));
+    if (node_reads_bf16(node)) of[k] = to_halves(arena, BF16, of[k], run_elements(run, node->in[k]));
   }
   return of;
 }
@@ -63,9 +63,9 @@ static void run_node(Arena *arena, GraphRun *run, const Node *node) {
   for (int k = 0; k < owner->nweights; k++)
     if (owner->weight[k]) eval.weight[k] = run->weights + owner->weight[k]->offset;
   if (rounding_switch(node) >= 0) eval.weight[0] = rounding_weights(arena, node, eval.weight);
-  const Elem elem = node_weight_elem(node);
-  if (elem != F32 && owner->nweights)
-    eval.weight[0] = to_halves(arena, elem, eval.weight[0], owner->weight[0]->size);
+  for (int k = 0; k < owner->nweights; k++)
+    if (node_rounds_weight(owner, k))
+      eval.weight[k] = to_halves(arena, node_weight_elem(owner), eval.weight[k], owner->weight[k]->size);
   const double **const operand = run_operands(arena, run, node);
   const bool sums = node->target != NULL;
   const int64_t size = shape_elements(node->shape), rounds = node->result == RESULT_BATCH ? 1 : run->count,

@@ -239,7 +239,7 @@ static void put_wide_h(Drawing *d, const Node *node) {
 }
 
 static bool is_int8_recurrent(const Drawing *d, const Node *node) {
-  if (node->op->traits.int8 != INT8_RECURRENT) return false;
+  if (node->op->traits.int8 != INT8_RECURRENT || node_given_as_float(node)) return false;
   const Recurrent r = recurrent_direction(node, 0);
   return !r.project && (!is_wide(d, node) || r.cell == CELL_LSTM);
 }

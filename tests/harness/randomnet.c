@@ -7,13 +7,14 @@
  * nets compute in bf16. The other kinds have no towers. With `joined`, values of every rank are joined and
  * reused (random_joined.c). With `sequence`, there are recurrent layers, causal windows and states
  * (random_sequence.c). `stream` is like `sequence`, but without states, so that the nets can be computed in
- * steps. With `parts`, there are heads, windows, products and attention (random_parts.c). Values stay within
- * magnitudes where float and double agree; the first line has the tolerances for netcheck. */
+ * steps. With `parts`, there are heads, windows, products and attention (random_parts.c). One program in six
+ * with `sequence` or `stream` computes in bf16. Values stay within magnitudes where float and double agree;
+ * the first line has the tolerances for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
 
-enum { TOWERS = 10 }; /* one program in TOWERS programs is a tower */
+enum { TOWERS = 10, SEQUENCES_IN_BF16 = 6 }; /* one program in this number is a tower, or computes in bf16 */
 
 /* ---- statements ---- */
 static void indent(Net *net) { text_put(net->out, "%*s", 4 * net->depth, ""); }
@@ -224,13 +225,14 @@ int main(int argc, char **argv) {
   const bool joined = argc == 3 && !strcmp(argv[1], "joined"),
              flows = argc == 3 && !strcmp(argv[1], "stream"),
              sequences = flows || (argc == 3 && !strcmp(argv[1], "sequence")),
-             parts = argc == 3 && !strcmp(argv[1], "parts"), bf16 = argc == 3 && !strcmp(argv[1], "bf16");
-  if (argc != 2 && !joined && !sequences && !parts && !bf16)
+             parts = argc == 3 && !strcmp(argv[1], "parts"), halves = argc == 3 && !strcmp(argv[1], "bf16");
+  if (argc != 2 && !joined && !sequences && !parts && !halves)
     return fputs("usage: randomnet [bf16|joined|parts|sequence|stream] SEED\n", stderr), 2;
   Arena *arena = arena_new();
   Net *net = NEW(arena, Net);
   net->arena = net->body.arena = net->blocks.arena = net->losses.arena = arena;
   const uint64_t seed = strtoull(argv[argc - 1], NULL, 10);
+  const bool bf16 = halves || (sequences && seed % SEQUENCES_IN_BF16 == SEQUENCES_IN_BF16 - 1);
   net->random = seed * UINT64_C(0xd1342543de82ef95);
   net->out = &net->body;
   net->depth = 1;
@@ -238,8 +240,8 @@ int main(int argc, char **argv) {
   for (int k = 0; k < 3; k++) net->constant[k] = channels(net);
   net->most_macs = MOST_MACS;
   net->flows = flows;
-  net->halves = bf16;
-  const bool tower = (argc == 2 || bf16) && seed % TOWERS == TOWERS - 1;
+  net->halves = halves;
+  const bool tower = (argc == 2 || halves) && seed % TOWERS == TOWERS - 1;
   if (joined) write_joined(net);
   else if (parts) write_parts(net);
   else if (sequences) write_sequence(net);

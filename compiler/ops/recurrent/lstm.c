@@ -32,6 +32,7 @@ const Op op_lstm = {
     .parts = recurrent_parts,
     .keep = recurrent_keep,
     .traits.recurrent = true,
+    .traits.rounds_itself = true,
     .traits.int8 = INT8_RECURRENT,
     .traits.stream = STREAM_RECURRENT,
 };

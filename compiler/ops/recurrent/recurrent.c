@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "base/number.h"
+#include "graph/bf16.h"
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
 #include "ops/registry.h"
@@ -44,6 +45,7 @@ Recurrent recurrent_direction(const Node *layer, int direction) {
   r.before = arg_is(layer, "reset", "before");
   r.relu = arg_is(layer, "activation", "relu");
   r.clip = arg_number(layer, "clip");
+  r.bf16 = node_is_bf16(layer);
   const KeptLayer *kept = layer->detail;
   if (kept && kept->masked) {
     r.calls = layer->nin - 1;
@@ -319,6 +321,7 @@ static const Op op_gates = {.name = "recurrent gates",
                             .traits.layer_part = true,
                             .traits.matrix = true,
                             .traits.second_bias = summed_bias,
+                            .traits.product = true,
                             .traits.scale_rows = rows_of_gate,
                             .family = FAMILY_CONV,
                             .cost = correlation_cost,
@@ -328,6 +331,7 @@ static const Op op_gates = {.name = "recurrent gates",
 
 static const Op op_core = {.name = "recurrent core",
                            .traits.layer_part = true,
+                           .traits.rounds_itself = true,
                            .cost = core_cost,
                            .eval = recurrent_eval_core,
                            .lower = recurrent_lower_core};

@@ -34,7 +34,8 @@ typedef struct Recurrent {
   Cell cell;
   int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: number of gates */
   bool project, reverse, last, before, relu;     /* before: reset=before */
-  bool records;                                  /* training: the core's value has a record of each row */
+  bool bf16; /* products multiply bf16 numbers: inputs, h and, before a projection, o*tanh(c) are rounded */
+  bool records; /* training: the core's value has a record of each row */
   /* keep=true: the next call starts from the final state. The core of an lstm returns h and c of each row */
   bool keeps;
   double clip;              /* 0: none */

@@ -18,16 +18,18 @@
 //     const v8 o = n_sigmoid_x8(sum[3][0]);
 //     const v8 cell = f * LOAD(v8, c[0]) + i * g;
 #include "base/number.h"
+#include "graph/bf16.h"
 #include "ops/recurrent/recurrent.h"
 
 enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* MOST_SUMS independent sums hide the latency of an addition */
 
-/* The product of a vector of `numbers` with weights packed by blocks of units:
- * [block][number][gate][unit]. */
+/* The product of a vector of `numbers` with weights packed by blocks of units: [block][number][gate][unit].
+ * In bf16 the product multiplies words of two numbers: [block][word][gate][unit][2]. */
 typedef struct Product {
   Buf *weight, *from;
-  int64_t gates, units, numbers; /* numbers: length of `from` */
+  int64_t gates, units, numbers; /* numbers: length of `from` without padding */
   int64_t block;                 /* units of a block */
+  int64_t word, words;           /* numbers of a word: 2 in bf16, else 1; number of words */
 } Product;
 
 typedef struct Core {
@@ -37,7 +39,7 @@ typedef struct Core {
   Buf *h, *c;      /* h and c of the previous row */
   Buf *next;       /* buffer for the new h, needed while other units of the row still read the previous h */
   Buf *middle, *z; /* middle: operand of a second product; z: the update gates, stored until that product */
-  Buf *read;       /* QAT: h rounded, for the products; or NULL */
+  Buf *read;       /* QAT and bf16: h rounded, for the products; or NULL */
   RoundingSteps steps;
   Buf *bias; /* bias of the sums of h for the candidates, if r scales this bias; or NULL */
   Product product[2];
@@ -67,21 +69,27 @@ static int64_t units_per_block(const Lower *l, int64_t gates, int64_t units) {
 static Product pack_product(Lower *l, const char *member, int weight, int64_t first, int64_t gates,
                             int64_t units, int64_t numbers) {
   Product p = {.gates = gates, .units = units, .numbers = numbers, .block = units_per_block(l, gates, units)};
-  const int64_t blocks = ceil_divide(units, p.block), dim[4] = {blocks, numbers, gates, p.block};
-  Pack *pack = lower_pack(l, member, 4, dim);
+  const Elem elem = node_weight_elem(l->node);
+  p.word = elem == BF16 ? 2 : 1;
+  p.words = ceil_divide(numbers, p.word);
+  const int64_t blocks = ceil_divide(units, p.block), dim[4] = {blocks, p.words, gates, p.block * p.word};
+  Pack *pack = lower_pack_weights(l, member, 4, dim);
   Nest *b = pack->nest;
   Buf *source = lower_pack_source(l, pack, l->node->weight[weight], "");
   NEST_FOR(b, block, blocks)
-    NEST_FOR(b, k, numbers)
+    NEST_FOR(b, k, p.words)
       NEST_FOR(b, g, gates)
-        NEST_FOR(b, u, p.block) {
-          const Ix unit = block * p.block + u;
-          const Ix index[2] = {(first + g) * units + unit, k};
-          Val w = nest_load(b, nest_ref(b, source, 2, index), 1);
-          if (pack->scale) w = lower_rounded(l, pack, w, index, NULL);
-          if (units % p.block) w = pick(b, nest_below(b, unit, units), w, num(b, 0));
-          nest_store(b, nest_at(b, pack->out, block, k, g, u), w);
-        }
+        NEST_FOR(b, u, p.block)
+          for (int i = 0; i < p.word; i++) {
+            const Ix unit = block * p.block + u;
+            const Ix index[2] = {(first + g) * units + unit, p.word * k + i};
+            Val w = nest_load(b, nest_ref(b, source, 2, index), 1);
+            if (pack->scale) w = lower_rounded(l, pack, w, index, NULL);
+            if (elem != F32) w = convert(convert(w, elem), F32);
+            if (units % p.block) w = pick(b, nest_below(b, unit, units), w, num(b, 0));
+            if (numbers % p.word && i) w = pick(b, nest_below(b, index[1], numbers), w, num(b, 0));
+            nest_store(b, nest_at(b, pack->out, block, k, g, p.word * u + i), w);
+          }
   p.weight = lower_pack_done(l, pack);
   return p;
 }
@@ -99,6 +107,7 @@ static Val load_unit(const Units *u, Buf *buf, int v) {
 }
 
 static void store_unit(const Units *u, Buf *buf, int v, Val value) {
+  if (buf->type.elem == BF16) value = convert(value, BF16);
   const Ix none = {0}, c = *u->unit + v * u->lanes;
   walk_put(u->core->l, buf, value, &none, &none, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
 }
@@ -187,7 +196,7 @@ static void gru_units(const Units *u) {
       give_gru(u, u->core->next, v, z, vtanh(fma_(reset, q, gate_at(u, 2, v))));
       continue;
     }
-    store_unit(u, u->core->middle, v, u->core->read ? rounding_rounded(&u->core->steps, q) : q);
+    store_unit(u, u->core->middle, v, r->reads ? rounding_rounded(&u->core->steps, q) : q);
     store_unit(u, u->core->z, v, z);
   }
 }
@@ -236,6 +245,21 @@ static Val first_term(const Units *u, const Product *p, int g, int v) {
   return walk_load(core->l, core->bias, &none, &none, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
 }
 
+/* Adds the products of a number (in bf16, of a word of two numbers) with the weights of all gates. */
+static void add_products(const Units *u, const Product *p, const Ix *block, const Ix *at, const Ix *word) {
+  Nest *b = u->core->l->b;
+  const Ref from = nest_at(b, p->from, p->word * *word);
+  const bool pairs = p->word == 2;
+  Val x = nest_let(b, "x", pairs ? splat(nest_load_pairs(b, from, 1), u->lanes) : nest_load(b, from, 1));
+  for (int g = 0; g < p->gates; g++)
+    for (int v = 0; v < u->vectors; v++) {
+      const Ref sum = nest_at(b, u->sum, g, v),
+                weight = nest_at(b, p->weight, *block, *word, g, p->word * (*at + v * u->lanes));
+      if (pairs) nest_store(b, sum, dot_bf16(x, nest_load_pairs(b, weight, u->lanes), nest_get(b, sum)));
+      else nest_accumulate(b, sum, x, nest_load(b, weight, u->lanes));
+    }
+}
+
 static void sum_units(const Pass *pass, const Ix *block, const Ix *at, int vectors, int part, int lanes) {
   const Core *core = pass->core;
   const Product *p = pass->product;
@@ -245,13 +269,9 @@ static void sum_units(const Pass *pass, const Ix *block, const Ix *at, int vecto
              vectors, part,      lanes};
   for (int g = 0; g < p->gates; g++)
     for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, u.sum, g, v), first_term(&u, p, g, v));
-  NEST_FOR(b, k, p->numbers) {
-    const Ix n = in_pass_order(pass, &k, p->numbers);
-    Val x = nest_let(b, "x", nest_load(b, nest_at(b, p->from, n), 1));
-    for (int g = 0; g < p->gates; g++)
-      for (int v = 0; v < vectors; v++)
-        nest_accumulate(b, nest_at(b, u.sum, g, v), x,
-                        nest_load(b, nest_at(b, p->weight, *block, n, g, *at + v * lanes), lanes));
+  NEST_FOR(b, k, p->words) {
+    const Ix word = in_pass_order(pass, &k, p->words);
+    add_products(&u, p, block, at, &word);
   }
   pass->body(&u);
 }
@@ -293,6 +313,12 @@ static void each_unit(const Pass *pass) {
 /* ---- the core ---- */
 static Buf *core_scratch(Lower *l, const char *name, int64_t n) { return lower_scratch(l, name, 1, &n); }
 
+/* Scratch for n operands of a product; in bf16 whole words. */
+static Buf *operand_scratch(const Core *core, const char *name, int64_t n) {
+  return core->r->bf16 ? lower_scratch_of(core->l, name, BF16, 1, (int64_t[]){ceil_divide(n, 2) * 2})
+                       : core_scratch(core->l, name, n);
+}
+
 static Core core_of(Lower *l) {
   const Recurrent *r = recurrent_of(l->node);
   Core core = {.l = l, .r = r, .at = recurrent_value(r)};
@@ -304,9 +330,9 @@ static Core core_of(Lower *l) {
     core.product[1] = pack_product(l, "candidate", CORE_WEIGHT, gates, 1, r->units, r->units);
   if (r->cell == CELL_GRU && !r->before) core.bias = lower_weight(l, CORE_BIAS);
   core.product[0].from = core.h = core_scratch(l, "h", r->outputs);
-  if (r->reads) core.product[0].from = core.read = core_scratch(l, "read", r->outputs);
+  if (r->reads || r->bf16) core.product[0].from = core.read = operand_scratch(&core, "read", r->outputs);
   if (r->cell == CELL_LSTM) core.c = core_scratch(l, "c", r->units);
-  if (core.product[1].weight) core.product[1].from = core.middle = core_scratch(l, "middle", r->units);
+  if (core.product[1].weight) core.product[1].from = core.middle = operand_scratch(&core, "middle", r->units);
   else core.next = core_scratch(l, "next", r->units);
   if (r->cell == CELL_GRU && r->before) core.z = core_scratch(l, "update", r->units);
   return core;
@@ -320,7 +346,9 @@ static void copy_start(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part
 
 static void clear_start(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                         const void *context) {
-  walk_put(l, *(Buf *const *)context, num(l->b, 0), y, x, c, part, lanes);
+  Buf *buf = *(Buf *const *)context;
+  Val zero = splat(num(l->b, 0), lanes);
+  walk_put(l, buf, buf->type.elem == BF16 ? convert(zero, BF16) : zero, y, x, c, part, lanes);
 }
 
 static void start_core(Lower *l, Buf *state, int input) {
@@ -337,8 +365,16 @@ static void give_last(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
 static void round_h(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                     const void *context) {
   const Core *core = context;
-  walk_put(l, core->read, rounding_rounded(&core->steps, walk_load(l, core->h, y, x, c, part, lanes)), y, x,
-           c, part, lanes);
+  Val h = walk_load(l, core->h, y, x, c, part, lanes);
+  walk_put(l, core->read, core->r->bf16 ? convert(h, BF16) : rounding_rounded(&core->steps, h), y, x, c, part,
+           lanes);
+}
+
+/* Clears a vector of n operands, if its last word has padding. */
+static void clear_padding(Lower *l, Buf *operands, int64_t n) {
+  const Ix none = {0};
+  if (operands && n < operands->dim[0])
+    walk_channels(l, operands->dim[0], &none, &none, clear_start, &operands);
 }
 
 static void core_row(const Core *core, const Ix *step, bool back) {
@@ -373,7 +409,8 @@ static Core core_exchanged(const Core *core) {
 static bool turns(const Core *core) {
   const Lower *l = core->l;
   const int64_t weights = core->product[0].gates * core->product[0].units * core->product[0].numbers;
-  return core_lanes(l) > 1 && core->r->rows > 1 && weights * (int64_t)sizeof(float) > l->layout->l1 / 2;
+  return core_lanes(l) > 1 && core->r->rows > 1 &&
+         weights * elem_bytes(node_weight_elem(l->node)) > l->layout->l1 / 2;
 }
 
 void recurrent_lower_core(Lower *l) {
@@ -383,6 +420,8 @@ void recurrent_lower_core(Lower *l) {
   const int64_t pairs = turns(&core) ? r->rows / 2 : 0;
   nest_fn(b, b->name, false);
   if (r->reads) core.steps = recurrent_steps(l);
+  clear_padding(l, core.read, r->outputs);
+  clear_padding(l, core.middle, r->units);
   start_core(l, core.h, r->hidden);
   start_core(l, core.c, r->state);
   if (pairs)
