@@ -242,6 +242,7 @@ bool prelude_vector_of_floats(const Primitive *primitive) {
 const char *prelude_bf16(PreludeFn fn, int lanes, int most) {
   return (void)fn, (void)lanes, (void)most, NULL;
 }
+const char *prelude_f16(int lanes, int most) { return (void)lanes, (void)most, NULL; }
 const char *prelude_helium(PreludeFn fn, Elem elem, int lanes) {
   (void)fn, (void)elem, (void)lanes;
   return NULL;

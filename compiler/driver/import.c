@@ -90,7 +90,7 @@ static bool read_states(const FlagUse *use, void *member, const char *text) {
     const size_t n = strcspn(word, ",");
     const char *pair = arena_copy(m->arena, word, n), *equal = strchr(pair, '=');
     if (!equal || equal == pair || !equal[1])
-      return usage_error("--state must be INPUT=OUTPUT, not '%s'", text);
+      return usage_error("--state must be INPUT=OUTPUT[,...], not '%s'", text);
     const ImportState state = {arena_copy(m->arena, pair, (size_t)(equal - pair)), equal + 1, NULL};
     if (!FLAG_NAMES_ONCE(use, m->options.states, state.input)) return false;
     vec_push(m->arena, m->options.states, state);

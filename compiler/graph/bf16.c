@@ -123,7 +123,7 @@ static void join_views(const Groups *g) {
   }
 }
 
-static void find_copies(const Groups *g) {
+static void find_input_copies(const Groups *g) {
   for (int i = 0; i < g->graph->nodes.n; i++) {
     const Node *node = g->graph->nodes.data[i];
     for (int k = 0; g->live[i] && k < node->nin; k++)
@@ -187,7 +187,7 @@ void bf16_mark(Arena *arena, Graph *graph, int nroots, Node *const *root) {
               NEW_ARRAY(arena, bool, n + 1)};
   for (int i = 0; i < n; i++) g.of[i] = i;
   join_views(&g);
-  find_copies(&g);
+  find_input_copies(&g);
   for (int i = 0; i < n; i++)
     if (g.live[i]) look_at_node(&g, graph->nodes.data[i]);
   for (int i = 0; i < graph->outputs.n; i++) g.barred[group_of(&g, graph->outputs.data[i].node->id)] = true;

@@ -31,6 +31,8 @@ bool bf16_reads_rounded(const Node *); /* whether all elements of the operand ar
  * the outputs and the other roots of graph_live. */
 void bf16_mark(Arena *, Graph *, int nroots, Node *const *root);
 #else /* the browser build, which must stay small, refuses precision=bf16 */
+static inline bool node_has_products(const Node *node) { return (void)node, false; }
+static inline bool node_multiplies_weight(const Node *node, int k) { return (void)node, (void)k, false; }
 static inline bool node_is_bf16(const Node *node) { return (void)node, false; }
 static inline bool node_reads_bf16(const Node *node) { return (void)node, false; }
 static inline bool node_given_as_float(const Node *node) { return node->precision == PRECISION_F32; }

@@ -48,7 +48,8 @@ typedef enum Detects {
 } Detects;
 
 /* Form of an operator in an int8 model (quantize/values.c). INT8_NONE: a unary function becomes a lookup
- * table, and any other operator computes in float. */
+ * table, an operator with the trait `repeats` or `padding` moves int8 values, and any other operator computes
+ * in float. */
 typedef enum Int8Form {
   INT8_NONE,
   INT8_PRODUCT, /* conv, conv_transpose, depthwise, dense */
@@ -195,7 +196,7 @@ typedef struct OpTraits {
   /* eval and the nest round the numbers that are multiplied by weights of two or more dimensions, if
    * precision=bf16; in training the operator computes in float */
   bool rounds_itself;
-  bool matrix;    /* 1x1 convolution whose weight is a matrix, outputs by inputs */
+  bool matrix; /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   /* with `matrix`: on a sequence, the weight has a row of taps for each pair of input channel and output */
   bool matrix_of_taps;
   int64_t (*scale_rows)(const Node *);  /* part of a recurrent layer: number of weight rows that share an int8

@@ -108,8 +108,7 @@ static void use_value(const Reader *r, Val e) {
 
 bool used_dead(const Used *used, const NestStmt *stmt) {
   if (stmt->kind == DECLARE) return !used->buf[stmt->u.declare.buf->id];
-  if (stmt->kind == PIN)
-    return !used->buf[stmt->u.pin.view->id]; /* pins a position from which nothing is read */
+  if (stmt->kind == PIN) return !used->buf[stmt->u.pin.view->id]; /* nothing uses the pinned view */
   if (stmt->kind != STORE) return false;
   const Buf *buf = stmt->u.store.ref.buf;
   const Buf *of = buf->of ? buf->of : buf;

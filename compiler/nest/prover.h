@@ -73,8 +73,9 @@ Lin lin_of(const ProofEnv *, const Index *);
 int64_t prover_low(Prover *, const Lin *); /* a lower bound; at most UNKNOWN: no bound was found */
 int64_t prover_high(Prover *, const Lin *);
 int64_t prover_low_of_difference(Prover *, const Lin *a, const Lin *b); /* lower bound of a - b */
-bool prover_one_round(const Var *);              /* whether the variable has a single value */
-bool prover_chosen(const Prover *, const Lin *); /* whether a data-dependent index occurs in the Lin */
+bool prover_one_round(const Var *); /* whether the variable has a single value */
+/* Whether the Lin depends on a data-dependent index, directly or through a bound of a loop. */
+bool prover_chosen(const Prover *, const Lin *);
 /* Makes the proof fail for a reason, `what`; only the first reason is kept as the error. d: the dimension of
  * buf in which lo..hi is out of bounds, or -1. */
 void prover_fail(Prover *, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi);

@@ -99,7 +99,8 @@ void aware_prepare(Graph *graph) {
     if (form == INT8_PRODUCT || form == INT8_RECURRENT || form == INT8_SVDF)
       rounds_at(graph, c->node)->weights = true;
     round_value(graph, made, c, known);
-    if (exact) rounds_at(graph, c->last)->value = false; /* h is rounded only in the layer's products */
+    if (exact)
+      rounds_at(graph, c->last)->value = false; /* a recurrent layer rounds only h, for its products */
   }
   round_means(graph);
   for (int i = 0; i < graph->nodes.n; i++)

@@ -502,7 +502,7 @@ static void find_leftovers(Quantizer *q, bool sure) {
     if (sure && left & LAYER_ROUNDING)
       quant_problem(q, "%s: the metadata has its rounding, but no layer of that name rounds", layer->name);
     if (sure && left & LAYER_MEAN)
-      quant_problem(q, "%s: is a mean in the metadata, but another operator in the net", layer->name);
+      quant_problem(q, "%s: the metadata has its mean, but no int8 mean has that name", layer->name);
     if (sure && left & LAYER_KERNEL)
       quant_problem(q, "%s: the metadata has its kernel, but no int8 lstm has that name", layer->name);
     if (sure && left & LAYER_FACTOR)

@@ -273,8 +273,8 @@ static void add_members(Trace *t, TraceRow *row, const Step *step, int target) {
   }
 }
 
-/* Adds a call to the row of the called function, and to the rows of the functions that the called function
- * calls. */
+/* Adds the layers, the schedule and the packed weights of a call to the row of the called function, and to
+ * the rows of the functions that this function calls. */
 static void add_step(Trace *t, const Step *step, int target) {
   const Functions *functions = &t->of->layout->targets[target];
   const NestFunction *function = step->function[target]->into;

@@ -1,4 +1,5 @@
-/* warn.c: Warnings about legal but probably wrong code: unused values and blocks, two softmaxes in a row. */
+/* warn.c: Checks of the complete net. Warnings: unused values and blocks, two softmaxes in a row. Errors:
+ * states without an update, trained layers before an audio front end. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"

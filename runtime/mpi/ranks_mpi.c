@@ -110,8 +110,8 @@ static int32_t count_here(MPI_Comm all) {
 }
 
 /* Called if MPI reports a single process. Returns true if the launcher's environment variables report several
- * processes: then the launcher and the program use different MPI libraries. Each process would then train
- * alone and overwrite the files of the others. Process 0 reports the error. */
+ * processes: then the launcher uses another MPI library than the program, or another protocol (srun). Each
+ * process would then train alone and overwrite the files of the others. Process 0 reports the error. */
 static bool one_of_many(void) {
   static const char *const starter[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
                                            {"PMI_SIZE", "PMI_RANK"},

@@ -231,7 +231,7 @@ def run_pairs():
         got = net.step(x)
         check(got == [want], f"  call {call + 1}", f"{got} {want}")
         h, c = [a - b for a, b in zip(x, h)], [a + k for a, k in zip(x, c)]
-    for option, status, words in (("h", 2, "--state must be INPUT=OUTPUT"),
+    for option, status, words in (("h", 2, "--state must be INPUT=OUTPUT[,...]"),
                                   ("q=hn", 1, "--state names the input 'q'"),
                                   ("h=qn", 1, "there is no tensor 'qn'")):
         told = imported("m.onnx", model, "--state", option)

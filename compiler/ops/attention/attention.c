@@ -81,7 +81,7 @@ bool attention_lengths_fit(ShapeContext *context, const Node *node, int key, int
   const int64_t keys = row_positions(node->in[key]->shape), values = row_positions(node->in[value]->shape);
   return keys == values ||
          mismatch(context, node, key, value,
-                  arena_printf(context->arena, "key has %s and value %lld",
+                  arena_printf(context->arena, "key has %s, but value has %lld",
                                text_counted(context->arena, keys, "position"), (long long)values));
 }
 

@@ -12,7 +12,7 @@ bool audio_sequence(ShapeContext *context, const Node *node, bool samples) {
                         node->op->name, samples ? " of samples, L x 1" : "", shape_text(arena, in));
   op_note_origin(context, diag, node->in[0]);
   if (in.rank == 2) diag_help(diag, "put slice(0..1) before it to select the first channel");
-  else if (in.rank == 3)
+  else if (in.rank == 3 && !samples)
     diag_help(diag,
               "put reshape([%lld, %lld]) before it to turn the rows of the image into rows of a sequence",
               (long long)in.dim[0], (long long)(in.dim[1] * in.dim[2]));

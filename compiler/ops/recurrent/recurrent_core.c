@@ -58,7 +58,8 @@ typedef void UnitsBody(const Units *);
 /* ---- packed weights ---- */
 static int core_lanes(const Lower *l) { return l->plain || l->images > 1 ? 1 : l->target->lanes; }
 
-/* Units per block of packed weights, for the widest target of the file. Narrower targets split a block. */
+/* Units per block of packed weights. All targets of the generated C share the packed weights, so the block is
+ * that of the widest target; narrower targets split it. */
 static int64_t units_per_block(const Lower *l, int64_t gates, int64_t units) {
   const int64_t lanes = l->plain || l->images > 1 ? 1 : l->layout_lanes;
   int64_t vectors = lanes > 1 ? MOST_SUMS / (gates == 3 ? 4 : gates) : 1;
@@ -246,7 +247,8 @@ static Val first_term(const Units *u, const Product *p, int g, int v) {
 }
 
 /* Adds the products of a number (in bf16, of a word of two numbers) with the weights of all gates. */
-static void add_products(const Units *u, const Product *p, const Ix *block, const Ix *at, const Ix *word) {
+static void add_gate_products(const Units *u, const Product *p, const Ix *block, const Ix *at,
+                              const Ix *word) {
   Nest *b = u->core->l->b;
   const Ref from = nest_at(b, p->from, p->word * *word);
   const bool pairs = p->word == 2;
@@ -271,7 +273,7 @@ static void sum_units(const Pass *pass, const Ix *block, const Ix *at, int vecto
     for (int v = 0; v < vectors; v++) nest_store(b, nest_at(b, u.sum, g, v), first_term(&u, p, g, v));
   NEST_FOR(b, k, p->words) {
     const Ix word = in_pass_order(pass, &k, p->words);
-    add_products(&u, p, block, at, &word);
+    add_gate_products(&u, p, block, at, &word);
   }
   pass->body(&u);
 }

@@ -20,7 +20,7 @@ typedef struct Parameters { /* parameters of one direction; a member is NULL if 
 } Parameters;
 
 /* The number as an operand of a product. */
-static double operand(const Recurrent *r, double x) { return r->bf16 ? bf16_nearest(x) : x; }
+static double product_operand(const Recurrent *r, double x) { return r->bf16 ? bf16_nearest(x) : x; }
 
 /* x: the rows of the input, as operands of products. */
 static void run_gates(const Recurrent *r, const Parameters *p, const double *x, double *gates) {
@@ -49,7 +49,7 @@ typedef struct Row { /* the new record; h and c of the previous row */
 
 static void read_rounded(const Row *row, const double *from) {
   for (int64_t k = 0; k < row->r->outputs; k++)
-    row->read[k] = operand(row->r, rounding_nearest(&row->p->grid, from[k]));
+    row->read[k] = product_operand(row->r, rounding_nearest(&row->p->grid, from[k]));
 }
 
 static double gate_sum(const Row *row, int64_t gate, int64_t u) {
@@ -74,7 +74,7 @@ static void lstm_row(const Row *row) {
     row->to[at.state + u] = c;
     middle[u] = o * tanh(c);
   }
-  for (int64_t u = 0; u < units && r->project; u++) middle[u] = operand(r, middle[u]);
+  for (int64_t u = 0; u < units && r->project; u++) middle[u] = product_operand(r, middle[u]);
   for (int64_t j = 0; j < r->outputs && r->project; j++)
     row->to[at.hidden + j] = sum_on(0, row->p->projection + j * units, middle, units);
 }
@@ -201,7 +201,7 @@ double *recurrent_layer_record(Arena *arena, const Recurrent *r, int way, const 
          *zeros = NEW_ARRAY(arena, double, r->units + r->outputs),
          *x = NEW_ARRAY(arena, double, r->rows * r->channels);
   const double first = r->calls ? in[r->calls][0] * (double)r->first.rows + (double)r->first.offset : 0;
-  for (int64_t i = 0; i < r->rows * r->channels; i++) x[i] = operand(r, in[0][i]);
+  for (int64_t i = 0; i < r->rows * r->channels; i++) x[i] = product_operand(r, in[0][i]);
   run_gates(r, &p, x, gates);
   run_core(arena, r, &p, gates, r->hidden ? in[r->hidden] + way * r->outputs : zeros,
            r->state ? in[r->state] + way * r->units : zeros, first < 0 ? (int64_t)-first : 0, record);

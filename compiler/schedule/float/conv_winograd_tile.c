@@ -232,9 +232,8 @@ static void tiles_inside(const Conv *c, int axis, int64_t *from, int64_t *to) {
   const Correlation *k = &c->k;
   const Winograd *w = &c->w[axis];
   const int64_t step = c->dilation[axis] * w->stride * w->m,
-                last =
-                    c->phases[axis] -
-                    1; /* phase 0 reads the first input of all phases, the last phase reads the last input */
+                /* the inputs of phase 0 begin first; those of the last phase begin `last` inputs later */
+      last = c->phases[axis] - 1;
   *from = 0;
   *to = c->tiles[axis];
   while (*from < *to && step * *from < k->before[axis]) (*from)++;

@@ -32,8 +32,8 @@ static const char *shape_text(int32_t rank, const int32_t dim[3], char room[48])
   return room;
 }
 
-/* Height at which a channel of a sequence is drawn. All sequences have the same width, so that they line up
- * in time. */
+/* Height of each channel of a sequence on the page, in pixels. All sequences have the same width, so that
+ * they line up in time. */
 static int32_t strip_zoom(int32_t channels) {
   const int32_t zoom = OVERVIEW_HEIGHT / channels;
   return zoom < 1 ? 1 : zoom > 8 ? 8 : zoom;

@@ -72,8 +72,8 @@ static void gather_values(void *context, void *values, int64_t bytes) {
 /* ---- the tree ---- */
 static int32_t middle_of(int32_t from, int32_t to) { return from + (to - from + 1) / 2; }
 
-/* Adds up n floats, which start at `offset`, of the shards with from <= shard < to. Uses the sums in
- * t->at. */
+/* Adds the shards with from <= shard < to, element by element: out[i] becomes the sum of their floats
+ * offset + i, for i < n. Uses the sums in t->at. */
 static void add_tree(const Travel *t, int32_t from, int32_t to, int64_t offset, int64_t n, float *out) {
   float right[BLOCK];
   if (t->end[from] == to) {

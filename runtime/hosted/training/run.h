@@ -7,17 +7,17 @@
 
 typedef struct cnn_run {
   cnn_trainer trainer;
-  void *memory;     /* memory of the trainer */
-  int64_t samples;  /* number of samples in the training part */
-  int32_t finished; /* number of finished epochs */
-  int64_t at;       /* number of samples of the current epoch that were used */
-  double loss;      /* sum over the used samples */
-  double seconds;   /* time spent on the used samples */
-  double rate;      /* learning rate of the last step */
-  double mean_rate; /* mean learning rate of the current epoch's steps */
-  int64_t rates;    /* number of steps in mean_rate */
-  cnn_tally tally;  /* counts of the current epoch, like the sums above */
-  cnn_sums *sums;
+  void *memory;           /* memory of the trainer */
+  int64_t samples;        /* number of samples in the training part */
+  int32_t finished;       /* number of finished epochs */
+  int64_t at;             /* number of samples of the current epoch that were used */
+  double loss;            /* sum over the used samples */
+  double seconds;         /* time spent on the used samples */
+  double rate;            /* learning rate of the last step */
+  double mean_rate;       /* mean learning rate of the current epoch's steps */
+  int64_t rates;          /* number of steps in mean_rate */
+  cnn_tally tally;        /* counts for the metrics, over the used samples of the current epoch */
+  cnn_sums *sums;         /* [outputs]: sums for the metrics, over the same samples */
   double best;            /* the criterion's value in the best of the last `rated` epochs; negated if larger
                              values are better */
   int32_t rated, waiting; /* waiting: epochs since the best epoch */
