@@ -343,6 +343,10 @@ void lower_view_rows(Lower *l, int64_t rows) {
   view_buffer_rows(l->out, e, rows);
 }
 
+bool lower_pixels_touch(const Buf *buf) {
+  return buf->rank == 3 && !buf->flat && buf->room[2] == buf->dim[2];
+}
+
 Extent lower_join_pixels(Lower *l, int64_t count) {
   const Extent e = shape_extent(l->node->shape);
   const bool rows = e.w % count == 0; /* whether the pixels that are joined are always in one row */

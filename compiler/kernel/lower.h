@@ -201,6 +201,7 @@ bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* keys of random numbers (BIND_KEYS), I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal tables are stored once */
+bool lower_pixels_touch(const Buf *); /* whether an image has no gaps between the pixels of a row */
 /* Changes in[0] and the result to views in which one pixel has the channels of `count` adjacent pixels. There
  * must be no gaps between pixels in memory. `count` divides the number of pixels of a row or of the image.
  * Returns the extent of the views. */

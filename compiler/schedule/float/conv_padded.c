@@ -4,6 +4,7 @@
 // Loops over the copy need no conditions for padding. A pixel of the copy has an even number of channels, so
 // it consists of whole words of two bf16 numbers; or the copy is tight (Direct.tight).
 #include "base/number.h"
+#include "kernel/walk.h"
 #include "schedule/float/direct.h"
 
 /* Whether the input can be viewed as [h][1][w*c]: there are no gaps between its pixels, and the kernel has no
@@ -12,7 +13,7 @@ static bool is_one_line(const Lower *l) {
   const Buf *in = l->in[0];
   for (int i = 0; i < l->nothers; i++)
     if (l->other[i] == in) return false;
-  return in->rank == 3 && in->room[2] == in->dim[2] && !in->flat && in != l->out;
+  return lower_pixels_touch(in) && in != l->out;
 }
 
 static void view_as_line(Buf *in) {
@@ -93,21 +94,25 @@ static void pad_columns_of(const Direct *d, const Ix *y, int64_t from, int64_t t
     NEST_FROM(b, x, from, to) pad_pixel(d, y, &x, NULL, NULL);
 }
 
+typedef struct LineCopy {
+  const Direct *d;
+  const Ix *from_y;
+} LineCopy;
+
+static void copy_elements(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                          const void *context) {
+  const LineCopy *copy = context;
+  const Ix none = {0};
+  nest_store_part(l->b, padded_element(copy->d, &none, y, x, c),
+                  walk_load(l, l->in[0], copy->from_y, &none, c, part, lanes), part);
+}
+
 /* Copies the pixels of a row to a tight copy. Returns the number of copied pixels, or 0 if the input is not
  * one line. */
 static int64_t copy_line(const Direct *d, const Ix *y, const Ix *from_y, int64_t left, int64_t count) {
-  Nest *b = d->l->b;
-  const int64_t L = d->l->target->lanes, n = count * d->in, rest = n % L;
   const Ix none = {0}, x = none + left;
   if (!views_line(d)) return 0;
-  for (int part = 0; part < 2; part++)
-    if (part ? rest : n / L)
-      NEST_FOR(b, v, part ? 1 : n / L) {
-        const Ix at = part ? none + (n - rest) : v * L;
-        const int lanes = (int)(part ? rest : L);
-        nest_store_part(b, padded_element(d, &none, y, &x, &at),
-                        nest_load_part(b, nest_at(b, d->l->in[0], *from_y, none, at), lanes, (int)L), lanes);
-      }
+  walk_channels(d->l, count * d->in, y, &x, copy_elements, &(LineCopy){d, from_y});
   return count;
 }
 

@@ -41,8 +41,7 @@ static bool few_bytes(const Lower *l) {
 
 /* Whether the buffer is an image without gaps between its pixels. */
 static bool map_is_gapless(const Buf *buf) {
-  return buf->rank == 3 && !buf->leads && !buf->flat && buf->room[1] == buf->dim[1] &&
-         buf->room[2] == buf->dim[2];
+  return lower_pixels_touch(buf) && !buf->leads && buf->room[1] == buf->dim[1];
 }
 
 /* Whether adjacent pixels, one per lane of a vector, can be computed as one pixel: the kernel must be one
