@@ -15,5 +15,5 @@ EXTRA_DIST += %D%/README.md %D%/pyproject.toml %D%/hatch_build.py \
   %D%/cnnc/bridge.c \
   %D%/cnnc/py.typed \
   %D%/tests/__main__.py %D%/tests/common.py %D%/tests/installed.py %D%/tests/test_build.py \
-  %D%/tests/test_exchange.py %D%/tests/test_network.py %D%/tests/test_page.py %D%/tests/test_train.py \
-  %D%/tests/test_wheel.py
+  %D%/tests/test_exchange.py %D%/tests/test_keras.py %D%/tests/test_network.py %D%/tests/test_page.py \
+  %D%/tests/test_torch.py %D%/tests/test_train.py %D%/tests/test_wheel.py
