@@ -256,6 +256,22 @@ static bool read_net(Quantizing *q) {
   return weights_read(q->arena, q->diags, &way, graph, q->values);
 }
 
+/* Whether the layer of --keep can stay in float. Reports an error if the program says that it is quantized.
+ */
+static bool may_keep(const Quantizing *q, const char *name) {
+  for (int i = 0; i < q->graph->nodes.n; i++) {
+    const Node *node = q->graph->nodes.data[i];
+    if (strcmp(node->name, name) != 0 ||
+        !(node->precision == PRECISION_I8 || node->precision == PRECISION_I16))
+      continue;
+    diag_report(q->diags, DIAG_bad_value, node->span, node->site,
+                "--keep leaves %s in float, but the program says precision=%s", name,
+                node->precision == PRECISION_I8 ? "i8" : "i16");
+    return false;
+  }
+  return true;
+}
+
 /* Checks that the names of --keep are layers with weights. */
 static bool check_keep(Quantizing *q) {
   VEC(const char *) names = {0};
@@ -267,7 +283,8 @@ static bool check_keep(Quantizing *q) {
     bool found = false;
     for (int i = 0; i < names.n - 1; i++) found |= strcmp(names.data[i], name) == 0;
     table_set(q->arena, &q->keep, name, q);
-    if (found) continue;
+    if (found && may_keep(q, name)) continue;
+    if (found) return false;
     Diag *diag = diag_report(q->diags, DIAG_unknown_name, NO_SPAN, NULL,
                              "--keep: the net has no layer '%s' with weights", name);
     if (near) diag_help(diag, "did you mean '%s'?", near);

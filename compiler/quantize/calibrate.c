@@ -76,6 +76,28 @@ bool calibrate_can_widen(const Node *node) {
   }
 }
 
+/* Whether the caller gets the value as i8 or u8. */
+static bool is_byte_output(const Calibrator *k, const Node *node) {
+  for (int o = 0; o < k->graph->outputs.n; o++) {
+    const Port *port = &k->graph->outputs.data[o];
+    if (port->node == node && (port->as == AS_I8 || port->as == AS_U8)) return true;
+  }
+  return false;
+}
+
+/* Whether the caller gets the value as i8 or u8, also after its only reader has clamped or moved it. */
+static bool ends_in_bytes(const Calibrator *k, const Node *node) {
+  if (is_byte_output(k, node)) return true;
+  const Node *reader = NULL;
+  for (int i = node->id + 1; k->uses[node->id] == 1 && i < k->graph->nodes.n && !reader; i++) {
+    const Node *next = k->graph->nodes.data[i];
+    if (k->uses[i] && next->nin == 1 && next->in[0] == node) reader = next;
+  }
+  if (!reader) return false;
+  const Int8Form form = reader->op->traits.int8;
+  return (form == INT8_RELU || form == INT8_RELU6 || form == INT8_MOVE) && ends_in_bytes(k, reader);
+}
+
 /* Whether the value should be int16: as the program specifies, otherwise as the options say. A concat or
  * another move is int16, too, if one of its operands is int16. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
@@ -85,7 +107,7 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
   bool joined = false;
   for (int i = 0; i < node->nin; i++)
     joined |= node->op->traits.int8 == INT8_MOVE && k->quant[node->in[i]->id].wide;
-  return joined || k->how->all_wide || table_find(k->how->wide, node->name);
+  return (joined || k->how->all_wide || table_find(k->how->wide, node->name)) && !ends_in_bytes(k, node);
 }
 
 static bool is_stored_as_int8(const Node *node) { /* whether it is a normalized byte input */
@@ -401,10 +423,7 @@ static bool keeps_float(const Calibrator *k, const Node *node) {
 
 /* Whether an int8 layer reads the value or an alias of it, or the caller gets it as i8 or u8. */
 static bool needs_int8(const Calibrator *k, const Node *node) {
-  for (int o = 0; o < k->graph->outputs.n; o++) {
-    const Port *port = &k->graph->outputs.data[o];
-    if (port->node == node && (port->as == AS_I8 || port->as == AS_U8)) return true;
-  }
+  if (is_byte_output(k, node)) return true;
   for (int i = node->id + 1; i < k->graph->nodes.n; i++) {
     const Node *reader = k->graph->nodes.data[i];
     for (int j = 0; j < reader->nin && k->uses[i]; j++) {
