@@ -1,12 +1,13 @@
-"""attention.py: attention alone, in generated C and in onnxruntime. cnnc's net reads queries, keys and values
-from one value of shape Lx3C (L positions, C channels), which a dense layer would compute. With R rows (parts
-with separate attention), the shape is RxLx3C. The result has the shape LxC or RxLxC.
+"""attention.py: speed of single attention layers in generated C and in onnxruntime. cnnc's net reads queries,
+keys and values from one value of shape Lx3C (L positions, C channels); in a Transformer, a dense layer
+computes this value. With R rows (parts with separate attention), the shape is RxLx3C. The result has the
+shape LxC or RxLxC.
 
-onnxruntime computes the same in three ways:
-  chain       MatMul, Softmax, MatMul. The heads are split and the keys transposed before the timed call:
-              onnxruntime's best layout, which no exporter writes;
-  attention   the operator Attention of opset 23, if onnxruntime has it (one row);
-  exported    from Lx3C to LxC, with the operators of an exported Vision Transformer (one row).
+onnxruntime computes the same result in three ways:
+  chain       MatMul, Softmax, MatMul. Before the timed call, the heads are split and the keys are transposed:
+              onnxruntime's fastest layout, which no exporter writes;
+  attention   one node: the operator Attention of opset 23, if onnxruntime has it;
+  exported    from Lx3C to LxC, with the operators of an exported Vision Transformer.
 The runtimes run in turns, and the shortest call of each counts.
 """
 # SPDX-License-Identifier: Apache-2.0
@@ -48,7 +49,7 @@ def make_case(options, name, work):
 
 
 def values(case, rows, length, depth, heads):
-    """Queries, keys and values, [rows][heads][length][depth]."""
+    """Queries, keys and values: three arrays [rows][heads][length][depth]."""
     all_heads = case.images.reshape(rows, length, 3, heads, depth)
     return [np.ascontiguousarray(all_heads[:, :, i].transpose(0, 2, 1, 3)) for i in range(3)]
 
@@ -147,7 +148,7 @@ class Peer:
 
 
 def peers_of(case, sizes, more, threads):
-    """{kind: Peer}; the peer is None if onnxruntime lacks the operator Attention."""
+    """{kind: Peer}. The peer `attention` is None if onnxruntime cannot run its model."""
     mask = seen(sizes[1], more) if more else None
     peers = {}
     for kind in KINDS:

@@ -1,6 +1,6 @@
-"""beside.py --cnnc CNNC [--kept FOLDER] [--calls] [--threads 1,2] [--seconds S] [NET...]: compares imported
-nets of torchvision, exported with torch.onnx, with the handwritten nets of examples/: kernels, schedules,
-memory, machine code and the time of a call. --calls leaves out the times."""
+"""beside.py --cnnc CNNC [--kept FOLDER] [--calls] [--threads 1,2] [--seconds S] [NET...]: compares the
+handwritten nets of examples/ with torchvision's nets, exported by torch.onnx and imported by cnnc: kernels,
+schedules, memory, machine code and the time of a call. With --calls, the times are not measured."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, re, subprocess
 import zoo
@@ -16,8 +16,8 @@ FOLDED = re.compile(r" \+ (batchnorm|drop_path|dropout)\b")  # layers that the e
 
 
 def by_hand(options, net):
-    """Writes the program of examples/ with inputs and outputs like those of the imported program: float
-    inputs, and scores without softmax. Returns its path."""
+    """Writes a copy of the net's program in examples/ and returns the path of the copy. Like the imported
+    program, the copy has float inputs and no softmax at the end."""
     with open(find(net)) as file:
         text = file.read()
     text = re.sub(r"^( *input \w+: .*) as u8", r"\1", text, flags=re.M)
@@ -43,13 +43,13 @@ def emitted(options, program, kind):
 
 
 def kernels(options, program):
-    """Operators, shapes and schedule of each kernel, as text and as a list."""
+    """(text, [operators, shapes, schedule]) of each kernel; the text contains the items of the list."""
     rows = []
     for line in emitted(options, program, "schedule").splitlines():
         what = re.match(r" {6}([^,]*): (\S+ -> .*)", line)
         taken = re.match(r" {4}\* (.*?) {2,}", line)
         if what:
-            rows.append([FOLDED.sub("", what[1]), what[2].replace("1x1x", ""), None])  # a pixel is a vector
+            rows.append([FOLDED.sub("", what[1]), what[2].replace("1x1x", ""), None])  # C for 1x1xC
         elif taken and rows:
             rows[-1][2] = taken[1]
     return [(", ".join(map(str, row)), row) for row in rows]

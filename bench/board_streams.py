@@ -1,6 +1,6 @@
-"""board_streams.py: int8 models step by step on a Cortex-M in qemu, and recurrent layers compared with
-CMSIS-NN: executed instructions per call (board/count.c). Needs qemu-system-arm, gcc-arm-none-eabi and its
-newlib; the wake words of microWakeWord are fetched from their package by pip."""
+"""board_streams.py: streaming int8 models and recurrent layers on a Cortex-M in qemu, compared with CMSIS-NN:
+executed instructions per call, counted by board/count.c. Needs qemu-system-arm, gcc-arm-none-eabi and its
+newlib; pip fetches the package that contains microWakeWord's models."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import collections
@@ -86,7 +86,8 @@ def compared(mine, said, peer, answer):
 
 
 def layers(options, board, library):
-    """Recurrent layers. A call computes one row from the state of the previous call, or a whole sequence."""
+    """Measures recurrent layers. A call computes either one row from the state of the previous call, or a
+    whole sequence."""
     for layer in LAYERS:
         steps = layer.rows == 1
         drawn.recurrent(layer.call, CALLS if steps else layer.rows, layer.columns, options.cnnc, quietly,

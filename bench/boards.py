@@ -1,7 +1,7 @@
-"""boards.py: int8 models on a Cortex-M in qemu: cnnc compared with CMSIS-NN, with the same weights, input and
-output bytes. Instructions are counted by a qemu plugin (board/count.c); cycles follow from Arm's table for
-the Cortex-M4, without wait states. Needs qemu-system-arm, gcc-arm-none-eabi and its newlib; no Python
-packages."""
+"""boards.py: int8 models on a Cortex-M in qemu: compares cnnc with CMSIS-NN. Both have the same weights and
+inputs, and must return the same bytes. Instructions are counted by a qemu plugin (board/count.c); cycles
+follow from Arm's table for the Cortex-M4, without wait states. Needs qemu-system-arm, gcc-arm-none-eabi and
+its newlib; no Python packages."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import collections
@@ -49,7 +49,7 @@ STORE = re.compile(r"^v?str(b|h)?$")
 
 
 class Code:
-    """An object's instructions, with the number of executions of each."""
+    """The instructions of an ELF file, with the number of executions of each instruction."""
 
     def __init__(self, elf, counts, objdump):
         self.read = counts.pop("flash")  # bytes of flash that are read as data
@@ -204,7 +204,8 @@ class Net:
         return elf, board.sizes(elf), model
 
     def least(self, options):
-        """Bytes of flash of the smallest possible model. The compiler reports them if the limit is lower."""
+        """Bytes of flash of the smallest possible model. The compiler reports this number if --flash=BYTES is
+        smaller."""
         told = subprocess.run([options.cnnc, *self.source, "--cpu=" + options.cpu, "--flash=1", "-o",
                                os.path.join(self.dir, "least.c"), *options.cnnc_option],
                               stderr=subprocess.PIPE, text=True).stderr
@@ -223,7 +224,7 @@ class Net:
         if flash > most:
             return elf, flash, None
         near = 256
-        fits, budget = least, least + most - flash  # an upper bound, since the code may grow
+        fits, budget = least, least + most - flash  # budget: an upper bound, as the code may grow
         beyond = budget + 1
         while beyond - fits > near:
             if self.build(options, board, [f"--flash={budget}"])[1] <= most:
@@ -272,8 +273,8 @@ def totals(code):
 
 
 def row(options, board, library, title):
-    """Prints a row of the table. If CMSIS-NN is measured, the row has its instructions relative to those of
-    cnnc."""
+    """Prints a row of the table. If CMSIS-NN is measured, the row also has the numbers of CMSIS-NN, and its
+    instructions divided by cnnc's. Returns a list with this ratio, or an empty list."""
     net = Net(options, board.work, title)
     theirs = net.theirs(library, board) if library else None
     elf, flash, budget = (net.fitted(options, board, theirs[1]) if options.fit else

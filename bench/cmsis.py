@@ -1,6 +1,6 @@
-"""cmsis.py: an int8 model as calls of CMSIS-NN, as TensorFlow Lite for Microcontrollers makes them. The
-layers are those in cnnc's JSON (--emit=json) of the float net and the int8 model; the weights come from the
-.safetensors file."""
+"""cmsis.py: translates an int8 model to the calls of CMSIS-NN that TensorFlow Lite for Microcontrollers
+makes. The layers are those in cnnc's JSON (--emit=json) of the float net and the int8 model; the weights come
+from the .safetensors file."""
 # SPDX-License-Identifier: Apache-2.0
 import array
 import json
@@ -110,7 +110,8 @@ class Writer:
         return [at(i, 0, y, x) for y in h for x in w for i in f]
 
     def constants(self, name, source, order):
-        """Defines the constants that the layer's call names: weights, bias, multipliers, exponents."""
+        """Defines the constants for the layer's call: weights, bias, multipliers, exponents. Returns the
+        pairs (multiplier, exponent)."""
         ms = self.factors(name, source, order == "dense")
         self.numbers("int8_t", "w_" + name, self.weights(name, "FHWC" if order == "dense" else order))
         self.numbers("int32_t", "b_" + name, self.files[name + ".bias"][1])
@@ -145,8 +146,8 @@ class Writer:
         inputs, units = self.shape(source)[2], self.shape(name)[2]
         ms, zero = self.constants(name, source, "dense"), self.scale(source)[1]
         lo, hi = self.activation(name)
-        # For Helium, the numbers that arm_vector_sum_s8 would compute once: the bias minus the zero point
-        # times the sum of the weights.
+        # For Helium: the numbers that arm_vector_sum_s8 would compute at initialization. They are bias -
+        # (zero point of the input) * (sum of the unit's weights).
         weights = self.weights(name, "FHWC")
         rows = [weights[u * inputs:(u + 1) * inputs] for u in range(units)]
         self.numbers("int32_t", "k_" + name,
@@ -172,8 +173,8 @@ class Writer:
             f"{factors[2][1]}, {lo}, {hi}, {math.prod(self.shape(name))});")
 
     def pool(self, name, source, kind):
-        """kind: avg or max. Means of the whole image are calls of CMSIS-NN here, too; TensorFlow Lite for
-        Microcontrollers computes them with a reference kernel."""
+        """kind: avg or max. A mean over the whole image is also a call of CMSIS-NN here; TensorFlow Lite for
+        Microcontrollers computes such a mean with a reference kernel."""
         large, small = self.shape(source), self.shape(name)
         kernel, stride, pad = self.window(name, large, small)
         self.calls.append(
@@ -182,7 +183,8 @@ class Writer:
             f"{source}, {dims(1, *kernel, 1)}, {dims(1, *small)}, {name});")
 
     def concat(self, name, sources):
-        """Concatenates values along the channels; all must have the same scale."""
+        """Concatenates values along the channels. The values and the result must have the same scale and zero
+        point."""
         if len({self.scale(source) for source in (*sources, name)}) > 1:
             raise SystemExit(f"{name}: values of several scales")
         height, width, channels = self.shape(name)
@@ -202,8 +204,9 @@ class Writer:
             f"arm_softmax_s8({source}, {height * width}, {channels}, {m}, {e}, {least}, {name});")
 
     def place(self):
-        """Assigns the values to parts of one array, the largest value first, like the memory planner of
-        TensorFlow Lite for Microcontrollers. A value's part is in use from its layer to its last user."""
+        """Assigns the values to parts of one array, the largest value first. The memory planner of TensorFlow
+        Lite for Microcontrollers does the same. A value's part is in use from the layer that computes the
+        value to the last layer that reads the value."""
         layers = self.net.quant["layers"]
         size, alive = {}, {}
         for i, layer in enumerate(layers):
@@ -255,7 +258,8 @@ class Writer:
                 raise SystemExit(f"{name}: CMSIS-NN has no {word} here")
 
 
-# Scratch memory for the calls. With Helium, dense layers get the results of arm_vector_sum_s8 in its place.
+# Scratch memory for the calls. With Helium, calls for dense layers get the results of arm_vector_sum_s8, not
+# scratch memory.
 CONTEXT = """#ifdef __ARM_FEATURE_MVE
 #define SUMS(of) (const cmsis_nn_context){(void *)of, sizeof of}
 #else

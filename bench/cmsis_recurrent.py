@@ -1,12 +1,12 @@
-"""cmsis_recurrent.py: an int8 lstm or svdf as calls of CMSIS-NN, as TensorFlow Lite for Microcontrollers
-makes them. Weights and scales are those of cnnc's file. At initialization, arm_vector_sum_s8 would add sums
-of weights to the biases; here, the sums are part of the constants."""
+"""cmsis_recurrent.py: translates an int8 lstm or svdf to the calls of CMSIS-NN that TensorFlow Lite for
+Microcontrollers makes. Weights and scales come from cnnc's weight file. At initialization, arm_vector_sum_s8
+would add sums of weights to the biases; here, the sums are part of the constants."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 
 from cmsis import dims, multiplier, numbers, single
 
-GATES = ("input", "forget", "cell", "output")  # in the order of the file
+GATES = ("input", "forget", "cell", "output")  # in the order of the weight file
 
 
 def stored(files, name):

@@ -5,7 +5,7 @@ the layer before the convolution writes the new rows after them."""
 # SPDX-License-Identifier: Apache-2.0
 import cmsis
 
-KEPT, FLAT = "_rows", "_row"  # suffixes: a value with its earlier rows; the same, flattened
+KEPT, FLAT = "_rows", "_row"  # x_rows: x with its earlier rows; x_row: x_rows, flattened
 
 
 class Writer(cmsis.Writer):
@@ -17,7 +17,7 @@ class Writer(cmsis.Writer):
         source = net.floats["inputs"][0]
         self.source, self.before = source["name"], []
         self.rows, self.channels = {self.source: rows}, {self.source: source["shape"][1]}
-        self.steps = [layer for layer in net.quant["layers"]  # without the sigmoid: step() adds its table
+        self.steps = [layer for layer in net.quant["layers"]  # step() adds the table of the sigmoid
                       if layer["operator"] not in ("int8_table", "int8_to_bytes")]
         for layer in self.steps:
             name = layer["name"]
@@ -28,7 +28,7 @@ class Writer(cmsis.Writer):
         return self.layer[name]["arguments"].get("stride", [1])[0]
 
     def read(self, name):
-        """How many rows of its source a layer reads in a step."""
+        """How many rows of the layer's source the layer reads in a step."""
         kernel = self.layer[name]["arguments"].get("kernel", [1])[0]
         return kernel + (self.rows[name] - 1) * self.stride(name)
 
@@ -49,7 +49,8 @@ class Writer(cmsis.Writer):
         return [self.layer[name]["arguments"]["kernel"][0], 1], [self.stride(name), 1], [0, 0]
 
     def value(self, name):
-        """Declares a value's memory. A step first moves the kept rows to its start."""
+        """Declares the memory of a value with its earlier rows. Before a step writes new rows, it moves the
+        kept rows to the start of this memory."""
         channels, new, old = self.channels[name], self.rows[name], self.kept(name)
         self.data.append(f"static int8_t {name}{KEPT}[{(old + new) * channels}] "
                          "__attribute__((aligned(16)));\n"
@@ -68,7 +69,7 @@ class Writer(cmsis.Writer):
     def step(self, layer):
         name, source, word = layer["name"], layer["inputs"][0], self.layer[layer["name"]]["operator"]
         self.value(name)
-        if word == "conv" and self.channels[name] == 1:  # FULLY_CONNECTED in the models
+        if word == "conv" and self.channels[name] == 1:  # the models have FULLY_CONNECTED here
             self.dense(name, source + FLAT)
         elif word in ("conv", "depthwise"):
             self.convolution(name, source + KEPT, word)
@@ -81,8 +82,8 @@ class Writer(cmsis.Writer):
 
 
 def step(net, rows):
-    """The data, the initialization of a stream, and the calls of a step, from input[i] to the output and
-    its logit."""
+    """The data, the initialization of a stream, and the calls of a step, as C. The calls read input[i] and
+    write the output and its logit."""
     writer = Writer(net, rows)
     writer.value(writer.source)
     writer.calls.append(f"memcpy({writer.source}, input[i], sizeof input[i]);")

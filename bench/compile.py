@@ -1,5 +1,6 @@
-"""compile.py: build times of each example's executable, and its speed at -O1. Then the times of cnnc and of
-the C compiler to build C: without weights, and with random weights in a separate file."""
+"""compile.py: two tables of the nets of examples/. The first has the build times of executables, and the time
+of a call at -O1 relative to -O2. The second has the time in which cnnc generates C, the time in which the C
+compiler compiles it, and the sizes. These times are also measured with random weights."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, glob, json, os, resource, struct, subprocess, tempfile, time
 import numpy as np
@@ -44,8 +45,8 @@ def program_seconds(options, output, *arguments):
 
 
 def call_ratio(program, other):
-    """A call's time in one program, divided by its time in the other. The programs alternate, on one thread;
-    each time is the minimum."""
+    """The time of a call in `program`, divided by the time of a call in `other`. The programs alternate, on
+    one thread; each time is the minimum."""
     least = dict.fromkeys((program, other), np.inf)
     for _ in range(3):
         for each in least:

@@ -56,8 +56,8 @@ def work(rank, processes, steps, times, port, result):
 
 
 def measure(processes, steps, times, jobs=1):
-    """Images per second of several runs of many steps each, for jobs that run concurrently and share nothing.
-    The first run is not counted."""
+    """Images per second of each run, summed over all jobs; a list. A run has `steps` steps. The jobs run
+    concurrently and share nothing. The first run is not counted."""
     context = multiprocessing.get_context("spawn")
     results, port = [context.Queue() for _ in range(jobs)], 29500 + os.getpid() % 1000 + processes
     workers = [context.Process(target=work, args=(r, processes, steps, times, port + 10 * job, results[job]))

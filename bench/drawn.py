@@ -1,5 +1,5 @@
-"""drawn.py: nets of examples/ and recurrent layers with random weights, quantized with `cnnc quantize`: for
-measurements of speed, not of accuracy."""
+"""drawn.py: nets of examples/ and single recurrent layers. All have random weights, quantized by `cnnc
+quantize`: for measurements of speed, not of accuracy."""
 # SPDX-License-Identifier: Apache-2.0
 import array
 import collections

@@ -1,7 +1,7 @@
-"""errors.py: rounding errors of bf16, in cnnc and in OpenVINO's default precision. The error of a net is the
-largest difference from the outputs of cnnc's float code, relative to the largest output. Prints the mean and
-the maximum over several draws of random weights. With --weights, prints the share of Fashion-MNIST's test
-images that get the same class in float and in bf16 (top-1 agreement).
+"""errors.py: rounding errors of cnnc with bf16, and of OpenVINO with its default precision. The error of a
+net is the largest difference from the outputs of cnnc's float code, relative to the largest output. Prints
+the mean and the maximum of the errors over several draws of random weights. With --weights, prints the share
+of Fashion-MNIST's test images that get the same class in float and in bf16 (top-1 agreement).
 """
 # SPDX-License-Identifier: Apache-2.0
 import gzip, os, sys
@@ -23,7 +23,7 @@ def draw(case, number):
 
 
 def errors(options, net, number):
-    """The differences of one draw: of cnnc in bf16, and of each peer."""
+    """The errors with one draw of the weights: of cnnc in bf16, and of each peer."""
     case = inference.make_case(options, net, options.batch or 1)
     draw(case, number)
     sides = [Ours(options, case, 1), *(peer(options, case, 1) for peer in options.peers)]

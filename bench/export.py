@@ -1,12 +1,12 @@
-"""export.py --cnnc CNNC [--opset=N] [PROGRAM...]: checks exported ONNX models: onnx's checker accepts them
-with full shape inference, and onnxruntime computes the same as the compiled code for two images, or in two
-steps of a net with states. The default is all of tests/run, in which every operator with an ONNX form must
-occur; programs that cannot be exported are listed."""
+"""export.py --cnnc CNNC [--opset=N] [PROGRAM...]: checks exported ONNX models. onnx's checker must accept a
+model with full shape inference, and onnxruntime must compute the same outputs as the compiled code: for two
+images, or in two steps if the net has states. The default is all of tests/run, in which every operator with
+an ONNX form must occur; programs that cannot be exported are listed."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, glob, os, re, sys, tempfile
 import numpy as np, onnx, onnxruntime
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.append(os.path.join(top, "tests", "harness"))  # at the end, because this folder has an onnx.py, too
+sys.path.append(os.path.join(top, "tests", "harness"))
 import compiled
 
 ELEMENT = {"f32": np.float32, "u8": np.uint8, "i8": np.int8, "i16": np.int16, "i32": np.int32}
@@ -25,7 +25,8 @@ def image_of(numbers, port, planes):
 
 
 def apart(got, ours):
-    """The largest difference, relative to the largest number; infinite if NaN positions differ."""
+    """The largest difference of an output, relative to the largest number of `ours`; infinite if only one of
+    the two is NaN at some position."""
     if not (np.isnan(ours) == np.isnan(got)).all():
         return np.inf
     return np.nanmax(np.abs(got - ours), initial=0) / (np.nanmax(np.abs(ours), initial=0) or 1)
@@ -63,7 +64,7 @@ def difference(cnnc, program, name, layout, opset):
         batch = np.stack([image_of(image[k], port, planes) for image in images])
         feed[port["name"]] = channels_first(batch) if layout == "chw" else np.ascontiguousarray(batch)
     got = outputs_of(name + ".onnx", facts, feed)
-    if "[onnx-mask]" in made.stderr:  # NaN: positions whose keys are all masked
+    if "[onnx-mask]" in made.stderr:  # NaN where all keys are masked
         got = [np.nan_to_num(y, nan=0) for y in got]
     return worst_of(facts, got, [net(image) for image in images])
 

@@ -1,7 +1,7 @@
 """exported.py: speed of nets exported from PyTorch. cnnc imports the ONNX file; onnxruntime and OpenVINO run
 the same file. The three runtimes run in turns, and the shortest call of each counts. Weights are random; the
-models stay in bench/nets. The default nets have attention; `untuned` selects convolutional nets that no
-schedule was tuned on. The nets of timm, torchvision and Ultralytics come from zoo.py. Whisper's encoder, a
+models stay in bench/nets. The default nets have attention; `untuned` selects convolutional nets that were not
+used to tune schedules. The nets of timm, torchvision and Ultralytics come from zoo.py. Whisper's encoder, a
 stage of Swin, an encoder layer of RT-DETR and WRN-16-4 are defined here.
 """
 # SPDX-License-Identifier: Apache-2.0
@@ -13,7 +13,7 @@ from sides import ROOT, Case, Ours
 from timing import in_turns
 
 MOST = 2e-3  # largest accepted difference, relative to the largest number of an output
-MOST_BF16 = 0.2  # large, because two runtimes round different values to bf16
+MOST_BF16 = 0.2  # large: each runtime rounds different values to bf16
 KEPT = os.path.join(ROOT, "bench", "nets")
 NETS = {  # library (of zoo.py, or "parts": this file), the net's name in it, exporter
     "ViT-Ti": ("timm", "vit_tiny_patch16_224", "dynamo"),
@@ -157,9 +157,9 @@ def weights_of(path):
 
 
 def difference(ours, theirs, most):
-    """The largest difference of all outputs, relative to the largest number; an error if it exceeds `most`.
-    Channels first and channels last are tried, and the smaller difference counts. Rows of a ranking may
-    change places if their scores are nearly equal."""
+    """The largest difference of all outputs, each relative to the largest number of the peer's output. Ends
+    the script if the difference exceeds `most`. Channels first and channels last are tried, and the smaller
+    difference counts. Rows of a ranking may change places if their scores are nearly equal."""
     worst = 0
     for got, wanted in zip(ours.results(), theirs.raw(), strict=True):
         largest = np.abs(wanted).max()

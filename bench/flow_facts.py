@@ -1,10 +1,11 @@
 """flow_facts.py: Loops of a linked ARM program and their bounds, as flow facts for the WCET analyzer OTAWA.
 
 Format: FFX, the XML that otawa::FlowFactLoader reads (github.com/statinf-otawa/otawa, revision 83c9d9b7,
-src/prog/flowfact_FlowFactLoader.cpp, page "Flow Fact XML format"). The meaning of the two numbers follows
-from the constraints that OTAWA derives from them (src/prog/ipet_FlowFactConstraintBuilder.cpp): maxcount
-bounds the back edges of a loop per entry, totalcount bounds them in the whole task. A loop whose header is
-executed ten times after one entry has nine back edges."""
+src/prog/flowfact_FlowFactLoader.cpp, page "Flow Fact XML format"). The meaning of maxcount and totalcount
+follows from the constraints that OTAWA derives from these numbers
+(src/prog/ipet_FlowFactConstraintBuilder.cpp). maxcount bounds how often the back edges of a loop are taken
+after one entry of the loop; totalcount bounds how often they are taken in the whole task. A loop whose header
+is executed ten times after one entry has nine back edges."""
 # SPDX-License-Identifier: Apache-2.0
 import collections
 import re
@@ -22,7 +23,7 @@ class Unsupported(Exception):
 
 
 def split(word):
-    """An instruction's name without its condition, and whether it has one."""
+    """An instruction's name without its condition, and whether the instruction has a condition."""
     for base in ("bl", "blx", "bx", "b", "pop", "ldmia", "ldm", "ldr", "mov"):
         if word == base:
             return base, False
@@ -34,7 +35,8 @@ def split(word):
 
 def flow(insn):
     """An instruction's branch targets, the function that it calls (None if it calls none), and whether the
-    instruction after it can be executed next. The targets are in the same function, except in a tail call."""
+    instruction at the next address can be executed next. The targets are in the same function, except in a
+    tail call."""
     word, conditional = split(insn.word)
     target = re.search(r"(?:^|, ?)([0-9a-f]+) <", insn.operands)
     target = int(target[1], 16) if target else None

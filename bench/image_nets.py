@@ -51,7 +51,8 @@ def fcn8s(b):
 
 def deeplab_v3(b):
     def layer(x, p, n=1, active=True, **window):
-        """Convolution and batch normalization. Their names begin with `p` (the block) and end with `n`."""
+        """Convolution, batch normalization and, if active, relu. The names of the layers begin with `p` (the
+        block) and end with `n`."""
         x = b.batchnorm(b.conv(x, f"{p}conv{n}", **window), f"{p}batchnorm{n}")
         return b.relu(x) if active else x
 

@@ -2,7 +2,7 @@
 (zoo.py), exported to ONNX by each exporter. cnnc imports and compiles each model, and its outputs are
 compared with onnxruntime's. Each net has its own process; they run one after the other. Models and results
 stay in FOLDER: a second run reuses the models. --new reruns only nets that were not right before. --page
-writes the section on published nets of docs/nets.md from all results."""
+writes the section on published nets in docs/nets.md from all results."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, json, os, re, subprocess, sys
 from pathlib import Path
@@ -12,8 +12,8 @@ sys.path.append(os.path.join(top, "bench"))
 import section, zoo
 
 MOST = 1e-4  # largest accepted difference, relative to the largest number of an output
-LIGHT = ("In ONNX's own test models, the elements of all larger weights have the same value. The outputs are "
-         "also compared with the expected outputs that are stored with the models.")
+LIGHT = ("In ONNX's own test models (column `light`), all elements of a large weight are equal. The outputs "
+         "are also compared with the expected outputs that are stored with the models.")
 
 
 # ---- one net, in a separate process
@@ -43,7 +43,8 @@ def refused(made):
 
 
 def recorded(library, name):
-    """The stored output of a light model of onnx, which is the same for every image; None for other nets."""
+    """The stored output of a light model of onnx; None for other nets. A light model has the same output for
+    every image."""
     import onnx
     if library != "onnx":
         return None
@@ -67,7 +68,8 @@ def noise_for(session, seed=7):
 
 
 def own_error(path):
-    """Difference of onnxruntime with and without its optimizations: the effect of rounding alone."""
+    """The largest difference between onnxruntime's outputs with and without its optimizations: the effect of
+    rounding alone."""
     import numpy as np
     plain, optimized = session_of(path), session_of(path, optimized=True)
     name, image = noise_for(plain)
@@ -76,7 +78,7 @@ def own_error(path):
 
 
 def ranks(path):
-    """Whether a TopK ranks rows of the outputs, so that rows with equal scores may change places."""
+    """Whether the model has a TopK. Then rows of the outputs whose scores are equal may change places."""
     import onnx
     return any(node.op_type == "TopK" for node in onnx.load(path, load_external_data=False).graph.node)
 
@@ -170,7 +172,8 @@ def told(row):
 
 
 def in_process(options, key):
-    """Runs one net in a separate process, whose memory and changes of Python modules do not outlast it."""
+    """Runs one net in a separate process. When this process ends, its memory is freed and its changes of
+    Python modules are lost."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -227,7 +230,8 @@ def reason(row):
 
 
 def table(library, results):
-    """One line per net: for each exporter the difference, or the reason why there is none."""
+    """One line per net: for each exporter the difference from onnxruntime, or the reason why the net
+    fails."""
     exporters = zoo.EXPORTERS.get(library, ["torch", "dynamo"])
     lines = [f"| net | {' | '.join(exporters)} | lines |", "|---" * (len(exporters) + 2) + "|"]
     for name in zoo.NETS[library][1].split():

@@ -25,7 +25,8 @@ def make_case(options, net, batch):
 
 
 def error(case, ours, theirs, most=2e-3):
-    """The largest difference of all outputs, each relative to its largest number."""
+    """The largest difference of all outputs, each relative to its largest number. Ends the script if the
+    difference exceeds `most`."""
     difference = difference_of(case, ours.results(), theirs.results())
     if not difference <= most:
         raise SystemExit(f"{case.net}: the outputs differ by {difference:.2g} of the largest")
@@ -76,7 +77,7 @@ def checked(case, ours, side):
 
 
 def compare(options, case, threads):
-    """For each side, cnnc first: the minimum seconds, or the reason why it cannot compute the case. The
+    """For each side, cnnc first: the minimum seconds, or the reason why the side cannot compute the case. The
     second result is the list of the largest differences of outputs."""
     sides = [Ours(options, case, threads)] + [supported(peer, options, case, threads)
                                               for peer in options.peers]

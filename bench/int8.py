@@ -64,7 +64,8 @@ def draw_pictures(case):
 
 
 def draw_targets(case):
-    """A class for each image, or for each pixel of a map."""
+    """Classes as targets for calibration: one for each image, or one for each pixel if the output is a
+    map."""
     shape = [PICTURES, *case.shapes[0][1:-1]]
     return (np.arange(math.prod(shape)) % 2).reshape(shape).astype(np.uint8)
 

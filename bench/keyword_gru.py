@@ -22,7 +22,7 @@ PROGRAM = os.path.join(HERE, "..", "examples", "keyword", "gru.cnn")
 
 # ---- clips ----
 def words(seed):
-    """The tones of each class except silence and unknown."""
+    """The tones of each class; None for silence and unknown."""
     rng = np.random.default_rng(seed)
     return [None, None] + [rng.uniform(250, 2800, (3, 2)) for _ in range(CLASSES - 2)]
 
@@ -60,7 +60,8 @@ def mel_weights():
 
 
 def features(x):
-    """log_mel(400, 160, 40, 16000, fft=512, pad=[240, 0]), then add(6) -> multiply(0.25)."""
+    """The first layers of gru.cnn: log_mel(400, 160, 40, 16000, fft=512, pad=[240, 0]) -> add(6) ->
+    multiply(0.25)."""
     x = torch.nn.functional.pad(torch.tensor(x[..., 0]), (SIZE - STEP + (FFT - SIZE) // 2, (FFT - SIZE) // 2))
     power = torch.stft(x, FFT, STEP, SIZE, torch.hann_window(SIZE), center=False,
                        return_complex=True).abs() ** 2

@@ -2,14 +2,14 @@
 times of cnnc's code next to the published results of the NUCLEO-L4R5ZI. Nothing is measured on a board.
 Needs qemu-system-arm, gcc-arm-none-eabi and its newlib; no Python packages.
 
-The script prints three times, from one count of the executed instructions in qemu:
+For each net, the script computes three times from the numbers of executions that qemu counts:
   no waits   Arm's table of the Cortex-M4 (bench/boards), and flash as fast as the CPU
   estimate   the same plus 5 cycles for each miss in a model of the flash's caches: 1 KB of instructions,
              256 bytes of data, lines of 16 bytes, fully associative, least recently used, no prefetch
   bound      bench/wcet: the maximum cycles of each instruction, and 5 cycles for each 16 bytes of code and
              each load from flash, without caches or prefetch
-With --cmsis, it also prints the first two for the calls of CMSIS-NN that TensorFlow Lite for Microcontrollers
-makes."""
+With --cmsis, the script also prints the first two times for the calls of CMSIS-NN that TensorFlow Lite for
+Microcontrollers makes."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse
 import os
@@ -41,7 +41,7 @@ PUBLISHED = [  # name, submitter/results/system, {task: rate}
 
 
 def estimate(board, elf, run):
-    """Cycles without wait states, and with the wait states of cache misses."""
+    """Two numbers: the cycles without wait states, and the cycles with the wait states of cache misses."""
     counts = {f"{address:x}": n for address, n in run.executions.items()}
     cycles = boards.totals(boards.Code(elf, {**counts, "flash": run.flash}, board.prefix + "objdump"))[1]
     return cycles, cycles + WAIT * sum(run.misses.values())
@@ -53,7 +53,7 @@ def cmsis_times(board, net, library):
 
 
 def times(options, board, net):
-    """The cycles of the three models: no waits, estimate and bound."""
+    """The cycles of the three computed times: no waits, estimate and bound."""
     options.net, options.weights = net.program, net.weights
     code, _, runs = wcet.count(options, net.dir, f",caches={CACHES}")
     wrong = wcet.paths(code, runs)

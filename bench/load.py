@@ -35,7 +35,7 @@ class Busy:
 
 
 def turn(side, times):
-    """Appends the seconds of each call."""
+    """Runs one turn of a side; appends the seconds of each call to `times`."""
     time.sleep(PAUSE)
     for _ in range(WARM):
         side.call()

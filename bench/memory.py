@@ -11,7 +11,7 @@ PARTS = (75, 60, 50)  # of the default memory, in percent
 
 
 def facts_of(options, program, memory=0):
-    """cnnc's JSON for the program; None if the memory does not suffice."""
+    """cnnc's JSON for the program with --memory; None if `memory` bytes do not suffice."""
     with tempfile.NamedTemporaryFile("w", suffix=".cnn") as source:
         source.write(program)
         source.flush()

@@ -9,7 +9,7 @@ from sides import Unsupported, channels_first
 
 
 def float_model(case):
-    """Case.onnx() with a float input, without the cast from pixels."""
+    """The result of case.onnx(), but with a float input and without the Cast node at the input."""
     import onnx
     model, port, images, outputs = case.onnx()
     model = onnx.load_model_from_string(model)

@@ -181,9 +181,9 @@ def gated(b, x, layer, activation, kind, **slope):
 
 
 def inverted(b, x, p, stride, activation, norm, gate):
-    """The block of MobileNetV2 and later nets: a 1x1 convolution to more channels (if expanded), a depthwise
-    one, and a 1x1 convolution to fewer channels. `p` begins the names of its layers; norm(x, p, n) is the nth
-    normalization there."""
+    """The block of MobileNetV2 and later nets: a 1x1 convolution to more channels (left out in blocks without
+    expansion), a depthwise convolution, and a 1x1 convolution to fewer channels. The names of the block's
+    layers begin with `p`; norm(x, p, n) adds the nth normalization of the block."""
     y, n, layer = x, 1, p + "depthwise1"
     if p + "conv1.weight" in b.weights:
         y, n = activation(norm(b.conv(y, p + "conv1"), p, 1)), 2

@@ -11,7 +11,7 @@ import io, re
 import numpy as np
 import packages
 
-IMAGES = "scikit-image==0.26.0"  # whose data folder has both images
+IMAGES = "scikit-image==0.26.0"  # its data folder has both images
 IMAGENET = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 SCALES = {"01": lambda x: x / 255, "m11": lambda x: x / 127.5 - 1, "255": lambda x: x,
           "img": lambda x: (x / 255 - IMAGENET[0]) / IMAGENET[1]}
@@ -37,8 +37,7 @@ def image(name, height, width, channels, cache):
 
 
 def image_sample(kind, shape, cache):
-    """A batch of one image. The channels are first if the second size can be a number of channels and the
-    last cannot."""
+    """A batch of one image. The channels are first if the second size is 1 or 3 and the last size is not."""
     name, scale = re.fullmatch(r"(pic|page)(.*)", kind).groups()
     planes = len(shape) == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3)
     height, width, channels = (shape[2], shape[3], shape[1]) if planes else shape[-3:]

@@ -1,10 +1,10 @@
 """scale.py: predicted efficiency of training with 2 to 1,024 processes, and measured efficiency with two.
 
 One process measures its part of a step without other processes (phases.c): for all images, for the first
-shard, and for half a batch. From these measurements, the time of each phase between two exchanges
-is split into three parts: a time per image of the process's shard, a time per image of the whole batch (for
-what every process computes for all images, such as the statistics of batchnorm), and a constant time. The
-update of the weights is a constant time, too.
+shard, and for half a batch. From these measurements, the time of each phase between two exchanges is split
+into three parts. The first part grows with the images of the process's shard. The second part grows with the
+images of the whole batch: every process computes some values for all images, such as the statistics of
+batchnorm. The third part is constant. The update of the weights takes a constant time, too.
 
 The model of the network has a latency and a bandwidth. A gather takes latency * log2(N) plus the transfer of
 the other processes' bytes; a sum sends (N-1)/N of its bytes twice, in messages that take half a microsecond
@@ -18,7 +18,7 @@ import compiler
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(HERE)
-CLANG = os.environ.get("CLANG") or compiler.newest_clang()  # also compiles the measured runs
+CLANG = os.environ.get("CLANG") or compiler.newest_clang()  # the C compiler for the measured programs
 NETS = {"lenet5": "lenet5/lenet5.cnn", "resnet20": "resnet/resnet20.cnn", "resnet18": "resnet/resnet18.cnn",
         "unet": "unet/unet.cnn"}
 NETWORKS = {  # latency in seconds, bytes per second: published figures

@@ -130,7 +130,7 @@ class Case:
 
 
 def case_of_program(options, source, build, batch):
-    """The case of any program. Its random weights preserve the variance of the values in every layer."""
+    """A case for any program. The random weights preserve the variance of the values in every layer."""
     facts = json.loads(subprocess.run([options.cnnc, source, "--emit=json"], check=True, capture_output=True)
                        .stdout)
     random = np.random.default_rng(1)
@@ -185,7 +185,8 @@ def channels_first(shape):
 
 
 class Unsupported(Exception):
-    """The reason why a peer cannot compute a case; the row of the case then has no numbers."""
+    """Raised if a peer cannot compute a case; the text is the reason. The row of the case then has no numbers
+    for this peer."""
 
 
 class OnnxRuntime:
@@ -218,8 +219,9 @@ class OnnxRuntime:
 
 
 class OpenVINO:
-    """OpenVINO's CPU kernels are oneDNN's and its own. It is called through its C interface: its Python
-    method builds a dictionary of the outputs in each call, which takes longer than a small net."""
+    """OpenVINO, which has CPU kernels of its own and uses those of oneDNN. Calls go through OpenVINO's C
+    interface, because its Python method builds a dictionary of the outputs in each call. That takes longer
+    than a call of a small net."""
     name = "OpenVINO"
 
     def __init__(self, options, case, threads):

@@ -34,7 +34,7 @@ def sound():
 
 
 def peer(path, x):
-    """The probabilities, and the median time of a step."""
+    """The probabilities of onnxruntime, and the median time of a step."""
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     settings.log_severity_level = 3

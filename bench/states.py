@@ -1,6 +1,7 @@
 """states.py --cnnc CNNC [--kept FOLDER] [NET...]: state dicts of torchvision's nets, by name. Each net is
-exported with its batch normalization and imported. Then the state dict of another instance of the same class,
-as .safetensors and as .pt, is loaded into the imported program, which must compute the same as PyTorch."""
+exported with its batch normalization and imported. Then the state dict of another instance of the same class
+is loaded into the imported program, as .safetensors and as .pt. With these weights, the program must compute
+the same outputs as PyTorch."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, os, subprocess, sys, warnings
 top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -27,7 +28,8 @@ def export(net, example, path):
 
 
 def measure(options, name):
-    """The largest difference for each file, relative to the largest number."""
+    """For each file of the state dict, the largest difference from PyTorch's output, relative to the largest
+    number of that output."""
     import torch
     base = os.path.join(options.kept, "state-" + name)
     example = torch.randn(1, 3, zoo.side_of("torchvision", name), zoo.side_of("torchvision", name))

@@ -124,8 +124,8 @@ def package_probabilities(config, samples):
 
 
 def samples(options):
-    """Runs microWakeWord's models, with audio features before them, in steps of 30 ms. Compares which
-    steps are above the cutoff here and in the package pymicro-wakeword."""
+    """Runs nets that compute audio features and then one of microWakeWord's models, in steps of 30 ms.
+    Compares which steps are above the cutoff here and in the package pymicro-wakeword."""
     wrong = 0
     for model in options.files:
         config = json.loads(pathlib.Path(model).with_suffix(".json").read_text())["micro"]
@@ -182,7 +182,8 @@ def instructions(options, words, state, call):
 
 
 def slide(options):
-    """Computes windows that move by one row, and compares each with the whole net on this window."""
+    """Computes the net with --slide=1 on windows that move by one row. Compares each result with LiteRT's
+    result for the same window."""
     wrong = 0
     for model in options.files:
         peer = LiteRt(model)
@@ -251,7 +252,8 @@ def silero_by_frames(options, model, session, x):
 
 
 def silero_by_sequences(options, model, session, x):
-    """The same for a model that computes any number of frames per call; here, 25."""
+    """Like silero_by_frames, but for models that compute several frames per call. Here, a call of onnxruntime
+    computes 25 frames."""
     frames = np.lib.stride_tricks.sliding_window_view(np.concatenate([np.zeros(CONTEXT, np.float32), x]),
                                                       FRAME + CONTEXT)[::FRAME]
     frames = frames[:len(frames) // 25 * 25].reshape(-1, 25, FRAME + CONTEXT)
@@ -294,8 +296,8 @@ def rows_first(x):
 
 
 def difference(made, wanted):
-    """The largest difference, relative to the largest number; `made` has the layout of the model or of the
-    program."""
+    """The largest difference, relative to the largest number of `wanted`. `made` has the layout of the model
+    or of the program."""
     ordered = wanted if made.shape == wanted.shape[-made.ndim:] else rows_first(wanted)
     return float(np.abs(np.ravel(made) - np.ravel(ordered)).max() / np.abs(wanted).max())
 
@@ -325,7 +327,7 @@ def deepfilter(options):
 
 
 # ---- text in images ----
-IMAGES, HEIGHTS = 100, {1: (64, 160), 3: (32, 320)}  # {channels: (height, width)}: ddddocr, PP-OCRv2
+IMAGES, HEIGHTS = 100, {1: (64, 160), 3: (32, 320)}  # HEIGHTS: {channels: (height, width)}
 
 
 def drawn_text(rng, height, width):

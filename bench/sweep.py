@@ -1,10 +1,10 @@
 """sweep.py: the time of single layers of published nets, relative to the limits of this machine.
 
-Each layer is a separate net with float inputs and outputs. Its lower bound is the longer of two times. One is
-the time of its multiply-adds, as written, at the peak rate of multiply-adds in registers (peak.c). The other
-is the time of one pass over its weights, input and output, at the bandwidth for this number of bytes
-(bandwidth.c). Its share is the bound divided by the measured time; Winograd needs fewer multiplications, so
-shares above 100 % occur. """
+Each layer is a separate net with float inputs and outputs. The lower bound of a layer's time is the longer of
+two times. One is the time of the layer's multiply-adds (without Winograd), at the peak rate of multiply-adds
+in registers (peak.c). The other is the time of one pass over the layer's weights, input and output, at the
+bandwidth for this number of bytes (bandwidth.c). The share of a layer is the bound divided by the measured
+time. Winograd needs fewer multiplications, so shares above 100 % occur. """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, collections, ctypes, json, os, re, subprocess, tempfile
 import numpy as np
@@ -93,8 +93,8 @@ def family_of(operator, arguments, shape):
 
 
 def layers_of(options):
-    """The layers with multiply-adds, each as (family, net, shape of the input, text), without duplicates and
-    taken evenly from the nets; and the number of all such layers."""
+    """The layers with multiply-adds, each as (family, net, shape of the input, text), without duplicates, and
+    about the same number from each net. The second result is the number of different layers in all nets."""
     found, seen = [], set()
     for net in NETS:
         facts = json.loads(subprocess.run([options.cnnc, find(net), "--emit=json", "-Wno-unread-input"],

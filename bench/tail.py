@@ -1,9 +1,8 @@
-"""tail.py: the share of the time of detection nets that is spent after their convolutions, layer by layer,
-as `bench` of the built programs measures it. Needs no packages.
-
-The weights are random: normal, such that the variance of values is the same in all layers. The weights of the
-last layers before the tail have a larger deviation and a bias, so that the tail has as much work as in an
-image of many objects: thousands of scores are above the threshold, and boxes overlap."""
+"""tail.py: the tail of detection nets (the layers after the convolutions): the share of each of these layers
+in the time of the net, measured by the command `bench` of the executables. Needs no packages. The weights are
+drawn from a normal distribution, with which the variance of values is the same in all layers. The weights of
+the last layers before the tail have a larger deviation and a bias. With these, the tail has as much work as
+for an image of many objects: thousands of scores are above the threshold, and boxes overlap."""
 # SPDX-License-Identifier: Apache-2.0
 import argparse, array, json, os, random, subprocess, tempfile
 
@@ -11,8 +10,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def yolo_head(channel):
-    """Deviation and bias of a channel's weights. They make boxes about as large as the anchors, and few
-    objects."""
+    """Deviation and bias of a channel's weights. With them, boxes are about as large as the anchors, and few
+    boxes have an object."""
     return {2: (0.3, 0), 3: (0.3, 0), 4: (1.2, -7)}.get(channel % 10, (1, 0))
 
 

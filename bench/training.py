@@ -1,7 +1,7 @@
 """training.py: training steps of the same net on the same batches from the same weights, in generated C,
-PyTorch and TensorFlow: images per second. A step is forward, backward and the optimizer's update. The nets
-are described once, in training_nets.py, for all; the losses of the first steps must agree. The runtimes
-run in turns, and the shortest step of each counts.
+PyTorch and TensorFlow: images per second. A step is forward, backward and the optimizer's update. All
+runtimes build the nets from the same description in training_nets.py, and the losses of the first steps must
+agree. The runtimes run in turns, and the shortest step of each counts.
 """
 # SPDX-License-Identifier: Apache-2.0
 import argparse, ctypes, functools, json, multiprocessing, os, subprocess, tempfile, time
@@ -19,9 +19,9 @@ PAUSE = 0.25
 BATCHES = 4    # number of different batches
 RATE, MOMENTUM = 0.01, 0.9
 # Permitted differences of the losses: before the first update, after it, and after later updates. Nets with
-# batchnorm on a few pixels amplify rounding from update to update: for MobileNetV1 0.25, cnnc's C for
-# AVX-512, for AVX2 and without vectors has losses that differ by 1e-6 after the first update, and by 7 %
-# after the third.
+# batchnorm on a few pixels amplify rounding from update to update: for MobileNetV1 0.25, the losses of cnnc's
+# C for AVX-512, for AVX2 and without vectors differ by 1e-6 after the first update, and by 7 % after the
+# third.
 BEFORE, FIRST, LATER = 1e-4, 2e-2, 1e-1
 # The same in bf16, where PyTorch rounds more values than cnnc: also the results of layers.
 BF16_BEFORE, BF16_FIRST, BF16_LATER = 5e-2, 3e-1, 6e-1
@@ -84,7 +84,7 @@ class Text:
     def avgpool(self, x):
         return self.put(x, "avgpool(2)")
 
-    def squeeze(self, x):  # to one position
+    def squeeze(self, x):  # the mean over all positions
         return self.put(x, "global_avgpool")
 
     def program(self, net):

@@ -98,8 +98,8 @@ def most_cycles(cpu, insn, multiply):
 
 
 def waits(insn, n, wait):
-    """Wait states of flash in n executions of an instruction: to fetch the line in which it begins or ends,
-    and the line of a branch's target."""
+    """Wait states of flash in n executions of an instruction. One line is fetched if the instruction may be
+    the first that needs the line, and one line for the target of a branch."""
     begins = insn.address // LINE != (insn.address + insn.size - 1) // LINE or insn.address % LINE < insn.size
     returns = "pc" in insn.operands and not re.search(r"\[pc", insn.operands)
     return n * wait * (int(begins) + int(is_branch(insn.word) or returns))

@@ -1,7 +1,8 @@
 """web.py: nets as WebAssembly in node: cnnc's modules with and without relaxed vectors, and onnxruntime-web.
 
 One thread. web.mjs calls the sides in turns, and the shortest call of each counts. The ratio is the time of
-onnxruntime-web divided by the time of cnnc's faster module; a page chooses the module when it loads. """
+onnxruntime-web divided by the time of cnnc's faster module; a web page chooses one of the modules when it
+loads. """
 # SPDX-License-Identifier: Apache-2.0
 import json, os, subprocess, tempfile
 import numpy as np
@@ -34,7 +35,8 @@ def node():
 
 
 def measure(options, case, work):
-    """The shortest seconds of a call of each side, cnnc's first. Their outputs are then in the folder."""
+    """The shortest seconds of a call of each side, cnnc's first. Writes the outputs of all sides into the
+    folder `work`."""
 
     def path(name):
         return os.path.join(work, name)
@@ -58,7 +60,8 @@ def measure(options, case, work):
 
 
 def largest_difference(case, work):
-    """The largest difference of the modules' outputs from the peer's, relative to the largest number."""
+    """The largest difference of the modules' outputs from the peer's, relative to the largest number of the
+    peer's output."""
 
     def read(side, i, shape):
         return np.fromfile(os.path.join(work, f"{side}.{i}"), np.float32).reshape(shape)

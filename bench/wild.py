@@ -227,7 +227,7 @@ def page(rows, cpu):
         "the order of rows with nearly equal scores, even between the runtime with and without its " \
         "optimizations. " \
         "The speed-up is over the runtime, " \
-        f"on one thread{f' of {cpu}' if cpu else ''}."
+        f"on one thread{f' of {cpu}' if cpu else ''}; if the field is empty, the speed was not measured."
     lines = section.fold(f"{summary(rows)}.") + [""] + section.fold(text)
     lines += ["", "| package | file | error | speed-up |", "|---|---|---|---|"]
     for row in (row for row in rows if row["state"] != "refused"):

@@ -200,8 +200,8 @@ def with_anchors(net):
 
 
 def calibrate_torch(net, shape):
-    """Adds noise to one-dimensional parameters, such as factors and constants per channel, fills matrices of
-    zeros with random numbers, and sets the statistics of batch normalization from one pass over noise."""
+    """Adds noise to one-dimensional parameters, such as factors and constants per channel. Fills matrices of
+    zeros with random numbers. Sets the statistics of batch normalization from one pass over noise."""
     import torch
     with torch.no_grad():
         for parameter in net.parameters():
@@ -295,8 +295,8 @@ def load(library):
 
 
 def light(name):
-    """The path, without suffix, of a light model of onnx's tests. Its weights are constant; its expected
-    outputs are stored next to it."""
+    """The path, without suffix, of a light model of onnx's tests. All elements of a large weight are equal.
+    The expected outputs are stored next to the model."""
     import onnx
     return os.path.join(os.path.dirname(onnx.__file__), "backend", "test", "data", "light", "light_" + name)
 

@@ -38,7 +38,7 @@ def write_npy(path, shape, numbers, kind="f"):
 
 
 def grey(numbers, width, low=0.0, high=1.0):
-    """Rows of 0 to 255: `low` becomes black, `high` white."""
+    """Numbers as gray levels from 0 to 255, in rows of `width`: `low` becomes black, `high` white."""
     levels = [min(255, max(0, round(255 * (x - low) / (high - low)))) for x in numbers]
     return [levels[i:i + width] for i in range(0, len(levels), width)]
 
@@ -48,7 +48,7 @@ def png(rows):
     colour = isinstance(rows[0][0], tuple)
     flat = [bytes(x for pixel in row for x in pixel) if colour else bytes(row) for row in rows]
     step, packed, above = 3 if colour else 1, b"", bytes(len(flat[0]))
-    for row in flat:  # stores the differences from the pixels above or on the left: the smaller ones
+    for row in flat:  # the filter Up or Sub of PNG, whichever has smaller differences
         up = bytes((x - y) % 256 for x, y in zip(row, above))
         sub = bytes((x - y) % 256 for x, y in zip(row, bytes(step) + row))
         size = lambda line: sum(min(x, 256 - x) for x in line)

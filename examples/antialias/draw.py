@@ -1,5 +1,6 @@
 """draw.py CNNC: runs antialias.cnn on rings that become finer outwards, and on the same image shifted right
-by one pixel. Draws the results in antialias.svg, and prints how much those of the two images differ."""
+by one pixel. Draws the results in antialias.svg, and prints how much the results for the two images
+differ."""
 # SPDX-License-Identifier: MIT-0
 import math, os, subprocess, sys, tempfile
 here = os.path.dirname(os.path.abspath(__file__))
@@ -11,7 +12,8 @@ SHIFTS = 2
 
 
 def rings(shift):
-    """Rings. Their distance from each other falls to about two pixels at the corners."""
+    """An image of rings. The distance between two rings falls to about two pixels at the corners of the
+    image."""
     centre = SIDE / 2
     level = lambda r2: round(127.5 + 127.5 * math.cos(math.pi / 2 * r2 / (SIDE * 0.75)))
     return [level((x - shift - centre)**2 + (y - centre)**2) for y in range(SIDE) for x in range(SIDE)]

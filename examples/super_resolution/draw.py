@@ -1,6 +1,6 @@
-"""draw.py CNNC FSRCNN_WEIGHTS [ESPCN_WEIGHTS]: shrinks a part of the image in ../filters to a third and
-enlarges it again, with bilinear interpolation and with the nets; draws super_resolution.svg and prints the
-PSNR of each."""
+"""draw.py CNNC FSRCNN_WEIGHTS [ESPCN_WEIGHTS]: shrinks a part of the image in ../filters to a third of its
+width and height. Enlarges the small image with bilinear interpolation and with each net. Draws
+super_resolution.svg, and prints the PSNR of each enlarged image."""
 # SPDX-License-Identifier: MIT-0
 import math, os, subprocess, sys, tempfile
 here = os.path.dirname(os.path.abspath(__file__))

@@ -1,6 +1,6 @@
 """boxes.py BASE: generates the program BASE_boxes.cnn from BASE.cnn, an imported detector, and BASE.names.
-The program reads the bytes of an image, and its output is boxes. The output of BASE.cnn has rows with the
-center and size of a box, and a score per class."""
+BASE.cnn reads floats, and each row of its output has the center and size of a box, and a score per class.
+BASE_boxes.cnn reads bytes, and its output has the boxes that nms selects."""
 # SPDX-License-Identifier: Apache-2.0
 import re, sys
 

@@ -135,7 +135,7 @@ def by_name(ports: Sequence[Port], x: Any) -> list[Any]:
 
 
 def _as_in_model(order: Order | None, array: Array, batched: bool) -> bool:
-    """Whether an input has exactly the shape of an imported model's input, with a batch of one sample."""
+    """Whether the caller passed one sample, in exactly the shape of the imported model's input."""
     return order is not None and len(array) == 1 and batched == order.batch
 
 
@@ -146,8 +146,9 @@ def take_all(
     planes: Sequence[bool],
     orders: Mapping[str, Order] = {},
 ) -> tuple[list[Array], bool | None]:
-    """Returns the batches, and whether the caller passed batches. The second result is None for one sample in
-    the exact shapes of an imported model of which only some inputs have a batch dimension."""
+    """Returns the batches, and whether the caller passed batches. The second result is None in one case: only
+    some inputs of an imported model have a batch dimension, and the caller passed one sample, in exactly the
+    model's shapes."""
     check_layout(layout)
     taken = [
         take(port, value, layout, flat, orders.get(port.name))

@@ -57,8 +57,9 @@ def _run(
 
 
 def _zig_environment(local: str) -> dict[str, str]:
-    """Zig's C libraries are kept in the cache of cnnc. Everything else is in a temporary folder, because zig
-    does not notice changes of files that assembly code includes, and would reuse old objects."""
+    """Environment variables for zig. Zig's C libraries are kept in the cache of cnnc. All other files of
+    zig's cache are in a temporary folder: if a file that assembly code includes changes, zig does not notice
+    the change, and would reuse an old object."""
     return {"ZIG_GLOBAL_CACHE_DIR": str(cache() / "zig"), **os.environ, "ZIG_LOCAL_CACHE_DIR": local}
 
 

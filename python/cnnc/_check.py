@@ -107,7 +107,7 @@ CLOSE = 1e-4  # relative to the largest value; a smaller difference identifies a
 
 
 class _Meter:
-    """The largest difference over the samples, for each possible layout of the reference."""
+    """The largest difference over the samples, for each layout that the reference's value may have."""
 
     def __init__(self, inner: bool = False) -> None:
         self._inner = inner
@@ -190,8 +190,9 @@ def _is_typed(theirs: Array, port: Port, ours: Array) -> bool:
 def _compare(
     net: Net, inputs: list[Array], theirs: list[Values], tolerance: float, matched: bool
 ) -> Report:
-    """matched: whether the assignment of the reference's values to layers was inferred. It may then be wrong,
-    so if all outputs are right, layers that differ are reported as not compared."""
+    """matched: whether the assignment of the reference's values to layers was inferred. An inferred
+    assignment may be wrong. Therefore, if all outputs are right, layers that differ are reported as not
+    compared."""
     count = len(inputs[0])
     arranged = [
         np.ascontiguousarray(np.moveaxis(a, -1, 1)) if planes and a.ndim > 2 else a

@@ -21,7 +21,7 @@ OPSET = 17
 
 
 def listing(model: str | os.PathLike[str], options: Sequence[str] = ()) -> list[_listing.Node]:
-    """The nodes of a model, with their forms in the language."""
+    """The nodes of a model, each with the operators of the language that it becomes."""
     try:
         return _listing.read(_tool.cnnc(["import", model, "--list", *options]))
     except _tool.CompileError:

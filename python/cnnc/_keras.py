@@ -287,7 +287,7 @@ def _read(path: Path) -> _Weights:
 
 
 def _write(path: Path, arrays: Mapping[str, Floats]) -> None:
-    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # Flatten has the same order as in cnnc
+    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # flattens in cnnc's order
     at = 0
     for name, array in arrays.items():
         header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}

@@ -43,7 +43,7 @@ class Facts(ctypes.Structure):
     layers: int
     labels: int
     look_bytes: int
-    state_bytes: int  # 0: it has no states
+    state_bytes: int  # 0: the net has no states
     window: int  # rows of a window; 0: no --slide
     ready: int  # calls before the one that returns the first row or the first full window
     trains: int
@@ -90,10 +90,10 @@ class Target:
     """The target of the loss of an output, or of an inner value that only a loss reads."""
 
     name: str
-    loss: str | None  # None: it has no loss
+    loss: str | None  # None: there is no loss
     size: int  # elements of the target of a sample
     elements: int  # elements of the value of a sample
-    classes: bool  # the target has classes (int32), else floats
+    classes: bool  # whether the target has class numbers (int32); if not: floats
 
 
 # Arguments: kind, note, numbers by name. If the callback returns False, the training ends.

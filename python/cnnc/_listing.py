@@ -49,7 +49,7 @@ def _aligned(operators: Sequence[str], layers: Sequence[Layer]) -> list[str] | N
     names, i = [], 0
     for operator in operators:
         while i < len(layers) and layers[i].operator == _NORM != operator:
-            i += 1  # the model has no such batch norm: its exporter has folded it
+            i += 1  # the exporter has folded this batch norm
         if i < len(layers) and layers[i].operator == operator:
             names.append(layers[i].name)
             i += 1
@@ -61,8 +61,8 @@ def _aligned(operators: Sequence[str], layers: Sequence[Layer]) -> list[str] | N
 
 
 def _move_folded(found: dict[str, list[str]], layers: Sequence[Layer]) -> None:
-    """If the model has no node for a batch norm of the net, the nodes of the layer before the batch norm have
-    the batch norm's result. So these nodes become the batch norm's."""
+    """Handles batch norms of the net for which the model has no node: the nodes of the layer before such a
+    batch norm already have its result. So these nodes are assigned to the batch norm."""
     for layer in layers:
         before = layer.inputs[0] if layer.inputs else ""
         if layer.operator == _NORM and layer.name not in found and before in found:

@@ -61,7 +61,7 @@ class Net:
         rename: Weights | None = None,
         precision: str | None = None,
     ) -> None:
-        self._path, self._cwd = path, Path.cwd()  # messages have the caller's path
+        self._path, self._cwd = path, Path.cwd()  # messages have the path as the caller wrote it
         if own:  # the folder is temporary: messages have only the file's name
             weakref.finalize(self, shutil.rmtree, path.parent, ignore_errors=True)
             self._path, self._cwd = Path(path.name), path.parent
@@ -96,7 +96,7 @@ class Net:
         self._weights: Floats = aligned(plain.facts.parameters)
         self._filled = not plain.facts.parameters
         self._shown = False  # whether the caller has views, which can change the weights
-        self._packed: dict[tuple[str, ...], tuple[int, Floats]] = {}  # by options of the library
+        self._packed: dict[tuple[str, ...], tuple[int, Floats]] = {}  # keys: options of the library
         self._stepper: Stepper | None = None
         if plain.facts.starts:
             plain.start(self._weights)
@@ -162,8 +162,8 @@ class Net:
         return [f"--weights={self._constants.path}"] if self._constants else []
 
     def _library(self, kind: str, more: tuple[str, ...] = ()) -> Library:
-        """kind: `plain` is for inference, `look` also for the values of layers, `train` for training, as in
-        programs that cnnc builds. more: further options of cnnc."""
+        """kind: `plain`: inference; `look`: the values of all layers; `train`: training, with the same code
+        as in executables that cnnc builds. more: further options of cnnc."""
         key = (kind, *more)
         if key not in self._libraries:
             openmp = self._threads > 1 or kind == "train"
@@ -399,11 +399,12 @@ class Net:
         """Trains as the train block specifies, starting from the net's current weights, and keeps the best
         weights.
 
-        x, y: arrays, dicts by name (inputs, and outputs for y); or x alone is the path of a data set, or an
-        iterable of batches (x, y), such as torch's DataLoader. validation: (x, y), or the fraction of the
-        samples that is reserved for it (0.1 by default; 0: none); for an iterable of batches, another
-        iterable, or (x, y). callback gets a dict for each epoch; it ends the training by returning False.
-        layout="chw": images and maps have the channels first."""
+        x, y: arrays, or dicts of arrays by name (x: of inputs; y: of outputs). Without y, x is the path of a
+        data set, or an iterable of batches (x, y), such as torch's DataLoader. validation: the validation
+        samples as (x, y), or the fraction of the training samples that is used for validation (0.1 by
+        default; 0: no validation). If x is an iterable of batches, validation may be another iterable of
+        batches, but not a fraction. callback: a function that gets a dict after each epoch, and ends the
+        training by returning False. layout="chw": images and maps have the channels first."""
         from ._train import train
 
         return train(self, x, y, validation, epochs, batch, rate, seed, callback, layout)
@@ -418,9 +419,9 @@ class Net:
     def gradients(
         self, x: Any, y: Any = None, dloss: Any = None, seed: int | None = None, layout: str = "hwc"
     ) -> Gradients:
-        """The loss of a batch, its outputs in training mode, and the gradient of the loss for each weight.
-        No weight changes. y and dloss as for step; x has at most as many samples as the train block's
-        batch."""
+        """Returns the loss of a batch, the outputs of the net in training mode, and the gradient of the loss
+        for each weight. No weight changes. y and dloss as for step; x has at most as many samples as the
+        train block's batch."""
         return self._steps(seed).gradients(x, y, dloss, layout)
 
     def step(
@@ -436,11 +437,11 @@ class Net:
         """Updates the weights once with the train block's optimizer, on a batch. Returns the loss before the
         update.
 
-        y: the targets of the program's loss. dloss instead of y: a loss of your own, in a net with
-        `loss = linear`: the gradient of the batch's loss with respect to the outputs, or a function that
-        takes the outputs in training mode and returns (loss, gradient). If dloss is a gradient, step returns
-        the mean of output times gradient as the loss. rate: the learning rate; by default the rate of the
-        program's schedule after `epoch` epochs. seed: for new weights and dropout; pass it to the first
+        y: the targets of the program's loss. dloss: used without y, for a loss of your own in a net with
+        `loss = linear`. dloss is the gradient of the batch's loss with respect to the outputs, or a function
+        that takes the outputs in training mode and returns (loss, gradient). If dloss is a gradient, step
+        returns the mean of output times gradient as the loss. rate: the learning rate; by default the rate of
+        the program's schedule after `epoch` epochs. seed: for new weights and dropout; pass it to the first
         step."""
         return self._steps(seed).step(x, y, dloss, rate, epoch, layout)
 
@@ -538,10 +539,10 @@ def load(
     rename: Weights | None = None,
     precision: str | None = None,
 ) -> Net:
-    """Compiles a program, FILE.cnn, for this machine. define: values for its consts; batch: number of
-    samples per call; threads: the number of threads, which does not change results; cc: the C compiler;
-    precision: "bf16" computes products with bf16 numbers, "f16w" stores weights in half precision. A
-    precision in the program overrides this argument."""
+    """Compiles a program, FILE.cnn, for this machine. weights, rename: as for Net.load_weights; define:
+    values for the program's consts; batch: number of samples per call; threads: the number of threads, which
+    does not change results; cc: the C compiler; precision: "bf16" computes products with bf16 numbers, "f16w"
+    stores weights in half precision. A precision in the program overrides this argument."""
     return Net(
         Path(path),
         define=define,

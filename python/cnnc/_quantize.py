@@ -38,10 +38,11 @@ def quantize(
 ) -> Net:
     """Quantizes a net with float weights, as `cnnc quantize` does, and returns the int8 model.
 
-    x: calibration samples (arrays, a dict of them by input, an iterable of batches, or the path of a data
-    set); not needed if training recorded the ranges. y: their targets, to compare the accuracy before and
-    after; optional. path: also writes the int8 weights there, as .safetensors. The other arguments are the
-    options of `cnnc quantize --help`. The attribute `quantization` of the result has the measurements."""
+    x: calibration samples (an array, a dict of arrays by the names of the inputs, an iterable of batches, or
+    the path of a data set); not needed if training recorded the ranges. y: the targets of the samples, with
+    which the accuracies of both nets are compared; optional. path: also writes the int8 weights there, as
+    .safetensors. The other arguments are the options of `cnnc quantize --help`. The attribute `quantization`
+    of the result has the measurements."""
     from ._network import Net
 
     net._need_floats("it cannot be quantized again")

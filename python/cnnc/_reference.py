@@ -115,7 +115,7 @@ class Onnx:
             onnx = None
         self._tensors: dict[str, list[str]] = {}
         self._outputs, self._sizes = list(outputs), list(sizes)
-        self._scores: list[str] = []  # like _outputs, but scores for dropped classes; empty: no such class
+        self._scores: list[str] = []  # _outputs with scores for dropped classes; or empty
         if onnx is not None:
             loaded = onnx.load(model)
             self._outputs = self._outputs or [port.name for port in loaded.graph.output]

@@ -193,8 +193,9 @@ class Stepper:
     def own_loss(
         self, dloss: Any, inputs: list[Array], layout: str
     ) -> tuple[float | None, list[Array | None]]:
-        """The value of a caller's loss, and its gradients as targets. A function gets the outputs in training
-        mode and returns its value and the gradients."""
+        """The value of the caller's loss, and the gradients of this loss as targets. If dloss is a function,
+        it gets the outputs in training mode and returns the value and the gradients. If dloss is the
+        gradients, the value is None."""
         if not callable(dloss):
             return None, self.own_targets(dloss, len(inputs[0]), layout)
         if len(inputs[0]) > self.batch:
@@ -369,7 +370,7 @@ def one_epoch(
 
 
 def evaluate_with(net: Net, weights: Floats, samples: tuple[Any, Any], layout: str) -> dict[str, float]:
-    """Evaluates the net with the given weights instead of its own."""
+    """Evaluates the net with these weights, and then restores the net's weights."""
     before = net._weights.copy()
     net._weights[:] = weights
     try:

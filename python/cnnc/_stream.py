@@ -151,7 +151,8 @@ class Stream:
         )[0], count
 
     def _give(self, port: Port, rows: Rows, made: Array) -> Array:
-        """The output of all steps as one sequence, without rows before it and windows that are not full."""
+        """An output of all steps as one sequence, without rows before the start of the input, and without
+        windows that are not full."""
         if self._library.facts.window:
             return made[max(0, self._library.facts.ready - self._calls) :]
         if len(port.shape) < 2:

@@ -192,7 +192,7 @@ def _help_from_python(text: str) -> str:
 
 
 def warn(text: str) -> None:
-    """Issues a warning at the line of the caller, the innermost one outside of this package."""
+    """Issues a warning at the line that called this package: the innermost frame outside of the package."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
         level, frame = level + 1, frame.f_back

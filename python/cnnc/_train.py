@@ -75,7 +75,7 @@ def is_loader(x: Any) -> bool:
     """Whether x is an iterable of batches: neither arrays nor a path."""
     if isinstance(x, (str, os.PathLike, Mapping, np.ndarray)) or hasattr(x, "__array__"):
         return False
-    if isinstance(x, (list, tuple)):  # a list of pairs is batches, any other list an array
+    if isinstance(x, (list, tuple)):  # batches are tuples or dicts; any other list is an array
         return bool(x) and isinstance(x[0], (tuple, Mapping))
     if not hasattr(x, "__iter__") and hasattr(x, "__getitem__"):
         raise TypeError(

@@ -165,7 +165,7 @@ class Calls(Case):
         self.close(net.features(x[0], "first"), conv[0])
 
     def test_batches(self) -> None:
-        """one sample, a batch, batches filled with zeros, and threads"""
+        """one sample, a batch, batches padded with zeros, and threads"""
         net, x = filled(FLOATS), random((7, 4, 3, 2))
         y = net(x)
         self.assertEqual(y.shape, (7, 3))
@@ -272,7 +272,7 @@ class Calls(Case):
             cnnc.compile(SMALL, batch=0)
 
     def test_facts(self) -> None:
-        """facts of a net"""
+        """metadata of a net"""
         path = self.write("small.cnn", SMALL)
         net = cnnc.load(path)
         self.assertEqual(
@@ -458,7 +458,7 @@ class Weights(Case):
 
 class Programs(Case):
     def test_refused(self) -> None:
-        """a program that is wrong: cnnc's own text, and its parts"""
+        """a wrong program: the error has cnnc's own message, as text and in parts"""
         path = self.write("bad.cnn", "net bad {\n    input x: 4x4x1\n    conv(3, 9x9)\n}\n")
         with self.assertRaises(cnnc.CompileError) as raised:
             cnnc.load(path)

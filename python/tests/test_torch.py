@@ -119,7 +119,7 @@ class Torch(Case):
         self.assertEqual(report.first_wrong.name, "features.4.conv2")
 
     def test_initial_states(self) -> None:
-        """inputs whose batch dimensions are at different places, as the model has them"""
+        """inputs in the model's shapes, whose batch dimensions are at different positions"""
         import torch
         from torch import nn
 

@@ -35,7 +35,7 @@ class Training(Case):
             history["val_iou"]
 
     def test_as_programs(self) -> None:
-        """weights equal the program's bit for bit, and metrics up to rounding"""
+        """weights equal those of the executable bit for bit, and metrics up to rounding"""
         path, (x, y) = self.write("small.cnn", SMALL), digits(120)
         np.savez(self.folder / "data.npz", x=x, y=y)
         cc = _build.compiler()[0]
@@ -85,7 +85,7 @@ class Training(Case):
         self.assertEqual((found["samples"], found["accuracy"]), (120, wanted["metrics"]["accuracy"]))
 
     def test_goes_on(self) -> None:
-        """a second call continues from the weights, also of a net with loaded weights"""
+        """training continues from the current weights, trained or loaded"""
         net, (x, y) = cnnc.compile(SMALL), digits(100)
         first = net.train(x, y, epochs=3)["loss"]
         self.assertLess(net.train(x, y, epochs=1)["loss"][0], first[0])
@@ -193,7 +193,7 @@ class Steps(Case):
         np.testing.assert_array_equal(net.weights["conv1.weight"], before)
 
     def test_steps_learn(self) -> None:
-        """steps reduce the loss; a large batch is one step with its mean gradient"""
+        """steps reduce the loss; a batch of any size is one step with the mean gradient"""
         net, (x, y) = cnnc.compile(SMALL), digits(64)
         first = net.step(x[:16], y[:16], seed=4)
         for i in range(0, 640, 16):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The GitHub Action of cnnc: measures each net of $NETS in this checkout and in a checkout of $BASE, prints
-a table, adds it to $GITHUB_STEP_SUMMARY, and fails if a limit is exceeded. action.yml describes the
+"""The GitHub Action of cnnc: measures each net of $NETS in this checkout and in a checkout of $BASE. Prints a
+table, appends the table to $GITHUB_STEP_SUMMARY, and fails if a net exceeds a limit. action.yml describes the
 variables.
 
 Flash and RAM are the numbers of `cnnc --emit=json`, without the code. The accuracy is measured by `eval` of

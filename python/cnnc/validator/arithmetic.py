@@ -30,7 +30,8 @@ class Quant:
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor from scales, as m * 2^(e - 31) and as float32 (`real`). Arrays have one number per filter."""
+    """A quotient of scales, as m * 2^(e - 31) and as float32 (`real`). m, e and real may be arrays with one
+    number per filter."""
 
     m: Any
     e: Any

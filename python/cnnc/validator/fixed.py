@@ -148,7 +148,8 @@ def curve(q: Whole, scale: Any, tanh: bool) -> Whole:
 
 
 def at_place(at: Whole, tanh: bool) -> Whole:
-    """The logistic function or tanh at a position in the table, which has 24 points per 1.0 (tanh: 48)."""
+    """The logistic function or tanh at a position in the table. Arguments that differ by 1 are 24 points of
+    the table apart (tanh: 48)."""
     size = np.abs(at)
     bits, down = (8, 8) if tanh else (9, 10)
     n = size >> bits

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Computation of an int8 net, layer by layer, as docs/int8.md defines it.
 
-The result of a layer that computes in float has no defined bits, unless the layer only moves or selects
-numbers: its value, and all values that depend on it, are unknown here.
+docs/int8.md does not define the bits of values that a layer computes in float. These values, and all values
+that depend on them, are unknown here. Float values that a layer only moves or selects are known.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Net:
         self.program, self.weights = program, weights
         self.fused: dict[str, str] = {}
         self.values: dict[str, Value] = {}
-        self.state: dict[str, Any] = {}  # states by name, before and after the call
+        self.state: dict[str, Any] = {}  # state and after: states by name before and after the call
         self.after: dict[str, Any] = {}
         self.sums: dict[str, tuple[Whole, Whole]] = {}  # by layer: the least and largest sum per input
         self.floats: set[str] = set()  # layers that compute in float
@@ -320,7 +320,7 @@ class Net:
         else:
             w = windows.window(layer, of.shape, of.rows)
             groups = x.shape[3] if layer.operator == "depthwise" else int(layer.arguments["groups"])
-            weight = weight.reshape(*weight.shape[:2], *w.kernel)  # sequences: one size in the file
+            weight = weight.reshape(*weight.shape[:2], *w.kernel)  # sequences: one kernel size in the file
             compute = windows.convolve_transposed if layer.operator == "conv_transpose" else windows.convolve
             total = compute(x, weight, bias, w, groups)
         total = total.reshape(value.numbers.shape[0], *layer.shape)
@@ -634,7 +634,7 @@ class Net:
         return kept
 
     def _update(self, layer: Layer) -> Value:
-        """Sets the state for the next call. The value of the update itself is its operand."""
+        """Sets the state for the next call. The value of the update layer is its first operand."""
         value, state = self.values[layer.inputs[0]], self.values[layer.inputs[1]]
         if not state.quant:
             self.after[layer.inputs[1]] = Value(self.floats_of(layer.inputs[0]))

@@ -222,14 +222,14 @@ class Cell:
 
 
 def _cell_tanh(c: Whole, power: int) -> Whole:
-    """tanh of c with the scale 2^power."""
+    """tanh of c; the scale of c is 2^power."""
     up = power + 12
     return at_place(c * (3 << up) if up >= 0 else (c * 3 + (1 << (-up - 1))) >> -up, True)
 
 
 def cell_of(layer: Any, weights: Weights, first: Quant, value: Quant, way: int) -> Cell:
     name, a, rounding = layer.owner, layer.arguments, weights.rounding_of(layer.name)
-    suffix = "_reverse" if way else ""  # the second direction of `both`
+    suffix = "_reverse" if way else ""  # the second direction of direction=both
     litert = layer.operator == "lstm" and weights.of(layer.name, "kernel") == "litert"
     before, wide = a.get("reset") == "before", first.bits == 16
     apart = layer.operator == "gru" and not before

@@ -65,8 +65,8 @@ class Samples:
         return self._make(draw, n)
 
     def limits(self) -> Inputs:
-        """Inputs whose elements are all at the minimum, the maximum or the middle, alternate, rise, or are
-        equal except one."""
+        """Twelve inputs between the minimum and the maximum: constant, alternating by element or by row, with
+        one element that differs from the others, and rising."""
         kinds = 12
         made = {}
         for port in self.ports:
