@@ -69,7 +69,8 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  if (loss->inside && own->op != loss->inside) own = own->hidden->of; /* the node of the inference graph */
+  /* In training, another node replaces the node of this operator and stores the replaced node in `hidden`. */
+  if (loss->inside && own->op != loss->inside) own = own->hidden->of;
   int n = loss_operands(loss, own, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
   for (int i = 0; i < TRUTH_PARTS; i++)
@@ -146,7 +147,8 @@ static void append_loss(Gradient *gradient, const LossUse *use, LossOperand o, T
                loss_node(graph, loss->gradient, use, detail, o.output->shape, RESULT_SAMPLE, 3, in));
 }
 
-/* The sum of all contributions to a value's gradient, as a chain of sums of at most MOST_INPUTS terms. */
+/* The sum of all contributions to a value's gradient. Each node of the sum has at most MOST_INPUTS terms.
+ * From the second node on, the first term is the value of the previous node. */
 static Node *sum_of_parts(Graph *graph, Node *of, const Contributions *part) {
   Node *in[MOST_INPUTS], *sum = NULL;
   for (int next = 0; next < part->n;) {

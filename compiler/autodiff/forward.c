@@ -11,11 +11,11 @@ typedef struct Forward {
   const Graph *graph;
   Graph *copy;
   int64_t calls;       /* number of calls per sample */
-  const int *live;     /* by node id */
+  const int *live;     /* by node id: number of uses (graph_live); 0: the node is not needed */
   bool *changes;       /* by node id: whether the value may differ from call to call */
   Node ***of_call;     /* [call][node id]: the value in that call */
   Node ***before;      /* [call][node id]: the value before QAT rounds it */
-  Node **map, **exact; /* rows of `of_call` and `before` for the current call */
+  Node **map, **exact; /* for the current call: the row of `of_call`, and the row of `before` */
   Node **input;        /* by node id: the input with one region per call; NULL if there is only one call */
   Diags *diags;
 } Forward;
@@ -67,9 +67,9 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 /* ---- quantization-aware training ---- */
 typedef VEC(Node *) Values;
 
-/* Collects the values of one call that update the quantization range of `rounds`, before they are rounded.
- * These are the values that are rounded with this range. If a concat's result is rounded with this range, the
- * concat's operands are collected, too, except operands that are rounded with this range themselves. */
+/* Collects the unrounded values of one call that update the range rounds->range. They are the values that are
+ * rounded with this range. If the result of a concat is rounded with this range, the operands of the concat
+ * are collected, too, except the operands that are rounded with this range themselves. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
@@ -138,7 +138,7 @@ static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   const int i = node->id;
   Node *made = graph_copy_node(f->arena, node, f->map);
   if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* before QAT rounding */
-  /* Weights of f16w, and layers that round their operands themselves, are trained in float. */
+  /* In training, f16w weights stay float, and so do bf16 layers that round their operands themselves. */
   if (made->precision == PRECISION_F16W || (made->op->traits.rounds_itself && node_is_bf16(made)))
     made->precision = PRECISION_GIVEN;
   made->rounded = false; /* bf16_mark sets `rounded` after the backward pass is complete */

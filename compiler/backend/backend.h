@@ -33,16 +33,16 @@ typedef struct BackendUnit {
   bool vectorize;       /* enable the C compiler's vectorizers even at -O1 */
 } BackendUnit;
 
-/* The command of zig, the compiler for other systems: on the PATH or from the Python package. It may be
- * missing. */
+/* The command that starts zig, the C compiler for other systems: "zig" if zig is on the PATH, otherwise
+ * $CNNC_ZIG, which the Python package sets. Without both, the result is "zig", which cannot be started. */
 const char *backend_zig(Arena *);
 
 /* Compiles n units to the file `output`, several at the same time; only the first unit uses OpenMP and data.
  * False on failure, with the reason; `messages` then has the compiler's messages. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
-/* The path at which the C text finds `data`. On Linux it names an open descriptor. With zig, and on other
- * systems, it is a file in a temporary folder. */
+/* The path at which the C text finds `data`. On Linux, the path names an open descriptor. With zig, and on
+ * other systems, the path names a file in a temporary folder. */
 const char *backend_data_path(Arena *, const char *cc);
 bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; assumed for all others */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units can be compiled to one

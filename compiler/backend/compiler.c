@@ -80,7 +80,7 @@ const char *backend_zig(Arena *arena) {
 }
 
 /* ---- words ---- */
-/* Copies one word, without its quotes, as a shell would: '...', "..." and \. */
+/* Copies one word without its quotes. As in a shell, the quotes are '...', "..." and \. */
 static const char *next_word(Arena *arena, const char **at) {
   Text word = {.arena = arena};
   char quote = 0;

@@ -29,7 +29,7 @@ static int processors(void) {
   return 1;
 }
 
-/* Opens the job server's pipe by its path, rather than use an inherited descriptor. So O_NONBLOCK does not
+/* Opens the job server's pipe by its path, instead of using an inherited descriptor. So O_NONBLOCK does not
  * affect other processes. */
 static int open_tokens(const char *path, int flags) {
   struct stat status;
@@ -46,7 +46,7 @@ static int open_inherited(int descriptor, int flags) {
   return descriptor < 0 ? -1 : open_tokens(path, flags);
 }
 
-/* Copies a word of MAKEFLAGS without the backslashes before blanks and backslashes. False: the word is too
+/* Copies a word of MAKEFLAGS without the backslashes that quote the next character. False: the word is too
  * long. */
 static bool unquoted(const char *flags, char *word, size_t room) {
   size_t n = 0;
@@ -59,7 +59,7 @@ static bool unquoted(const char *flags, char *word, size_t room) {
   return true;
 }
 
-/* Opens the job server: "fifo:PATH", or "R,W", the descriptors of a pipe. */
+/* Opens the job server. auth: "fifo:PATH", or the two descriptors of a pipe as "R,W". */
 static void open_make(Jobs *jobs, const char *auth) {
   static const char fifo[] = "fifo:";
   char word[4096];

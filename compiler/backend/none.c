@@ -1,4 +1,4 @@
-/* none.c: Stubs for the browser build: no C compiler, no weight files. */
+/* none.c: Stubs for the browser build, which has no C compiler and reads no weight files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/backend.h"
 #include "backend/origin.h"

@@ -18,11 +18,11 @@ typedef struct System {
 extern const System system_table[]; /* ends with name NULL */
 
 const System *system_here(void);
-/* The system whose executables or shared libraries have this suffix. NULL: no system has it, or this
- * machine's system has it. */
+/* The system whose executables or shared libraries have this suffix. NULL: no system uses the suffix, or this
+ * machine's system uses it. */
 const System *system_of_suffix(const char *suffix);
-/* The architecture to use if none is given: for a Linux system this machine's, if it is in `arch`; otherwise
- * arch[0]. */
+/* The architecture to use if none is given. For a Linux system, this is the architecture of this machine if
+ * `arch` contains it. In all other cases, it is arch[0]. */
 const char *system_default_arch(const System *);
 bool system_has_arch(const System *, const char *arch);
 /* Clang's options for the system on a CPU of this architecture, NULL-terminated. */

@@ -11,7 +11,7 @@
 /* A weight file, and how its arrays are matched with parameters. */
 typedef struct WeightsSource {
   const char *path;
-  const char *prefix; /* prefix to remove from names (names without the prefix are ignored), or NULL */
+  const char *prefix; /* prefix to remove from array names (arrays without it are ignored), or NULL */
   const char *rename; /* file with renaming rules, or NULL */
   Text *order; /* NULL: match by name; otherwise match by order, and write the renaming rules to this text */
 } WeightsSource;

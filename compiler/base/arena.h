@@ -1,5 +1,5 @@
 /* arena.h: Arena allocator: all objects of an arena are freed in one call. There is one arena per
- * compilation, and scratch arenas for temporary data. No other file of the compiler calls malloc. */
+ * compilation, and scratch arenas for temporary data. Only arena.c calls calloc; no file calls malloc. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ARENA_H
 #define CNNC_ARENA_H

@@ -220,9 +220,9 @@ static int64_t halved(int64_t x, int32_t e) { /* x / 2^e, rounded half away from
   return shifted(x, e) + (e && rest > half);
 }
 
-/* exp(a) as Q0.31; a <= 0 is a fixed-point number with `whole` integer bits. `a` is the sum of a number from
- * -1/4 to 0 and of negative powers of two (-1/4, -1/2, -1, ...). A polynomial computes exp of the number;
- * each power contributes a factor from the table. */
+/* exp(a) as Q0.31; a <= 0 is a fixed-point number with `whole` integer bits. `a` is split into a remainder
+ * from -1/4 to 0, and some of the terms -1/4, -1/2, -1, -2, ... A polynomial computes exp of the remainder.
+ * For each term, the result is multiplied by a factor from the table. */
 static int64_t exponential_of(int64_t a, int whole) {
   static const int64_t factor[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
   const int fraction = 31 - whole;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Rounding of a sum to int8: a property of the quantized net, not of the target. */
+/* Rounding in requantization: a property of the quantized net, not of the target. */
 typedef enum Rounding {
   ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; the default of cnnc quantize */
   ROUNDING_DOUBLE, /* rounds after the product, and again after the shift: gemmlowp, TFLM, CMSIS-NN */
@@ -41,7 +41,7 @@ int64_t multiply_exactly(int64_t x, double factor); /* rounds half away from zer
 typedef enum Bound { BOUND_NONE, BOUND_RELU, BOUND_RELU6 } Bound;
 typedef struct Stored {
   int32_t zero, lo, hi;
-  Bound bound;  /* determines which of lo and hi depend on the scale */
+  Bound bound;  /* the bound from which stored_of computed lo and hi */
   bool settled; /* the argument of stored_put already contains the zero point */
 } Stored;
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */

@@ -25,8 +25,8 @@ void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim,
                 const void *data); /* adds an array; data is not copied */
 /* the scale and zero point of an int8 value */
 void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero);
-/* Marks an int8 model. layers: members of a JSON object; fallback: the precision of layers that stay float,
- * "bf16". Each of them may be NULL: none. */
+/* Marks an int8 model. layers: members of a JSON object, or NULL. fallback: the precision of the layers that
+ * stay float: "bf16", or NULL for f32. */
 void arrays_quantized(Arrays *, const char *rounding, const char *layers, const char *fallback);
 bool arrays_save(const Arrays *,
                  const char *path); /* saves a .safetensors file; false: errno has the reason */

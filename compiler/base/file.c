@@ -207,7 +207,7 @@ Outputs *outputs_new(Arena *arena) {
   return outputs;
 }
 
-/* A hidden name in the same directory. The suffix stays, because some tools require it: dir/.12-0-net.o */
+/* A hidden name in the same directory: dir/.12-0-net.o for dir/net.o. Some tools require the suffix. */
 static const char *temporary_name(Outputs *outputs, const char *path) {
   const char *slash = strrchr(path, '/');
   const int directory = slash ? (int)(slash - path) + 1 : 0;

@@ -21,7 +21,7 @@ static bool is_part(const char *word, int n, const char *name, int m) {
 /* Maximum edit distance for a word of n characters. */
 static int limit_of(int n) { return n < 5 ? 1 : n < 9 ? 2 : 3; }
 
-/* Whether both have the same digits: adam2 is not a misspelled adam1. */
+/* Whether both words have the same digits: adam2 is not a misspelled adam1. */
 static bool same_digits(const char *a, const char *b) {
   for (;;) {
     a += strcspn(a, "0123456789");

@@ -35,7 +35,8 @@ typedef struct AssurePack {
   int64_t flash_wait;
   Defines defines;
   bool help;
-  const char *name, *prefix, *call; /* base name of the files; prefix of C identifiers; "infer" or "step" */
+  /* name: base name of the files; prefix: of C identifiers; call: the net's function, "infer" or "step" */
+  const char *name, *prefix, *call;
   /* constant: an int8 model without f32 inputs, so that the run time does not depend on the inputs' values */
   bool int8, constant;
   WordList inputs; /* the files that the compiler read */
@@ -245,7 +246,7 @@ static const char *timing_text(const AssurePack *p) {
   if (p->cpu->varies)
     return arena_printf(p->arena, "No cycles are estimated for a %s: %s.", cpu, p->cpu->varies);
   if (!p->int8)
-    return arena_printf(p->arena, "No cycles are estimated for a %s: estimates exist only for int8 nets.",
+    return arena_printf(p->arena, "No cycles are estimated for a %s: estimates exist only for int8 models.",
                         cpu);
   return arena_printf(p->arena,
                       "`%s/wcet.txt` has the estimated cycles of each layer. The estimates are not upper "

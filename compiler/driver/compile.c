@@ -202,10 +202,9 @@ static void warn_reference_loops(const Compilation *c) {
     const Target *target = o->targets.data[i];
     if (!target->dsp) continue;
     Diag *diag = diag_report(c->diags, DIAG_plain_beside, c->graph->name_span, NULL,
-                             "int8 layers use reference loops on %s, because the file also targets %s",
+                             "int8 layers use reference loops on %s, because the code is also for %s",
                              target->name, widest->name);
-    diag_help(diag, "use --target=%s alone: this C compiles for any CPU, with the same results",
-              target->name);
+    diag_help(diag, "use only --target=%s: its C compiles for any CPU, with the same results", target->name);
   }
 }
 
@@ -266,7 +265,7 @@ static bool load_weights(Compilation *c) {
   return !has_errors(c);
 }
 
-/* Reads NAME.tune. A file that cannot be used is ignored and reported, because the code is then generated
+/* Reads NAME.tune. If the file cannot be used, this function reports a warning, and the code is generated
  * without the measurements. */
 static void read_tuning(Compilation *c) {
   const char *path = with_suffix(c->arena, c->options->input, ".tune"), *why = NULL;
@@ -347,7 +346,7 @@ PlanOptions plan_options(const Compilation *c, PlanKind kind) {
                        .arena = c->arena};
   if (kind == PLAN_INFERENCE) options.bands = c->bands;
   options.whole_batch = o->batch > 1 ? o->batch : 0;
-  /* No batched kernels with MPI: each process would compute the images of all processes. */
+  /* With MPI, a batched kernel would compute the images of all processes in each process. */
   options.pays = training && o->mpi ? NULL : rows_pay;
   options.costs = costs;
   if (!training && options.fusing == FUSE_ALL && !o->exact)
@@ -461,7 +460,7 @@ static bool plan(Compilation *c) {
 }
 
 /* ---- the lowered program ---- */
-/* The lowering options of training and inspection. They are the same, because the code of training and
+/* The lowering options of training. Inspection has the same options, because the code of training and
  * inspection shares functions. Without training code, inspection processes one image at a time. */
 static ProgramOptions training_lowering(const Compilation *c) {
   ProgramOptions options = c->lowering;

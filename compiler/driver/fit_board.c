@@ -14,9 +14,8 @@ static void lower_again(Compilation *c) {
 }
 
 /* ---- flash ---- */
-/* A schedule of a layer whose constants are larger than those of the layer's smallest schedule. It is faster
- * than the smallest schedule, or it is the current choice. In a list, the gains of a layer are
- * consecutive. */
+/* A schedule of a layer that has larger constants than the layer's smallest schedule. It is faster than the
+ * smallest schedule, or it is the current choice. In a list, the gains of a layer are consecutive. */
 typedef struct Gain {
   int root; /* id of the layer's node */
   Small small;
@@ -134,8 +133,8 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
 }
 
 /* The size class of each kernel's constants in the fastest net within --flash. The index is the node id of
- * the kernel's root. flash: bytes of flash that the net needs with the current choice. NULL: the net fits
- * already, or no constants can be smaller. Sets `merge` if functions should be merged, too. */
+ * the kernel's root. The result is NULL if the net fits already, or if no constants can be smaller. flash:
+ * bytes of flash that the net needs with the current choice. Sets `merge` if functions should be merged. */
 static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
   const Gains gains = find_gains(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
@@ -171,9 +170,9 @@ void fit_flash(Compilation *c) {
 
 /* ---- RAM ----
  * A trial is a pair: the last layer in row bands, and the number of bands. The trials whose values may fit
- * are lowered first, in the order of their number of kernels. Then the trials with the smallest values are
- * lowered. The first trial that fits is used. If no trial fits, the trial with the least RAM is used if it
- * needs less RAM than the net without row bands. */
+ * are lowered first, those with the fewest kernels before the others. Then the trials with the smallest
+ * values are lowered. The first trial that fits is used. If no trial fits, the trial with the least RAM is
+ * used if it needs less RAM than the net without row bands. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {
@@ -205,8 +204,8 @@ static BandTrial plan_trial(const Compilation *c, const PlanOptions *options, co
   return trial;
 }
 
-/* Trials for each possible last layer, with 2, 4, 8 ... bands. Stops if doubling the bands adds no kernels,
- * or results in more than MOST_KERNELS kernels. */
+/* Trials for each possible last layer, with 2, 4, 8 ... bands. The trials of a last layer end if doubling the
+ * bands adds no kernels, or results in more than MOST_KERNELS kernels. */
 static BandTrials plan_trials(const Compilation *c) {
   PlanOptions options = plan_options(c, PLAN_INFERENCE);
   const Graph *graph = plan_after(c->arena, c->graph, PLAN_INFERENCE, options, "drop")->graph;

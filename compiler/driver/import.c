@@ -387,7 +387,8 @@ static const char *tflite_check(Arena *arena, const TflProgram *made, const char
   Diags *diags = diags_new(arena, &sources);
   const Graph *graph;
   Span where;
-  if (!compile_text(diags, &sources, path, made->text, program, &graph)) return "it has syntax errors";
+  if (!compile_text(diags, &sources, path, made->text, program, &graph))
+    return "its program has syntax errors";
   if (diags_errors(diags)) return diags_error(diags, 0, &where);
   if (!graph || graph->outputs.n != made->noutputs) return "an output is listed twice";
   for (int o = 0; o < made->noutputs; o++)

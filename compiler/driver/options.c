@@ -361,7 +361,7 @@ const Flag options_table[] = {
     {"layout", 0, required_argument, flag_choice, AT(layout), "--layout=ORDER",
      "image layout of an ONNX model: chw (the default) or hwc (channels last)", "chw hwc"},
     {"opset", 0, required_argument, flag_choice, AT(opset), "--opset=N",
-     "operator set of an ONNX model: 17, the default, or 23, which has Attention, RMSNormalization and "
+     "operator set of an ONNX model: 17 (default) or 23, which has Attention, RMSNormalization and "
      "RotaryEmbedding",
      "17 23"},
     {"embed", 0, required_argument, read_embed, AT(embed), "--embed=HOW",
@@ -445,8 +445,8 @@ const Flag options_table[] = {
     FLAG_INCLUDE(AT(directories)),
     {NULL, 'O', required_argument, read_level, AT(level), "-O0 -O1 -O2 -Os",
      "-O2, the default: all optimizations. -O1: compiles quickly, and the code is nearly as fast as with "
-     "-O2. -O1 uses -O1 of the C compiler and reference loops for inspection. x86-64-v4 code needs "
-     "--target, except in executables. "
+     "-O2. -O1 uses -O1 of the C compiler and reference loops for inspection, and x86-64-v4 code only "
+     "with --target or in executables. "
      "-O0: readable reference loops, one function per layer. -Os: small code, with loops that each "
      "compute several sums, and the least memory for inference. The default target of -O0 and -Os is generic",
      "0 1 2 s"},
@@ -458,12 +458,12 @@ const Flag options_table[] = {
      "f32 bf16 f16w"},
 #endif
     {"exact", 0, no_argument, flag_set, AT(exact), "--exact",
-     "no Winograd and no Strassen, which round differently; int8: no algorithm that stores larger weights "
-     "(int8 Winograd is exact)",
+     "no algorithms that round differently, such as Winograd and Strassen; int8 models: no Winograd on "
+     "microcontrollers, so the weights stay int8",
      NULL},
     {"updatable", 0, no_argument, flag_set, AT(updatable), "--updatable",
      "int8 models: generate code that does not depend on the weights, so that NAME_open can load a model "
-     "file from later training (float models do not need this option)",
+     "file from later training (float models do not need it)",
      NULL},
     {"no-fma", 0, no_argument, flag_set, AT(no_fma), "--no-fma",
      "no fused multiply-adds: with --target=generic the results are bit-identical on every CPU", NULL},

@@ -119,15 +119,14 @@ static bool check_mpi(const Options *options) {
 }
 
 #ifndef __wasi__ /* the browser build has no annotations and no reports */
-/* Frama-C only reads standard C. So --acsl supports the reference loops of one image, and code for
- * microcontrollers without vectors: the special instructions of these microcontrollers have an equivalent in
- * C. */
+/* Frama-C only reads standard C. So --acsl supports two kinds of code: reference schedules, and code for
+ * microcontrollers without vectors, whose special instructions have an equivalent in C. */
 static bool check_acsl(const Options *options) {
   if (!options->acsl) return true;
   const Target *target = options->targets.data[0];
   if (options->kind != OUTPUT_C || !options->output || strcmp(options->output, "-") == 0 ||
       options->single_file)
-    return usage_error("--acsl writes C with a header, and NAME.acsl.c next to them: it needs -o FILE.c");
+    return usage_error("--acsl writes FILE.c, a header and NAME.acsl.c: use -o FILE.c, not --single-file");
   const bool board = options->targets.n == 1 && target_is_scalar_board(target);
   if (!board && !options_plain(options))
     return usage_error("--acsl needs -O0 or -Os with --target=generic, or a microcontroller without vectors: "
@@ -216,8 +215,8 @@ static bool choose_machine(Options *options) {
   options->machine = one;
   if (options->kind == OUTPUT_PROGRAM)
     return usage_error("an executable can be built only for this machine, not for %s: write C or an object "
-                       "(-o FILE.c, -o FILE.o) and link it there%s",
-                       one->name, one->bare ? "" : "; or name its system with --os");
+                       "(-o FILE.c, -o FILE.o) and link it with that machine's tools%s",
+                       one->name, one->bare ? "" : "; or name the system with --os");
   if (options->kind == OUTPUT_SHARED && one->bare)
     return usage_error("%s has no shared libraries: write an object (-o FILE.o)%s", one->name,
                        strcmp(one->arch, "wasm32") == 0 ? " or WebAssembly (-o FILE.wasm)" : "");
@@ -272,7 +271,7 @@ static bool check_library(const Options *options) {
   if (!library) return true;
   if (options->output && strcmp(options->output, "-") == 0)
     return usage_error("a library is a folder, and cannot be written to standard output: -o FOLDER");
-  if (options->single_file) return usage_error("--single-file has no header, but a library needs one");
+  if (options->single_file) return usage_error("--single-file omits the header, but a library needs it");
   if (options->embed != EMBED_BY_SIZE && options->embed != EMBED_AS_TEXT)
     return usage_error("a library contains its weights as text: remove --embed, because the path of a weight "
                        "file would be wrong after the library is moved");
@@ -404,7 +403,7 @@ bool options_check(Options *options, Arena *arena) {
   if (!check_system(options, arena)) return false;
 #endif
   if (options->single_file && options->kind == OUTPUT_HEADER)
-    return usage_error("--single-file has no header to write");
+    return usage_error("--single-file omits the header file");
   if (options->dependencies && !options->dependency_file &&
       (!options->output || strcmp(options->output, "-") == 0))
     return usage_error("-MD without -o FILE needs -MF FILE");

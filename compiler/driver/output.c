@@ -1,5 +1,5 @@
-/* output.c: Last stages of a compilation: writes a view, C with its header and weights, a library or an ONNX
- * model, and runs the C compiler. */
+/* output.c: Last stages of a compilation: writes the output (a view, C, a library, a model file), the reports
+ * and the dependency file, and runs the C compiler. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>

@@ -321,7 +321,7 @@ static bool calibrate_net(Quantizing *q, const char *path) {
     return report_failure(
         q, arena_printf(q->arena,
                         q->ranges ? "training stored no range for '%s': --calibrate=mse chooses it from data"
-                                  : "the program has no value '%s'",
+                                  : "the calibration stored no range for '%s'",
                         q->made->missing));
   if (!arrays_save(&q->made->arrays, path)) return report_failure(q, strerror(errno));
   const Graph *bytes =

@@ -27,8 +27,8 @@ static void put_pointed(Text *out, const char *name, const Buf *buf) {
 
 enum { ROWS_MOST = 64 };
 
-/* Number of rows (of the last axis) of a local array that put_cell_rows prints; 0: another form is
- * printed. */
+/* Number of rows that put_cell_rows prints for a local array; a row consists of the elements along the last
+ * axis. 0: put_cells prints the array in another form. */
 static int64_t listed_rows(const Buf *buf) {
   int64_t rows = 1;
   if (buf->place < STACK || buf->rank < 2 || code_is_flat(buf)) return 0;
@@ -482,13 +482,14 @@ static const struct {
     {"shift_right", "requires 0 <= s <= 31; assigns \\nothing;", NULL},
     {"average", "requires n > 0; assigns \\nothing;", NULL},
     {"leading_zeros", "assigns \\nothing; ensures 0 <= \\result <= 31;", NULL},
-    /* Eva and WP cannot bound the result of Newton's iteration. tests/assure/reciprocal.c checks this bound:
-     * it runs the function for every argument. */
+    /* Eva and WP cannot bound the result of Newton's iteration. tests/assure/reciprocal.c checks the bounds
+     * in the contract: it runs the function for every argument. */
     {"softmax_reciprocal",
      "requires 0 <= zeros <= 31; assigns \\nothing; admit ensures 1073741820 <= \\result <= 2147483647;",
      "loop unroll 3; loop invariant 0 <= i <= 3; loop assigns i, x; loop variant 3 - i;"},
     /* Eva cannot bound the result, because it does not use the fact that comparisons with NaN are false.
-     * tests/assure/quantize.c checks this bound: it computes the same steps for every quotient. */
+     * tests/assure/quantize.c checks the bounds in the contract: it computes the same steps for every
+     * quotient. */
     {"quantize_float", "assigns \\nothing; admit ensures -131072 <= \\result <= 131072;", NULL},
     {"softmax_place", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},
     {"softmax_share_wide", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},

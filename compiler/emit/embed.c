@@ -321,7 +321,8 @@ static uint64_t hashed_nest(uint64_t hash, const Nest *nest) {
   return hash;
 }
 
-/* Hashes a call of a kernel: all numbers in its code, and its buffers (values, members, constants). */
+/* Hashes a call: all numbers in the kernel's code, and the values, members and constants that the call reads
+ * and writes. */
 static uint64_t hashed_call(uint64_t hash, const Step *step, int target) {
   const Version *version = &step->call->version[target];
   const Nest *nest = version->lower->b;
@@ -368,7 +369,7 @@ static uint64_t fingerprint(const Net *net) {
   }
   for (int i = 0; i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
-    hash = hashed(hashed(hash, member->name), member->key);      /* a member: its name and its contents */
+    hash = hashed(hashed(hash, member->name), member->key);      /* equal contents have equal keys */
     if (member->function) hash = hashed_key(hash, member->nest); /* the code that packs the weights */
     for (int d = 0; d < member->rank; d++)
       hash = hashed(hash, arena_printf(net->arena, "%" PRId64, member->dim[d]));

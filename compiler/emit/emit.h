@@ -52,13 +52,14 @@ typedef struct LibraryFile {
   Text text;
 } LibraryFile;
 const LibraryFile *emit_library(Net *, const LibraryMetadata *); /* --emit=library */
-/* With --acsl: the entry point of Frama-C for NAME.c, with the commands that check it. */
+/* With --acsl: the entry point of Frama-C for NAME.c, with the command that checks NAME.c. */
 void emit_acsl_entry(Text *, Net *, const char *c_file);
 void emit_embed(Text *, Net *); /* an example program for NAME.c with compiled-in weights */
 const char *library_mark(Arena *, const char *name); /* a line that each file of a library contains */
 bool library_name_taken(const char *name);           /* whether C has a standard header of that name */
 struct Lower;
-/* A program that runs a kernel with n schedules and prints the microseconds of each. */
+/* A program that runs a kernel with n schedules. It prints the shortest time of each schedule in
+ * microseconds, one number per line. */
 void emit_timing(Text *, const Target *, int n, const struct Lower *const *, int64_t weight_bytes);
 const float *constant_weights(Arena *, const Graph *); /* the weights of a net whose parameters are all frozen
                                                           and start from constants; otherwise NULL */

@@ -11,8 +11,8 @@ typedef struct Example {
   const char *const *name; /* names of the buffers: inputs first, then outputs */
   const char *fill;        /* the loops that fill the inputs, as a part of a function's body */
   const char *call;        /* the call of NAME_infer or NAME_step */
-  const char *print,
-      *serial; /* statements that print the first elements of each output: with stdio; on Arduino */
+  /* statements that print the first elements of each output; print: with stdio; serial: on Arduino */
+  const char *print, *serial;
 } Example;
 
 Example example_of(Net *, bool trained); /* trained: the example uses the compiled-in weights */

@@ -164,7 +164,7 @@ static void put_inference(Text *out, Net *net) {
   const Parameters whole = infer_parameters(net, false), some = infer_parameters(net, true);
   put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, infer_name(net)), &whole, ";\n");
   if (net->layout->options.batch > 1 && !net_steps(net)) {
-    text_put(out, "/* The same for the first `count` images. */\n");
+    text_put(out, "/* Only the first `count` images. */\n");
     put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, net->own->infer_some), &some,
                   ";\n");
   }
@@ -187,9 +187,8 @@ static void put_inference(Text *out, Net *net) {
 
 static void put_training(Text *out, Net *net) {
   text_put(out,
-           "/* ---- training ---- */\n\n/* Memory for computing gradients, like the workspace for "
-           "inference. */\ntypedef struct %s "
-           "%s;\n",
+           "/* ---- training ---- */\n\n/* Memory for the computation of gradients. */\n"
+           "typedef struct %s %s;\n",
            net->own->training, net->own->training);
   put_training_struct(out, net);
   if (truth_read(net)) put_truth_struct(out, net);
@@ -200,8 +199,8 @@ static void put_training(Text *out, Net *net) {
              net_linkage(net), net->own->init, net->own->weights);
   const bool steps = net->graph->training->steps > 1;
   text_put(out,
-           "/* Computes the mean loss of 1 to %s samples and its gradients (zeros for frozen parameters; "
-           "running statistics get their new values).\n"
+           "/* Computes the mean loss of 1 to %s samples and its gradients. In `gradients`, frozen "
+           "parameters are zero, and running statistics have their new values.\n"
            "   Random numbers depend only on seed, step and the sample's index in the batch.%s%s%s%s */\n",
            net->macro->TRAIN_BATCH, net->graph->outputs.n ? " An output that is NULL is not written." : "",
            steps ? "\n   A sample has the inputs, targets and outputs of " : "",

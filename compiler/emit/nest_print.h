@@ -1,5 +1,6 @@
 /* nest_print.h: Printer of one C function of a nest: nest_values.c prints operands; nest_statements.c,
- * nest_joined.c and nest_words.c print statements; nest.c prints whole functions. Private to these files. */
+ * nest_joined.c, nest_tiles.c and nest_words.c print statements; nest.c prints whole functions. Private to
+ * these files and to acsl.c, which prints annotations. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_EMIT_NEST_PRINT_H
 #define CNNC_EMIT_NEST_PRINT_H
@@ -36,9 +37,8 @@ const char *printer_name(
 const char *printer_buf(Printer *, const Buf *);    /* returns the buffer's name and marks it as used */
 Index printer_fold(const Printer *, const Index *); /* replaces the function's constant parameters by their
                                                        values */
-/* The first function is described in nest_values.c. The others return names of the prelude and mark them as
- * used. */
-bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);
+bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes); /* see nest_values.c */
+/* These functions return names of functions and types of the prelude, and mark the names as used. */
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
 const char *printer_type(Printer *, Elem, int lanes);
 const char *printer_memory_type(Printer *, Elem, int lanes); /* the type of unaligned vectors */

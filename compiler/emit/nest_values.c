@@ -285,7 +285,8 @@ static void print_fma(Printer *p, Val e) { /* prints x * y + z, or z - 4.f * y *
   print_value(p, e->a[2], SUM);
 }
 
-/* Whether one Helium instruction loads bytes and widens them, or narrows and stores them. */
+/* Whether an access to the buffer is one Helium instruction: a load that widens bytes to `number`, or a store
+ * that narrows `number` to bytes. */
 bool printer_bytes_at_once(const Printer *p, const Buf *buf, Elem number, int lanes) {
   return p->print->names.helium && lanes == 4 && buf->place != REGS && number == I32 &&
          (buf->type.elem == I8 || buf->type.elem == U8);

@@ -83,7 +83,7 @@ static const LossUse *loss_of(const Graph *graph, int output) {
   return NULL;
 }
 
-/* Whether the loss itself computes an activation with scores of this kind. */
+/* Whether the loss itself computes an activation whose results are scores of this kind. */
 static bool absorbs(const Op *op, Scores scores) {
   for (const Loss *loss = losses; loss->op; loss++)
     for (int i = 0; loss->op == op && i < 4 && loss->absorbs[i]; i++)

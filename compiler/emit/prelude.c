@@ -29,8 +29,8 @@ static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* characters of na
   "  p = p * r + 1.66665137e-1f;\n"                                                                          \
   "  p = p * r + 4.99999940e-1f;\n"
 
-/* Word i of the result is computed from word w = i / 4 * 4 + first + i % 4 / 2 of x and of y. Its lower half
- * is half i % 2 of x[w], its upper half is half i % 2 of y[w]. */
+/* Word i of the result is computed from x[w] and y[w], where w = i / 4 * 4 + first + i % 4 / 2. If i is even,
+ * the word consists of the lower halves of x[w] and y[w], otherwise of their upper halves. */
 #define INTERLEAVE(name, first)                                                                              \
   "// Each word of the result: 16 bits of x, then 16 bits of y. Reads two of each four words of x and y.\n"  \
   "INLINE @a@I interleave_" name "@l(@I x, @I y) {\n"                                                        \

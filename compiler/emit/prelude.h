@@ -134,8 +134,7 @@ const char *prelude_helium(PreludeFn, Elem,
 extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_add_bytes[],
     prelude_tile_awake[], prelude_tile_store[];
 /* The text of a function, if the function has a text with instructions for bf16 numbers in vectors of `most`
- * lanes, AVX-512 (16) or NEON (4); otherwise NULL.
- *  */
+ * lanes, AVX-512 (16) or NEON (4); otherwise NULL. */
 const char *prelude_bf16(PreludeFn, int lanes, int most);
 /* The text of FN_FROM_F16 with the instruction of NEON (`most` is 4) or of F16C (8 or 16), or NULL. */
 const char *prelude_f16(int lanes, int most);

@@ -259,8 +259,8 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
 }
 
 /* ---- tables ---- */
-/* The text for 16 lanes, as on CPUs with AVX-512: it looks up among 64 pairs of bytes at a time, then selects
- * one byte of the pair. */
+/* The text for 16 lanes, as on CPUs with AVX-512. The table is read as 128 pairs of bytes. An instruction
+ * looks up one of 64 pairs; the text then selects one byte of the pair. */
 const char prelude_lookup[] =
     "// table[b + 128] for each byte b.\n"
     "INLINE @a@T lookup@l(const int8_t *table, @T x) {\n"

@@ -205,7 +205,7 @@ void put_state_declarations(Text *out, Net *net) {
            linkage, net->own->reset, net->own->state);
   if (net->layout->options.batch > 1)
     text_put(out,
-             "/* The same for one image, 0 .. %s - 1. */\n%svoid %s(%s *state, int32_t "
+             "/* Only the values of one image, 0 .. %s - 1. */\n%svoid %s(%s *state, int32_t "
              "image);\n",
              net->macro->BATCH, linkage, net->own->reset_one, net->own->state);
   text_put(out,

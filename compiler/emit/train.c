@@ -421,8 +421,8 @@ static void put_clear_loop(Text *out, Net *net, const char *from, const char *to
   if (p->sums.n > 1) text_put(out, "  }\n");
 }
 
-static void put_clear_function(Text *out, Net *net) { /* prints the function that code of put_clear_shards
-                                                         calls */
+static void put_clear_function(Text *out, Net *net) { /* prints the function that is called by the code that
+                                                         put_clear_shards prints */
   if (!net_pool(net) || !sums_shards(net)) return;
   const char *function = pool_function(net, net->own->add, "clear");
   const Parameters list = put_shards_head(out, net, function, false);

@@ -114,8 +114,8 @@ const char *out_padded(OnnxOut *, const char *x, const Node *, const int64_t bef
 const char *out_convolved(OnnxOut *, const Node *, const char *x, const char *weight, int64_t groups,
                           const int64_t before[2], const int64_t after[2]);
 
-/* In ONNX, rows of a value are images of the batch. But ONNX broadcasts values that are the same for all
- * images, or that have fewer rows, only if the rows are separate axes. */
+/* In an exported model, the rows of a value are images of the batch. But to broadcast a value that is the
+ * same for all images, or that has fewer rows, ONNX needs the rows as separate axes. */
 enum { OUT_DIMS = 12 };
 typedef struct OutRows {
   int n;           /* number of row axes; 0: all values have the same number of rows */

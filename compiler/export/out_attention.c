@@ -45,8 +45,8 @@ static const char *out_table(OnnxOut *o, const Attention *a) {
   return out_floats(o, "mask", 2, dim, table);
 }
 
-/* Sizes of the n axes of the heads: of queries, and of keys and values. Several query heads may share a key
- * head. */
+/* The heads have n axes. Their sizes are `query` for queries, and `key` for keys and values, because several
+ * query heads may share a key head. */
 typedef struct HeadAxes {
   int n;
   int64_t query[2], key[2];

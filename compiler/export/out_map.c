@@ -1,4 +1,5 @@
-/* out_map.c: ONNX export of elementwise operators. Operators that opset 17 lacks are decomposed. */
+/* out_map.c: ONNX export of elementwise operators and softmax. Operators that opset 17 lacks are
+ * decomposed. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "export/onnx_out.h"

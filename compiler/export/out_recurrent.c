@@ -5,7 +5,7 @@
 #include "export/onnx_out.h"
 #include "ops/recurrent/recurrent.h"
 
-static const int64_t gate_of[][4] = {/* for each gate in ONNX's order: its index in the language's order */
+static const int64_t gate_of[][4] = {/* [cell][gate in ONNX's order]: the gate's index in the language */
                                      [CELL_LSTM] = {0, 3, 1, 2},
                                      [CELL_GRU] = {1, 0, 2},
                                      [CELL_RNN] = {0}};

@@ -1,5 +1,5 @@
-/* out_shape.c: ONNX export of operators that move elements. ONNX's images are channels-first, so a Transpose
- * precedes operators that depend on the net's channels-last order. */
+/* out_shape.c: ONNX export of constants and of operators that move elements. ONNX's images are
+ * channels-first, so a Transpose precedes operators that depend on the net's channels-last order. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 

@@ -150,8 +150,8 @@ static void look_at_node(const Groups *g, const Node *node) {
   if (needs_floats(node) || keeps_floats(node)) g->barred[group_of(g, node->id)] = true;
   for (int k = 0; k < node->nin; k++) {
     const int group = group_of(g, node->in[k]->id);
-    /* With --stream there are no copies: steps read the input itself. So other readers of a copy read the
-     * exact numbers, too. */
+    /* With --stream, nodes read the exact input rather than a copy of it. The copy is not rounded either, if
+     * a reader uses the exact numbers. So the results with and without --stream are the same. */
     const bool exact = blind || needs_floats(node) || (g->copies[group] && !moves);
     if (node_reads_bf16(node)) g->wanted[group] = true;
     else if (exact) g->barred[group] = true;

@@ -7,17 +7,17 @@
 
 #ifndef __wasi__
 bool node_has_products(const Node *); /* whether precision=bf16 applies to the node's products */
-/* Whether weight[k] of such a node is a factor of products; other weights are biases. */
+/* For a node with products: whether weight[k] is a factor of the products; other weights are biases. */
 bool node_multiplies_weight(const Node *, int k);
 bool node_is_bf16(const Node *);    /* whether the node multiplies bf16 numbers */
-bool node_reads_bf16(const Node *); /* whether all operands of such a node are bf16 numbers */
+bool node_reads_bf16(const Node *); /* node_is_bf16, and all operands of the node are bf16 numbers */
 /* Whether precision= says that the node computes in float in an int8 model: f32 or bf16. */
 bool node_given_as_float(const Node *);
 const Node *graph_has_bf16(const Graph *); /* the first node that multiplies bf16 numbers, or NULL */
 /* The element type to which weights are rounded and in which they are stored: BF16, F16 (--precision=f16w:
  * only the weights), or F32. */
 Elem node_weight_elem(const Node *);
-bool node_rounds_weight(const Node *, int k); /* whether weight[k] is rounded to that type */
+bool node_rounds_weight(const Node *, int k); /* whether weight[k] is rounded to node_weight_elem */
 const Node *
 graph_has_halves(const Graph *); /* the first node with bf16 products, or with weights that are not F32 */
 /* Whether graph_has_halves finds a node; if so, reports an error with the reason `why` and that node. */

@@ -236,7 +236,7 @@ typedef struct LossUse {
   const Const *arg;
   int port;  /* graph_port index of the value to which the loss applies */
   int nmore; /* losses on several values: number of the other values */
-  int *more; /* their graph_port indices, in the order of the arguments */
+  int *more; /* graph_port indices of these other values, in the order of the arguments */
   double weight;
   Span span;
 } LossUse;

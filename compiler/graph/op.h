@@ -92,8 +92,8 @@ bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b)
 const Node *op_common_rows(ShapeContext *, const Node *);
 enum { MOST_ROW_COUNTS = 4 }; /* maximum number of different row counts among the inputs of a node */
 /* A new parameter of the node, or the parameter shared by weights=; the caller stores it in node->weight.
- * init_param: the argument of type PARAM_INIT, or NULL for a constant. fan_in, fan_out: number of products
- * per output element and per input element. NULL after an error. */
+ * init_param: the argument of type PARAM_INIT, or NULL for a constant. fan_in: number of products per
+ * output element; fan_out: number of products per input element. NULL after an error. */
 Weight *op_weight(ShapeContext *, Node *, const char *member, int rank, const int64_t *dim,
                   const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay);
 Weight *op_statistic(ShapeContext *, Node *, const char *member, int64_t n, double constant);
@@ -167,8 +167,7 @@ struct Op {
 #endif
   void (*gradient)(Gradient *, Node *, Node *dy);
   Node *(*train)(Graph *, Node *); /* the node that replaces this node in training, or the node itself */
-  /* Appends the nodes that compute this node's value, and returns the last of them. backward: for training.
-   * */
+  /* Appends the nodes that compute this node's value, and returns the last node. backward: for training. */
   Node *(*parts)(Graph *, Node *, bool backward);
   /* Appends a layer and its states, so that each call continues from the final state of the previous call;
    * returns the layer's value. calls: in a stream, the value with the number k of the call; otherwise NULL.

@@ -12,7 +12,7 @@ typedef enum PadRule { PAD_VALID, PAD_SAME, PAD_CAUSAL, PAD_EXPLICIT } PadRule;
  * fit. */
 int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, PadRule, bool ceil,
                       int64_t *before, int64_t *after);
-/* The formula with its numbers: "floor((4 + 0 - 1*(5 - 1) - 1) / 1) + 1 = 0". */
+/* The formula of window_output with numbers for the letters: "floor((4 + 0 - 1*(5 - 1) - 1) / 1) + 1 = 0". */
 const char *window_formula(Arena *, int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
                            int64_t before, int64_t after, bool ceil);
 /* Output size of conv_transpose: O = (I - 1)*S + D*(K - 1) + 1 + output_pad - P, with PAD_SAME O = I*S. Sets
@@ -29,8 +29,8 @@ int64_t window_unread(int64_t input, int64_t output, int64_t kernel, int64_t str
 /* Shortens strides, dilations and padding that reach far outside of the input, so that generated indices are
  * small. Each output reads the same elements as before. `output` is the number of windows. */
 void window_compact(Window *, int axis, int64_t input, int64_t output);
-/* A bound of the absolute values of all unclipped positions: before + S*(output - 1) + D*(K - 1). It must fit
- * into 31 bits. */
+/* An upper bound of the absolute values of all unclipped positions: before + S*(output - 1) + D*(K - 1). It
+ * must fit into 31 bits. */
 int64_t window_reach(const Window *, int axis, int64_t output);
 /* An output reads the positions from window_first up to, but without, window_end. Positions outside the input
  * are padding. */

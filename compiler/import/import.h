@@ -34,8 +34,8 @@ typedef struct Value { /* the result of a statement, or an input */
   Statement *made; /* NULL: an input */
   const char *name;
   const char *affine; /* layer whose weight and bias can absorb per-channel factors and addends; or NULL */
-  Prepared *prepared; /* for the value of a normalize directly after an input: its numbers, which later
-                         operators may change; or NULL */
+  Prepared *prepared; /* for the value of a normalize directly after an input: the numbers of the normalize,
+                         which later operators may change; for other values NULL */
   const Quant *quant; /* the value's int8 quantization, or NULL */
   const Quant *kept;  /* quantization that the elements keep from the operand of a move (is_move); or NULL */
   Product *product;   /* for a product of two values: a description of the product; otherwise NULL */
@@ -292,8 +292,8 @@ View *view_split_channels(ModelImport *, const View *, int64_t n);
 /* A value whose positions are the dimensions `pos` of a view, in this order, and whose channels are the
  * dimensions `chan`; with any_order the positions may be permuted first. */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
-/* Lays out a value with dimension `axis` as channels, and sets `pos` to its positions: all other dimensions
- * in any order, except the batch and broadcast dimensions. If there are more than two positions, and the
+/* Lays out a value with dimension `axis` as channels. The positions are all other dimensions except the batch
+ * and broadcast dimensions, in any order; `pos` receives them. If there are more than two positions, and the
  * value already has this layout, pos[0] is AS_IT_LIES instead, which only view_laid accepts. */
 enum { AS_IT_LIES = -1 };
 Value *lay_channels(ModelImport *, const View *, int axis, int *npos, int pos[MOST_DIMS]);
@@ -315,8 +315,8 @@ View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, co
  * dimensions of the first operand. To align the constant, this function appends dimensions of size 1 to the
  * constant's shape. NULL: the operand is not constant, or after no(). */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
-/* Like constant_beside, appends dimensions of size 1: to the Item of the second operand, which may be a
- * constant or a computed value. False after no(). */
+/* Aligns the second operand as constant_beside does, but the operand may be a constant or a computed value.
+ * The dimensions of size 1 are appended to its Item. False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
 
 /* ---- permute.c ---- */
@@ -365,7 +365,8 @@ Value *moved_as_windows(ModelImport *, Value *, int npos, const Factors *pos, co
 /* If the value is an image that was joined from windows and then rolled: the result of a join_windows with
  * shift=, which replaces the rolls. Otherwise the value itself. */
 Value *join_windows_shifted(ModelImport *, Value *rolled);
-/* Combines two values; the smaller one is broadcast over several rows of the other. NULL: not possible. */
+/* Combines two values; the smaller one is broadcast over several rows of the larger one. NULL: not
+ * possible. */
 View *combined_by_rows(ModelImport *, const View *large, const View *small, const char *word);
 /* Combines two values; the smaller one is broadcast over parts of the larger one's channels, which become
  * heads. NULL: not possible. */

@@ -60,7 +60,7 @@ static void set_odd(Value *value, const Statement *statement) {
   if (is_call_of(call, chooses)) value->odd = statement->in[0]->odd;
 }
 
-/* Sets whether a statement's result consists of integers (whole), and of integers >= 0 (counts). */
+/* Sets whether a statement's result consists of integers (whole), and whether these are >= 0 (counts). */
 static void set_whole(Value *value, const Statement *statement) {
   static const char *const words[] = {"argmax", "one_hot", "floor", NULL}, *const below[] = {"floor", NULL};
   value->whole = value->counts = statement->nin > 0 && is_move(statement);
@@ -221,7 +221,7 @@ void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
 
 /* ---- nodes ---- */
 void add_problem(ModelImport *im, const OnnxNode *node) {
-  const char *why = im->why ? im->why : "there is no such operator";
+  const char *why = im->why ? im->why : "cnnc has no such operator";
   for (int i = 0; node->title && i < im->problems.n;
        i++) /* at most one problem is recorded per TensorFlow Lite operator */
     if (im->problems.data[i].node && im->problems.data[i].node->title == node->title) return;
@@ -254,7 +254,7 @@ static bool has_odd_number(const char *call) {
 static View *import_by_row(ModelImport *im, const OnnxNode *node) {
   const OnnxOperator *row = onnx_operator(node->op);
   const int before = im->statements.n;
-  View *view = row ? row->import(im, node) : no(im, "there is no such operator");
+  View *view = row ? row->import(im, node) : no(im, "cnnc has no such operator");
   if (view && !keeps_bytes(im, node, before)) view = NULL;
   if (view && im->huge) view = no(im, "a value of more than 2147483647 elements");
   for (int i = before; view && i < im->statements.n; i++)
@@ -358,8 +358,8 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
     vec_push(im->arena, im->problems, row);
     return;
   }
-  /* whether the output needs a separate value: it is an input of integers, or also an output of another
-   * type */
+  /* whether the output needs a copy of the value: the value is an input of integers, or is also an output of
+   * another type */
   bool other = !value->made && item->bytes;
   for (int i = 0; i < im->outputs.n; i++)
     other = other || (im->outputs.data[i].value == value && im->outputs.data[i].bytes != item->bytes);

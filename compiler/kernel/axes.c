@@ -236,7 +236,7 @@ static Val row_expression(const Spot *spot, const Tap *row, int64_t k, const Ix 
   return sum;
 }
 
-/* The sum of an element; rows are summed separately, to shorten the dependency chain. */
+/* The weighted sum for a result element. Each row is summed separately, to shorten the dependency chain. */
 static Val expression(const Spot *spot, const Ix *c, int part, int lanes) {
   const Line *rows = spot->line[0];
   Val sum = NULL;

@@ -49,7 +49,7 @@ typedef enum BindKind {
                     buffer has the element type and layout of node->port */
   BIND_WEIGHT,   /* `weight` in its natural layout */
   BIND_PACK,     /* the packed weights `pack` */
-  BIND_GRADIENT, /* the gradient of `weight` in its natural layout (RESULT_SUM, BATCH with a target) */
+  BIND_GRADIENT, /* the gradient of `weight` in its natural layout: the result of a node with a target */
   BIND_SCRATCH,
   BIND_KEYS,  /* int32 [2]: the two keys of this image's random numbers; the second key is XORed with
                  node->salt */
@@ -131,9 +131,10 @@ typedef struct Lower {
   const Node *node; /* kernel->root, or a copy of it with a different number of groups
                        (conv_groups_joined.c) */
   const Target *target;
-  int layout_lanes; /* lanes of the file's widest target; packed layouts depend on this number and on shapes,
-                       never on `target` */
-  const Target *layout; /* the widest target, for which the choices that determine the packing are made */
+  int layout_lanes;     /* lanes of `layout`; packed layouts depend on this number and on shapes, never on
+                           `target` */
+  const Target *layout; /* the target with the widest vectors among all targets of the generated C; the
+                           choices that determine the packing are made for this target */
   int64_t weight_bytes; /* size of the whole net's weights, to estimate whether they stay in a cache between
                            calls */
   struct Tuning *tuning;
@@ -158,11 +159,11 @@ typedef struct Lower {
                  then widened; 0 or 1: not interleaved */
   int64_t rows; /* size of the nest's leading axis: the rows of an image; in a batched nest, these rows *
                    batch. 0: the nest has no leading axis, or the builder loops over it (nest_lead) */
-  /* created by lower_begin: [h][w][c] of the root's inputs and of the result ([rows][h][w][c] in a nest with
-   * the leading axis; [batch][h][w][c] for inputs of a RESULT_BATCH node). RESULT_SUM: out is the gradient,
-   * with the dimensions of the weight; its place is UPDATE, or OUTPUT if the gradient is stored. With
-   * kernel->over, out is also the buffer of the overwritten value; its place is OVER, or UPDATE if the kernel
-   * changes only some of the elements */
+  /* created by lower_begin: buffers of the root's inputs and of the result. The dimensions are [h][w][c]
+   * ([rows][h][w][c] in a nest with the leading axis; [batch][h][w][c] for inputs of a RESULT_BATCH node).
+   * RESULT_SUM: out is the gradient, with the dimensions of the weight; out->place is UPDATE, or OUTPUT if
+   * the gradient is stored. With kernel->over, out is also the buffer of the overwritten value; out->place is
+   * OVER, or UPDATE if the kernel changes only some of the elements */
   Buf **in, *out;
   Buf *means;            /* the buffer of kernel->means, an OUTPUT; or NULL */
   VEC(Binding) bindings; /* by buffer id; lower_binding reads it */
@@ -171,7 +172,7 @@ typedef struct Lower {
   int nothers;    /* number of elements of `other`, which are the operands of the chain */
   Buf *rounded;   /* QAT, bf16, f16w: node->weight[0] as lower_weight returns it; NULL: not requested yet */
   Buf *scales[2]; /* bf16, f16w: factors and constants of the kernel's batchnorms; NULL: not requested yet */
-  int64_t joined; /* number of pixels that are joined to one (lower_join_pixels); 0 means 1 */
+  int64_t joined; /* number of pixels joined into one pixel (lower_join_pixels); 0 means 1 */
   const Ix *row; /* nests with the leading axis: the row whose elements lower_finish and lower_store access */
   VEC(const char *) details; /* lines for --emit=schedule, from lower_detail */
 } Lower;
@@ -286,7 +287,7 @@ typedef struct Map {
   int part, lanes;
 } Map;
 Val map_weight(Map *, int k);               /* node->weight[k] at channel c, as a vector of `lanes` lanes */
-Val map_weight_at(Map *, int k, int64_t i); /* node->weight[k] at index i, for all channels */
+Val map_weight_at(Map *, int k, int64_t i); /* the number node->weight[k][i], which all channels use */
 Val map_constant(Map *, const float *per_channel,
                  int64_t n); /* the element of per_channel at channel c; its only element if n is 1 */
 #endif

@@ -36,9 +36,9 @@ typedef struct Columns {
 } Columns;
 typedef void ColumnsBody(const Columns *, const void *context);
 /* Runs the body for sets of at most `most` vectors; the last set may also have `more`. With `overlap`, the
- * last two vectors may overlap. Elements of both vectors are stored twice, so the stored numbers must not
- * depend on their old values in memory. Without `overlap`, the channels after the last whole vector are a
- * separate set. */
+ * last two vectors may overlap. Elements in the overlap are stored twice, so the stored numbers must not
+ * depend on the elements' old values in memory. Without `overlap`, the channels after the last whole vector
+ * are a separate set. */
 void walk_columns(Lower *, int64_t channels, int most, bool overlap, ColumnsBody, const void *context);
 Val columns_load(const Columns *, Buf *, const Ix *y, const Ix *x, const Ix *c);
 /* For COLUMNS_EACH, which runs its body once per vector: v is the number of the register, c the first

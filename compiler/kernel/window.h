@@ -1,4 +1,5 @@
-/* window.h: Arguments of window operators. Most operators call op_window (op.h). */
+/* window.h: Helpers for operators with windows or other arguments of the form HxW. For convolutions and
+ * pools, op_window (op.h) reads all window arguments. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINDOW_H
 #define CNNC_WINDOW_H
@@ -17,7 +18,7 @@ bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */
-/* Whether all positions on the large side that windows reach fit into int32. If not, reports the sizes,
+/* Whether all positions that windows reach on the large side fit into int32. If not, reports the sizes,
  * stride or dilation that make the positions too large. large: the side over which windows move; small: the
  * side with one element per window. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],

@@ -113,7 +113,7 @@ static Member *table_member(Layout *layout, const float *table, int64_t n, const
   return member;
 }
 
-/* Records in step->member which member or table each buffer of the step reads. */
+/* Records in step->member, for each buffer of the step, the member or table that has the buffer's data. */
 static void bind_members(Layout *layout, Part *part, Step *step, int target) {
   const Version *version = &step->call->version[target];
   const Nest *nest = version->lower->b;

@@ -61,7 +61,7 @@ typedef struct NestFunction {
 /* The functions of one target, or the packing functions, which do not depend on the target. */
 typedef struct Functions {
   const Target *target; /* NULL: packing functions */
-  const char *suffix;   /* name suffix: "_v4"; "" if a file has one target */
+  const char *suffix;   /* name suffix: "_v4"; "" if the C has one target */
   VEC(NestFunction *) all;
   VEC(Code *) codes;
   KeyTable code_of;
@@ -89,7 +89,7 @@ typedef struct Step { /* a call */
   const char *name;        /* "stage1_conv1" */
   NestFunction **function; /* by target: the function to call */
   const Member ***member;  /* by target and buffer: the member to which a buffer of weights or constants is
-                              bound; NULL: the buffer reads weights in their natural layout, or neither
+                              bound; NULL: the buffer has weights in their natural layout, or neither
                               weights nor constants */
 } Step;
 

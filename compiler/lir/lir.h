@@ -108,7 +108,7 @@ typedef struct Fill {
 /* ---- many images ---- */
 typedef struct Batching {
   enum { ONE_BY_ONE, INTERLEAVED, WHOLE_BATCH } how; /* WHOLE_BATCH: at least one batched kernel */
-  int lanes;      /* INTERLEAVED: lanes of the widest target; otherwise 1 */
+  int lanes;      /* INTERLEAVED: the largest number of lanes of any target; otherwise 1 */
   int64_t images; /* maximum number of images per call */
 } Batching;
 
@@ -201,7 +201,7 @@ typedef struct ProgramOptions {
                                 no cache */
   /* for tests */
   bool team;            /* uses a team regardless of the amount of work */
-  int layout_lanes;     /* number of lanes for which weights are packed; 0: the widest target's lanes */
+  int layout_lanes;     /* number of lanes for which weights are packed; 0: the most of any target */
   int64_t weight_bytes; /* size of the weights that the choice of schedules assumes; 0: the size of this net's
                            weights */
 } ProgramOptions;

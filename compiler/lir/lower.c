@@ -246,7 +246,6 @@ static Place port_place(const Node *node) {
   return contiguous(node_is_target(node) ? SPACE_TARGET : SPACE_INPUT, node->port->index, 0, image, image);
 }
 
-/* The place of a node's value. */
 static Place value_place(const Lowering *l, const Node *node, int target) {
   const Program *p = l->program;
   const Storage *storage = &l->plan->storage[node->id];

@@ -1,7 +1,7 @@
 /* overlap.c: Analysis of results that may overlap a dead operand of their call, and of the permitted distance
- * from the operand's start to the result's start. Some kernels traverse their input from front to back, such
- * as convolutions, row by row. The input and the result of such a kernel together need only the memory of the
- * larger value plus a row or two.
+ * from the operand's start to the result's start. Some kernels traverse their input from front to back; a
+ * convolution, for example, reads row by row. The input and the result of such a kernel together need only
+ * the memory of the larger value plus a row or two.
  *
  * The C of such a call cannot use restrict, and its loops cannot be parallel. So results overlap operands
  * only if memory is limited: on microcontrollers, with --ram and with -Os.

@@ -140,7 +140,7 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   if (place->space == SPACE_NONE) return fail(v, "has no place", buf->name);
   const bool gathers = operand->binding->kind == BIND_INPUT && v->program->batching.how == INTERLEAVED;
   const bool all = place->stride && (once ? buf->rank == 4 : gathers); /* gathers: this per-image call reads
-                                                                          the input of all lanes' images */
+                                                                          the images of all lanes */
   const int64_t bytes = all ? place->bytes + place->stride * (buf->dim[0] - 1) : place->bytes,
                 most =
                     place->space == SPACE_KEPT ? place->bytes : place->bytes + place->stride * (images - 1);

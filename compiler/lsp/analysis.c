@@ -184,7 +184,7 @@ bool place_of(Server *s, const json_t *params, Place *place, Failure *failure) {
 
 /* Sets *good to the position in the last text without errors that corresponds to a position in the current
  * text. Returns false if the position is between the first and the last difference of the two texts: then the
- * other text has no corresponding position. */
+ * last text without errors has no corresponding position. */
 bool place_before(const Place *place, Place *good) {
   const Document *d = place->document;
   if (!d->good || d->good == d->now || place->analysis != d->now || place->file != 1) return false;

@@ -1,5 +1,5 @@
-/* hover.c: Hover text: an operator with the sizes of this call, a name, an argument, or a setting; and the
- * diagnostics at that position. */
+/* hover.c: Hover text: the diagnostics at a position, then the description of the operator (with the sizes of
+ * this call), of the name, of the argument or of the setting there. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"
@@ -41,7 +41,7 @@ static void put_formula(Text *out, const Node *node) {
 }
 
 /* If the net reads a sequence and can be computed in steps, writes the layer's number of rows, offset and
- * history in the shortest step. */
+ * history for the shortest possible step. */
 static void put_hovered_steps(Text *out, const Graph *graph, const Node *node) {
   StreamUse use = {NULL, 1};
   Streaming options = {.use = {&use, 1, 1}};

@@ -54,15 +54,15 @@ Val num(Nest *, double);
 Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* num_i64: absolute value at most 2^53 */
 Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused arguments are NULL */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
-Val vmax_nan(Val, Val); /* NaN if an argument is NaN; then vmin and vmax return the second argument */
+Val vmax_nan(Val, Val); /* NaN if an argument is NaN, whereas vmin and vmax then return the second argument */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
 Val dot_bf16(Val x, Val w, Val plus); /* DOT: adds the products of the bf16 numbers in x and w to `plus` */
 Val shuffle(Val, Val, int lanes, const int *lane);
-Val interleave_halves(Val x, Val y,
-                      bool high); /* I32 words with a half of x and a half of y (INTERLEAVE_LOW) */
+Val interleave_halves(Val x, Val y, bool high); /* each result word has a 16-bit half of x and one of y:
+                                                   INTERLEAVE_HIGH or INTERLEAVE_LOW */
 Val hsum(Val), hmax(Val);
 /* broadcasts a scalar to a vector, for a store whose value would otherwise be a scalar */
 Val splat(Val, int lanes);

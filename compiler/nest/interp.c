@@ -42,7 +42,7 @@ typedef struct Spot { /* the element of a reference; for a view, the element of 
                          computed on each access */
   const Buf *buf;
   int64_t flat;  /* part of the element's offset that the constant indices determine */
-  int64_t width; /* numbers in an element: the lanes of a register */
+  int64_t width; /* how many numbers an element has: the lanes of a register */
   int naxes;
   Axis axis[];
 } Spot;

@@ -148,8 +148,8 @@ typedef enum ValOp {
                       defines the result */
   PRIMITIVE,       /* a named primitive of up to three numbers */
   PICK,            /* cond ? a[0] : a[1]; only the selected operand is evaluated */
-  INTERLEAVE_LOW,  /* 16-bit halves of a[0] and a[1] in turn: of words 0 and 1 of each block of four words */
-  INTERLEAVE_HIGH, /* of words 2 and 3 of each block */
+  INTERLEAVE_LOW,  /* alternating 16-bit halves of a[0] and a[1], from words 0 and 1 of each block of 4 */
+  INTERLEAVE_HIGH, /* like INTERLEAVE_LOW, but from words 2 and 3 of each block of 4 words */
 } ValOp;
 typedef struct ValNode {
   ValOp op;
@@ -190,8 +190,8 @@ typedef enum StmtKind_ { LOOP, IF, STORE, DECLARE, CALL, ROUTINE, PIN, PREFETCH,
 enum { ROUTINE_BUFS = 16 };
 typedef struct Routine {
   const char *name, *text;
-  const struct Routine *uses; /* NULL, or a routine whose text must come first */
-  const struct Routine *also; /* NULL, or a routine whose text must come first */
+  const struct Routine *uses; /* NULL, or a routine whose text must precede this text */
+  const struct Routine *also; /* NULL, or another such routine */
   int nbufs, nnumbers;        /* arguments: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
   bool writes[ROUTINE_BUFS]; /* by buffer: an output, written before it is read */

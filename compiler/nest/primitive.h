@@ -1,7 +1,8 @@
 /* primitive.h: Named primitives of nests: functions of up to three numbers for which a target may have an
  * instruction. Each primitive is one function of integer_primitives.h, word_primitives.h or dsp_primitives.h;
- * the interpreter runs it and generated code contains its text, so both compute identical results. Primitives
- * with a vector form (emit/prelude_vectors.c) work lane by lane. */
+ * the interpreter runs this function and generated code contains its text, so both compute identical results.
+ * (The interpreter does not run `word` and `put_word`.) Primitives with a vector form
+ * (emit/prelude_vectors.c) work lane by lane. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRIMITIVE_H
 #define CNNC_PRIMITIVE_H

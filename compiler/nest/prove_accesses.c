@@ -230,7 +230,7 @@ void prover_check_whole(Prover *p, const Buf *buf, bool write) {
 }
 
 static void widest(const Prover *p, Lin *e, int upto,
-                   bool up) { /* replaces e by its upper (or lower) bound over variables from upto on */
+                   bool up) { /* replaces e by its upper (or lower) bound over the variables from `upto` on */
   for (int v = p->nvars - 1; v >= upto; v--)
     if (e->k[v]) {
       int64_t k = e->k[v];

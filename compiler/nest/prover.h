@@ -26,8 +26,8 @@ typedef struct WrittenBox {
   Lin lo[DIMS], hi[DIMS], end;
   bool ends;
 } WrittenBox; /* a box is the set of elements that were written: those with lo <= i <= hi and clip_lo <= i <
-                 clip_hi in each dimension and, if `ends`, i < end in the first one. end depends only on size
-                 parameters */
+                 clip_hi in each dimension and, if `ends`, i < end in the first dimension. `end` depends only
+                 on size parameters */
 typedef struct Access {
   const Buf *buf;
   bool write, aside;
@@ -106,7 +106,7 @@ void prover_leave_parallel(Prover *, int first); /* drops accesses that matter o
                                                     those to OVER buffers, and to the operand and result of an
                                                     overlap proof */
 bool prover_apart(Prover *, const Lin *hi, const Lin *lo,
-                  int t); /* whether lo in each later iteration of loop t is greater than hi in this one */
+                  int t); /* whether lo in each later iteration of loop t is greater than hi now */
 
 bool prover_walk(Nest *, Proof *, OverlapProof *); /* does the work of nest_prove and nest_overlap; overlap:
                                                       NULL if no overlap is requested */

@@ -1,5 +1,5 @@
-// TEMPLATE.c: Example of an operator. Copy this file to ops/KIND/NAME.c and follow
-// docs/dev/adding-an-operator.md: ops.def, local.mk, onnx_out.def, tests, `make docs`, editors.
+// TEMPLATE.c: Example of an operator. Copy this file to ops/KIND/NAME.c. docs/dev/adding-an-operator.md has
+// the other steps: changes in ops.def, local.mk, onnx_out.def, tests and editors, and `make docs`.
 // SPDX-License-Identifier: Apache-2.0
 //
 // The first comment has the formula and the paper that defines it. This example mixes each channel with its
@@ -15,7 +15,7 @@
  * `--help mirror` and docs/operators.md from it. */
 static const Param params[] = {
     {"amount", PARAM_NUMBER, "0.5", "weight of the mirror image", 0, 1,
-     NULL}, /* default 0.5, range 0 .. 1; with NULL as the default, the argument is required */
+     NULL}, /* default 0.5, range 0 .. 1; a default of NULL would make the argument required */
     {0},
 };
 
@@ -66,8 +66,8 @@ static void lower(Lower *l) {
       }
 }
 
-/* The backward pass consists of hidden operators. Their names contain a space, and each has its own eval and
- * lower. The gradient of mirror is computed with the same functions as mirror. */
+/* The backward pass consists of hidden operators. Their names contain a space. Each has an eval and a lower;
+ * for the gradient of mirror, these are the functions of mirror itself. */
 static const Op op_mirror_gradient = {.name = "mirror gradient", .eval = eval, .lower = lower};
 
 static void gradient(Gradient *gradient, Node *node, Node *dy) {

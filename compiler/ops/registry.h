@@ -7,17 +7,19 @@
 
 /* ---- losses ---- */
 /* The operators of a loss. If an activation in `absorbs` computes the output, such as the softmax before a
- * cross_entropy, the loss absorbs it: the operators read the activation's input as `output`. op: SAMPLE,
- * inputs (output, target, scale) -> this image's share of the mean; scale: BATCH, inputs (target) ->
- * vector(1), the loss's weight / normalizer; gradient: SAMPLE, inputs (output, target, scale). */
+ * cross_entropy, the loss absorbs it: the operators read the activation's input as `output`. op, a
+ * RESULT_SAMPLE operator, computes this image's share of the mean from its inputs (output, target, scale).
+ * scale, RESULT_BATCH, computes a vector of one element, the loss's weight / normalizer, from (target).
+ * gradient, RESULT_SAMPLE, has the inputs (output, target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
   const Op *slopes; /* NULL, or an operator whose result replaces the scale as input of the gradient. The
                        inputs (output, target, scale) give two numbers per channel, from sums over pixels */
   const Op *absorbs[4];
-  /* Detection losses: scale and gradient are NULL. op: SAMPLE, inputs (values, count, class, box and, if
-   * `instances`, instance) -> vector: the loss of this image, before the loss weight and the mean over
-   * images, then the gradients of this loss with respect to the first `trained` values. */
+  /* Detection losses: scale and gradient are NULL. op, RESULT_SAMPLE, has the inputs (values, count, class,
+   * box and, if `instances`, instance). Its result is a vector: the loss of this image, not yet multiplied by
+   * the loss's weight or averaged over the images, then the gradients of this loss with respect to the first
+   * `trained` values. */
   int trained;
   bool instances;
   const Op *inside; /* NULL, or (for rpn) an operator: in the source the loss applies to the operator's value,
@@ -101,7 +103,7 @@ extern const Op op_conv_transpose;
 /* ---- hidden states, which no source declares (ops/shape/state.c, stream_mask.c) ---- */
 Node *state_hidden(Graph *, const char *name, Shape, Elem, const Quant *, double initial);
 void update_hidden(Graph *, Node *value, Node *state);
-/* A hidden float state of n numbers, initially 0, which `op` computes from its own previous value. */
+/* A hidden float state of n numbers, initially 0, which `op` computes from the state's previous value. */
 Node *state_advanced(Graph *, const char *name, int n, const Op *op, const void *detail);
 /* Number of earlier calls, at most `most`. */
 Node *stream_counter(Graph *, int64_t most);

@@ -26,7 +26,7 @@ typedef struct Placer {
   int ids;
   const Plan *plan;
   Graph *graph;
-  int *uses; /* by node id: as in fuse_uses */
+  int *uses; /* by node id: the result of fuse_uses */
   /* by node id. output: the value or an alias of it is an output; whole: an alias of the value has another
    * shape, or the value has parts that are rows (concat_offset, slice_offset) */
   bool *output, *whole;

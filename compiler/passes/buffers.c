@@ -12,7 +12,7 @@
 typedef VEC(Overlap) Overlaps;
 
 /* By node id: the block of the value. A result that overwrites an operand shares the operand's block, which
- * lives until both are dead. */
+ * lives until both values are dead. */
 static Block **value_blocks(Arena *arena, const Plan *plan) {
   const int nodes = plan->graph->nodes.n;
   Block **of = NEW_ARRAY(arena, Block *, nodes + 1), *own = NEW_ARRAY(arena, Block, nodes + 1);
@@ -32,7 +32,7 @@ static Block **value_blocks(Arena *arena, const Plan *plan) {
 
 static bool
 has_block(const Plan *plan, Block *const *value, int id,
-          StoreKind kind) { /* whether the value is of that kind and is the first value in its block */
+          StoreKind kind) { /* whether the value has this storage kind and is the first value in its block */
   const Life *life = &plan->life[id];
   return life->node && plan->storage[id].kind == kind && value[id]->born == life->block.born;
 }

@@ -3,7 +3,8 @@
  * the batchnorm. A normalize is folded into the weights of the convolution or dense layer after it, if the
  * result is exact (no padding). If only one convolution uses a value with scaled channels (squeeze and
  * excitation), the weights of the convolution are scaled instead, for each image. Row means are computed by
- * the kernel that computes the rows.
+ * the kernel that computes the rows, and a pooling by the kernel of the convolution before it, if the
+ * convolution's operator permits it (fuses_pool).
  *
  * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0

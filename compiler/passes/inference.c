@@ -1,7 +1,7 @@
-/* inference.c: Simplification for inference. Removes identities (dropout) and dead values. Merges zero
- * padding and nearest upsampling into the convolutions after them. Splits a global mean into means of rows,
- * which the producer can compute. Swaps the operands of a sum if the layer that computes the second operand
- * can then also compute the sum.
+/* inference.c: Simplification for inference. Removes identities (dropout) and dead values. Replaces layers by
+ * the nodes that compute them (op->parts). Merges zero padding and nearest upsampling into the convolutions
+ * after them. Splits a global mean into means of rows, which the producer can compute. Swaps the operands of
+ * a sum if the layer that computes the second operand can then also compute the sum.
  *
  * Requires: a checked graph. Preserves: names, spans and parameters; nodes stay in program order. */
 // SPDX-License-Identifier: Apache-2.0
@@ -14,9 +14,9 @@ typedef struct Copy {
   Node **map;           /* by node id of the source: the copy */
   const bool *repeated; /* by node id: whether the convolution includes the upsampling before it; NULL: no
                            convolution does */
-  bool by_rows;         /* split means of images into means of rows */
-  const int *readers;   /* by node id: number of readers; NULL: do not swap operands of sums */
-  bool layers;          /* keep layers, instead of the nodes that compute them (op->parts) */
+  bool by_rows;         /* whether means of images are split into means of rows */
+  const int *readers;   /* by node id: number of readers; NULL: operands of sums are not swapped */
+  bool layers;          /* whether layers remain layers, and are not replaced by their op->parts */
 } Copy;
 
 static bool takes_zeros(const Node *node) {

@@ -91,7 +91,7 @@ static int64_t place_beside(const Block *block, int64_t offset, const Block *pla
   const int64_t end = placed->offset + placed->bytes;
   if (offset >= end || offset + block->bytes <= placed->offset) return offset;
   if (!o) return end;
-  if (block == o->result) { /* a multiple of `step` from the operand, at most `most` after it */
+  if (block == o->result) { /* the starts differ by a multiple of `step`, by at most `most` bytes */
     const int64_t behind = multiple_from(offset - placed->offset, o->step);
     return behind <= o->most ? placed->offset + behind : end;
   }

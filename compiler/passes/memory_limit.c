@@ -34,7 +34,7 @@ typedef struct Search {
   int nodes;
   int64_t room, shards;
   int n;
-  Value *value, *by_price; /* candidates in the order of the graph, and in the order of work per byte */
+  Value *value, *by_price; /* the candidates; value: in graph order; by_price: ordered by work per byte */
   int trials;              /* number of remaining trials */
 } Search;
 

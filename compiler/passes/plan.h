@@ -40,7 +40,7 @@ typedef struct Streaming {
 
 typedef struct PlanOptions {
   Fusing fusing;
-  bool exact; /* no algorithm that rounds differently */
+  bool exact; /* --exact: no algorithm, such as Winograd, that changes the rounding of results */
   int images; /* number of images to interleave; 0, 1: none. Ignored if a node needs all images' values */
   const bool *repeated; /* inference: by node id of the source, convolutions that include the nearest
                            upsampling before them; NULL: none */
@@ -121,7 +121,7 @@ typedef struct Plan {
                                      operand and a result that overwrites it count once */
   int64_t *scratch;               /* by kernel: offset of the kernel's scratch in the arena */
   int64_t kept_bytes, kept_bound; /* training: size of a record, and its lower bound */
-  int64_t all_bytes, all_bound;   /* bytes of STORE_ALL per image */
+  int64_t all_bytes, all_bound;   /* bytes of STORE_ALL per image, and their lower bound */
   int64_t batch_bytes;
   VEC(ValueOverlap) overlaps; /* found by lir/overlap.c */
   int *last_writer;           /* by node id: the last kernel that writes into the value */
@@ -137,7 +137,7 @@ bool plan_batches_conv(const Plan *);    /* whether any convolution is batched *
 Plan *plan_look(Arena *, const Graph *); /* the plan of inspection: without fusion; all shown values are
                                             outputs */
 /* Of the plans that the search tries, the one with the least work whose values fit into `bytes` according to
- * plan_training_needs; if none fits, the smallest one. */
+ * plan_training_needs; if none fits, the plan that needs the least memory. */
 Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
 /* bytes: lower bound of the memory for a batch's values, without scratch; over: the bytes above the limit
  * `room`, summed over all kernels. */
@@ -151,8 +151,9 @@ void plan_lay_out(Arena *, Plan *,
                   const int64_t *scratch); /* after lowering: assigns offsets in the arena to values and to
                                               the scratch of each kernel, in bytes */
 
-/* Whether kernel k is the last user of the operand and the first writer of the result of k, and both values
- * are blocks of the arena, or rows of such blocks. False if the result already overwrites an operand. */
+/* Whether the result of kernel k may overlap the operand. Kernel k must be the last user of the operand and
+ * the first writer of the result. Both values must be blocks of the arena, or rows of such blocks. False if
+ * the result already overwrites an operand. */
 bool plan_may_overlap(const Plan *, int k, const Node *operand);
 
 /* ---- for --emit=graph --after=PASS ---- */

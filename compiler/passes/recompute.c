@@ -50,8 +50,8 @@ typedef struct Recompute {
 } Recompute;
 
 /* Whether a copy of the node costs nothing: an alias, or a slice within a layer (layer_part). Other slices
- * are also views, but a copy of such a slice keeps the whole input in memory, although it reads only a part
- * of the input. A layer's slices together read the whole input. */
+ * are also views, but a copy of such a slice keeps the whole input in memory, although the copy reads only a
+ * part of the input. A layer's slices together read the whole input. */
 static bool is_alias_of_kept(const Node *node) {
   const bool slice = node->op->traits.slice_offset && node->op->traits.layer_part;
   return (node->op->family == FAMILY_ALIAS || slice) && node->nin;

@@ -258,8 +258,8 @@ static Node *needed_rows(Step *s, const Node *of, const Node *reader, const Stre
 
 /* ---- layers ---- */
 /* Sets the window on the rows of a step: without padding along the rows; for a transposed convolution, with a
- * crop that leaves only the step's rows. Gathered rows contain the rows of one tap after the other, so there
- * the dilation is the number of rows per tap. */
+ * crop that leaves only the step's rows. Gathered rows are ordered by tap: all rows of tap 0, then all rows
+ * of tap 1, and so on. So for gathered rows the dilation is the number of rows per tap. */
 static void set_step_window(Step *s, Node *step, const Node *node, const StreamNeed *need) {
   const int axis = stream_axis(node->in[0]->shape);
   Window *window = NEW(s->to->arena, Window);
@@ -276,8 +276,8 @@ static void set_step_window(Step *s, Node *step, const Node *node, const StreamN
   step->window = window;
 }
 
-/* Removes the border along the rows, because the ring provides this border. False: no border remains, so the
- * step needs no layer for it. */
+/* Removes the border of a zero_pad or crop along the rows, because the ring provides this border. False: no
+ * border remains, so the step does not need the node. */
 static bool set_border(Step *s, Node *step, const Node *node) {
   int64_t before[2], after[2];
   const int axis = stream_axis(node->shape);

@@ -25,8 +25,8 @@ typedef struct Streams {
   Flow *flow;            /* by node id */
   int64_t jump;          /* the number of rows of the first input in a step must be a multiple of `jump` */
   int64_t lookahead;     /* the smallest --lookahead with which no layer needs rows of later steps */
-  int64_t window, begin; /* --slide: number of rows of the first input in a window; index of the first row of
-                            the first call */
+  int64_t window, begin; /* --slide; window: number of rows of the first input in a window; begin: index of
+                            the first row of the first call */
   bool unpadded;         /* --slide: computes each Flow as if no layer had padding */
 } Streams;
 

@@ -110,7 +110,7 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
   return (joined || k->how->all_wide || table_find(k->how->wide, node->name)) && !ends_in_bytes(k, node);
 }
 
-static bool is_stored_as_int8(const Node *node) { /* whether it is a normalized byte input */
+static bool is_stored_as_int8(const Node *node) { /* whether the node normalizes a byte input */
   const Node *in = node->nin ? node->in[0] : NULL;
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
@@ -134,7 +134,7 @@ static void known_quant(Calibrator *k, const Node *node, Quant quant) {
   if (!k->weights) vec_push(k->arena, k->made->chosen, chosen);
 }
 
-/* Whether the node is fused into the rounding of the layer, as in quantize/scales.c. */
+/* Whether `node`, which reads `of`, is fused into the rounding of the layer, as in quantize/scales.c. */
 static bool fuses_into(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
   const int reads = k->uses[of->id];
   for (int o = 0; o < k->graph->outputs.n; o++)
@@ -413,8 +413,9 @@ bool calibrate_has_bf16(const Calibration *how, const Node *node) {
          (node->precision == PRECISION_BF16 || (node->precision == PRECISION_GIVEN && how->bf16));
 }
 
-/* Whether the layer stays float: on request, because it has no int8 form, or because it shares weights with
- * another node (the biases of the two nodes would need different scales). */
+/* Whether the layer stays float: on request, because it has no int8 form, because it processes regions of
+ * boxes, or because it shares weights with another node. (With shared weights, the biases of the two nodes
+ * would need different scales.) */
 static bool keeps_float(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
          (node_given_as_float(node) || table_find(k->how->keep, node->name) || k->boxes[node->id] ||

@@ -1,5 +1,5 @@
 /* calibrate_recurrent.c: Calibration of recurrent layers: int8 weights with one scale per gate, and the scale
- * of c. */
+ * of c. Calibration of svdf. */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
 #include <math.h>
@@ -168,7 +168,8 @@ static float feature_scale(const Calibrator *k, const Node *node, const float *w
   return (float)fmax(fmax(most / INT16_MAX, needed), (double)FLT_MIN);
 }
 
-/* The int16 weights over time, whose sums with the largest features stay below 2^30, and the biases. */
+/* Quantizes the weights over time to int16, and the biases to int32. The sums of products with the largest
+ * features stay below 2^30. */
 static void put_time_weights(Calibrator *k, const Node *node, double feature) {
   const Svdf s = svdf_of(node);
   const Weight *weight = node->weight[TIME_WEIGHT], *bias = node->weight[SVDF_BIAS];

@@ -29,7 +29,7 @@ typedef struct Channels {
   Arena *arena;
   const Graph *graph;
   Interval **interval;
-  int64_t *first; /* by node id: index of its first channel among all channels; -1: not an int8 value */
+  int64_t *first; /* by node id: index of the node's first channel in `root`; -1: not an int8 value */
   int64_t all;    /* total number of channels of all values */
   /* Channels that are kept or removed together, such as those before and after a pooling, have one `root`;
    * the next two arrays are indexed by root. */

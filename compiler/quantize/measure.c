@@ -11,7 +11,7 @@
 
 typedef struct Measuring {
   const Graph *floats, *bytes;
-  const double *weights, *kept; /* weights of the float net and of the int8 model's float layers */
+  const double *weights, *kept; /* weights: of the float net; kept: of the int8 model's float layers */
   const Node **like;            /* by node id of `bytes`: the node of `floats` with the same value, or NULL */
   Measured *of;
 } Measuring;
@@ -125,8 +125,8 @@ const Measured *measure_layers(Arena *arena, const Graph *floats, const float *w
                  .kept = kept_weights(arena, bytes),
                  .like = NEW_ARRAY(arena, const Node *, bytes->nodes.n + 1),
                  .of = NEW_ARRAY(arena, Measured, floats->nodes.n + 1)};
-  /* If several float nodes have the same int8 node, the last one is kept: its value includes the fused
-   * nodes. */
+  /* If several float nodes have the same int8 node, m.like gets the last of these float nodes: its value
+   * includes the fused nodes. */
   for (int i = 0; i < floats->nodes.n; i++)
     if (made[i]) m.like[made[i]->id] = floats->nodes.data[i];
   for (int64_t n = 0; n < samples; n++) add_sample(&m, n, input);

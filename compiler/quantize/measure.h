@@ -1,4 +1,5 @@
-/* measure.h: Quantization error of an int8 model, layer by layer. */
+/* measure.h: Quantization error of an int8 model, layer by layer; measurements of the float net's recurrent
+ * layers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MEASURE_H
 #define CNNC_MEASURE_H
@@ -7,9 +8,9 @@
 
 typedef struct Measured { /* sums of squares of a value of the float net */
   bool there;             /* the value is stored as int8 or int16 */
-  double signal, noise;   /* sum of squares of the value, and of its error */
-  double alone; /* sum of squares of the error that the layer itself adds: its error on the float net's values
-                   as operands */
+  double signal, noise;   /* sums of squares; signal: of the value; noise: of the value's error */
+  double alone; /* sum of squares of the layer's own error: of the error of its value when its operands have
+                   the float net's values */
 } Measured;
 
 /* made: the int8 node for each float node id, from quantize_graph. input: for each input, [samples][h][w][c]

@@ -29,8 +29,8 @@ bool quantize_has_boxes(const Node *, const bool *boxes);
  * and scales, with the names of the file. made: as in QuantizeOptions. */
 Graph *quantize_written(Arena *, const Graph *, Node *const *made, const QuantFile *, Arrays *);
 
-/* The graph without constant and unused channels, with the same results; the graph itself if it is not an
- * int8 model or has no such channels. */
+/* The graph without dead channels (live_channels.h), with the same results. Returns the graph itself if it is
+ * not an int8 model or has no dead channels. */
 Graph *drop_idle_channels(Arena *, Graph *);
 void note_idle_filters(Arena *, Diags *, const Graph *); /* reports [dead-filters] */
 #endif

@@ -23,8 +23,9 @@ static void read_feed(const Node *node, const double *from, int64_t count,
 }
 
 /* Number of evaluations of an operator per image. Usually, there is one evaluation for each row along the
- * leading axis of the node's value; for RESULT_SUM, also of its operands. For RESULT_BATCH, and for operators
- * that mix rows, there is one evaluation. If an input has fewer rows, its rows are repeated. */
+ * leading axis of the node's value. For RESULT_SUM, the number is the maximum of the rows of the value and of
+ * its operands. For RESULT_BATCH, and for operators that mix rows, there is one evaluation. If an input has
+ * fewer rows, its rows are repeated. */
 static int64_t value_rows(const Node *node) {
   int64_t rows = shape_rows(node->shape);
   for (int k = 0; node->result == RESULT_SUM && k < node->nin; k++)

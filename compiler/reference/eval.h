@@ -6,7 +6,7 @@
 #include "graph/graph.h"
 
 typedef struct GraphRun {
-  int64_t count; /* images */
+  int64_t count; /* number of images */
   int nodes;     /* 0: all nodes; n: only the first n nodes, without updates of states */
   bool training;
   uint64_t seed, step;

@@ -1,4 +1,4 @@
-/* lir_dump.c: --emit=lir: the spaces and the calls of a lowered program, as text. */
+/* lir_dump.c: Lowered program as text: its spaces and calls (--emit=lir), or its nests (--emit=nests). */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "lir/lir.h"

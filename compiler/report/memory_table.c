@@ -1,4 +1,4 @@
-/* memory_table.c: RAM of a net, and its flash without the code, as tables and JSON. */
+/* memory_table.c: RAM and flash of a net (flash without the code), as tables and JSON. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

@@ -84,11 +84,11 @@ static const Field *fields_find(const Graph *graph) {
 
 typedef struct Totals {
   int64_t parameters, parameter_bytes, trainable, frozen, statistics, macs, bytes;
-  int products, rounded, halves; /* number of layers that multiply bf16 numbers, of values stored as bf16, and
-                                    of layers with f16 weights */
+  int products, rounded, halves; /* products: number of layers that multiply bf16 numbers; rounded: number of
+                                    values stored as bf16; halves: number of layers with f16 weights */
 } Totals;
 
-static int64_t node_parameters(const Node *node) { /* shared parameters are counted for their owner */
+static int64_t node_parameters(const Node *node) { /* a shared parameter counts only for its owner */
   int64_t n = node->op->cost ? node->op->cost(node).parameters : 0;
   for (int k = 0; k < node->nweights; k++)
     if (node->weight[k] && node->weight[k]->owner == node) n += node->weight[k]->size;
@@ -283,8 +283,8 @@ void graph_memory(Text *out, const SummarySizes *sizes) {
   memory_put(out, "workspace", sizes->workspace_bytes, sizes->workspace_bound, "");
   if (sizes->bands_to)
     text_put(out, "%-15swith the layers up to %s in row bands, for --ram\n", "", sizes->bands_to);
-  /* the lower bound only applies to plans that store the same values; plans that store fewer values may need
-   * less */
+  /* The lower bound only applies to plans that store the same values as this plan. Plans that store fewer
+   * values may need less memory. */
   const char *of = sizes->training_most ? " for the stored values" : "";
   if (sizes->training_bytes >= 0)
     memory_put(out, "training", sizes->training_bytes, sizes->training_bound, of);
@@ -393,7 +393,7 @@ static void json_arguments(Text *out, const Node *node) {
   text_put(out, "}");
 }
 
-/* The layer whose weights the node shares, if any. */
+/* Writes the name of the layer whose weights the node shares, if the node shares weights. */
 static void json_owner(Text *out, const Node *node) {
   if (!node->nweights || !node->weight[0] || node->weight[0]->owner == node) return;
   json_name(out, "weights", node->weight[0]->owner->name);
@@ -479,7 +479,7 @@ static void json_weights(Text *out, const Graph *graph) {
   text_put(out, "%s],\n", graph->weights.n ? "\n  " : "");
 }
 
-/* --stream, --slide: the rows of each layer that a call computes. */
+/* With --stream or --slide: writes how many rows of each layer a call computes. */
 static void json_stream(Text *out, const Graph *graph, const SummarySizes *sizes) {
   const Graph *whole = shown_graph(graph);
   bool any = false;

@@ -10,7 +10,7 @@ typedef struct SummarySizes { /* sizes of a layout in bytes; bound: lower bound 
   int64_t training_bytes, training_bound; /* training_bytes -1: no training */
   int64_t training_most;                  /* limit of --memory in bytes, or 0 */
   int64_t state_bytes;
-  double recompute_overhead; /* extra MACs of --memory, as a fraction of the step's other MACs */
+  double recompute_overhead; /* extra MACs that --memory causes, as a fraction of the step's other MACs */
   const char *bands_to;      /* the last layer in row bands, or NULL */
 } SummarySizes;
 
@@ -21,8 +21,8 @@ typedef struct LayerNumbers {
 bool is_layer(const Node *); /* not an input, an update of a state, or a conversion to i32 */
 LayerNumbers *layer_numbers(Arena *, const Graph *); /* by node id; the graph must have no errors */
 
-void graph_summary(Text *, const Graph *);       /* the table */
-void graph_memory(Text *, const SummarySizes *); /* the lines below the table */
+void graph_summary(Text *, const Graph *);       /* prints the table */
+void graph_memory(Text *, const SummarySizes *); /* prints the lines below the table */
 /* --emit=json; more: further members of the object, or "". */
 void graph_json(Text *, const Sources *, const Graph *, const SummarySizes *, const char *more);
 #endif

@@ -17,10 +17,10 @@ typedef struct TraceLines {
 
 typedef struct TraceRow {
   const char *name, *kind;
-  const Target *target; /* NULL: for all targets */
+  const Target *target; /* NULL: the row is for all targets */
   bool function;
   VEC(TraceLines) lines; /* more than one range if #if selects one of several definitions */
-  const char *from, *to; /* the text of the last definition */
+  const char *from, *to; /* start and end of the text of the last definition */
   NameList layers, weights, schedules, tables, calls;
 } TraceRow;
 
@@ -28,7 +28,7 @@ struct Trace {
   Arena *arena;
   const TraceOf *of;
   VEC(TraceRow *) rows;
-  Table row_of, written; /* rows by name; layers of the program by name */
+  Table row_of, written; /* row_of: rows by name; written: layers of the program by name */
 };
 
 static void name_once(Arena *arena, NameList *list, const char *name) {
@@ -51,7 +51,7 @@ typedef struct Scan {
   int number, first;   /* current line; first line of the current definition, 0: none */
   bool comment, macro; /* the line continues a comment or a macro */
   bool begun, braces;  /* begun: `head` is complete; braces: the definition ends at a brace */
-  bool members;        /* the lines are members of a struct; the name of the object follows them */
+  bool members;        /* the lines are members of a struct; the name of the object follows these members */
   Text head;           /* the definition up to its first brace, equals sign or semicolon */
   const char *from;
   TraceRow *row; /* the row of the current definition; NULL for a type or a declaration, which have no row */
@@ -82,7 +82,8 @@ static bool begins_with_one_of(const char *text, const char *const *list) {
   return *list != NULL;
 }
 
-/* The name that `head`, the beginning of a definition, declares; *function: whether it is a function. */
+/* The name that `head`, the beginning of a definition, declares. *function: whether a function has this
+ * name. */
 static const char *declared_name(Arena *arena, const char *head, bool *function) {
   static const char *const attributes[] = {"__attribute__", "_Alignas", "__declspec", NULL};
   const char *name = "";
@@ -195,7 +196,7 @@ static void scan_line(Scan *s, const char *line, size_t n) {
   }
 }
 
-/* One row for each member of the compiled-in model: "lenet5_trained.conv1_weight". */
+/* Adds a row for each member of the compiled-in model: "lenet5_trained.conv1_weight". */
 static void add_member_rows(Trace *t) {
   const char *trained = t->of->layout->own.trained;
   const TraceRow *model = table_find(&t->row_of, trained);
@@ -400,7 +401,7 @@ static void put_trace_row(Text *out, const Trace *t, const TraceRow *row) {
   put_trace_names(out, "calls", &row->calls);
 }
 
-/* Names of the functions, or of the tables, of a layer. */
+/* Names of the functions of a layer or, with `function` false, of its tables. */
 static NameList rows_with(const Trace *t, const Node *layer, bool function) {
   NameList names = {0};
   for (int i = 0; i < t->rows.n; i++)

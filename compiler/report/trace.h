@@ -10,7 +10,8 @@ typedef struct TraceOf {
   const Layout *layout;
   const Sources *sources;
   const Graph *program; /* the layers of the source: the whole net, in float */
-  Node *const *made; /* int8 model: by layer of `program`, the node with the layer's value; otherwise NULL */
+  Node *const *made;    /* int8 model: by node id of a layer of `program`, the node that computes the layer's
+                           value; otherwise NULL */
   const char *c, *file; /* the C text, and the name of its file */
 } TraceOf;
 

@@ -31,7 +31,7 @@ const char *wcet_refused(const WcetOf *of, const char **help) {
 
 typedef struct Estimate {
   double cycles;
-  bool rough; /* the cycles are those of the reference schedule, which come from multiply-adds or memory
+  bool rough; /* the layer has the reference schedule, whose cycles are estimated from multiply-adds or memory
                  traffic, not from instruction counts */
 } Estimate;
 

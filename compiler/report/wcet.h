@@ -9,7 +9,7 @@ typedef struct WcetOf {
   const Layout *layout; /* layout of an int8 model, for one target */
   const Cpu *cpu;       /* NULL: without --cpu */
   int64_t flash_wait;   /* wait cycles per 16 bytes; 0: none */
-  bool plain, int8;     /* plain: reference loops */
+  bool plain, int8;     /* plain: compiled with -O0 or -Os; int8: the net is an int8 model */
 } WcetOf;
 
 /* The reason why there is no estimate, or NULL; *help: advice on how to get an estimate, or NULL. */

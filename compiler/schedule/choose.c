@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The cost model ranks the registered schedules that support the kernel. All targets of a generated file
-// share one layout of the weights. So the schedule of a kernel is chosen for the file's widest target.
+// share one layout of the weights. So the schedule of a kernel is chosen for the widest of these targets.
 // Batched kernels are an exception: their schedule is chosen for each target. A measured choice overrides the
 // model's choice if the measured schedule supports the kernel.
 #include "schedule/choose.h"
@@ -98,9 +98,9 @@ static void add_candidates(const Lower *l, Decision *d) {
 }
 
 /* ---- picking ---- */
-/* The cycles that determine the choice. All targets of a file share the packing for the widest target, so the
- * cycles on the widest target count. A batched kernel packs no weights for other targets, so the cycles on
- * l->target count. */
+/* The cycles that determine the choice. All targets of a generated file share the packing for the widest
+ * target, so the cycles on the widest target count. A batched kernel packs no weights for other targets, so
+ * the cycles on l->target count. */
 static double cycles_for(const Lower *l, const Candidate *c) {
   if (l->target == l->layout || kernel_whole_batch(l->kernel)) return c->cycles.total;
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;
@@ -145,7 +145,7 @@ choose_name_of(const Lower *l, const Target *target) { /* the target's name in a
 
 /* The candidate for a measured choice, or NULL. Tuning names are compared, not schedules: schedules of
  * different families share a tuning name, and a choice that was read from a file has the first schedule with
- * its name. */
+ * that tuning name. */
 static const Candidate *find_candidate(const Decision *d, const Choice *choice) {
   for (int i = 0; i < d->candidates.n; i++) {
     const Choice *c = &d->candidates.data[i].choice;

@@ -7,12 +7,12 @@
 
 typedef struct Candidate {
   Choice choice;    /* the schedule and its parameters */
-  const char *name; /* "Winograd F(4x4,3x3)" */
+  const char *name; /* for example "Winograd F(4x4,3x3)" */
   bool compared; /* listed, but never chosen: the schedule is batched and the plan does not batch the kernel,
                     or the reverse */
   const char *refused; /* the reason why the candidate cannot be chosen, or NULL */
   /* Predicted cycles for the target. They are shown in --emit=schedule. The choice itself may use the cycles
-   * on the file's widest target (choose.c). */
+   * on the widest target of the generated file (choose.c). */
   Cycles cycles;
   WinogradError error;
 } Candidate;
@@ -25,8 +25,8 @@ typedef struct Decision {
   VEC(Candidate) candidates; /* at least one candidate is possible */
   int model, chosen;         /* indices of candidates: the cost model's choice, and the final choice */
   const char *why;           /* the reason for the choice, as text */
-  bool layout;               /* the schedule was chosen for the file's widest target, which has wider vectors
-                                than `target` */
+  bool layout;               /* the schedule was chosen for the widest target of the generated file, which has
+                                wider vectors than `target` */
   const Tuned *tuned;        /* the measurement, if it determined the choice */
 } Decision;
 

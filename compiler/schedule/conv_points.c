@@ -37,7 +37,8 @@ static int64_t points_padded(const Points *c, int64_t floats) {
 }
 static int64_t points_phases_of(const Points *c) { return c->phases[0] * c->phases[1]; }
 static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* type of V, M and the weights */
-static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; } /* of a group */
+/* Number of output channels of a group, over all phases. */
+static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; }
 
 /* ---- choices ---- */
 /* The number of slots for which the idle time, summed for two, four and eight threads, is the smallest. */
@@ -276,8 +277,9 @@ static Ix group_arg(const Points *c) {
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
 }
 
-/* Arguments of a register tile. It multiplies tiles of the slot's block, from tile t on, with vectors of a
- * panel's rows, from column h on. It stores the products to M, from column f + h on. */
+/* Arguments of the function of a register tile. The function computes the products of tiles of the slot's
+ * block, from tile t on, and vectors of a panel's rows, from column h on. It stores the products in M, from
+ * column f + h on. */
 typedef struct MultiplyArgs {
   const Panels *panels;
   int vectors;
@@ -329,8 +331,8 @@ static void add_channel(const Points *c, const MultiplyArgs *m, Buf *a, const Ix
   }
 }
 
-/* Initializes the sums with zeros. For the inner product (int8_inner.c), the initial value is minus the
- * products of inputs with inputs, minus the products of weights with weights. */
+/* Initializes the sums with zeros. For the inner product (int8_inner.c), the initial value is -(inner[0] +
+ * inner[1]): the products of inputs with inputs, and of weights with weights, are subtracted. */
 static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
   Nest *b = c->l->b;
   const Val zero = points_int8(c) ? splat(num_i32(b, 0), c->lanes) : num(b, 0);
@@ -512,7 +514,7 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
 }
 
 /* Calls split_row for row r of a block. In a batched kernel, row r is an image. If the batch has no image r,
- * the first image of the batch is transformed instead, and the products of this copy are not used. */
+ * the first image of the batch is transformed instead, and the products for row r are not used. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {

@@ -27,13 +27,13 @@ typedef struct MultiplyTile {
 typedef struct Points {
   /* these members are defined by the algorithm */
   Lower *l;
-  int64_t points;     /* points of a tile */
-  int64_t groups, in; /* number of groups; input channels of a group at a point */
-  int64_t channels;   /* input channels of all groups, as in V */
+  int64_t points;     /* number of points of a tile */
+  int64_t groups, in; /* number of groups; number of input channels of a group */
+  int64_t channels;   /* number of input channels of all groups together (the channels of V) */
   int64_t phases[2];  /* number of phases of a transposed convolution along each axis; all phases use the same
                          transformed tiles, but each phase has its own filters */
-  int64_t filters;    /* output channels of a group and a phase at a point */
-  int64_t rows, width; /* rows of tiles; tiles per row */
+  int64_t filters;    /* number of output channels at a point, for one phase of one group */
+  int64_t rows, width; /* number of rows of tiles; number of tiles per row */
   bool many_small; /* the layer has many small images (phases, or images of a batch), so blocks are larger */
   bool alone;      /* threads must share each block; they cannot compute different blocks */
   bool images;     /* batched kernel: a row of tiles contains all tiles of an image */
@@ -44,14 +44,16 @@ typedef struct Points {
    * weights of a bundle are transformed in each call. If there are many input channels, they are divided into
    * parts, and the outputs of the parts are added. */
   const Primitive *dot; /* adds the dot product of two elements to a sum; NULL: float multiply-adds */
-  Buf *inner[2]; /* of the method that int8_inner.c describes, or NULL: inner[0][point][tile] has the sums of
-                    the products of even and odd channels of V; inner[1][slot][point][filter of the bundle]
-                    has the same sums of the weights */
+  Buf *inner[2]; /* for the inner product (int8_inner.c), or NULL. inner[0][point][tile]: the sum of the
+                    products of each even channel of V and the next channel; inner[1][slot][point][filter of
+                    the bundle]: the same sum for the weights */
   int64_t parts; /* number of parts into which the input channels are divided; `in` is the size of one part */
-  NestFn *weights; /* transforms the weights; parameters: slot, bundle, and with parts the part. NULL: weights
-                      are packed */
-  NestFn *clear;   /* with parts: has the parameter slot, and is called before the first part */
-  NestFn *finish;  /* with parts: called after the last part, like join_row */
+  NestFn *weights; /* transforms the weights; parameters: slot, bundle and, if there are parts, the part.
+                      NULL: weights are packed */
+  NestFn *clear;   /* if there are parts: clears the sums over all parts, before the first part; parameter:
+                      slot */
+  NestFn *finish;  /* if there are parts: computes the outputs from these sums, after the last part; called
+                      like join_row */
 
   /* choices of the schedule */
   int lanes, vectors;

@@ -98,7 +98,7 @@ Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k, double produc
 }
 
 Cycles cost_phases(const Target *t, const Correlation *k, int64_t net_bytes) {
-  Correlation turned = *k; /* the small side is the input */
+  Correlation turned = *k; /* the sides are exchanged, because the small side is the input */
   turned.l = k->s;
   turned.s = k->l;
   return cost_direct(t, &turned, net_bytes);
@@ -219,9 +219,9 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
 /* Cycles to transfer weights, transformed inputs and products to and from the last-level cache. conv_points.c
  * divides the tiles into blocks. A block reads all weights, and writes its transformed inputs and its
  * products; every bundle of filters reads the transformed inputs. If Blocking.strassen_tiles is 0, the inputs
- * and products of a block fill about the whole second-level cache. They are then transferred, because only
- * half of that cache is free for them. Otherwise they are transferred only if the image itself is larger than
- * the second-level cache (measured). */
+ * and products of a large block fill about the whole second-level cache. They are then transferred, because
+ * only half of that cache is free for them. If Blocking.strassen_tiles is above 0, inputs and products are
+ * transferred only if the image itself is also larger than the second-level cache (measured). */
 static double strassen_passed(const Target *t, double points, double tiles, double in, double out,
                               double image) {
   const Blocking *most = &t->blocking;

@@ -1,4 +1,4 @@
-// parallel.c: Thresholds for threads: for a whole net, and for a loop of a kernel.
+// parallel.c: Decisions whether several threads are faster: for a whole net, and for a loop of a kernel.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/parallel.h"
 #include <math.h>

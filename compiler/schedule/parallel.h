@@ -1,5 +1,6 @@
-/* parallel.h: Thresholds for threads in inference: for a whole net, and for a loop of a kernel. (In training,
- * threads share the batched kernels; in the other kernels, they compute different images.) */
+/* parallel.h: Decisions whether several threads are faster in inference: for a whole net, and for a loop of a
+ * kernel. (In training, threads share the batched kernels; in the other kernels, they compute different
+ * images.) */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SCHEDULE_PARALLEL_H
 #define CNNC_SCHEDULE_PARALLEL_H

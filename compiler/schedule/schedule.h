@@ -26,11 +26,11 @@ void choices_by_tiles(const Lower *, const Choice *,
 /* Members may be omitted (0 or NULL); their comments state the default. */
 typedef struct Schedule Schedule;
 struct Schedule {
-  const char *name; /* "direct": in --emit=schedule */
-  const char
-      *tuning_name;  /* "direct": the name in a file of measured choices, one word; NULL: never measured */
-  unsigned families; /* FAMILY_BIT of each family whose kernels the schedule computes */
-  const char *transforms; /* the label of Cycles.transforms in the schedule's listing; NULL: "transforms" */
+  const char *name;        /* name in --emit=schedule, for example "direct" */
+  const char *tuning_name; /* name in a file of measured choices, one word, for example "direct"; NULL: never
+                              measured */
+  unsigned families;       /* FAMILY_BIT of each family whose kernels the schedule computes */
+  const char *transforms;  /* the label of Cycles.transforms in the schedule's listing; NULL: "transforms" */
 
   /* Whether the schedule supports the kernel, which is in one of `families`; NULL: yes, unless it is
    * batched. */
@@ -41,12 +41,12 @@ struct Schedule {
   bool (*compared)(const Lower *);
   /* The schedule's possible sizes, as choices that the cost model ranks; NULL: the schedule has no sizes. */
   void (*sizes)(const Lower *, Choices *);
-  const char *(*title)(const Lower *, const Choice *); /* name with these sizes; NULL: `name` */
+  const char *(*title)(const Lower *, const Choice *); /* name with the sizes of the choice; NULL: `name` */
   const char *(*refused)(const Lower *,
                          const Choice *); /* why a choice is not possible; NULL: all are possible */
   Cycles (*cycles)(const Lower *, const Target *, const Choice *);
-  WinogradError (*error)(const Lower *,
-                         const Choice *); /* rounding error; NULL: rounds like the reference loops */
+  WinogradError (*error)(const Lower *, const Choice *); /* rounding error; NULL: the same rounding as in the
+                                                            reference loops */
   /* Builds the nest of l->node for l->target with l->choice, or returns false before it has built anything.
    * NULL: the operator's own nest. */
   bool (*build)(Lower *);

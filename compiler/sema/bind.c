@@ -1,5 +1,5 @@
-/* bind.c: Binding of arguments to a parameter table: each parameter gets an argument of its type or its
- * default. */
+/* bind.c: Binding of arguments to a parameter table: each parameter gets an argument of its type, or its
+ * default value. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"

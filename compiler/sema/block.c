@@ -35,7 +35,7 @@ static void cycle_report(Sema *s, const CallPath *path, BlockDef *again, const C
 
 static int body_visit(Sema *s, CallPath *path, const Body *body);
 
-/* Nesting depth of this block and of the blocks that it applies. */
+/* Visits a block and the blocks that it applies. Returns the nesting depth of these blocks. */
 static int block_visit(Sema *s, CallPath *path, BlockDef *block) {
   block->color = ON_THE_WAY;
   vec_push(s->arena, path->block, block);

@@ -20,7 +20,8 @@ typedef struct Entry {
   bool hidden; /* defined in a branch that is possibly not taken */
   Const value;
 } Entry;
-typedef struct Scope { /* a file, the net, an application of a block, an iteration of a repeat */
+typedef struct Scope { /* the scope of a file, the net, an application of a block, or an iteration of a
+                          repeat */
   const struct Scope *outer;
   int limit; /* an entry of the outer scope is visible only if its order is less than `limit` */
   Table table;
@@ -35,14 +36,14 @@ Scope *scope_new(Sema *, const Scope *outer, const Body *);
 const Entry *scope_find(const Scope *, const char *name); /* a visible entry, or NULL */
 void scope_define(Sema *, Scope *, EntryKind, Ident, Const,
                   const Site *);                /* reports reserved names and redefinitions */
-const Const *scope_in(const Scope *);           /* the value of `in` */
+const Const *scope_in(const Scope *);           /* returns the value of `in` */
 void name_report(Sema *, const Frame *, Ident); /* reports an unknown name: why it is not visible, and
                                                    similar names */
 bool name_defined_below(const Scope *, Ident);
 const char *const *names_visible(Sema *, const Scope *); /* NULL-terminated */
 /* whether the word is the name of an operator, or is reserved for a future operator */
 bool name_is_reserved(const char *name);
-const char *reserved_text(const char *name); /* "an operator", for messages */
+const char *reserved_text(const char *name); /* for messages, for example "an operator" */
 
 /* ---- blocks of all files ---- */
 typedef struct BlockDef {
@@ -64,10 +65,10 @@ typedef struct Count {
 } Count;
 typedef struct Naming { /* counters for the default names in the net, in an application of a block, or in a
                            chain with a name */
-  const char *prefix;   /* "", "stage2.", "c1." */
+  const char *prefix;   /* prefix of the names, for example "", "stage2." or "c1." */
   const char *share;    /* weights= of a block: prefix of the layers that own the parameters; or NULL */
   Span share_span;
-  bool frozen; /* frozen=true of a block */
+  bool frozen; /* the block has the argument frozen=true */
   Precision precision;
   bool muted; /* clashes of these names are not reported */
   VEC(Count) counts;
@@ -105,7 +106,7 @@ typedef struct Origin {
 struct Frame {
   Scope *scope;
   Naming *naming;
-  const char *rounds; /* ".1.0": iterations of the enclosing repeats, up to the net or block */
+  const char *rounds; /* iterations of the enclosing repeats, up to the net or block: for example ".1.0" */
   const Site *site;
   bool net;  /* the position is directly in the net, where inputs, outputs, labels and train are permitted */
   int depth; /* nesting depth of blocks, repeats and branches */
@@ -159,7 +160,7 @@ typedef struct Choices {
   const char *argument, *of;
   bool values; /* a value of the net is permitted */
 } Choices;
-extern const Choices choices_values; /* no words, but values of the net */
+extern const Choices choices_values; /* accepts no words, but values of the net */
 Const expr_eval(Sema *, const Frame *, const Expr *,
                 const Choices *); /* choices: words that are choices, not names; may be NULL */
 Const path_eval(Sema *, const Frame *, const Expr *, bool quiet);
@@ -170,12 +171,13 @@ Const const_bool(Span, bool);
 Const const_word(Span, const char *);
 Const const_value(Span, Node *, const Origin *);
 bool const_is_number(const Const *);
-bool const_as_int(const Const *, int64_t *); /* integers, and floats with an integral value */
+bool const_as_int(const Const *, int64_t *); /* accepts integers, and floats with an integral value */
 Const arithmetic_unary(Sema *, const Frame *, const Expr *, Const);
 Const arithmetic_binary(Sema *, const Frame *, const Expr *, Const, Const);
 Const arithmetic_call(Sema *, const Frame *, const Expr *, int n, const Const *);
 bool arithmetic_knows(const char *function);
-const char *const_describe(Arena *, const Const *); /* "the string \"four\"", "2.5", "a value of the net" */
+const char *const_describe(Arena *, const Const *); /* for example "the string \"four\"", "2.5" or "a value of
+                                                       the net" */
 const char *path_text(Arena *, const Expr *, int from, int to); /* "a.b" */
 const char *name_or_x(const Expr *); /* the expression if it is a name, otherwise "x" */
 const char *words_join(Arena *, const char *words,

@@ -108,7 +108,7 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant)))
     return name_report(s, frame, call->name);
   s->unknown_calls = true;
-  if ((!meant && s->damage.n) || damage_mentions(s, name)) return; /* perhaps a block with a syntax error */
+  if ((!meant && s->damage.n) || damage_mentions(s, name)) return; /* the block may have a syntax error */
   const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
                            "'%s' is neither %s", name, neither);

@@ -91,7 +91,7 @@ static void sizes_check(Sema *s, Node *node) {
 /* ---- shared parameters ---- */
 
 /* Finds the layer that owns the parameters: the layer named by weights=, or the counterpart of this layer in
- * a shared block. *share is unchanged if the layer has its own parameters. False: the owner is missing, or
+ * a shared block. *share is unchanged if this layer has its own parameters. False: the owner is missing, or
  * its call has an error. */
 static bool share_layer(Sema *s, const Frame *frame, const Op *op, const Call *call, const Extras *extras,
                         const Naming *naming, const char *counterpart, const Node **share) {

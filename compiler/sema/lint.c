@@ -1,5 +1,5 @@
-/* lint.c: Warnings about legal but suspicious numbers: PyTorch's argument order, epochs that are never
- * reached, shifts out of the image. */
+/* lint.c: Warnings about legal but suspicious numbers, for example PyTorch's argument order, epochs that are
+ * never reached, or shifts out of the image. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "ops/settings/forms.h"
@@ -68,7 +68,7 @@ static bool is_unlikely(const Triple *t, Shape in) {
   return t->window || !divides || t->filters <= 3 || (t->size > 16 && t->size != 2 * t->step);
 }
 
-/* Warns about conv(3, 16, 5) and conv(1, 6, 5x5). */
+/* Warns about arguments that seem to be in PyTorch's order, as in conv(3, 16, 5) and conv(1, 6, 5x5). */
 bool lint_order(Sema *s, const Node *node, const Call *call) {
   Triple t;
   if (node->nin == 0 || !node->in[0]->shape.rank || !triple_of(node, &call->args, &t)) return false;
@@ -159,7 +159,7 @@ static void lint_schedule(Sema *s, const Training *t) {
     diag_help(lint_warn(s, floor->span, NULL,
                         arena_printf(s->arena, "floor=%s is above the rate, %s, and increases it",
                                      const_text(s->arena, floor), const_text(s->arena, rate))),
-              "floor is the final rate, not a fraction of the first");
+              "floor is a rate, not a fraction of the rate");
 }
 
 /* Warns about shift and cutout if they may remove the whole image. */

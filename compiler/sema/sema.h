@@ -39,7 +39,7 @@ typedef struct SemaOptions {
   bool streams;             /* the net is compiled for --stream or --slide */
 } SemaOptions;
 
-/* The keys of a train block in order, with defaults and descriptions; NULL after the last. */
+/* Key i of a train block, with its default and its description; NULL after the last key. */
 const struct Param *train_key(int i);
 
 /* The graph of a program. If the program has no net, checks the program's blocks and returns NULL. After

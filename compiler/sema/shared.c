@@ -1,4 +1,5 @@
-/* shared.c: Resolution of the argument weights=NAME to the earlier layer or block with the parameters. */
+/* shared.c: Resolution of the argument weights=NAME to the earlier layer or block that owns the
+ * parameters. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"

@@ -590,7 +590,7 @@ static void block_read(const Reading *r, const Stmt *stmt, const Argument *seen[
   }
 }
 
-/* NO_SPAN if the setting was not given. */
+/* The span of the setting's value; NO_SPAN if the setting was not given. */
 static Span setting_span(const Argument *const seen[KEYS], const char *name) {
   for (int i = 0; i < KEYS; i++)
     if (strcmp(keys[i].param.name, name) == 0 && seen[i]) return seen[i]->value->span;

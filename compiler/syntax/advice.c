@@ -1,4 +1,4 @@
-/* advice.c: Help for common syntax errors, mainly habits from other languages. */
+/* advice.c: Help for common syntax errors. Most of these errors are habits from other languages. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"

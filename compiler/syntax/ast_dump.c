@@ -30,7 +30,7 @@ static const char *const operator_text[] = {
     [OP_DIVIDE] = "/", [OP_MODULO] = "%", [OP_POWER] = "**", [OP_NEGATE] = "-",
 };
 
-/* Enough digits to read the same double back. */
+/* Writes the value with enough digits that the text is read back as the same double. */
 static void put_ast_double(Text *text, double value) {
   double back = 0;
   for (int digits = 1; digits <= 17; digits++) {

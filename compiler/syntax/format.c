@@ -9,7 +9,7 @@ enum { INDENT = 4, BEFORE_COMMENT = 2, MOST_OPEN = 256 };
 typedef struct Line {
   Text code;           /* without indentation; empty: a blank line or a comment line */
   int indent;          /* columns */
-  const char *comment; /* after the code, or NULL */
+  const char *comment; /* a comment after the code, or the comment of a comment line; NULL: none */
   int comment_bytes;
   bool below; /* a comment line that continues the trailing comment above it */
 } Line;
@@ -26,7 +26,7 @@ typedef struct Layout {
   int depth;
   bool starts;    /* the next token starts a statement */
   int first_kind; /* kind of the statement's first token */
-  int base;       /* columns before the statement */
+  int base;       /* number of columns before the statement */
   int chain;      /* column where the text after the statement's = begins; 0: no = */
 } Layout;
 

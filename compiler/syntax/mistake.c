@@ -169,7 +169,7 @@ void syntax_mistake(Parser *p, Span span, int n, const char *const *names) {
     brackets_put(p, diag, span, &e);
     syntax_advise(p, diag, span, &e);
   }
-  if (is_stray_comma(p, &e)) p->token = TOK_CNN_error; /* otherwise the comma would continue the line */
+  if (is_stray_comma(p, &e)) p->token = TOK_CNN_error; /* a comma token would continue the statement */
   p->dangling = (Opening){NO_SPAN, 0};
   brackets_drop(p);
 }

@@ -20,5 +20,6 @@ bool expects(const Expected *, const char *token);                        /* tok
 bool is_assigned(const Parser *, Span);                                   /* whether '=' follows the span */
 void syntax_advise(const Parser *, Diag *, Span found, const Expected *); /* adds a hint, often with a fix */
 void keyword_advise(const Parser *, Diag *, Span keyword); /* adds a hint about a keyword before an '=' */
-bool is_stray_comma(const Parser *, const Expected *);     /* a comma between or after statements */
+bool is_stray_comma(const Parser *, const Expected *);     /* whether the token is a comma between or after
+                                                              statements */
 #endif

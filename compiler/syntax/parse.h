@@ -22,7 +22,7 @@ typedef struct Parser {
   uint32_t at; /* offset of the next byte */
   bool ended, given_up;
   bool outside;            /* text outside of declarations was reported since the last declaration */
-  int token, before_token; /* the last two tokens returned to the grammar */
+  int token, before_token; /* the last token that the grammar got, and the token before it */
   Span last, before;       /* locations of these two tokens */
   Tokens *tokens;          /* all tokens if they were requested, or NULL */
   Span foreign; /* the last reported bad number or symbol of another language (FOREIGN in lexer.l) */

@@ -1,10 +1,10 @@
 // cpu.c: Table of CPUs.
 // SPDX-License-Identifier: Apache-2.0
 //
-// Cycles of the Cortex-M4 are from Arm's table (DDI 0439), in which an instruction that loads two words
-// takes three cycles. Cycles of the M7 are from LLVM's scheduling model of the inner loops, where about half
-// of the instructions are dual-issued. Cycles of other CPUs are derived from the load and multiply latencies
-// in their manuals. They need only be precise enough to rank schedules.
+// Cycles of the Cortex-M4 are from Arm's table (DDI 0439), in which an instruction that loads two words takes
+// three cycles. Cycles of the M7 are from LLVM's scheduling model, applied to the inner loops of kernels.
+// About half of the instructions of these loops are dual-issued. Cycles of other CPUs are derived from the
+// load and multiply latencies in their manuals. They need only be precise enough to rank schedules.
 //
 // Cortex-M55 and M85 process 8 bytes of a Helium vector per cycle. A load and a multiplication overlap by one
 // cycle, so a vector takes 1 to 2 cycles; the table has 1.5.

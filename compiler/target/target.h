@@ -7,22 +7,24 @@
 
 /* Block sizes, and limits of unrolled code. Sizes of data are in bytes; such data should stay in a cache.
  * Fields marked "layout" determine the layout of packed weights; these fields are read from the row of the
- * file's widest target. */
+ * generated file's widest target. */
 typedef struct Blocking {
   int64_t direct_panel;   /* layout: bytes of weights that the tiles of a direct convolution reuse */
   int64_t direct_weights; /* maximum bytes of weights of a convolution whose outer loop is over rows */
   int direct_sums;        /* maximum vector multiply-adds of unrolled code, with few input channels */
-  int unrolled_taps;      /* maximum unrolled taps of a kernel row */
+  int unrolled_taps;      /* maximum number of unrolled taps of a kernel row */
   int edge_tiles; /* maximum number of tiles at the edges of a row, each with its own call; with more such
                      tiles, edges are computed pixel by pixel */
   int64_t winograd_channels; /* layout: minimum number of input channels for Winograd */
   int64_t winograd_block;    /* bytes of the transformed inputs and products of a block of tiles */
-  int64_t winograd_tiles;    /* maximum tiles of an image in one block */
-  int64_t winograd_products; /* output channels whose products are kept at a time if there are many blocks */
-  int64_t winograd_input;    /* bytes; the transform of a larger input prefetches the input */
+  int64_t winograd_tiles;    /* maximum number of tiles of an image that is computed as one block */
+  int64_t winograd_products; /* number of output channels whose products are kept at a time, if there are many
+                                blocks */
+  int64_t winograd_input;    /* maximum bytes of an input whose transform does not prefetch it */
   int64_t winograd_weights;  /* maximum bytes of weights that every thread reads, to save barriers */
-  int64_t strassen_tiles;    /* tiles of a block with Strassen; 0: as with Winograd */
-  int64_t dense_depth;       /* inputs of a block; images reuse the block's weights (two vectors per input) */
+  int64_t strassen_tiles;    /* number of tiles of a block with Strassen; 0: as with Winograd */
+  int64_t dense_depth;       /* number of inputs of a block; all images reuse the block's weights (two vectors
+                                per input) */
   int64_t dense_packed;      /* inference, packed weights: like dense_depth, with dense_vectors vectors per
                                 input */
   int dense_vectors;         /* inference: vectors of a register tile with packed weights */
@@ -80,7 +82,7 @@ typedef enum A64Level {
 typedef enum Dot {
   DOT_NONE,
   DOT_HALVES, /* two products of signed 16-bit numbers */
-  DOT_BYTES,  /* four products of unsigned with signed bytes */
+  DOT_BYTES,  /* four products of an unsigned byte and a signed byte */
   DOT_PAIRS,  /* like DOT_BYTES, for weights so small that sums of two adjacent products fit in int16 */
   DOT_SIGNED, /* four products of signed bytes */
   DOT_ACROSS, /* sixteen products of signed bytes, accumulated across all lanes of a vector */
@@ -88,10 +90,10 @@ typedef enum Dot {
 
 typedef struct Target {
   const char *name;   /* "x86-64-v4" */
-  const char *cpu;    /* the CPU (cpu.h) whose throughput this row has: "znver4"; NULL: any */
-  const char *suffix; /* suffix of C names: "v4" */
-  int lanes;          /* floats per vector; 1: no vectors */
-  int registers;      /* vector registers */
+  const char *cpu;    /* the CPU (cpu.h) whose throughput this row has, for example "znver4"; NULL: any */
+  const char *suffix; /* suffix of C names, for example "v4" */
+  int lanes;          /* number of floats per vector; 1: no vectors */
+  int registers;      /* number of vector registers */
   bool fma;
   int64_t l1, l2, l3; /* bytes */
   double fmas;        /* vector multiply-adds per cycle */
@@ -104,19 +106,20 @@ typedef struct Target {
   int stores;                           /* stores that can be pending without a stall; 0: unlimited */
   Blocking blocking;
   const Rates *rates;
-  const char *condition; /* condition of #if around its code; NULL: any CPU */
-  const char *attribute; /* attribute of its functions; NULL: none. The lowest target of a file needs none */
+  const char *condition; /* condition of the #if around the code of the target; NULL: any CPU */
+  const char *attribute; /* attribute of the functions of the target; NULL: none. The lowest target of a
+                            generated file needs none */
   AvxLevel avx;          /* the code needs a CPU with these features */
   A64Level arm;          /* the code needs an aarch64 CPU with these features */
   Dot dot;
   bool for_int8, for_bf16; /* differs from the rows before it only for int8 models, or only for bf16 layers */
   int march_level;         /* order within an architecture */
-  const char *arch;        /* architecture of object files: "x86-64"; NULL: any */
+  const char *arch;        /* architecture of object files, for example "x86-64"; NULL: any */
   const char *const *cross;     /* clang's options for cross-compiled objects; NULL: none */
-  bool bare;                    /* no shared libraries */
-  const struct Target *vectors; /* the target with vectors for int8 kernels, used if this is the file's only
-                                   target; NULL: itself */
-  bool dsp; /* int8 models use the schedules of dsp.h, if all targets of the file have this flag */
+  bool bare;                    /* the target has no shared libraries */
+  const struct Target *vectors; /* the target with vectors for int8 kernels, used if the generated file has
+                                   only one target; NULL: this target */
+  bool dsp; /* int8 models use the schedules of dsp.h, if all targets of the generated file have this flag */
 } Target;
 extern const Target target_table[]; /* ends with name NULL */
 const Target *target_find(const char *name);
@@ -124,19 +127,21 @@ bool target_is_scalar_board(const Target *); /* a microcontroller without vector
 /* Lanes of the vectors that one instruction converts from half precision to float; 0: there is none. */
 int target_f16_lanes(const Target *);
 const Target *target_of_lanes(int lanes); /* the first target with `lanes` lanes */
-/* The first target with the longest vectors; among equal targets, one without `dsp` or `vectors`. */
+/* The target with the longest vectors. If several targets have such vectors: preferably one without `dsp` or
+ * `vectors`, otherwise the first of them. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
 /* Returns target n of a list, or NULL after its end. The list has all targets that are better than the given
  * target for int8 models (int8) or for nets with bf16 layers (!int8), the best target first.
  */
 const Target *target_better(const Target *, bool int8, int n);
-/* Whether code for a target that target_better returned runs on this CPU and is faster. AVX_BF16 is not
- * faster on CPUs with AMX: there, its instructions reach only half the rate of float multiply-adds. */
+/* Whether code for a target that target_better returned runs on this CPU, and is faster there than code for
+ * the given target. AVX_BF16 is not faster on CPUs with AMX: there, its instructions reach only half the rate
+ * of float multiply-adds. */
 bool target_pays_here(const Target *);
 /* The length of a row of floats, rounded up to an odd number of cache lines, so that adjacent rows are in
  * different cache sets. */
 int64_t target_odd_lines(const Target *, int64_t floats);
 bool target_runs_here(const Target *);
-bool target_is_foreign(const Target *); /* whether this machine has another architecture */
+bool target_is_foreign(const Target *); /* whether the target has another architecture than this CPU */
 #endif

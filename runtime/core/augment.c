@@ -301,11 +301,11 @@ static void hue(cnn_plane plane, float *pixel, float turn) {
     if (!(range > 0)) continue;
     float sector = most == r   ? (g - b) / range
                    : most == g ? 2 + (b - r) / range
-                               : 4 + (r - g) / range; /* -1 .. 5 */
+                               : 4 + (r - g) / range; /* -1 .. 5, of 6 sectors in a circle */
     sector += 6 * turn;
     while (sector < 0) sector += 6;
     while (sector >= 6) sector -= 6;
-    for (int c = 0; c < 3; c++) { /* red dominates in sectors around 0, green around 2, blue around 4 */
+    for (int c = 0; c < 3; c++) { /* red is largest around sector 0, green around 2, blue around 4 */
       float away = sector - (float)(2 * c);
       if (away < 0) away = -away;
       if (away > 3) away = 6 - away;

@@ -29,8 +29,8 @@ typedef enum cnn_augment_kind {
 } cnn_augment_kind;
 
 cnn_augment_kind cnn_augment_kind_of(const cnn_option *); /* the kind with the option's name */
-/* Random number k of a step of the recipe: cnn_draw_uniform returns 0 <= u < 1, cnn_draw_below an integer
- * from 0 to limit - 1. */
+/* Random number k of a step of the recipe. cnn_draw_uniform returns a number 0 <= u < 1. cnn_draw_below
+ * returns an integer from 0 to limit - 1. */
 double cnn_draw_uniform(const cnn_augmentation *, int32_t step, uint32_t k);
 uint32_t cnn_draw_below(const cnn_augmentation *, int32_t step, uint32_t k, uint32_t limit);
 size_t cnn_core_bytes(cnn_type); /* bytes of one element */

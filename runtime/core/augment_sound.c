@@ -79,8 +79,8 @@ static double filter_at(double t) {
   return sine(away) / (pi * away) * window * window;
 }
 
-/* Changes the speed around the center of the sound: a faster sound has silence at both ends, a slower sound
- * loses both ends. */
+/* Changes the speed of a sound; the center of the sound stays at the center of the plane. A faster sound has
+ * silence at both ends. A slower sound loses both ends. */
 static void speed(const cnn_augmentation *a, int32_t step, cnn_plane plane, const float *in, float *out) {
   const double *v = a->recipe->augment[step].value, factor = between(a, step, 0, v[0], v[1]),
                middle = (plane.width - 1) / 2.0, base = factor > 1 ? 1 / factor : 1,

@@ -48,8 +48,8 @@ static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restri
   }
 }
 
-/* m and v are the averages of the gradient and of its square; both are bias-corrected. Adam adds the decay to
- * the gradient, AdamW shrinks the weights before the step. */
+/* m and v are the moving averages of the gradient and of its square. They are stored without bias correction;
+ * the step corrects both. Adam adds the decay to the gradient. AdamW shrinks the weights before the step. */
 static void adam(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                  float *restrict m, float *restrict v, int64_t count, int64_t step, double rate,
                  double decay) {
@@ -107,7 +107,7 @@ static double length_of(const float *value, int64_t count) { return cnn_sqrt(squ
 /* You, Gitman & Ginsburg, "Large batch training of convolutional networks" (2017), algorithm 1: local = trust
  * * |w| / (|g| + decay*|w|); b = momentum*b + rate * local * (g + decay*w); w -= b. local is 1 for a tensor
  * whose weights or gradients are all zero, and for a tensor without decay. With `decay = weights`, biases and
- * parameters of norms have no decay. */
+ * the parameters of normalization layers have no decay. */
 static void lars(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                  float *restrict b, int64_t count, double rate, double decay, bool local) {
   const double long_w = local ? length_of(w, count) : 0, long_g = local ? length_of(gradient, count) : 0;

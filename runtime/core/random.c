@@ -1,5 +1,5 @@
-/* random.c: Counter-based random numbers. Generated code uses the same function as cnn_random_bits, with its
- * own keys. */
+/* random.c: Counter-based random numbers. Generated code contains a copy of cnn_random_bits, but computes the
+ * keys in another way. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 

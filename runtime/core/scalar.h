@@ -9,7 +9,7 @@
 double cnn_exp(double x);                    /* relative error below 1e-15 */
 double cnn_log(double x);                    /* x > 0 */
 double cnn_power(double x, double y);        /* x >= 0 */
-double cnn_power_whole(double x, int64_t n); /* n >= 0, by squaring */
+double cnn_power_whole(double x, int64_t n); /* n >= 0; computed by repeated squaring */
 double cnn_cos_turn(double p);               /* cos(pi * p) for 0 <= p <= 1 */
 double cnn_sqrt(double x);
 

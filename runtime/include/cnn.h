@@ -174,8 +174,8 @@ typedef struct cnn_train_options {
 cnn_train_options cnn_train_defaults(const cnn_network *network);
 /* For resuming a run from the checkpoint of options->out: copies the settings of that run into the options.
  * The caller may then change them. The settings are seed, batch, epochs, rate, shuffle, overfit, val, limit,
- * fit and target. If the program's batch, epochs or rate has changed since then, the program's value is kept.
- * Call this function before the data set is opened. */
+ * fit and target. If the program's batch, epochs or rate has changed since the checkpoint was written, the
+ * program's value is kept. Call this function before the data set is opened. */
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 

@@ -93,11 +93,12 @@ bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
                         int32_t count, float *const *output);
 /* Returns the index of the last weight of the net with a non-finite gradient, or -1. The backward pass runs
- * from the last weight to the first, so this gradient is the first non-finite one that was computed. Must be
- * called before a step ends, because an update with such a gradient can make all weights non-finite. */
+ * from the last weight to the first, so this gradient is the first non-finite one that was computed. Call
+ * this function before cnn_trainer_update, because an update with such a gradient can make all weights
+ * non-finite. */
 int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
-/* Ends a step: takes the mean of the gradients over all samples since the last update, clips it, updates the
- * weights with it, and updates the moving average of the weights. */
+/* Ends a step: takes the mean of the gradients over all samples since the last update, clips this mean if
+ * recipe.clip_norm is not 0, updates the weights, and updates trainer->average if it is not NULL. */
 void cnn_trainer_update(cnn_trainer *trainer, double rate);
 /* Calls cnn_trainer_quantize, cnn_trainer_batch and cnn_trainer_update, with the scheduled rate at t
  * epochs. */
@@ -138,8 +139,9 @@ int64_t cnn_augment_scratch(cnn_plane plane); /* number of floats in cnn_augment
  * outside of the input are zero (i8: -128). */
 void cnn_augment_input(const cnn_augmentation *augmentation, cnn_plane plane, cnn_type type, float scale,
                        const void *in, void *out, float *scratch);
-/* Moves a target with one number per pixel. An int32 class is that of the nearest pixel, or -1 outside of the
- * image. A float is interpolated bilinearly; outside of the image it is 0. */
+/* Moves a target with one number per pixel. `classes`: the numbers are int32 classes, and the result is the
+ * class of the nearest pixel, or -1 outside of the image. Otherwise the numbers are floats, which are
+ * interpolated bilinearly; outside of the image the result is 0. */
 void cnn_augment_target(const cnn_augmentation *augmentation, cnn_plane plane, bool classes, const void *in,
                         void *out);
 

@@ -15,7 +15,7 @@ typedef enum cnn_code {
   CNN_BAD_ARGUMENT, /* the caller's mistake */
   CNN_NO_MEMORY,
   CNN_NOT_BUILT,  /* a feature that this version knows, but does not support */
-  CNN_NOT_FINITE, /* training computed an infinite or undefined loss */
+  CNN_NOT_FINITE, /* a number of the training or of the data is infinite or NaN */
   CNN_STOPPED     /* interrupted by the user */
 } cnn_code;
 

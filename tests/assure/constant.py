@@ -1,5 +1,5 @@
-"""Constant time of int8 nets: counts of each executed instruction for many inputs, with valgrind on this CPU
-and with qemu's plugin (bench/board/count.c) for a Cortex-M4."""
+"""Constant time of int8 nets: each instruction must be executed equally often for many inputs. The executions
+are counted with valgrind on this CPU, and with a plugin of qemu (bench/board/count.c) for a Cortex-M4."""
 
 # SPDX-License-Identifier: Apache-2.0
 import collections
@@ -167,7 +167,8 @@ def here():
 
 
 def noticed():
-    """Branches in a primitive that depend on a sum change the counts."""
+    """Checks that the test notices a branch or a loop on data: its code is added to a primitive, and the
+    counts must differ between inputs."""
     net = model("ad01_int8")
     net.c(["-O0", "--target=generic"])
     text = Path("net.c").read_text()

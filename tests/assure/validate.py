@@ -1,5 +1,6 @@
 """Compares the validator (python/cnnc/validator) with the generated C: programs of tests/int8 with random
-weights, LeNet-5, models of tests/models, each with all roundings. Mistakes in the C must be found."""
+weights, LeNet-5, and models of tests/models, each with all roundings. Also checks that the validator finds
+mistakes that this script makes in the C."""
 
 # SPDX-License-Identifier: Apache-2.0
 import ast
@@ -57,7 +58,8 @@ def draw(program, rounding, name):
 
 
 def program(path, rounding, levels):
-    """Checks a program with random weights: its C of each level gives the validator's numbers."""
+    """Checks a program with random weights: the C of each optimization level must return the validator's
+    numbers."""
     name = f"{path.stem}.safetensors"
     draw(path, rounding, name)
     for level in levels:

@@ -1,6 +1,7 @@
 # out_of_memory.py: the cases of out_of_memory.tap, with a preloaded library that makes calls fail
-# (allocation_faults.c). ALLOCATIONS is the number of allocations of a command that fail, one per run, evenly
-# spread; 0: all of them.
+# (allocation_faults.c). Each command is run several times, and in each run one allocation fails. ALLOCATIONS
+# is the number of runs; the failing allocations are spread evenly over the command. 0: one run for each
+# allocation.
 # SPDX-License-Identifier: Apache-2.0
 import json, os, shutil, signal, struct, subprocess, sys, zlib
 from tap import check, finish, start
@@ -31,7 +32,7 @@ NET = """net t {
     }
 }
 """
-os.mkdir("fresh")  # the files before each command
+os.mkdir("fresh")  # the files that exist before each command
 os.chdir("fresh")
 with open("t.cnn", "w") as file:
     file.write(NET)
@@ -157,7 +158,8 @@ def suffers(title, *words, limit=None, status=0):
 
 
 def goes_on(title, *words):
-    """Interrupted system calls are retried: the same result."""
+    """Checks that a command whose system calls are interrupted has the same result as without
+    interruptions."""
     shutil.copytree("fresh", "once")
     normal, whole = run(words, "once"), files("once")
     shutil.rmtree("once")

@@ -1,6 +1,6 @@
-# dev.py: the cases of dev.tap. In a page a ```cnn or ```sh block after the line "`NAME`:" is that file. In
-# a ```console block each line "$ COMMAND" is run, in the page's own directory, with cnnc on the PATH; the
-# lines after it are its output.
+# dev.py: the cases of dev.tap. In a page, a ```cnn or ```sh block after the line "`NAME`:" is written to the
+# file NAME. In a ```console block, each line "$ COMMAND" is run in a directory for this page, with cnnc on
+# the PATH. The command must print the lines that follow.
 # SPDX-License-Identifier: Apache-2.0
 import glob, json, os, re, struct, subprocess, sys
 

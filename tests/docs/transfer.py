@@ -1,7 +1,7 @@
-# transfer.py: the cases of transfer.tap: the commands of docs/transfer.md are run verbatim, with the weights
-# of a small body that is trained here and written in the formats of PyTorch and Keras. The commands must
-# print what the page shows, except for decimals, times and rates. Other tests use --init with layers that do
-# not match the file.
+# transfer.py: the cases of transfer.tap: the commands of docs/transfer.md are run verbatim. Their weights are
+# those of a small body that this script trains, and writes in the formats of PyTorch and Keras. The commands
+# must print what the page shows, except for decimals, times and rates. Other tests use --init with layers
+# that do not match the file.
 # SPDX-License-Identifier: Apache-2.0
 import collections, os, random, re, shutil, struct, subprocess, zipfile
 from samples import npy, npz, write_png

@@ -1,6 +1,6 @@
-# embedding.py PAGE: writes the blocks of docs/embedding.md that begin with a file name, FOLDER/FILE, to that
-# file. `embedding.py bazel` simulates the rules of bazel/BUILD.bazel: runs the genrule's command and compiles
-# the sources of its rules.
+# embedding.py PAGE: writes each block of docs/embedding.md that begins with a file name, FOLDER/FILE, to the
+# file of this name. `embedding.py bazel` simulates the rules of bazel/BUILD.bazel: runs the genrule's command
+# and compiles the sources of its rules.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, subprocess, sys
 

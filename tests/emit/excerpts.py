@@ -4,9 +4,9 @@
 #     //
 #     //     C
 #
-# where NET is `x: SHAPE -> LAYER -> ...` in backquotes; train(N) at its end trains with batches of N. In
-# int8/ and mcu/ it is an int8 model with weights of harness/quantized.py. Each file with a schedule has an
-# example; the nest of an operator may have one.
+# where NET is `x: SHAPE -> LAYER -> ...` in backquotes. If NET ends in train(N), cnnc generates its training
+# with batches of N images. In int8/ and mcu/, NET is an int8 model with weights of harness/quantized.py.
+# Each file with a schedule has an example; the file of an operator with its own nest may have an example.
 # SPDX-License-Identifier: Apache-2.0
 import glob, os, re, subprocess
 

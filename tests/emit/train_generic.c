@@ -330,7 +330,7 @@ const char *train_generic_target(void);
 
 /* ---- training ---- */
 
-/* Memory for computing gradients, like the workspace for inference. */
+/* Memory for the computation of gradients. */
 typedef struct train_generic_training train_generic_training;
 struct train_generic_training {
   float dense1_weight[2][8]; /* weights, packed in the order in which kernels read them */
@@ -345,7 +345,7 @@ struct train_generic_training {
 /* Initializes the weights; the same seed gives the same weights on every machine. */
 void train_generic_init(train_generic_weights *weights, uint64_t seed);
 
-/* Computes the mean loss of 1 to TRAIN_GENERIC_TRAIN_BATCH samples and its gradients (zeros for frozen parameters; running statistics get their new values).
+/* Computes the mean loss of 1 to TRAIN_GENERIC_TRAIN_BATCH samples and its gradients. In `gradients`, frozen parameters are zero, and running statistics have their new values.
    Random numbers depend only on seed, step and the sample's index in the batch. An output that is NULL is not written. */
 float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count,
                               uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,

@@ -36,7 +36,7 @@ def both(value, shape):
 
 
 def pixel(shape):
-    """The shape, with an image of one pixel as a vector."""
+    """The shape; the shape of an image of one pixel becomes that of a vector."""
     return shape[-1:] if shape[:-1] in ([1, 1], [1]) else shape
 
 
@@ -82,7 +82,8 @@ def computed(name, weights, back):
 
 
 def there_and_back(word, name, text, *options):
-    """JSON of the program and of NAME_back.cnn, its export imported again; None if refused."""
+    """JSON of the program and of NAME_back.cnn, the program imported from the exported model. None if the
+    export or the import fails."""
     with open(name + ".cnn", "w") as file:
         file.write(text)
     facts = compiled.facts_of(cnnc, name + ".cnn")
@@ -134,7 +135,8 @@ def boxes(word):
 
 
 def detections(program):
-    """A model whose outputs are detected boxes. It cannot be imported: their number depends on data."""
+    """A model whose outputs are detected boxes. cnnc cannot import such a model, because the number of boxes
+    depends on data."""
     name = os.path.basename(program)[:-4]
     facts = compiled.facts_of(cnnc, program)
     compiled.write_weights(facts, name + ".safetensors")

@@ -1,5 +1,6 @@
-"""int8.py CNNC SOURCE_DIR: int8 models as ONNX: each is reimported as the same program with the same bytes,
-for each rounding mode, and onnxruntime, if installed, computes the same up to one step."""
+"""int8.py CNNC SOURCE_DIR: exports int8 models with each rounding mode to ONNX, and imports them again. The
+imported program must equal the original one, and its outputs must be the same bytes. The outputs of
+onnxruntime, if it is installed, may differ by one step."""
 # SPDX-License-Identifier: Apache-2.0
 import fractions, math, os, random, sys
 top = os.path.abspath(sys.argv[2])
@@ -126,7 +127,8 @@ def away_mean(total, n, zero):
 
 
 def means():
-    """Means of bytes are often halves, and must be rounded as in onnxruntime, or as in LiteRT."""
+    """Means of bytes often end in .5. They must be rounded as in onnxruntime (rounding float) or as in LiteRT
+    (single, double)."""
     with open("means.cnn", "w") as file:
         file.write(MEANS)
     layer = quantized.layer("y", [1, 6], [1] * 6, [0.01], [0])
@@ -168,7 +170,8 @@ def written(operator, arrays):
 
 
 def others():
-    """Unsupported settings of a model: a note or an error; and an input that is an output, too."""
+    """Settings that have no form in ONNX give a note or an error. A net whose input is also an output is
+    exported."""
     quantized.save("own.safetensors", arrays(8)[0], quantized.note("float", five={"rounding": "single"}))
     out = compiled.command(cnnc, "net.cnn", "--weights=own.safetensors", "-o", "own.onnx")
     check(out.returncode == 0 and "[onnx-rounding]" in out.stderr,

@@ -1,6 +1,6 @@
-"""recurrent.py CNNC: recurrent layers and states, exported to ONNX and imported again. The program must be
-the same, and its results in each call, too. If onnxruntime is installed, its results must be the same,
-too."""
+"""recurrent.py CNNC: recurrent layers and states, exported to ONNX and imported again. The imported program
+must equal the original one and return the same results in each call. If onnxruntime is installed, it must
+also return these results."""
 # SPDX-License-Identifier: Apache-2.0
 import os, re, sys
 import compiled

@@ -105,7 +105,8 @@ def loss_case(name, arguments, values, labels, truth, total, trained=2, instance
 
 
 def multibox_case(count, overlap, negatives):
-    """negatives: the number of negatives per positive. None: the largest with which some are left."""
+    """negatives: the number of negatives per positive that the loss uses. None: the largest number with which
+    some negatives are not used."""
     made = cells(4, 4, [6, 11], [1, 2, 0.5], 6)
     scores = (torch.randn(len(made), 4) * 2).round(decimals=4).requires_grad_()
     deltas = torch.randn(len(made), 4).round(decimals=4).requires_grad_()

@@ -1,5 +1,6 @@
 """The layers of quantized TensorFlow Lite models as formulas on numpy integers, with each rounding. models.py
-compares the references with them. The rounding `litert` is `single` for dense layers, otherwise `double`."""
+compares the results of reference kernels with these formulas. The rounding `litert` is `single` for dense
+layers, otherwise `double`."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 

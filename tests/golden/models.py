@@ -5,8 +5,8 @@ values. Writes a file for each net and each of these references:
 
     litert    LiteRT's reference kernels, which round the sums of dense layers once and all others twice
     xnnpack   LiteRT with XNNPACK
-    cmsis-nn  CMSIS-NN, called like TensorFlow Lite for Microcontrollers calls it
-    single    the formulas of int8_layers.py, rounded like cnnc's own nets
+    cmsis-nn  CMSIS-NN, with the calls of TensorFlow Lite for Microcontrollers
+    single    the formulas of int8_layers.py with the rounding `single`, which cnnc quantize uses
 
     python3 tests/golden/models.py --cnnc build/cnnc --cmsis DIR [--board] tests/models
     python3 tests/golden/models.py --wide tests/models
@@ -16,9 +16,9 @@ The second command writes only the files of the int16 models, for litert and
     tflm      the reference kernels of TensorFlow Lite for Microcontrollers
 
 Needs numpy and the packages ai-edge-litert, flatbuffers and, for int16 models, tflite-micro; for the other
-models a C compiler and a checkout of CMSIS-NN, whose sources are compiled as plain C for this machine. With
---board they are also compiled for a Cortex-M4 with DSP instructions and run in qemu, with the same results.
-Prints how many hashes differ from the formulas of int8_layers.py."""
+models, also a C compiler and a checkout of CMSIS-NN, whose sources are compiled as plain C for this machine.
+With --board, the sources are also compiled for a Cortex-M4 with DSP instructions and run in qemu; the results
+must be the same. Prints how many hashes differ from the formulas of int8_layers.py."""
 import argparse
 import json
 import math
@@ -203,7 +203,7 @@ void put_number(uint32_t number) { printf("%lu", (unsigned long)number); }
 
 
 def cmsis_program(net):
-    """The program, and the layers that CMSIS-NN stores."""
+    """A C program that calls CMSIS-NN, and prints a hash of the value of each layer that stores one."""
     writer = cmsis.Writer(net)
     writer.layers()
     stored = [(layer["name"], math.prod(layer["shape"])) for layer in net.quant["layers"]

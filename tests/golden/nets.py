@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Weights, samples and targets come from the runtime's counter-based random numbers, so that the test
-# generates the same numbers. Each case is in the file with its name.
+# generates the same numbers. In nets.txt, each case begins with its name.
 import math
 import os
 import numpy
@@ -183,10 +183,10 @@ def cosine(t):  # factor of the rate 0.02; two epochs of warm-up from 0
                                 (0.02 - 0.001) * (1 + math.cos(math.pi * (t - 2) / (EPOCHS - 2))) / 2) / 0.02
 
 
-# If a sum near 0 before a relu is computed in another order, its sign may change. Rates are so low that one
-# such change moves no weight by 1e-3.
-# name: net, shape of the input, loss, whether targets are classes (otherwise floats), optimizer with its
-# arguments, function from the epoch to the factor of the rate, other settings
+# If a sum near 0 before a relu is computed in another order, its sign may change. Learning rates are so low
+# that one such change moves no weight by more than 1e-3. name: net, shape of the input, loss, whether targets
+# are classes (otherwise floats), optimizer with its arguments, function from the epoch to the factor of the
+# rate, other settings
 CASES = {
     "lenet_sgd": (lenet, (20, 20, 1), F.cross_entropy, True, SGD, dict(lr=0.05, momentum=0.9), constant, {}),
     "lenet_nesterov": (lenet, (20, 20, 1), cross_entropy(label_smoothing=0.1), True, SGD,

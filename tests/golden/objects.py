@@ -35,7 +35,7 @@ def proposed(objectness, deltas, boxes, size, before, most, iou):
 
 
 def rpn_loss(scores, deltas, boxes, size, truth, high, low, sample):
-    """The loss rpn. `sample` must be at least the number of eligible anchors: then none is drawn at
+    """The loss rpn. `sample` must be at least the number of eligible anchors: then no anchors are drawn at
     random."""
     inside = ((boxes[:, :2] >= 0).all(1) & (boxes[:, 2] <= size[1]) &
               (boxes[:, 3] <= size[0])).nonzero()[:, 0]

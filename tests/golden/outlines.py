@@ -1,5 +1,5 @@
-"""outlines.py: writes files/outlines.json: polygons and maps of random objects, and the runs that pycocotools
-makes of them. Run by hand, in this directory; needs pycocotools and numpy."""
+"""outlines.py: writes files/outlines.json: polygons and maps of random objects, and the run lengths that
+pycocotools computes for these objects. Run by hand, in this directory; needs pycocotools and numpy."""
 # SPDX-License-Identifier: Apache-2.0
 import json, random
 

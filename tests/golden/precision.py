@@ -5,10 +5,10 @@ pycocotools and panopticapi (https://github.com/cocodataset/panopticapi, which P
 
     python3 tests/golden/precision.py >tests/golden/precision.inc
 
-Cases have ties in scores, classes without annotations or without detections, crowd regions that cover other
-annotations, more than 100 detections in an image, and areas at the limits 32^2 and 96^2. A mask is a box
-without a triangle of side `cut` in its upper left corner. Segments are maps of letters; a dot is an unlabeled
-pixel."""
+The cases contain equal scores, classes without annotations, and classes without detections. Crowd regions
+cover other annotations, some images have more than 100 detections, and some areas are equal to the limits
+32^2 and 96^2. A mask is a box without a triangle of side `cut` in its upper left corner. Segments are maps of
+letters; a dot is an unlabeled pixel."""
 import contextlib
 import io
 import os

@@ -53,15 +53,15 @@ bool may_spread(const Check *, const Node *output);
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
 /* Threshold below which a gradient counts as 0: the fraction `part` of the magnitude of its summands. */
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
-/* Largest change of the weight's gradient if values are rounded to floats. `moved` is the result of
- * sample_round; if it is NULL, the change is 0. */
+/* Accepted difference of a weight's gradient: a multiple of its largest change if values are rounded to
+ * floats. `moved` is the result of sample_round; if `moved` is NULL, the result is 0. */
 double gradient_rounding(const Weight *, const double *moved);
 
 /* ---- the interpreter ---- */
 #define NEST_ERROR 1e-6 /* limit of errors: constants of nests are floats, all else is double */
 /* Largest error of a machine's results: outputs, loss and gradients. */
 double machine_error(const Check *, const Machine *, bool training);
-/* Error of all layers' values and the inputs' gradients: slopes.c. */
+/* slopes.c: largest error of the values of all layers and of the gradients of the inputs. */
 double look_error(const Check *, const Program *);
 
 /* Generates code for the target and level, and compiles it with the functions in `glue` to a library. NULL:

@@ -96,7 +96,7 @@ class Net:
 
 
 def difference(got, wanted):
-    """The largest difference, relative to the largest number."""
+    """The largest difference, relative to the largest number of `wanted`."""
     most = max((abs(y) for y in wanted), default=0)
     worst = max((abs(a - b) if a == a or b == b else 0 for a, b in zip(got, wanted)), default=0)
     return worst / most if most else worst

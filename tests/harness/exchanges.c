@@ -98,7 +98,7 @@ static bool cut_bucket(Program *p, int i) {
   return added(p, b->to, b->to + 4);
 }
 
-static bool send_twice(Program *p, int i) { /* sends the range before it twice and its own range never */
+static bool send_twice(Program *p, int i) { /* bucket i gets the range of bucket i - 1 */
   if (i == 0) return false;
   Bucket *b = &p->buckets.data[i];
   const Bucket *before = b - 1;
@@ -178,8 +178,8 @@ static bool is_read(const Program *p, int home) { /* a nest reads this value */
   return false;
 }
 
-/* Changes the element type of an int8 or uint8 value to int16 or float, but no offset. False: program_verify
- * does not report the different size. */
+/* Changes the element type of an int8 or uint8 value to int16 or float, but no offset. Returns false if
+ * program_verify does not report the different size. */
 static bool widen(Arena *arena, const Program *p, int home, Elem elem) {
   Program mutant = *p;
   Home *homes = NEW_ARRAY(arena, Home, p->graph->nodes.n);

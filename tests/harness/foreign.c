@@ -41,8 +41,8 @@ static const char *node_option(Arena *arena, const Target *target) {
   return NULL;
 }
 
-/* Options in addition to the target's. With hardware doubles a Cortex-M7 needs no support library for the few
- * doubles of training code. */
+/* Options of clang in addition to those of the target. With hardware doubles a Cortex-M7 needs no support
+ * library for the few doubles of training code. */
 static const char *more_options(Arena *arena, const Target *target) {
   if (!strcmp(target->name, "wasm32-relaxed"))
     return "-Wl,--no-entry -Wl,--export-dynamic -Wl,--stack-first -Wl,-z,stack-size=1048576 "

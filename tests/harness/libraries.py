@@ -1,6 +1,6 @@
 """libraries.py: the command that compiles a test's C file to a library: mostly `$CLANG -O0`, which is seven
-times faster than `$CC -O1`. `$CC -O1` compiles one of 16 libraries, chosen by the seed; with NETCHECK_ALL,
-all of them."""
+times faster than `$CC -O1`. `$CC -O1` compiles one of 16 libraries, chosen by the seed; with NETCHECK_ALL or
+without $CLANG, it compiles all of them."""
 # SPDX-License-Identifier: Apache-2.0
 import os, shutil
 

@@ -1,5 +1,5 @@
 /* machine.c: Interpreter of lowered programs: runs the calls phase by phase and image by image, like the
- * printed functions. It detects invalid programs as far as possible: accesses outside a space, reads of
+ * printed functions. It detects two kinds of errors in programs: accesses outside a space, and reads of
  * unwritten elements. */
 // SPDX-License-Identifier: Apache-2.0
 #include "machine.h"
@@ -131,8 +131,8 @@ static double *constant_of(const Machine *m, int call, const Binding *binding, c
 }
 
 /* Number of elements from the first to the last element that a call may access. For a batched call, only the
- * elements of its images count. All these elements must exist, because the interpreter marks the elements
- * that a nest writes as unset before the nest runs. */
+ * elements of its images count. All these elements must exist, because the interpreter marks these elements
+ * as unset before the nest writes them. */
 static int64_t reach(const Buf *buf, int64_t images, bool once) {
   int64_t last = 0;
   for (int d = buf->rank - 1; d >= 0; d--) {

@@ -173,7 +173,7 @@ void check_model(Check *check, const char *weights, const char *rounding, const 
   check->forward = sample_infer(s);
   compare_hashes(check, rounding, values);
   /* If the layers of a model round in different ways, its nests and code are compared only if the input is
-   * int16 or if everything is tested (try_all). Other models test the code of such layers. */
+   * int16, or if everything is tested (try_all). Otherwise the tests of other models suffice. */
   if (rounding_find(rounding, &of_all) || wide_input(s->graph) || try_all())
     int8_compare(check, rounding, weights, SLOW);
 }

@@ -70,8 +70,9 @@ static double gradients_error(const Check *check, const double *gradients, const
 }
 
 /* The error of the gradients in bf16. Constants of nests are floats. So if a value is near the middle between
- * two bf16 numbers, the nest may round it to one of them and eval to the other. If this happens to a gradient
- * in the graph, many weight gradients differ a little; errors up to two bf16 roundings are accepted. */
+ * two bf16 numbers, the nest may round it to one number and eval to the other number. If this happens to a
+ * gradient in the graph, many weight gradients differ a little; errors up to two bf16 roundings are
+ * accepted. */
 static double rounded_error(const Check *check, const Machine *m) {
   const Graph *graph = check->sample.training.graph;
   double error = 0;

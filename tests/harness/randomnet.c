@@ -14,7 +14,7 @@
 #include "random.h"
 #include <stdio.h>
 
-enum { TOWERS = 10, SEQUENCES_IN_BF16 = 6 }; /* one program in this number is a tower, or computes in bf16 */
+enum { TOWERS = 10, SEQUENCES_IN_BF16 = 6 }; /* one program in TOWERS is a tower */
 
 /* ---- statements ---- */
 static void indent(Net *net) { text_put(net->out, "%*s", 4 * net->depth, ""); }

@@ -352,7 +352,7 @@ GraphRun sample_infer_far(const Sample *sample) {
   return run;
 }
 
-/* Replaces the values through which no gradient passes with the values of the first run. */
+/* At nodes through which no gradient passes, copies the values of the first run. */
 static void hold_truncated(void *context, const Node *node, double *value, int64_t n) {
   const GraphRun *first = context;
   if (node->op->traits.stops_gradient) memcpy(value, first->value[node->id], (size_t)n * sizeof *value);

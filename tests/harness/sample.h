@@ -24,7 +24,7 @@ typedef struct Sample {
   double **target_double;
 } Sample;
 
-size_t sample_target_bytes(const Sample *, int index); /* for all images; 0: no such target */
+size_t sample_target_bytes(const Sample *, int index); /* bytes for all images; 0: no such target */
 
 /* False after printing the program's errors. rows: a leading axis that all values get; 0: none.
  * f16w: with --precision=f16w. */

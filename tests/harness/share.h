@@ -18,7 +18,8 @@ typedef struct Share {
 } Share;
 
 Share share_of(const char *text, size_t n);
-/* Reads a word of a line `# check:`; false for other words, or unknown names. */
+/* Reads a setting of a line `# check:`, such as targets=generic. Returns false if `word` is not the name of a
+ * setting of this struct, or if `value` contains an unknown name. */
 bool share_read(Share *, const char *word, const char *value);
 /* Whether combination `way` of n is tested. Each net is tested in one of the n combinations. If the program
  * names its targets, or with $NETCHECK_ALL, the net is tested in all n. */
@@ -32,8 +33,8 @@ bool share_target(const Share *, const char *target);
 bool share_foreign(const Share *, const char *target);
 /* Whether a level is tested. If the program names levels, these are tested; otherwise `turn` is returned. */
 bool share_level(const Share *, const char *level, bool turn);
-/* The C compiler and its optimization level. Compilation dominates make check, so 15 of 16 nets use the
- * fastest compiler. */
+/* The C compiler and its optimization level. Most of the time of make check is compilation, so 15 of 16 nets
+ * use the fastest compiler. */
 const char *share_compiler(const Share *, Arena *);
 /* Prints the selection of the net in one line. */
 void share_print(const Share *, const char *name);

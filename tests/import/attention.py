@@ -216,7 +216,7 @@ case("attention_patches", [
      "together": numbers(1, 4, 12, 4), "uncut": numbers(12, 4, 2, 2), "image": numbers(1, 4, 6, 8),
      **matrices(q=(4, 4), k=(4, 4), v=(4, 4))})
 
-# ---- EfficientViT: no softmax; v gets a channel of ones, whose results are the sums to divide by
+# ---- EfficientViT: no softmax; v gets a channel of ones, whose result is the divisor of the other channels
 case("attention_linear", [
     node("Conv", "x wqkv", "all"), node("Reshape", "all by_head", "r"),
     node("Transpose", "r", "t", perm=[0, 1, 3, 2]),
@@ -273,8 +273,8 @@ attended("rotary_halves", [
     {"none": numbers(0), "half": numbers(D // 2), "most": numbers(1 << 40), "last": numbers(-1),
      "cos": np.cos(np.tile(angle, 2))[None, None], "sin": np.sin(np.tile(angle, 2))[None, None]})
 
-# ---- single products: of vectors, several matrices, one matrix with several, transposed, with a factor and
-# an addend
+# ---- single products: of vectors; of several pairs of matrices; of one matrix with several; of transposed
+# matrices; with a factor and an addend
 case("products", [
     node("Relu", "x", "a"), node("Tanh", "x", "b"), node("Transpose", "b", "bt", perm=[0, 1, 3, 2]),
     node("MatMul", "a bt", "ab"), node("Transpose", "a", "at", perm=[0, 1, 3, 2]),

@@ -35,7 +35,7 @@ case("attends_4d", [
     {"apart": numbers(1, 2, 4, 6), "joined": numbers(1, 8, 3, 2)},
     opset=23, last="x")
 
-# ---- four parts of a sequence as images of the batch, as windows are in models of opset 23
+# ---- four parts of a sequence as the batch of Attention: models of opset 23 compute windows in this form
 parts = {"apart": numbers(4, 5, 3, 4), "whole": numbers(1, 20, 12)}
 case("attends_rows", [
     node("MatMul", "x w", "x1"), node("Reshape", "x1 parts", "p"), node("Attention", "p p p", "a", **heads3),

@@ -296,7 +296,7 @@ refused = {
     "scan_long": ([node("Scan", "start x", "last", "long", num_scan_inputs=1, body=scan(
         "cell", [node("Add", "h row", "next")], "h", "row", "next"))], {"x": [65, 1, 2]}, "last",
         {"start": np.zeros((1, 2), f32)}),
-    # Only tensors that are computed in any case are suggested.
+    # Tensors inside a branch of an If are not suggested.
     "cascade": ([
         node("MatMul", "x w", "s"), node("Log", "s", "p"), node("GreaterOrEqual", "p limit", "ge"),
         choice("ge", "y", branch("yes", [node("MatMul", "x w", "l"), node("Log", "l", "second")], "second"),
@@ -323,8 +323,8 @@ refused = {
         {"x": [1, 2, 2]}, "ya yb yc yd ye yf yg",
         {"m": (2, 2), "row": numbers(0, 1), "square": np.array([[0, 1], [1, 0]], i64), "one": f32([1]),
          "long": np.array([[0, 1, 0]], i64), "keep": np.array([True, False, True])}),
-    # Each of these constants needs gigabytes: the border of a padded value, slopes and frames as long as an
-    # input declares, sparse constants. The labels of three ellipses are too many.
+    # Each of these constants needs gigabytes: the border of a padded value, slopes and frames as long as the
+    # declared size of an input, and sparse constants. The labels of three ellipses are too many.
     "large_constants": ([
         node("Pad", "x pads lowest", "a"), node("PRelu", "long third", "b"),
         node("STFT", "signal step  size", "c"), node("Slice", "long from to axis back", "d"),
@@ -339,7 +339,7 @@ refused = {
          "third": third[None], "step": np.array(1, i64), "size": np.array(1 << 28, i64),
          "from": numbers(-1), "to": numbers(-1 << 40), "axis": numbers(1), "back": numbers(-1),
          "many": np.ones([1] * 8, f32)}),
-    # The attempts to import a part of the model do not compute the 800 MB again.
+    # cnnc tries to import parts of the model. These attempts do not compute the constant of 800 MB again.
     "large_again": ([
         node("ConstantOfShape", "long", "a", value=numpy_helper.from_array(np.ones(1, f32))),
         node("Slice", "a zero four zero", "b"), node("Mul", "x b", "c"), node("Relu", "c", "d"),

@@ -1,9 +1,9 @@
 """import.py CNNC [NAME...]: imports the models of tests/import: the program must equal NAME.cnn, and its
-outputs those of onnxruntime (NAME.out0.npy ...). The outputs of quantized models may differ from
-onnxruntime's by one step, because its kernels sum in floats; they must equal the arithmetic of docs/int8.md
-(NAME.want0.npy ..., from reference.py). With the state dict of the exported module (NAME.state.safetensors)
-as its weights, the program must give the same results. For bad files, the messages must equal NAME.err. Only
-the standard library is needed."""
+outputs those of onnxruntime (NAME.out0.npy ...). The outputs of quantized models must equal the results of
+the arithmetic of docs/int8.md (NAME.want0.npy ..., from reference.py). These outputs may differ by one step
+from those of onnxruntime, whose kernels add in floats. With the state dict of the exported module
+(NAME.state.safetensors) as its weights, the program must give the same results. For bad files, the messages
+must equal NAME.err. Only the standard library is needed."""
 # SPDX-License-Identifier: Apache-2.0
 import ast, ctypes, glob, math, os, re, resource, shutil, struct, subprocess, sys
 here = os.path.dirname(os.path.abspath(__file__))

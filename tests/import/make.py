@@ -490,16 +490,16 @@ scopes = [  # (scope of a node, name of its weight); comment: the name of the im
     ("['', 'body', 'body.0', 'conv2d']", "w0"),                      # body.0
     ('["", "it\'s", "conv2d"]', "w1"),                               # it_s
     (r"['', 'it\'s', 'two\\', 'conv2d']", "w2"),                     # two__: escaped
-    ("['', 'conv2d']", "w3"),                                        # the whole model: conv
+    ("['', 'conv2d']", "w3"),                                        # conv: not in any module
     ("['conv2d']", "w4"), ("[]", "w5"), ("", "w6"),                  # no module
     ("['', 'a', 'conv2d'", "w7"), ("['', 'a", "w8"), ("'a', 'b'", "w9"), ("['a' 'b']", "w10"),
     ("['', 'a', 'b\\", "w11"), ("['', 'a', 1]", "w12"),              # invalid lists
     (f"['', '{'a' * 5000}', 'conv2d']", "w13"),                      # too long
-    ("['', 'used', 'conv2d']", "owner.weight"),                      # equal numbers written once: used
+    ("['', 'used', 'conv2d']", "owner.weight"),                      # used: equal weights, stored once
     ("['', 'outer', 'conv2d']", "outer.inner.weight"),               # outer.inner, which is not called
-    ("['', 'stem', 'stem.act', 'conv2d']", "stem.weight"),           # stem: read by a part of it
-    ("['', 'outer', 'conv2d']", "outerwear.weight"),                 # no part of it: outer
-    ("['', 'norm', 'batch_norm']", "folded.weight"),                 # folded, and a norm in it
+    ("['', 'stem', 'stem.act', 'conv2d']", "stem.weight"),           # stem: a module in stem reads its weight
+    ("['', 'outer', 'conv2d']", "outerwear.weight"),                 # outer: outerwear is another module
+    ("['', 'norm', 'batch_norm']", "folded.weight"),                 # folded: a convolution and its norm
 ]
 case("scopes", [
     scoped(node("Conv", f"t{i} {w}", f"t{i + 1}"), text, *([NORM] if w == "folded.weight" else []))

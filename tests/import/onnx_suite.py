@@ -44,8 +44,8 @@ TYPES = {"as u8": ctypes.c_uint8, "as i8": ctypes.c_int8, "as i32": ctypes.c_int
 
 
 def tensor(path):
-    """(name, shape, numbers, type) of a TensorProto of floats or of integers; None: it has another
-    type."""
+    """(name, shape, numbers, type) of a TensorProto of floats or of integers; None if it has another type, or
+    a number beyond the range of float."""
     name, shape, kind, numbers = "", [], 0, []
     with open(path, "rb") as file:
         for number, value in fields(file.read()):

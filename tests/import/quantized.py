@@ -169,7 +169,8 @@ def qdq_bytes():
 
 
 def qdq_mixed():
-    """Layers that stay in floats, with reasons; float biases; a value as floats and as bytes; products."""
+    """Layers that stay in floats, for several reasons; float biases; a value as floats and as bytes;
+    products."""
     g = Graph(12)
     x = g.through("x", 0.03, 3)
     g.drawn("b1", 6, scale=0.3)
@@ -298,7 +299,7 @@ def qdq_windows():
         return g.add("Concat", " ".join(parts), to, axis=1 if axis == "rows" else 2)
 
     def kept(x, like):
-        """Quantized and dequantized with the scale of another tensor."""
+        """Quantizes x with the scale of another tensor, and dequantizes the result."""
         q = g.add("QuantizeLinear", f"{x} {like}_s {like}_z", x + "_q")
         return g.add("DequantizeLinear", f"{q} {like}_s {like}_z", x + "_f")
     x = g.add("Transpose", "x", "xt", perm=[0, 2, 3, 1])

@@ -75,7 +75,8 @@ case("tables", [
      "outer": (30, 1, 5), "images": np.zeros((7, 1), np.int64), "together": numbers(1, 7, 8),
      "wide": numbers(1, 7, 6)}, last="y")
 
-# ---- D-FINE: boxes as means of distributions; the three highest probabilities of each, and their mean
+# ---- D-FINE: boxes as means of distributions; the three highest probabilities of each distribution, and
+# their mean
 case("distributions", [
     node("MatMul", "x w", "d0"), node("Reshape", "d0 rows", "d1"), node("Softmax", "d1", "d2", axis=1),
     node("MatMul", "d2 places", "d3"), node("Reshape", "d3 boxes", "y"), node("Reshape", "d0 apart", "p0"),
@@ -140,7 +141,7 @@ case("norm_of_all", [
     {"x": [1, 3, 4, 5]}, "y mean z",
     {"w": (2, 3, 1, 1), "gain": (4, 5), "shift": (4, 5), "gains": (2, 4, 5), "shifts": (2, 4, 5)},
     last=("y", "z"))
-case("repeats_of_both", [  # each repeats along a dimension of the other
+case("repeats_of_both", [  # each operand repeats along a dimension of the other one
     node("GlobalAveragePool", "x", "a"), node("Conv", "a w", "b"), node("Expand", "b three", "c"),
     node("Mul", "a c", "y"), node("Expand", "a across", "d"),
     node("MaxPool", "x", "e", kernel_shape=[2, 3]), node("Mul", "e d", "z")], {"x": [1, 4, 3, 3]}, "y z",

@@ -85,7 +85,8 @@ class Stream:
         return rows
 
     def mixed(self, rows, x):
-        """Channels with kernels of 3 and 5 rows, and the value itself."""
+        """Depthwise convolutions over 3 rows for channels 0 and 1, and over 5 rows for the others; the last
+        row is added."""
         parts = [self.value(1, 5, 1, n) for n in (2, 4)]
         self.net.add("SPLIT_V", [rows, ints([2, 4]), ints([3])], parts)
         a, b = self.depthwise(self.last_rows(parts[0], 3)), self.depthwise(parts[1])

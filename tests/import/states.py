@@ -1,5 +1,5 @@
 """Models that keep state between calls: TensorFlow Lite variables, and ONNX inputs that --state connects to
-outputs. Several calls of the compiled code. Run by states.tap."""
+outputs. Several calls of the compiled code are compared with expected results. Run by states.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import itertools
@@ -306,7 +306,8 @@ def lstm_rows(weights, x, h, c):
 
 
 def run_recurrent():
-    """A layer has keep=true if --state names all of its states; the program then has no state of its own."""
+    """A layer has keep=true if --state names all of its states. Then the program needs no `state`
+    operator."""
     weights = [[math.sin(k * n + n) for k in range(n)] for n in (8, 16, 16)]
     layer = [("W", (1, 8, 1), weights[0]), ("R", (1, 8, 2), weights[1]), ("B", (1, 16), weights[2])]
     ports = [("x", 3, 1, 1), ("h", 1, 1, 2), ("c", 1, 1, 2)]

@@ -120,7 +120,7 @@ def test_refused():
     refused("bytes of another type", model(tensors={3: dict(kind=3)}), "is UINT8", "import-operator")
     refused("an activation", model(activation=4), "its activation is not relu, relu6 or relu_n1_to_1",
             "import-operator")
-    refused("weights that do not fit", model(tensors={0: dict(shape=[1, 5])}), "do not match its input",
+    refused("weights that do not fit", model(tensors={0: dict(shape=[1, 5])}), "have the wrong shape",
             "import-operator")
     refused("an output of another shape", model(tensors={3: dict(shape=[1, 2])}), "shape differs from")
 
@@ -173,7 +173,7 @@ def test_wide_refused():
             ("floats into int16", wide({0: dict(kind=F32)}), "FLOAT32, but the net computes in INT16"),
             ("int16 weights", wide({1: dict(kind=I16)}, weight=b"\1" * 24), "its weights are INT16"),
             ("int64 weights", wide({1: dict(kind=I64)}, weight=b"\1" * 96), "its weights are INT64"),
-            ("an end at -1 and 1", wide(activation=2), "no int16 form of this")):
+            ("an end at -1 and 1", wide(activation=2), "relu_n1_to_1 has no int16 form")):
         refused(what, data, words, "import-operator")
     imported(wide(bias=struct.pack("<3q", 0, 0, 2**60)))
     made = run("m.cnn", "--weights=m.safetensors", "--emit=c", "-o", "-")
@@ -466,7 +466,8 @@ def test_shapes():
 
 
 def test_reasons():
-    """Refusals: every operator that blocks, by its name, and outputs that can be imported."""
+    """A rejected model: the messages list every unsupported operator by name, and the outputs that can be
+    imported."""
     x, mid, y = floats([1, 4], name="in"), floats([1, 3], name="mid"), floats([1, 3], name="end")
     net = Net(x)
     dense(net, x, mid)

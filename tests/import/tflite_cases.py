@@ -1,6 +1,6 @@
 """Small TensorFlow Lite models, each with one operator or family, and their expected results for each
-rounding (tflite_reference.py). Used by tflite_ops.py and golden/tflite.py; with a folder as its argument it
-writes them there as seeds of the fuzz target."""
+rounding (tflite_reference.py). Used by tflite_ops.py and golden/tflite.py; with a folder as its argument, the
+script writes the models into this folder, as seeds of the fuzz target."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import os

@@ -1,5 +1,5 @@
-"""Small float TensorFlow Lite models, each with one operator or form, and their expected results. Used
-by tflite_ops.py and golden/tflite.py as tflite_cases.py is."""
+"""Small float TensorFlow Lite models, each with one operator or form, and their expected results. Used by
+tflite_ops.py and golden/tflite.py."""
 # SPDX-License-Identifier: Apache-2.0
 import cmath
 import math
@@ -27,7 +27,7 @@ def drawn(shape, seed=1, low=-1.0, high=1.0):
 
 
 def value(kind, shape):
-    return tensor(kind, shape)  # int8 with one scale
+    return tensor(kind, shape)  # int8 tensors have a fixed scale
 
 
 def case_of(name, shape=IMAGE, kind=F32, **more):
@@ -40,7 +40,8 @@ def flat_index(shape, index):
 
 
 def move(case, op, others, shape, source, border=0, first=False, **options):
-    """Adds an operator that moves the elements of the case's input. first: the other inputs are first."""
+    """Adds an operator that moves the elements of the case's input. first: the operator's other inputs come
+    before this input."""
     x = case.inputs[0]
     y = value(x.kind, shape)
     case.net.add(op, [*others, x] if first else [x, *others], y, **options)

@@ -1,6 +1,7 @@
-"""int8 TensorFlow Lite layers that keep state between calls: compares the model compiled with
---variables=keep with recorded results of reference kernels, those of LiteRT and those for microcontrollers
-(golden/tflite_kept.txt), and with LiteRT itself if it is installed. Run by tflite_kept.tap."""
+"""int8 TensorFlow Lite layers that keep state between calls: compiles models with --variables=keep, and
+compares their results with recorded results of two sets of reference kernels: LiteRT's, and those for
+microcontrollers (golden/tflite_kept.txt). If LiteRT is installed, the results are also compared with its own
+results. Run by tflite_kept.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import hashlib

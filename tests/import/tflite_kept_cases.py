@@ -1,5 +1,6 @@
 """int8 TensorFlow Lite models whose layers keep state between calls. Used by tflite_kept.py and
-golden/tflite_kept.py; with a folder as its argument it writes them there as seeds of the fuzz target."""
+golden/tflite_kept.py; with a folder as its argument, the script writes the models into this folder, as seeds
+of the fuzz target."""
 # SPDX-License-Identifier: Apache-2.0
 import os
 import random

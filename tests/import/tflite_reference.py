@@ -93,7 +93,8 @@ def newton(a):  # 1 / ((1 + a) / 2) in Q2.29
 
 
 def limited(q, i):
-    """The input in Q4.27, or None and its sign if it is out of range."""
+    """(the input in Q4.27, 0); if the input is out of range: (None, the result of the function: 127 or
+    -128)."""
     m, shift = quantize_multiplier(i.scale[0] * (1 << 27))
     radius = math.floor(15 * 2.0**27 / 2.0**shift)
     x = q - i.zero[0]

@@ -1,5 +1,5 @@
-"""int16 TensorFlow Lite operators: compares compiled code with recorded results of reference kernels, those
-of LiteRT and those for microcontrollers (golden/tflite16.txt). Run by tflite_wide.tap."""
+"""int16 TensorFlow Lite operators: compares the results of compiled code with recorded results of two sets of
+reference kernels: LiteRT's, and those for microcontrollers (golden/tflite16.txt). Run by tflite_wide.tap."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes
 import hashlib

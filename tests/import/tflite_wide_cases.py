@@ -1,6 +1,7 @@
 """Small TensorFlow Lite models with int16 values and int8 weights, each with one operator or family. The
 expected results are recorded from two sets of reference kernels (golden/tflite16.txt). Used by tflite_wide.py
-and golden/tflite16.py; with a folder as its argument it writes them there as seeds of the fuzz target."""
+and golden/tflite16.py; with a folder as its argument, the script writes the models into this folder, as seeds
+of the fuzz target."""
 # SPDX-License-Identifier: Apache-2.0
 import math
 import os
@@ -137,7 +138,8 @@ def pair_cases():
 
 # ---- layers ----
 def layer(rng, filters, terms, own, x_scale):
-    """Scales of weights, and of a value that uses most of its range."""
+    """Random scales of weights (with `own`: one per filter), and a scale with which the result uses most of
+    its range."""
     scales = [rng.uniform(0.002, 0.02) for _ in range(filters if own else 1)]
     return scales if own else scales[0], x_scale * max(scales) * 127 * math.sqrt(terms) * 0.7
 

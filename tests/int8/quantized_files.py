@@ -147,7 +147,7 @@ def computed(name, layers, arrays, metadata, numbers, has_model=False, shape="2x
 
 
 def test_bounds():
-    """A bound clips its input only, not earlier values."""
+    """A relu clips only its own input, not the values before this input."""
     found = computed("mean", "avgpool(2) -> relu", {**stored("x", 0.1, 0), **stored("relu1", 0.05, -128)},
                      note(), [-1, 1, 1, 0.2], has_model=True)
     check(found[:1] == [0.3], "relu after a mean clips the mean", found)

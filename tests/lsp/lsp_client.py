@@ -110,7 +110,7 @@ class Client:
         return self.result(method, textDocument={"uri": uri}, **more)
 
     def messages(self, uri):
-        """The diagnostics of a document that are published next."""
+        """Waits for the next diagnostics of a document, and returns them."""
         self.published.clear()
         while uri not in self.published:
             message = self.receive()

@@ -101,7 +101,7 @@ folders("renamed", **{"0": "red", "1": "green"})
 build("turned", 3, 'labels ["1", "Red", "2"]')
 for title, program, data, why in (
     ("a number and a name", "named", "mixed",
-     "the folder '1' is not one of the labels Red, green, blue, and it is not used as a number, because "
+     "the folder '1' is not one of the labels Red, green, blue, and is not used as a number, because "
      "'green' is not a number"),
     ("two names of one number", "named", "doubled", "and '02' and '2' are the same number"),
     ("a number that is another label", "turned", "renamed",
@@ -205,7 +205,7 @@ exits(
     *train("named", "parts_Train", "--epochs", "1", "--out", "parts.safetensors"),
     says=(
         "the validation part contains no image of blue",
-        "parts_Train/extra is not read: a data set has the parts train, val and test",
+        "parts_Train/extra is not read: only the parts train, val and test are read",
     ),
 )
 folders("vehicles", 5, train="red", car="green", plane="blue")
@@ -397,7 +397,7 @@ exits(
     "--weights",
     "other.in.safetensors",
     says="class 0 of these weights is 'blue', but the net's label 'blue' is for another class; "
-    "they were trained with the classes blue, green, red, in this order",
+    "the weights were trained with the classes blue, green, red, in this order",
 )
 rename("rgb.safetensors", "renamed.safetensors", lambda notes: notes.update(classes='["rot","green","blue"]'))
 exits(

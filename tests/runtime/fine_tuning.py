@@ -1,6 +1,6 @@
 # fine_tuning.py: the cases of fine_tuning.tap: a small imported MobileNetV2, which was trained on other
-# shapes, is trained further for three epochs on a folder of PNGs. The program trains it, and so does the
-# Python package.
+# shapes, is trained further for three epochs on a folder of PNGs. The net is trained by an executable, and
+# again by the Python package.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, shutil, subprocess, sys
 from tap import check, finish, start

@@ -267,7 +267,7 @@ def again():
 
 
 done = exits(0, "all epochs are done", "./turn", "train", *GOES,
-             says="all 2 epochs are done; --epochs=6 continues training, as the program specifies")
+             says="all 2 epochs are done; --epochs=6 continues to the program's number of epochs")
 check("from now on" not in done.both, "  nothing has changed")
 for what, value, line in (
         ("optimizer", "adamw(rate=0.0002)", "from now on, rate is 0.0002; before it was 0.002"),
@@ -313,8 +313,8 @@ changed(epochs=9)
 exits(0, "the program's new number of epochs is used", "./turn", "train", *GOES,
       says="from now on, epochs is 9; before it was 4")
 
-# ---- The logged rate of an epoch is the mean over its steps, also for a run that was interrupted in the
-# middle of the epoch.
+# ---- The logged rate of an epoch is the mean over the steps of the epoch, even if the run was interrupted in
+# the middle of the epoch.
 changed(schedule="constant")
 begin("--epochs=1", "--log=rate.csv")
 

@@ -66,7 +66,8 @@ def lines_of(path, found):
 
 
 def agree(title, done, rows, times, path):
-    """Compares the rows of --json with these rows and times. i16 samples are rounded by at most 2^-16."""
+    """Compares the output of --json with `rows` and `times`. Scores may differ slightly, because a file has
+    rounded i16 samples."""
     got = json.loads(done.stdout) if done.returncode == 0 else []
     fine = len(got) == len(rows) and all(
         g["input"] == path and g["row"] == i and abs(g["time"] - time) < 1e-6

@@ -1,6 +1,6 @@
-# visualize.py: the cases of visualize.tap. Drawn values are also written as numbers, and those are compared
-# with predictions: features with outputs, saliency with differences, occlude with predictions of covered
-# inputs, dream with its target class.
+# visualize.py: the cases of visualize.tap. Drawn values are also written as numbers, and these numbers are
+# compared with predictions: features with outputs, saliency with differences, occlude with predictions of
+# covered inputs, dream with its target class.
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, random, struct, subprocess, zlib
 from tap import check, finish, start
@@ -238,7 +238,7 @@ def lines_of_frames(rows):  # begin and end of the frames around wide panels
 
 
 ends = lines_of_frames(read_png("out.png")[2])
-# the strips of the input, with 20 positions, and those of conv1 and relu1, with fewer
+# two lines for each strip: the input has 20 positions, conv1 and relu1 have fewer
 check(len(ends) == 6 and len(set(ends)) == 1, "  all strips are aligned", ends)
 build("longnames",
       "net longnames { input x: 8x8x1 \n conv(2, 3x3, name=\"a.layer.of.quite.a.long.name.indeed\") -> "
@@ -254,7 +254,7 @@ for words in (["features", "e.npy"], ["filters"], ["saliency", "e.npy"], ["occlu
               ["dream", "--output", "0", "--steps", "5"]):
     exits(0, "constant weights: " + " ".join(words), "./edges", *words, "-o", "out.png")
 
-# ---- weights that init= gives without frozen=true are not in the program
+# ---- weights with init= but without frozen=true are not compiled in
 FROZEN = "weights from init= are compiled in if the layer has frozen=true"
 for name, init, hinted in ("given", "[[1, 0, -1], [2, 0, -2], [1, 0, -1]]", True), ("drawn", "he", False):
     build(name, f"net {name} {{ input image: 6x6x1 as u8 \n conv(1, 3x3, bias=false, init={init}) }}\n")
@@ -262,7 +262,7 @@ for name, init, hinted in ("given", "[[1, 0, -1], [2, 0, -2], [1, 0, -1]]", True
                  says="this command needs --weights")
     check((FROZEN in done.stderr) == hinted, "  names frozen=true" if hinted else "  needs them", done.stderr)
 
-# ---- values that an image omits are reported, and so are NaN and infinities
+# ---- values that an image file cannot show are reported: clamped values, other outputs, NaN and infinities
 build("roots",
       "net roots { input image: 8x8x1 as u8 \n x = image -> normalize(scale=1/16) -> add(-4) \n"
       " root = x -> power(0.5) \n fine = image -> normalize(scale=1/255) \n output x, fine, root }\n")

@@ -127,7 +127,7 @@ for words, status, says in (
     (["--box=3"], 1, "--box 3: find detects 2 boxes in corners.png"),
     (["--class=cat", "--box=2"], 1, "--box 2: find detects 1 box of class cat in corners.png"),
     (["--class=cow"], 1, "the net has no such label; its classes are 0 to 1, or 'cat' and so on"),
-    (["--pixel=3,3"], 1, "--pixel: no output of find has scores per pixel; it detects boxes"),
+    (["--pixel=3,3"], 1, "--pixel: no output of find has scores per pixel; the net detects boxes"),
     (["--box=0"], 2, "--box needs a whole number"), (["--box=1", "--pixel=3,3"], 2, "mutually exclusive")):
     exits(status, " ".join(words), *OCCLUDE, "-o", "no.png", *words, says=says)
 write_png("large.png", 64, 32, lambda x, y: (153,) * 3)

@@ -154,8 +154,8 @@ static void places_count_code_points(void) {
   CU_ASSERT_EQUAL(file, 1);
   SourcePlace place = sources_place(&sources, file, 1);
   CU_ASSERT(place.line == 1 && place.column == 2);
-  place = sources_place(&sources, file,
-                        9); /* the x: 4 bytes of line 1, a 2-byte and a 3-byte character precede it */
+  place =
+      sources_place(&sources, file, 9); /* x follows the 4 bytes of line 1, a 2-byte and a 3-byte character */
   CU_ASSERT(place.line == 2 && place.column == 3);
   place = sources_place(&sources, file, 1000);
   CU_ASSERT(place.line == 3 && place.column == 1);

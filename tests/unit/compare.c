@@ -21,7 +21,7 @@ static void test_numbers(void) {
   CU_ASSERT(isinf(floats_error(floats, want, 3, 0)));
 }
 
-static void test_loss(void) { /* later elements do not hide a NaN */
+static void test_loss(void) { /* the elements after a NaN do not hide the NaN */
   CU_ASSERT(isinf(number_error(NAN, 1)));
   CU_ASSERT(isinf(number_error(1, NAN)));
   CU_ASSERT(isinf(number_error(NAN, NAN)));

@@ -403,7 +403,7 @@ static void test_conv_channels(void) {
   check_layer(picture(3, 10, 264), &op_conv,
               "filters=256 kernel=1x1"); /* the outer loop is over panels, and prefetches the next panel */
   check_layer(picture(7, 7, 9), &op_conv,
-              "filters=17 kernel=1x1"); /* the schedule joins the rows of the image into one */
+              "filters=17 kernel=1x1"); /* the schedule joins all rows of the image into one row */
   arena_free(arena);
 }
 
@@ -526,7 +526,7 @@ static void test_fused(void) {
     check_fused(shape_vector(29), op_find("dense"), "units=23", scaled, normalized, chained, NULL);
     check_fused(picture(3, 4, 192), &op_conv, "filters=33 kernel=3x3", scaled, normalized, chained, NULL);
     check_fused(picture(7, 5, 19), &op_conv, "filters=23 kernel=1x1", scaled, normalized, chained,
-                NULL); /* the schedule joins the rows of the image into one */
+                NULL); /* the schedule joins all rows of the image into one row */
     if (normalized) continue;
     check_fused(picture(6, 7, 19), &op_depthwise, "kernel=3x3 pad=same", scaled, false, chained, NULL);
     check_fused(picture(4, 3, 5), &op_conv_transpose, "filters=7 kernel=3x3 stride=2", scaled, false, chained,

@@ -496,7 +496,7 @@ static void test_language(void) {
   finish(cases, attribute, lanes, *attribute != 0, 3);
 }
 
-static void test_generic(void) { /* no vector type in the text: C for any compiler */
+static void test_generic(void) { /* no vector type in the printed C, so any compiler accepts it */
   Cases *cases = cases_new();
   conv_case(
       cases,

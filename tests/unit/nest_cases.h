@@ -29,6 +29,7 @@ bool cases_prove(Nest *);
 void cases_check(Cases *, Nest *, Run given, const double *want, double tolerance);
 /* The text of a C file with all cases; `void call_K(void *const *p, const int32_t *size)` calls case K. */
 const char *cases_print(const Cases *, const char *suffix, const char *attribute, int lanes_max);
-/* Compiles and runs this file with the first nflags sets of flags of each compiler. */
+/* Prints the file with all cases, compiles it with each compiler and the first nflags sets of flags, and runs
+ * it. */
 void cases_compile(const Cases *, const char *attribute, int lanes_max, bool fused, int nflags);
 #endif

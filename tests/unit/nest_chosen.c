@@ -1,6 +1,6 @@
 // nest_chosen.c: Data-dependent indices. Compares row lookup and sampling between pixels, and their
-// gradients, with C loops, for all kinds of indices: far outside, infinite, NaN. Also lookup tables of bytes,
-// pairs of bf16 numbers, half-precision numbers.
+// gradients, with C loops, for all kinds of indices: far outside, infinite, NaN. The file also tests lookup
+// tables of bytes, pairs of bf16 numbers and half-precision numbers.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>

@@ -40,8 +40,8 @@ static bool right_at(Arena *arena, const Nest *nest, const Buf *in, const Buf *o
   return !memcmp(got, want, (size_t)buf_elements(out) * sizeof *got);
 }
 
-/* Computes the permitted offsets in elements. *tight: whether the result is wrong one step further. False: no
- * overlap is permitted. */
+/* Computes the permitted offsets in elements. *tight: whether the result is wrong at the next offset, which
+ * is one step larger than the largest permitted offset. False: no overlap is permitted. */
 static bool allowed(Nest *nest, int64_t *most, int64_t *step, bool *tight) {
   Buf *in = buf_named(nest, "in"), *out = buf_named(nest, "out");
   CU_ASSERT_TRUE_FATAL(cases_prove(nest));

@@ -86,7 +86,7 @@ static void misuse_chosen_outside(Nest *b) {
   NEST_CHOSEN(b, x, nest_load(b, nest_at(b, a, 0), 1), 0, 4) kept = x;
   nest_store(b, nest_at(b, c, kept), num(b, 0));
 }
-static void misuse_chosen_value(Nest *b) { /* a value of a closed block */
+static void misuse_chosen_value(Nest *b) { /* uses a value of a block that is already closed */
   Buf *a = NEST_BUF(b, INPUT, "a", 4);
   Val kept = NULL;
   NEST_FOR(b, x, 4) kept = nest_load(b, nest_at(b, a, x), 1);

@@ -108,8 +108,8 @@ static float float_of(uint32_t bits) {
 }
 
 /* ---- a sample of all floats ---- */
-/* At the last eight numbers these functions have their largest errors, in this order: log, tanh with and
- * without a fused multiply-add, exp, sigmoid, normal_cdf, the power without and with a fused multiply-add. */
+/* At the last eight numbers these functions have their largest errors, in this order: log; tanh with, and
+ * without, a fused multiply-add; exp; sigmoid; normal_cdf; power without, and with, a fused multiply-add. */
 static const float edge[] = {0.f,
                              -0.f,
                              INFINITY,

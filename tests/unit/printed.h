@@ -10,7 +10,7 @@
 enum { COMPILERS = 2 };
 const char *printed_compiler(int i);       /* $CC, cc or gcc; $CLANG or clang; NULL if none runs */
 const char *printed_attribute(int *lanes); /* the target attribute for the widest vectors of this CPU, ""
-                                              for the baseline; and their lanes */
+                                              for the baseline; *lanes: lanes of these vectors */
 
 /* printed_file: writes a whole file, the prelude of generated files and then `body`. printed_load: compiles a
  * file with the given flags and all warnings as errors; returns a handle for dlsym, or NULL after printing

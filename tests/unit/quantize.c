@@ -127,7 +127,7 @@ static void test_factors(void) {
   CU_ASSERT(multiplier_of(1e300).e > MULTIPLIER_MOST);
   CU_ASSERT(multiplier_of_scales(3e38f, 3e38f, 1e-38f, true).e > MULTIPLIER_MOST);
   CU_ASSERT(multiplier_of(4).e > MULTIPLIER_MOST);
-  /* a dense layer with one scale: the product of the scales is rounded to float first */
+  /* a dense layer with one weight scale: the product of the input scale and the weight scale is a float */
   const float in = 0.1f, weight = 0.3f, out = 0.7f;
   CU_ASSERT_EQUAL(multiplier_of_scales(in, weight, out, true).m,
                   multiplier_of((double)(in * weight) / (double)out).m);

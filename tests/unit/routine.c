@@ -233,7 +233,7 @@ static void tally_add(Tally *tally, const double *want, const float *got) {
 
 static void tally_check(const Tally *tally) {
   CU_ASSERT_EQUAL(tally->wrong, 0);
-  CU_ASSERT(tally->full > 0 && tally->missing > 0); /* both cases occurred */
+  CU_ASSERT(tally->full > 0 && tally->missing > 0); /* some rounds filled all rows, some did not */
 }
 
 static void nms_rounds(int each) {
@@ -374,7 +374,7 @@ static void test_proposals(void) {
     missing += got[4 * REGIONS - 1] == 0;
   }
   CU_ASSERT_EQUAL(wrong, 0);
-  CU_ASSERT(full > 0 && missing > 0); /* both cases occurred */
+  CU_ASSERT(full > 0 && missing > 0); /* some rounds filled all rows, some did not */
   arena_free(net.arena);
 }
 

@@ -101,7 +101,7 @@ static void geometry_is_exact_where_it_can_be(void) {
   CU_ASSERT(same_picture(&in, &cropped));
   CU_ASSERT(same_picture(&in, &zoomed));
   CU_ASSERT(same_picture(&in, &turned));
-  /* a crop with the area of the image and another aspect ratio does not fit: it is clipped to the image */
+  /* no crop with the area of the image and another aspect ratio fits, so the crop is the whole image */
   for (uint32_t i = 0; i < 50; i++) {
     const Picture piece = augmented(&in, whole_piece, 1, 1, 0, i);
     CU_ASSERT_FATAL(same_picture(&in, &piece));
@@ -312,7 +312,7 @@ static void shares_are_beta_distributed(void) {
     CU_ASSERT_DOUBLE_EQUAL((double)labels / (double)N, 1 - mean, 0.01);
     if (r == 0) CU_ASSERT_DOUBLE_EQUAL(mean, 0.5, 0.01);
     if (r == 0) CU_ASSERT_DOUBLE_EQUAL(variance, 1 / (4 * (2 * 0.4 + 1)), 0.004);
-    /* pasted pieces are cut off at the border, so the mean is above 1/2 */
+    /* pasted pieces are cut off at the border, so the mean share is above 1/2 */
     if (r == 1) CU_ASSERT(mean > 0.5 && mean < 0.75);
   }
 }

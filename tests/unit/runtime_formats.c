@@ -1,4 +1,5 @@
-/* runtime_formats.c: Files of other programs: arrays with other names, tables. */
+/* runtime_formats.c: Tests of data files of other programs: arrays with unexpected names, arrays of strings,
+ * tables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include "hosted/weights/npz.h"
 #include "runtime_scratch.h"
 
-/* ---- arrays with other names, and of strings ---- */
+/* ---- arrays with unexpected names, arrays of strings ---- */
 
 typedef struct Net {
   cnn_network network;

@@ -1,4 +1,4 @@
-/* runtime_images.c: Images of all kinds, with EXIF, damaged, truncated. */
+/* runtime_images.c: Tests of image files: EXIF, WebP, damaged, truncated and unsupported files. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>

@@ -1,4 +1,4 @@
-/* runtime_place.h: a new directory for a test, in which programs may be started. */
+/* runtime_place.h: a new directory for a test. Tests may start programs in this directory. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef RUNTIME_PLACE_H
 #define RUNTIME_PLACE_H

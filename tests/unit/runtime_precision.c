@@ -30,7 +30,7 @@ typedef struct Case {
   double mean[6], of_class[MOST_CLASSES], curve[MOST_CLASSES * CURVE];
 } Case;
 
-typedef struct Pair { /* annotations and detections; [0]: segments as letters; [1]: each letter's class */
+typedef struct Pair { /* [0]: a letter per pixel, which names the segment; [1]: each letter's class */
   const char *truth[2], *found[2];
 } Pair;
 

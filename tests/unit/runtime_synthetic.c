@@ -165,7 +165,7 @@ static void inputs_are_images_or_arrays(void) {
               memcmp(pixel, x + 12 * batch, 12) == 0);
     cnn_inputs_close(inputs);
   }
-  net.input[0].chw = 1; /* such a net may receive channel planes */
+  net.input[0].chw = 1; /* a net with layout=chw may receive channel planes */
   cnn_tensor planes = tensor_of("image", CNN_DTYPE_U8, x, 4, 2, 3, 2, 2);
   CU_ASSERT_EQUAL_FATAL(
       cnn_inputs_open(&inputs, npz_write("p.npz", &planes, 1), &net.network, CNN_FIT_STRETCH).code, CNN_OK);

@@ -58,7 +58,7 @@ static void annotations_are_fitted_with_their_images(void) {
   CU_ASSERT(box_is(&truth.object[0], 4, 2, 20, 4) && box_is(&truth.object[1], 24, 4, 36, 6));
   CU_ASSERT(fills_box(&truth, 0) && fills_box(&truth, 1));
   cnn_truth_free(&truth);
-  /* the 20x30 image (height x width) is enlarged to 40x60, below 10 black rows of the 60x60 input */
+  /* the 20x30 image (height x width) is enlarged to 40x60; the input has 10 black rows above the image */
   truth = truth_make(2, 4, 10, 8);
   CU_ASSERT_EQUAL(cnn_truth_fit(&truth, 60, 60, CNN_FIT_LETTERBOX).code, CNN_OK);
   CU_ASSERT(box_is(&truth.object[0], 4, 18, 20, 26) && fills_box(&truth, 0) && fills_box(&truth, 1));

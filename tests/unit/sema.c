@@ -1,5 +1,5 @@
-/* sema.c: Programs as graphs: values of expressions, scopes, layer names, bound arguments, shared weights,
- * the train block. */
+/* sema.c: Tests of the graphs of programs: values of expressions, scopes, layer names, bound arguments,
+ * shared weights, the train block, limits, libraries and summaries. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdint.h>

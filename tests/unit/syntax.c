@@ -1,4 +1,5 @@
-/* syntax.c: Tokens and the grammar, tested through AST dumps: ends of statements, precedence, valid names. */
+/* syntax.c: Tests of the lexer and the parser: ends of statements, precedence, valid names, spans and
+ * errors. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdint.h>

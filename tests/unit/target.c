@@ -45,7 +45,7 @@ static void test_lines(void) {
   CU_ASSERT_EQUAL(target_odd_lines(small, 9), 24);
 }
 
-/* Instruction costs that choose int8 schedules on boards. */
+/* The instruction costs by which int8 schedules are chosen for boards. */
 static void test_cpus(void) {
   for (const Target *t = target_table; t->name; t++) CU_ASSERT_EQUAL(t->dsp, cpu_cycles(t) != NULL);
   for (const Cpu *cpu = cpu_table; cpu->name; cpu++) {
@@ -60,7 +60,7 @@ static void test_cpus(void) {
   const Target *const mixed[] = {target_find("armv7e-m"), target_find("generic")},
                       *const boards[] = {target_find("armv8.1-m"), target_find("armv7e-m")};
   CU_ASSERT_PTR_EQUAL(target_widest(2, mixed), mixed[1]);
-  /* a target with vectors is the widest only if all targets have vectors */
+  /* a target with vectors is the widest target only if all targets have vectors */
   CU_ASSERT_PTR_EQUAL(target_widest(2, boards), boards[1]);
   CU_ASSERT_PTR_NOT_NULL_FATAL(boards[0]->vectors);
   CU_ASSERT_STRING_EQUAL(boards[0]->vectors->name, boards[0]->name);

@@ -1,6 +1,6 @@
-// vectors.c: Compares vector primitives, compiled by every available compiler for every target of this CPU at
-// every width, with their scalar definition. Compares the 32-bit rounding steps of vectors with 64-bit
-// arithmetic.
+// vectors.c: Compares vector primitives with their scalar definition. Every available compiler compiles the
+// primitives for every target of this CPU and at every width. A further test compares the 32-bit rounding
+// steps of vectors with 64-bit arithmetic.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -154,7 +154,8 @@ static void test_second_compiler(void) {
 }
 
 /* ---- steps ---- */
-/* Sometimes the largest sum that the factor permits, or its negative, otherwise a smaller one. */
+/* A random sum that the factor permits: sometimes the largest sum or its negative, otherwise a smaller
+ * sum. */
 static int32_t fitting(Rounding rounding, Multiplier factor) {
   const int32_t most = INT32_MAX >> int8_steps(rounding, factor).left, x = whole() % most;
   return drawn() % 8 ? x : drawn() % 2 ? most : -most;

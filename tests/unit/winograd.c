@@ -294,7 +294,7 @@ static void test_phases(void) { /* phases of transposed convolutions */
   remove_directory();
 }
 
-static void test_dilated(void) { /* few and many phases, of one tile and of several; edges of all kinds */
+static void test_dilated(void) { /* few and many phases; phases of one or several tiles; all kinds of edges */
   make_directory();
   check("23x16x16: conv(16, 3x3, pad=same, dilation=2) -> relu", "4 phases, each Winograd F(4x4,3x3)", false);
   check("18x15x35: conv(33, 3x3, pad=same, dilation=3)", "9 phases, each Winograd F(6x6,3x3)", false);

@@ -11,8 +11,8 @@
 #include "ops_net.h"
 #include "ops/registry.h"
 
-/* A net with an image input of picture_h x picture_w and an input of the shape `numbers`. Its last value
- * equals the second input. */
+/* A net with an image input of picture_h x picture_w and an input of the shape `numbers`. The last value of
+ * the net equals the second input. */
 static Net net_on_picture(int64_t picture_h, int64_t picture_w, Shape numbers) {
   Net net = net_new();
   net_input(&net, shape_image(picture_h, picture_w, 1), F32, false);
@@ -102,7 +102,7 @@ static void test_paintings(void) {
     CU_ASSERT_TRUE(close_to("panoptic", p->panoptic, got, p->want, p->h * p->w * 2, 1e-12));
     int64_t painted = 0;
     for (int64_t k = 0; k < p->h * p->w; k++) painted += p->want[2 * k + 1] > 0;
-    CU_ASSERT(painted > 0 && painted < p->h * p->w); /* both cases occurred */
+    CU_ASSERT(painted > 0 && painted < p->h * p->w); /* some pixels have an instance, some do not */
     arena_free(net.arena);
   }
 }

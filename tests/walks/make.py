@@ -1,6 +1,6 @@
-"""make.py: writes digits.pth and digits.onnx, with which the walkthrough of examples/firmware begins if
-PyTorch is not installed, and mobilenet.onnx, a small MobileNetV2 that classifies rings, stripes and
-triangles."""
+"""make.py: writes digits.pth, digits.onnx and mobilenet.onnx. The test of the walkthrough of
+examples/firmware uses digits.pth, and without PyTorch also digits.onnx. mobilenet.onnx is a small MobileNetV2
+that classifies rings, stripes and triangles."""
 # SPDX-License-Identifier: Apache-2.0
 import os, random, subprocess, sys
 import torch

@@ -1,5 +1,5 @@
-"""shapes.py: images of shapes, 32x32 RGB: the data of the fine-tuned net, and the data on which it was
-trained before."""
+"""shapes.py: images of shapes, 32x32 RGB: the data on which a net is first trained, and the data on which it
+is fine-tuned."""
 # SPDX-License-Identifier: Apache-2.0
 import os, random, struct, zlib
 

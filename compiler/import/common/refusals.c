@@ -11,7 +11,7 @@ const char *never_imported(const ModelImport *im, const OnnxNode *node) {
   if (node->refused) return node->refused;
   const OnnxOperator *row = onnx_operator(node->op);
   if (!im->varies[node->out[0]]) return NULL; /* a constant */
-  if (!row) return "there is no such operator";
+  if (!row) return "cnnc has no such operator";
   return row->import == import_none ? row->word : NULL;
 }
 
@@ -131,7 +131,7 @@ static void ask_for_inputs(const ModelImport *im, const OnnxNode *node, bool *as
     if (is_computed(im, node->in[k])) ask_for(im, node->in[k], asked);
 }
 
-/* For an output that cannot be laid out: selects the inputs of its node instead of the output. */
+/* For a tensor that the program cannot return: selects the inputs of its node as outputs instead. */
 static void step_back(const ModelImport *im, const Problem *output, bool *asked) {
   const int maker = im->maker[output->tensor];
   asked[output->tensor] = false;
@@ -157,7 +157,7 @@ static void last_values(const ModelImport *im, bool *asked) {
 }
 
 /* Imports the part of the model up to these outputs, without messages; NULL after a failure. If the only
- * problem is that some outputs cannot be laid out, the inputs of their nodes replace these outputs in
+ * problem is that the program cannot return some outputs, the inputs of their nodes replace these outputs in
  * `asked`, and *again is true. */
 static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again) {
   ImportOptions *options = NEW(im->arena, ImportOptions);

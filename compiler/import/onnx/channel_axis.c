@@ -273,8 +273,8 @@ static const ImportLayout *layout_given(const ModelImport *im, const char *input
 }
 
 #ifndef __wasi__ /* the browser build, which must stay small, omits this function */
-/* Whether an operator other than a Transpose reads the tensor, or the floats to which integers are converted
- * first. */
+/* Whether an operator other than a Transpose reads the tensor. A Cast or DequantizeLinear does not count, but
+ * the operators that read its result do. */
 static bool is_read_in_order(const ModelImport *im, int tensor) {
   static const char *const conversions[] = {"Cast", "DequantizeLinear", NULL};
   for (int i = 0; i < im->onnx->nnodes; i++) {

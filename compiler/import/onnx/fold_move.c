@@ -201,7 +201,7 @@ typedef struct Padded {
   int64_t size, from, kept, before;
 } Padded;
 
-/* The source index for a padded position, in this padding mode; -1: the padding number. */
+/* The source index for a padded position, in this padding mode; -1: the position has the padding number. */
 static int64_t padded_from(const Padded *p, int64_t at, const char *mode) {
   const int64_t n = p->kept;
   at -= p->before;

@@ -23,7 +23,7 @@ typedef struct Chain {
     double factor;
     const char *layer; /* the layer whose bias is this term, one number per channel; or NULL */
   } term[MOST_TERMS];
-  int64_t rows, l[2]; /* number of rows of the scores, and of positions of each operand */
+  int64_t rows, l[2]; /* rows: number of rows of the scores; l: number of positions of each operand */
   int64_t grouped; /* number of heads, if the queries of several heads are the positions of one row; otherwise
                       1 */
 } Chain;

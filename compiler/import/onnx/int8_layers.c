@@ -96,8 +96,8 @@ static bool is_model_output(const ModelImport *im, const Value *value) {
 }
 
 /* The quantization of a layer's result. If the result has no quantization, and its only user is a clamp: the
- * quantization of the clamp. A relu becomes part of the layer's rounding; after other clamps, the scale is
- * the same as before them. */
+ * quantization of the clamp's result. A relu becomes part of the layer's rounding. Other clamps do not change
+ * the scale. */
 static const Quant *result_of(const ModelImport *im, const Value *value) {
   static const char *const bounds[] = {"relu", "relu6", "clip(", "maximum(", "minimum(", NULL};
   const Statement *next = value->reader;
@@ -123,7 +123,7 @@ typedef struct Layer {
   const Statement *statement;
   bool transposed, dense;
   ImportWeight *weight, *bias;
-  int64_t filters, scales, inner; /* inner: number of adjacent elements of one filter */
+  int64_t filters, scales, inner; /* inner: number of adjacent weights of one filter */
   const float *scale;
   bool wide; /* the layer's input or result is int16 */
   int8_t *bytes;
@@ -181,7 +181,7 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   return NULL;
 }
 
-/* Whether sums of at most this size fit: in int32, or, if the layer is int16, in 48 bits. */
+/* Whether sums whose absolute value is at most `most` fit into int32 or, in an int16 layer, into 48 bits. */
 static bool layer_sum_fits(const Layer *l, double most, int32_t e) {
   if (l->wide) return most < (double)(INT64_C(1) << WIDE_SUM_BITS);
   return most <= INT32_MAX && sum_fits((int64_t)most, e);

@@ -78,8 +78,9 @@ int64_t tensor_integer(const Tensor *, int64_t i);
 /* A constant to be filled in by tensor_put. */
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
 /* Maximum size, in bytes, of the constants that all imports of a file together may compute and copy. bytes:
- * size of the file. Each import copies the weights of a file several times. A small file may define large
- * weights: the file of a net whose weights are all filled with one number has a few kB. */
+ * size of the file. The maximum is a multiple of the file's size, because each import copies the weights
+ * several times, plus a fixed size, because a file of a few kB may define large weights as one repeated
+ * number. */
 size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
 Tensor *tensor_scalar(Arena *, TensorType, double);
@@ -115,13 +116,13 @@ typedef struct OnnxPort {
   int tensor, rank; /* rank: -1 if the model does not declare it */
   TensorType type;
   int64_t dim[MOST_DIMS]; /* 0: the size is unknown */
-  int channels;           /* the channel dimension, or NO_CHANNELS: one channel without a dimension */
+  int channels;           /* the channel dimension; NO_CHANNELS: none, the input has one channel */
 } OnnxPort;
-/* Prefix of a state in the metadata of a model that cnnc exported: the key is ONNX_STATE_KEY followed by the
- * input's name; the value is the output's name and, after =, the initial numbers. */
+/* Prefix of the metadata keys with which cnnc exports states. A key is ONNX_STATE_KEY followed by the name of
+ * the state's input; the key's value is the output's name and, after =, the initial numbers. */
 #define ONNX_STATE_KEY "cnnc.state."
 typedef struct OnnxState {
-  const char *input, *output, *init; /* init: in the program's syntax, or NULL: zeros */
+  const char *input, *output, *init; /* init: initial numbers, in the program's syntax; NULL: zeros */
 } OnnxState;
 typedef struct Onnx {
   Arena *arena;
@@ -173,12 +174,12 @@ typedef int onnx_needed(const void *context, int node, int k);
 /* The n nodes in topological order; nodes that are already sorted keep their order. *circular: -1, or a node
  * that depends on its own result; then there is no topological order. */
 int *onnx_order(Arena *, int n, onnx_needed *, const void *context, int *circular);
-/* Sorts nodes topologically. NULL, or a node that depends on its own result. */
+/* Sorts nodes topologically. Returns NULL, or a node that depends on its own result. */
 const OnnxNode *onnx_sort(Onnx *);
 const char *onnx_kind(const OnnxNode *); /* the node's operator, as named in the model's file */
 /* The node's operator and name: "Conv '/conv1'", "CONV_2D 3". */
 const char *onnx_title(const Onnx *, const OnnxNode *);
-/* Number of the file's operators to which these nodes belong. */
+/* The number of the file's operators that have a node i with among[i]. */
 int onnx_count_operators(const Onnx *, const bool *among);
 /* A tensor that is defined more than once, as input, constant or result; or NULL. */
 const char *onnx_made_twice(const Onnx *);
@@ -195,7 +196,8 @@ void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
 const AttributeProto *onnx_attribute_named(const WireList *, const char *name); /* NULL: none */
 const char *onnx_domain(const char *domain); /* "": the standard's domain, also called ai.onnx */
-/* Converts operators on quantized numbers to float operators between DequantizeLinear and QuantizeLinear. */
+/* Converts operators on quantized numbers to float operators, with DequantizeLinear before and QuantizeLinear
+ * after each. */
 void onnx_frames(Arena *, WireList *nodes);
 /* Converts fused operators to standard operators. */
 void onnx_fused(Arena *, WireList *nodes);
@@ -213,7 +215,7 @@ bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_byte
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
 /* The constant of a TensorProto; NULL, with the reason, if it is invalid. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
-/* Like onnx_constant, but converts a sparse constant to a dense one. The constant's bytes are subtracted from
- * `room`. */
+/* Like onnx_constant, but converts a sparse constant to a dense one. Subtracts the size of the dense constant
+ * from *room. */
 Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t *room, const char **why);
 #endif

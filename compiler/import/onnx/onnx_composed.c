@@ -61,7 +61,7 @@ void put_celu(NodeBuild *b) {
   put_final(b, "Mul", bent, scalar(b, alpha));
 }
 
-/* Builds x where x is above a number, and 0 elsewhere. */
+/* Builds x where x is above `alpha`, and 0 elsewhere. */
 void put_thresholded_relu(NodeBuild *b) {
   const char *x = replaced_input(b, 0);
   const char *above = build_value(b, "Greater", x, scalar(b, number_given(b, "alpha", 1)), NULL);

@@ -104,7 +104,7 @@ static void put_number(NodeBuild *b, NodeProto *node, const char *to, const char
   if (a) build_attribute(b, node, to)->i = a->i;
 }
 
-/* Splits the result or a constant of a dense layer into the parts of query, key and value. */
+/* Splits the result or the bias of the dense layer that computes query, key and value into these three. */
 static NodeProto *split_in_three(NodeBuild *b, const char *x, int axis) {
   NodeProto *node = build_node(b, "Split", build_tensor(b), x, NULL);
   for (int i = 1; i < 3; i++) vec_push(b->arena, node->output, build_tensor(b));
@@ -164,7 +164,7 @@ static void put_scaler(NodeBuild *b) {
 typedef struct Fused {
   const char *domain, *op;
   void (*put)(NodeBuild *);
-  unsigned needs, without; /* inputs that must be present; inputs that must be missing; one bit per input */
+  unsigned needs, without; /* bit i: whether input i must be present (needs) or missing (without) */
 } Fused;
 static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"com.microsoft", "FusedGemm", put_gemm, 0, 0},

@@ -94,7 +94,8 @@ const GraphProto *inline_subgraph(Inliner *in, const AttributeProto *a) {
 }
 
 /* ---- nodes ---- */
-/* Replaces attribute references by the call's attributes, or their defaults. */
+/* Replaces each attribute reference by the attribute of the call or, if the call does not set it, by the
+ * default of the function. */
 static WireList attributes_of(Inliner *in, const Scope *scope, const NodeProto *node) {
   WireList all = {0};
   while (scope && !scope->function) scope = scope->outer;

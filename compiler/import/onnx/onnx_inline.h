@@ -16,7 +16,7 @@ typedef struct Inliner {
   const OnnxLoops *loops; /* loops whose number of iterations is known, or NULL */
   size_t room;            /* number of bytes that new names may still need */
   int nodes;              /* nodes visited so far */
-  Table paths;            /* paths of calls and branches */
+  Table paths;            /* by path of a call, branch or iteration: number of its uses */
   Table origins;          /* by tensor of the list: the tensor's Origin */
   Table graphs;           /* subgraphs that were read, by the address of their bytes */
 } Inliner;
@@ -34,7 +34,7 @@ struct Scope {
   const FunctionProto *function; /* NULL: a branch or an iteration */
   const char *path;              /* prefix of names in the scope */
   int guard;
-  Table names; /* by tensor name: the name in the list */
+  Table names; /* by tensor name in the scope: the tensor's name in the list */
 };
 
 bool inline_refuse(Inliner *, const char *why); /* records the reason; returns false */

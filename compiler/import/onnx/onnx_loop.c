@@ -1,6 +1,6 @@
 /* onnx_loop.c: Unrolling of a Loop whose count and condition are known, and of a Scan of a known number
  * of rows: the body is repeated for each iteration. A value that one iteration passes to the next becomes a
- * tensor of each iteration; values that each iteration appends to a result are concatenated. */
+ * separate tensor for each iteration; values that each iteration appends to a result are concatenated. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -15,7 +15,7 @@ typedef struct Loop {
   /* carried: number of values passed to the next iteration; joined: number of results with a row per
    * iteration */
   int carried, joined;
-  int elements;       /* for a Scan: number of scanned tensors, of which each iteration reads one row */
+  int elements;       /* for a Scan: number of scanned tensors; an iteration reads one row of each tensor */
   int64_t iterations; /* maximum number of iterations */
   const char *value[MOST_CARRIED], *row[MOST_CARRIED][MOST_ITERATIONS];
 } Loop;
@@ -116,7 +116,8 @@ static AttributeProto *loop_attribute(Inliner *in, NodeProto *node, const char *
   return a;
 }
 
-/* Number i of a Scan's attribute, a list with one number per tensor; 0: the attribute is missing. */
+/* The number for tensor i in a Scan's attribute, which is a list with one number per tensor. 0 if the
+ * attribute or the number is missing. */
 static int64_t scan_number(const Loop *l, const char *name, int i) {
   const AttributeProto *a = l->scans ? onnx_attribute_named(&l->node->attribute, name) : NULL;
   return a && i < a->ints.n ? a->ints.data[i] : 0;
@@ -133,7 +134,8 @@ static void put_scan_element(Inliner *in, const Loop *l, Scope *scope, int e, in
   loop_attribute(in, part, "axis")->i = scan_number(l, "scan_input_axes", e);
 }
 
-/* Appends the nodes of an iteration. False if the condition after this iteration is not a constant. */
+/* Appends the nodes of an iteration. Sets *again to the condition after the iteration. False if this
+ * condition is not a constant, or after inline_refuse(). */
 static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int depth, int64_t *again) {
   Scope scope = {.outer = outer, .node = l->node, .guard = (int)l->node->guard};
   scope.path = inline_path(in, l->node, "loop", arena_printf(in->arena, "%lld", (long long)k));

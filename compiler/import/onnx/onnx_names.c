@@ -126,8 +126,8 @@ static bool is_path_part(const char *part, const char *of) {
 /* The framework's name for the module of a layer, or NULL. If the node has no scopes: the path in the node's
  * name, or else the module of the layer's parameter. If the node has scopes: the module of the parameter, if
  * this module contains the node's scope or is inside that scope, or if a norm was folded into the layer.
- * Otherwise the node's scope: the framework writes equal parameters of several modules once, under the name
- * of the first module. */
+ * Otherwise the node's scope, because the parameter may have the name of another module: the framework writes
+ * equal parameters of several modules once, under the name of the first module. */
 static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
   const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
   const char *path = scope ? NULL : module_path(im, node->name);
@@ -147,8 +147,8 @@ static const char *clean(ModelImport *im, const char *name) {
   return text.n ? text.s : "layer";
 }
 
-/* Renames a layer by the last matching line of the file of --rename. A * matches any text, and this text
- * replaces the * of the new name. */
+/* The new name of a layer according to the last matching line of the --rename file; without a matching line,
+ * `name`. A * matches any text, and this text replaces the * of the new name. */
 static const char *renamed_layer(ModelImport *im, const char *name) {
   for (int i = im->options->theirs.n - 1; i >= 0; i--) {
     const char *theirs = im->options->theirs.data[i], *ours = im->options->ours.data[i];
@@ -172,7 +172,8 @@ static const char *lower_case(ModelImport *im, const char *word) {
   return copy;
 }
 
-/* The name; if this name is already used, with a number. The table has the last number of each name. */
+/* Returns `name`; if it is already used, `name` with a number, such as conv_2. The table has the last number
+ * of each used name. */
 static const char *unused_name(ModelImport *im, Table *table, const char *name) {
   const char *numbered = name;
   int *last = table_find(table, name);

@@ -323,7 +323,7 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
 }
 
 /* A tensor that is defined twice, or NULL. Functions that follow a value to its origin assume that each
- * tensor has one producer; otherwise a value could depend on itself. */
+ * tensor has one producer; with two producers, a value could depend on itself. */
 const char *onnx_made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
   for (int t = 0; t < o->ntensors; t++) made[t] = o->constant[t] != NULL;

@@ -23,7 +23,8 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, heads_first, 4) : NULL;
 }
 
-/* If the first dimension is not the batch but part of the value, such as windows: its size; otherwise 1. */
+/* The size of the first dimension if this dimension is part of the value (for example, its windows); 1 if it
+ * is the batch. */
 static int64_t rows_attended(const View *x) {
   return x->along[AXIS_IMAGE].n && !factors_batch(&x->along[AXIS_IMAGE]) ? x->size[AXIS_IMAGE] : 1;
 }
@@ -74,7 +75,7 @@ static View *heads_joined(ModelImport *im, View *y, int rank) {
 typedef struct Sight { /* the keys that a query sees according to the arguments */
   int64_t rows, heads, places, keys;
   bool causal;
-  int64_t before, after; /* largest distance of a visible key on each side; -1: any distance */
+  int64_t before, after; /* largest distance of a visible key on each side of the query; -1: any */
 } Sight;
 
 static bool is_in_sight(const Sight *s, int64_t i, int64_t j) {
@@ -115,7 +116,7 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
  * query, or more than `after` positions after it; blind: some query has no visible key. */
 typedef struct MaskKind {
   bool band, blind, by_row, by_head;
-  int64_t before, after; /* for a band: the greatest distances of visible keys */
+  int64_t before, after; /* for a band: the greatest distance of a visible key on each side of the query */
 } MaskKind;
 
 /* The number of different masks: one per row, one per head, or only one. mask_fits rejects other masks. */
@@ -150,7 +151,7 @@ static MaskKind kind_of_mask(const Tensor *t, const Sight *s) {
   return kind;
 }
 
-/* Sets the arguments that replace a band. */
+/* Sets the arguments (causal, or the distances before and after) that replace a mask that is a band. */
 static void see_band(Sight *s, const MaskKind *kind) {
   const bool all_before = kind->before >= s->places - 1, all_after = kind->after >= s->keys - 1;
   s->causal = all_before && kind->after == 0 && !all_after;
@@ -185,7 +186,8 @@ static Value *constant_mask(ModelImport *im, const OnnxNode *node, const Tensor 
   return mask_constant(im, node, t, s, kind, kind->blind ? same_number : lowest_number);
 }
 
-/* A computed mask for L queries and M keys: LxM, heads x L x M, or several rows of LxM. */
+/* A computed mask for L queries and M keys: a value of shape LxM or heads x L x M, or a value with rows, each
+ * of which is LxM. */
 static Value *computed_mask(ModelImport *im, const View *mask, const Sight *s, bool truth) {
   View *x = view_new(im, mask->value, 4);
   for (int d = 0; d < mask->rank; d++) {

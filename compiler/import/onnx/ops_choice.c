@@ -1,4 +1,4 @@
-/* ops_choice.c: Import of comparisons as values of 0 and 1, and of selection between values: Where, If. */
+/* ops_choice.c: Import of comparisons, And, Or, Xor and Not, whose results are 0 or 1, of Where and If. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -140,7 +140,8 @@ static double *spread_constant(ModelImport *im, const Tensor *t, const Chosen *a
   return to;
 }
 
-/* Indices into two concatenated vectors of n numbers: n + i where the condition is true, otherwise i. */
+/* Indices into the concatenation of two vectors of n numbers each: n + i where the condition is true,
+ * otherwise i. */
 static Value *selection(ModelImport *im, const OnnxNode *node, const View *truth, const Chosen *as) {
   const Tensor *t = truth ? NULL : constant_of(im, node, 0);
   const double *always = t ? spread_constant(im, t, as) : NULL;
@@ -243,8 +244,9 @@ static bool becomes_softmax(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* For a Where that masks scores with a constant: the scores plus a mask of minus infinity, or of a number
- * with the same effect. NULL, possibly without a reason, for another selection. */
+/* For a Where whose condition is constant, and which replaces scores by minus infinity or by a number with
+ * the same effect: the scores plus a constant mask. NULL: another selection (no() was not called), or after
+ * no(). */
 static View *masked_scores(ModelImport *im, const OnnxNode *node) {
   const Tensor *kept = constant_of(im, node, 0);
   const int input = constant_of(im, node, 1) ? 1 : 2;

@@ -1,5 +1,5 @@
-/* ops_combine.c: Import of sums, differences, products, quotients, maxima and minima of two values, or of a
- * value and a constant. */
+/* ops_combine.c: Import of elementwise sums, differences, products, quotients, maxima and minima of values
+ * and constants. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -348,8 +348,8 @@ static View *both_laid(ModelImport *im, const View *x, const View *y, const char
 }
 
 /* Whether the last statement computes the value. Such a value becomes the first operand if the other operand
- * also has other users. The new statement then continues the chain of statements, for example the branch of a
- * residual block. */
+ * has users besides this node. The new statement then continues the chain of statements, for example the
+ * branch of a residual block. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }

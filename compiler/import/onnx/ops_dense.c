@@ -1,4 +1,4 @@
-/* ops_dense.c: Import of products with weight matrices. */
+/* ops_dense.c: Import of products with weight matrices, and of Equal. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"

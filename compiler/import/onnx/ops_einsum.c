@@ -113,7 +113,7 @@ static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int
       continue;
     }
     y->size[d] = c->x->size[from];
-    y->along[d] = c->x->along[from]; /* correct for the batch; for a position, view_set sets it below */
+    y->along[d] = c->x->along[from]; /* for the batch; view_set replaces this for a position */
     for (int k = 0; k < npos; k++)
       if (pos[k] == from) view_set(y, d, k);
   }
@@ -151,7 +151,7 @@ static View *contracted(ModelImport *im, const OnnxNode *node, int constant, Con
 }
 
 /* ---- Einsum ---- */
-/* Appends the letters of an ellipsis of n dimensions: digits, 0 for the last dimension. */
+/* Appends the letters of an ellipsis of n dimensions. These letters are the digits n - 1 to 0. */
 static bool put_ellipsis(Letters *to, int n) {
   if (n < 0 || to->n + n > MOST_DIMS) return false;
   while (n-- > 0) to->at[to->n++] = (char)('0' + n);

@@ -74,7 +74,8 @@ static Value *topk_pairs(ModelImport *im, const View *x, int axis, int64_t k, co
   return joined_rows(im, v, many, shape_image(many, k, 2));
 }
 
-/* The values or the indices of topk, along the dimension that was sorted. */
+/* A view of the values (column 0) or of the indices (column 1) of topk_pairs; the k results are along
+ * `axis`. */
 static View *topk_column(ModelImport *im, const View *x, Value *pairs, int axis, int column) {
   Shape to = pairs->shape;
   int64_t inner = 1;
@@ -401,7 +402,7 @@ View *import_gather_nd(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- one-hot rows ---- */
-/* one_hot, with its channels as a new dimension of the view. */
+/* Applies one_hot. Its channels become a new dimension of the view. */
 static View *hot_rows(ModelImport *im, const View *x, int axis, int64_t n) {
   int pos[MOST_DIMS], npos = 0;
   for (int d = 0; d < x->rank; d++)

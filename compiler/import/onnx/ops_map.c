@@ -93,7 +93,8 @@ View *import_hard_sigmoid(ModelImport *im, const OnnxNode *node) {
   return map_view(im, x, "clip(0, 1)");
 }
 
-/* Reads a bound of Clip: a constant input or, before opset 11, an attribute. Skips a computed bound. */
+/* Reads a bound of Clip: a constant input or, before opset 11, an attribute. A computed
+ * bound leaves *value unchanged. */
 static bool bound(ModelImport *im, const OnnxNode *node, int input, const char *name, double *value) {
   const Tensor *t = constant_of(im, node, input);
   if (given(node, input) && !t) return true;
@@ -158,8 +159,8 @@ View *import_erf(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, x, emit(im, 2, both, x->value->shape, "multiply(%%*)"));
 }
 
-/* The dimension along which the slopes of PRelu vary. A vector that does not fit the last dimension has one
- * slope per channel, so this is dimension 1. -1 after no(). */
+/* The dimension along which the slopes of PRelu vary; -1 after no(). If the slopes are a vector that does not
+ * fit the last dimension, the vector has one slope per channel, and the result is 1. */
 static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
   int along = 1, vary = 0;
   if (slope->rank > x->rank) return no(im, "slopes with more dimensions than the value"), -1;

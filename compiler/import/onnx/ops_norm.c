@@ -163,8 +163,8 @@ static bool is_along(const View *x, const Tensor *t, int64_t axis) {
   return t->rank <= x->rank;
 }
 
-/* Whether a constant shape is the shape of x with one element along the axis. Shapes of Expand (not `exact`)
- * may have other dimensions of one element, or the size of x along the axis. */
+/* Whether the constant t is the shape of x with size 1 along the axis. exact: the shape of a Reshape, which
+ * may contain 0 and -1. Otherwise the shape of an Expand: each size may be 1 or the size of x. */
 static bool is_beside(const View *x, const Tensor *t, int64_t axis, bool exact) {
   if (t->n > x->rank || (exact && t->n != x->rank)) return false;
   for (int i = 0; i < t->n; i++) {
@@ -179,7 +179,7 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   const WireInts *exact = onnx_ints(node, "cnnc_exact");
   const double part = onnx_float(node, "cnnc_part", 0);
   if (part != 0 && fabs(part * (double)x->size[axis] - 1) > 1e-5)
-    return no(im, "a sum over an axis, divided by another number than the axis size"), false;
+    return no(im, "a sum over an axis, divided by a number other than the axis size"), false;
   for (int k = 0; exact && k < exact->n; k++) {
     const Tensor *t = constant_of(im, node, first + k);
     if (!t) return no(im, "a computed shape"), false;

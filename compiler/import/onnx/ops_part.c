@@ -75,7 +75,7 @@ static bool is_part_of_positions(const View *x, int d) {
   return f->inner * f->size <= x->value->shape.dim[f->axis] && f->size < x->value->shape.dim[f->axis];
 }
 
-/* A view in which dimension d is one factor of its value; NULL after no(). */
+/* A view of the same tensor in which dimension d has a single Factor; NULL after no(). */
 static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   const bool mixed = x->along[d].n > 1 && x->along[d].f[0].axis != x->along[d].f[1].axis;
   const View *laid = mixed || is_part_of_positions(x, d) ? view_with_channels(im, x) : NULL;
@@ -83,7 +83,7 @@ static const View *along_one_factor(ModelImport *im, const View *x, int d) {
   if (laid) return along_one_factor(im, laid, d);
   const bool whole = x->along[d].n == 1 && x->along[d].f[0].size == x->size[d];
   if (!whole && x->along[d].n > 0 && x->rank >= 2 &&
-      x->rank <= 4) { /* stores shuffled channels in their order */
+      x->rank <= 4) { /* stores the elements in the order of the view */
     const bool table = x->rank == 2 && x->along[0].n && !factors_batch(&x->along[0]);
     const int dims[] = {0, 1};
     Value *v = table ? lay_in_order(im, x, 2, dims) : lay_standard(im, x);
@@ -275,8 +275,8 @@ View *import_slice(ModelImport *im, const OnnxNode *node) {
   return y;
 }
 
-/* Emits a slice for each part that is used. Returns the first result, and stores the other results in their
- * items. */
+/* Emits a slice for each part that is used. Returns the view of the node's first output, and stores the views
+ * of the node's other outputs in im->item. */
 View *import_split(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *t = constant_of(im, node, 1);

@@ -129,8 +129,8 @@ static bool channels_innermost(const View *x, int d) {
          along->f[along->n - 1].inner == 1;
 }
 
-/* The operand as one matrix per row: its own positions, then the summed dimension. *turned: these two are
- * exchanged. */
+/* The operand as one matrix per row: its own positions, then the summed dimension. *turned: whether
+ * these two dimensions are exchanged. */
 static Value *laid_as_matrices(ModelImport *im, const View *side, bool *turned) {
   static const int order[2][3] = {{ROWS, FREE, SUMMED}, {ROWS, SUMMED, FREE}};
   const bool as_is = in_memory_order(side, 3, order[0]);

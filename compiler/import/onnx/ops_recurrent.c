@@ -1,4 +1,5 @@
-/* ops_recurrent.c: Import of LSTM, GRU and RNN. ONNX has another order of gates than the language. */
+/* ops_recurrent.c: Import of LSTM, GRU and RNN, whose gates have another order in ONNX than in the language;
+ * and of TensorFlow Lite's SVDF. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include <strings.h>
@@ -330,7 +331,7 @@ static bool put_cell_sums(ModelImport *im, const Cell *c, const char *name, int6
   return true;
 }
 
-/* The sums of the gates over x, for all rows in one layer. */
+/* The sums of the gates over x. One layer computes these sums for all rows. */
 static Value *cell_inputs(ModelImport *im, const Cell *c, Value *rows) {
   const Layer *l = c->layer;
   const int64_t sums = l->kind->gates * l->units;

@@ -1,5 +1,5 @@
-/* ops_reduce.c: Import of reductions (means, maxima, minima, sums, norms) over any dimensions except the
- * batch. */
+/* ops_reduce.c: Import of reductions (such as means, maxima and sums) over any dimensions except the batch,
+ * and of LpNormalization. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -45,7 +45,7 @@ typedef struct Over {
   int channels; /* the channel dimension, if it is reduced; otherwise -1 */
   /* chan: the channels and all dimensions that are kept; pos: positions that are reduced */
   int chan[MOST_DIMS], pos[MOST_DIMS], nchan, npos;
-  int kept; /* a position that is kept while another position is reduced; -1: none */
+  int kept; /* a dimension of positions that is kept while `pos` is reduced; -1: none */
 } Over;
 
 static bool look(ModelImport *im, const View *x, Over *over) {

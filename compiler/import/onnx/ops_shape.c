@@ -18,8 +18,8 @@ static int read_integers(ModelImport *im, const OnnxNode *node, int input, const
   return (int)n;
 }
 
-/* Reshapes an image if the new sizes keep its rows, but do not fit its width and channels. These become one
- * axis, which can be split anywhere. NULL: the new sizes do not keep the rows. */
+/* Reshapes an image if the new sizes keep its rows, but do not fit its width and channels. The width and the
+ * channels become one axis, which can be split anywhere. NULL: the new sizes do not keep the rows. */
 static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *size) {
   const Shape from = x->value->shape;
   if (from.rank != 3) return NULL;
@@ -34,8 +34,8 @@ static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *
   return view_reshape(im, rows, n, size);
 }
 
-/* Reshapes a value if the new sizes do not fit its axes. First tries cheaper conversions. If none fits, the
- * elements become a vector in the tensor's order, because a vector can be split anywhere. */
+/* Reshapes a value if the new sizes do not fit its axes. First tries cheaper conversions. If none of them
+ * fits, the elements become a vector in the tensor's order, because a vector can be split anywhere. */
 static View *reshape_unevenly(ModelImport *im, const View *x, int n, const int64_t *size) {
   int dims[MOST_DIMS];
   for (int d = 0; d < MOST_DIMS; d++) dims[d] = d;

@@ -1,4 +1,4 @@
-/* ops_size.c: Import of padding and resizing. */
+/* ops_size.c: Import of Pad, Resize, DepthToSpace and SpaceToDepth. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 typedef struct Pads { /* indexed by dimension of the tensor */
   int64_t low[MOST_DIMS], high[MOST_DIMS];
   const char *mode; /* the mode's name in the language */
-  /* infinite: an infinite padding number (`value` is then 0); otherwise 0 */
+  /* infinite: the padding number if it is infinite (`value` is then 0); otherwise 0 */
   double value, infinite;
 } Pads;
 
@@ -48,15 +48,16 @@ static bool read_pads(ModelImport *im, const OnnxNode *node, const View *x, Pads
   return pad_mode(im, node, p);
 }
 
-/* Number of elements to add before (low) and after (high) each axis of a value; a negative number crops. The
- * last axis is the channels. */
+/* Number of elements to add at the start (low) and at the end (high) of each axis of a value; a negative
+ * number crops. The last axis is the channels. */
 typedef struct Border {
   int64_t low[3], high[3];
 } Border;
 
 static int64_t resized_part(int64_t size, int sign) { return sign * size > 0 ? sign * size : 0; }
 
-/* The padding (sign 1) or cropping (sign -1) of the positions as an argument; NULL: none. */
+/* The argument with the numbers of positions to add (sign 1) or to crop (sign -1) on each side; NULL: all
+ * these numbers are 0. */
 static const char *border_sides(ModelImport *im, const Border *b, int n, int sign, Shape *to) {
   bool any = false, equal = true;
   Text list = {.arena = im->arena};

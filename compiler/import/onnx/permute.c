@@ -17,7 +17,7 @@ static int64_t factor_stride(Factor f, Shape shape) {
 }
 
 /* Sorts the factors into blocks by their strides. False: the factors do not cover each element of the value
- * once. */
+ * exactly once. */
 static bool permuted_blocks(const Factors *want, Shape shape, Blocks *b) {
   int64_t stride[MOST_BLOCKS], below = shape_elements(shape);
   b->n = 0;

@@ -81,7 +81,7 @@ static const AttributeProto *set_attribute(const Checked *c, const char *name) {
   return onnx_attribute_named(&c->node->attribute, name);
 }
 
-/* The profile has no default values: all attributes must be set. */
+/* Reports those attributes among `names` that are not set: the profile has no default values. */
 static void must_be_set(Checked *c, const char *names) {
   Text missing = {.arena = c->arena};
   for (const char *word = names; *word; word += *word == ' ') {

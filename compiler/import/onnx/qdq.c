@@ -205,8 +205,8 @@ static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *
   return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* a move has the scale of its operand */
 }
 
-/* If the value is a moved product of two values, for example after join_rows, and the product has no other
- * users: the product; otherwise the value itself. */
+/* If the value is the result of moves (such as join_rows) of a product of two values, and the product has no
+ * other users: the product; otherwise the value itself. */
 static Value *product_before(Value *value) {
   Value *v = value;
   while (v->made && v->made->nin == 1 && is_move(v->made) && v->made->in[0]->reads == 1 &&
@@ -215,8 +215,8 @@ static Value *product_before(Value *value) {
   return v->made && strncmp(v->made->call, "matmul(", 7) == 0 ? v : value;
 }
 
-/* Stores the value with this quantization. If the value is a moved product, stores the product with the same
- * quantization, too. */
+/* Stores the value with this quantization. If product_before finds a product, the product gets the same
+ * quantization. */
 static void store_quantized(Value *value, const Quant *quant) {
   Value *product = product_before(value);
   for (Value *v = value; v != product; v = v->made->in[0]) v->kept = quant;
@@ -328,7 +328,7 @@ static bool equal_constants(const ModelImport *im, const OnnxNode *a, const Onnx
 }
 
 void quantize_once(ModelImport *im) {
-  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: index of a QuantizeLinear + 1 */
+  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: 1 + a QuantizeLinear's index */
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
     if (!im->live[i] || !is_operator(node, "QuantizeLinear") || !given(node, 0) || node->nout == 0) continue;

@@ -28,7 +28,7 @@ static Value *enlarged(ModelImport *im, Value *v, int nrepeat, Shape shape) {
 
 enum { MOST_CHANNELS = 64 };
 
-/* The view with its repeats as parts of the channels: the value is concatenated with itself. */
+/* Stores the repeats of the view as parts of the channels: concatenates the value with itself. */
 static View *repeated_channels(ModelImport *im, const View *view) {
   View *to = view_copy(im, view, view->value);
   int64_t all = 1;

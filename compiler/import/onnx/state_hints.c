@@ -6,7 +6,8 @@
 
 /* ---- names ---- */
 
-/* Words that distinguish an input from the output for the next call: h_in and h_out, past.0 and present.0. */
+/* Words that distinguish the name of a state's input from the name of its output: h_in and h_out, past.0 and
+ * present.0. */
 static bool is_time_word(const char *word, size_t n) {
   static const char *const words[] = {"in",   "out",   "input", "output",   "n",    "o",
                                       "next", "new",   "prev",  "previous", "past", "present",

@@ -11,7 +11,7 @@ void factors_push(Factors *to, Factor f) {
   if (last && last->axis == f.axis && last->inner == f.inner * f.size)
     *last = (Factor){f.axis, f.inner, last->size * f.size};
   else if (to->n < MOST_FACTORS) to->f[to->n++] = f;
-  else to->f[MOST_FACTORS - 1].axis = BATCH; /* too many factors: no layout accepts the batch here */
+  else to->f[MOST_FACTORS - 1].axis = BATCH; /* too many factors: `lay` refuses a view with the batch here */
 }
 
 Factors factors_one(int axis, int64_t inner, int64_t size) {

@@ -18,7 +18,7 @@ typedef struct TflTensor {
   const char *name;
   int rank;
   int64_t dim[TFLITE_RANK], size; /* size: -1 if a dimension is dynamic or empty */
-  bool open[TFLITE_RANK];         /* the caller may choose the dimension */
+  bool open[TFLITE_RANK];         /* the caller may choose the size of the dimension */
   bool known;                     /* the element type is supported: F32, I32, I64, U8, I8 or I16 */
   Elem elem;
   int code;            /* type number in the file, from the schema's TensorType */
@@ -79,8 +79,8 @@ typedef struct TflModel {
   int input[TFLITE_IO], output[TFLITE_IO];
   int ninitial;
   TflInitial *initial;
-  int64_t step; /* for a model that was converted to whole sequences: input rows per call; 0: the model is
-                   unchanged */
+  int64_t step; /* for a model that was converted to whole sequences: input rows per call of the model in the
+                   file; otherwise 0 */
 } TflModel;
 
 /* Reads a file; NULL: *why is the error. The names of the tensors are unique. */
@@ -111,7 +111,7 @@ enum {
 #define OP(name, number, make, nodes, onnx) TFL_##name = number,
 #include "import/tflite/tflite_ops.def"
 #undef OP
-  TFL_INVALID = -1, /* replaces every negative number in a file */
+  TFL_INVALID = -1, /* replaces every negative operator number of a file */
   /* two operators that tflite_states.c creates: TFL_STATE is a variable's value in this call; TFL_UPDATE
    * makes in[1] the next value of in[0] */
   TFL_STATE = -2,

@@ -321,7 +321,7 @@ static bool make(Making *k, const TflOperator *op) {
   if (!maker) return tfl_no(k, op, "it is not supported yet");
   if (maker == tfl_none) return tfl_none(k, op);
   if (op->nin < 1 || op->nout != (op->code == TFL_TOPK_V2 ? 2 : 1))
-    return tfl_no(k, op, "it must have one result");
+    return tfl_no(k, op, "it has an unexpected number of inputs or results");
   const TflTensor *in = tfl_in(k, op, 0), *out = op->out[0] < 0 ? NULL : tfl_out(k, op);
   if (!in || !out) return tfl_no(k, op, "an input is missing");
   if (op->code == TFL_DEQUANTIZE && in->data && out->data) return true; /* a folded constant */
@@ -337,7 +337,7 @@ static bool make(Making *k, const TflOperator *op) {
   if (op->activation < TFL_NONE || op->activation > TFL_ACTIVATION_RELU6)
     return tfl_no(k, op, "its activation is not relu, relu6 or relu_n1_to_1");
   if (op->activation == TFL_ACTIVATION_RELU_N1_TO_1 && out->elem == I16)
-    return tfl_no(k, op, "it clips to -1 and 1, but cnnc has no int16 form of this");
+    return tfl_no(k, op, "its activation relu_n1_to_1 has no int16 form");
   return tfl_may_create(k, op, bytes_of_constants(k, op)) && maker(k, op);
 }
 

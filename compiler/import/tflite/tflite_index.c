@@ -1,5 +1,5 @@
-/* tflite_index.c: Operators on indices in quantized TensorFlow Lite models. Computed indices are floats in
- * the program, which represent them exactly. */
+/* tflite_index.c: Import of operators on indices, and of SELECT, in quantized TensorFlow Lite models. In the
+ * program, computed indices are floats, which represent the integers exactly. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -151,7 +151,8 @@ static TflTensor mask_of(Making *k, const TflTensor *condition, bool is) {
   return mask;
 }
 
-/* A value, or a constant, where the condition equals `is`, and 0 elsewhere. NULL after tfl_no(). */
+/* Input number `input`, a value or a constant, where the condition equals `is`, and 0 elsewhere. NULL after
+ * tfl_no(). */
 static const char *tfl_masked(Making *k, const TflOperator *op, int input, bool is) {
   const TflTensor *t = tfl_in(k, op, input), mask = mask_of(k, tfl_in(k, op, 0), is);
   if (!t->data && !tfl_value(k, op, op->in[input])) return NULL;
@@ -170,7 +171,7 @@ static const char *tfl_masked(Making *k, const TflOperator *op, int input, bool 
 bool tfl_select(Making *k, const TflOperator *op) {
   const TflTensor *condition = tfl_in(k, op, 0), *a = tfl_in(k, op, 1), *b = tfl_in(k, op, 2);
   if (op->nin != 3 || !condition->data || condition->code != TFL_BOOL || condition->size < 1)
-    return tfl_no(k, op, "its condition is computed");
+    return tfl_no(k, op, "its condition is not a BOOL constant");
   if (!a || !b || (a->data && b->data)) return tfl_no(k, op, "it selects between constants");
   if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const char *first = tfl_masked(k, op, 1, true), *second = first ? tfl_masked(k, op, 2, false) : NULL;

@@ -219,7 +219,7 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "%s(%s, stride=%s%s", word, tfl_window_size(k, op, op->size[0], op->size[1]),
            tfl_window_size(k, op, op->stride[0], op->stride[1]), op->same ? ", pad=same" : "");
   tfl_end(k, op, layer);
-  /* XNNPACK has no quantized average pool; LiteRT's own kernels for it round halves away from zero */
+  /* XNNPACK has no quantized average pool; LiteRT's own average pool rounds halves away from zero */
   if (op->code == TFL_AVERAGE_POOL_2D && k->rounding == ROUNDING_FLOAT && tfl_is_bytes(k, op))
     tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   return true;
@@ -385,8 +385,9 @@ const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTenso
   return tfl_constant(k, shape, data, t);
 }
 
-/* Whether TensorFlow Lite uses its older kernel, which shifts int16 values, because all scales are powers of
- * two. If all scales are equal, both kernels have the same results. */
+/* Whether TensorFlow Lite computes the operator with its older kernel, which shifts int16 values, and whose
+ * results differ from those of the newer kernel. This is the case if pot_scale_int16 is set and all scales
+ * are powers of two, but not all equal. */
 static bool shifts(const Making *k, const TflOperator *op, const TflTensor *const operand[2]) {
   const float out = tfl_out(k, op)->scale[0];
   const TflTensor *of[3] = {operand[0], operand[1], tfl_out(k, op)};

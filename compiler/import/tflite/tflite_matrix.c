@@ -1,5 +1,6 @@
 /* tflite_matrix.c: Import of matrix products in quantized TensorFlow Lite models. An operand
- * [1, n, height, width], which is an image in the program, becomes n rows: one matrix per row of pixels. */
+ * [1, n, height, width], which is an image in the program, becomes n rows. Each of these rows is a matrix of
+ * height x width. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>

@@ -23,7 +23,7 @@ typedef struct Nodes {
   size_t room;     /* bytes of constants that may still be copied */
 } Nodes;
 
-/* Creates the nodes of an operator; an unsupported operator becomes a node with a reason. */
+/* Creates the nodes of an operator. An unsupported operator becomes a node whose `refused` is the reason. */
 typedef void NodesMake(Nodes *);
 #define OP(name, number, make, nodes, onnx) NodesMake nodes;
 #include "import/tflite/tflite_ops.def"
@@ -57,6 +57,7 @@ void nodes_refuse(Nodes *, const char *why);
 int nodes_permuted(Nodes *, int tensor, int n, const int64_t *perm);
 int nodes_channels_first(Nodes *, int tensor); /* transposes [n, height, width, channels] */
 int nodes_channels_last(Nodes *, int tensor);
-/* Numbers of a constant input, at most MOST_DIMS * 2; -1: not constant. */
+/* Stores the integers of a constant input, and returns their number. -1: the input is not constant, has more
+ * than MOST_DIMS * 2 numbers, or a number is not an integer or is too large. */
 int nodes_list(const Nodes *, int k, int64_t *to);
 #endif

@@ -1,5 +1,5 @@
-/* tflite_nodes_layers.c: Conversion of TensorFlow Lite's convolutions, dense layers, pools and norms to ONNX
- * nodes. */
+/* tflite_nodes_layers.c: Conversion of TensorFlow Lite's convolutions, matrix products, pools, norms,
+ * softmax, resizing, DEPTH_TO_SPACE and SPACE_TO_DEPTH to ONNX nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/tflite_nodes.h"

@@ -1,4 +1,5 @@
-/* tflite_nodes_maps.c: Conversion of TensorFlow Lite's elementwise operators and reductions to ONNX nodes. */
+/* tflite_nodes_maps.c: Conversion of TensorFlow Lite's elementwise operators, reductions, operators on
+ * indices, and IF to ONNX nodes. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/tflite_nodes.h"

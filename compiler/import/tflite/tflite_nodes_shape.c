@@ -61,7 +61,7 @@ void nodes_pack(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* The element i along an axis; the result does not have that axis. */
+/* Selects element i along an axis; the result does not have that axis. */
 static int gather_element_at(Nodes *n, int tensor, int64_t axis, int64_t i) {
   const int in[] = {tensor, nodes_constant(n, tensor_scalar(n->arena, TENSOR_INT64, (double)i))};
   const int made = nodes_apply(n, "Gather", 2, in);
@@ -163,7 +163,7 @@ void nodes_slice(Nodes *n) {
 
 /* The changes that a STRIDED_SLICE makes to each dimension of its input. */
 typedef struct Spec {
-  int rank, result;    /* result: number of result dimensions so far: with new, without dropped dimensions */
+  int rank, result;    /* result: number of result dimensions so far (new ones count, dropped ones do not) */
   int from[MOST_DIMS]; /* for each dimension of the input: its entry in the lists; -1: there is none, the
                           whole dimension is used */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];

@@ -240,7 +240,7 @@ static void join_blocks(Arena *arena, TflModel *m) {
 /* ---- order ---- */
 typedef struct Order {
   TflModel *m;
-  int *maker, *stack, depth;                  /* by tensor: the operator that produces the tensor, or -1 */
+  int *maker, *stack, depth;                  /* maker: by tensor, the operator that produces it, or -1 */
   enum { IDLE, NEEDED, BEGUN, DONE } * state; /* by operator: progress of the sorting */
 } Order;
 

@@ -229,7 +229,7 @@ static bool raise_ring(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* An update must store the last rows of the same sequence, which the next call reads. */
+/* Whether an update stores those rows of the state's sequence that the next call reads. */
 static bool raise_update(Raising *r, const TflOperator *op) {
   const TflRows *state = raised_rows(r, op, 0), *x = raised_rows(r, op, 1);
   return state && x && !x->flat && state->sequence == x->sequence && x->high == x->n &&
@@ -321,8 +321,8 @@ static bool raise_conv(Raising *r, const TflOperator *op) {
          raise_windowed(r, op, x, w->dim[1]);
 }
 
-/* A pool of the model counts the zero rows before the first call, but a pool of the program does not count
- * padding. So the window must not need padding. */
+/* In the model, a pool reads the zero rows before the first call. In the program, a pool ignores padding. So
+ * only windows that need no padding are converted. */
 static bool raise_pool(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   return x && !x->low && raise_windowed(r, op, x, op->size[0]);
@@ -367,7 +367,7 @@ static bool raise_dense(Raising *r, const TflOperator *op) {
 const char *tflite_step_comment(Arena *arena, const TflModel *m) {
   return arena_printf(arena,
                       "A call of the model is a step of %" PRId64 " row%s: compile with --stream=%" PRId64
-                      ", for any length.",
+                      ", for sequences of any length.",
                       m->step, m->step == 1 ? "" : "s", m->step);
 }
 

@@ -72,7 +72,7 @@ static bool check_state(Making *k, const TflOperator *op, int64_t units) {
                   *out = tfl_out(k, op);
   if (hidden->elem != out->elem || hidden->scales != 1 || hidden->scale[0] != out->scale[0] ||
       hidden->zero != out->zero)
-    return tfl_no(k, op, "its state and its result have different scales");
+    return tfl_no(k, op, "its state and its result have different types or scales");
   if (hidden->size != units || cell->size != units) return tfl_no(k, op, "it has several sequences");
   if (!cell->known || cell->elem != I16 || cell->scales != 1)
     return tfl_no(k, op, "its cell state is %s, not int16 with one scale", cell->type);
@@ -122,7 +122,8 @@ bool tfl_lstm(Making *k, const TflOperator *op) {
   if (op->time_major) return tfl_no(k, op, "time is its first axis (time_major)");
   if (tfl_in(k, op, LSTM_PROJECTION) || tfl_in(k, op, LSTM_PROJECTION_BIAS))
     return tfl_no(k, op, "its projection has no int8 form");
-  if (out->elem != I8 && out->elem != I16) return tfl_no(k, op, "it is %s, not int8 or int16", out->type);
+  if (out->elem != I8 && out->elem != I16)
+    return tfl_no(k, op, "its result is %s, not int8 or int16", out->type);
   if (out->elem == I16 && k->litert) return tfl_no(k, op, "LiteRT has no kernel for int16 values");
   if (in->rank != 3 || out->rank != 3) return tfl_no(k, op, "its input must be a sequence");
   const int64_t units = out->dim[2], channels = in->dim[2];
@@ -167,7 +168,8 @@ static bool check_svdf(Making *k, const TflOperator *op) {
                   *bias = tfl_in(k, op, SVDF_BIAS), *state = tfl_in(k, op, SVDF_STATE), *out = tfl_out(k, op);
   if (op->activation && op->activation != TFL_ACTIVATION_RELU)
     return tfl_no(k, op, "its activation must be NONE or RELU");
-  if (in->elem != I8 || out->elem != I8) return tfl_no(k, op, "it is %s, not int8", out->type);
+  if (in->elem != I8 || out->elem != I8)
+    return tfl_no(k, op, "its input and its result (%s) must be int8", out->type);
   if (in->rank != 2 || in->dim[0] != 1) return tfl_no(k, op, "its input must be one row");
   if (!state || !state->known || (state->elem != I8 && state->elem != I16) || state->scales != 1 ||
       (state->elem == I16 && state->zero))
@@ -207,7 +209,7 @@ static void put_svdf_arrays(Making *k, const TflOperator *op, const char *layer)
 }
 
 /* TensorFlow Lite's int8 kernels do not apply the activation of SVDF. So a relu is only emitted if it has no
- * effect, because the result's lowest int8 number represents 0. */
+ * effect: if the lowest int8 number of the result represents 0. */
 bool tfl_svdf(Making *k, const TflOperator *op) {
   const TflTensor *out = tfl_out(k, op);
   if (!tfl_value(k, op, op->in[0]) || !check_svdf(k, op)) return false;

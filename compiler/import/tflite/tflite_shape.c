@@ -1,4 +1,5 @@
-/* tflite_shape.c: Import of reshapes, resizing, padding, slices and concats. */
+/* tflite_shape.c: Import of operators that move elements (such as reshapes, slices and concats), of padding
+ * and of resizing. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <math.h>

@@ -29,7 +29,8 @@ typedef struct Sparse {
   FlatVector values;
   int width;
   uint8_t *to;
-  uint64_t used, steps, most; /* number of values used; number of indices visited, and its limit */
+  uint64_t used, steps, most; /* used: number of values used; steps: number of indices visited, at most
+                                 `most` */
   int64_t at[MOST_LEVELS];
 } Sparse;
 

@@ -1,4 +1,4 @@
-/* hard_sigmoid.c: hard_sigmoid, y = relu6(x + 3) / 6  (Howard et al., 2019). */
+/* hard_sigmoid.c: hard_sigmoid, y = relu6(x + 3) / 6 (Howard et al., 2019). */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 

@@ -35,7 +35,7 @@ StreamRule lines_stream_rule(const Node *node) {
 }
 
 typedef struct Lines {
-  int64_t lines[2], size[2]; /* along height and width: number of lines, elements of a line */
+  int64_t lines[2], size[2]; /* number of lines, elements of a line; [0]: along height, [1]: width */
 } Lines;
 
 static Lines axis_lines(const Node *node) {
@@ -51,7 +51,7 @@ int64_t lines_length(const Node *node) {
 }
 
 /* ---- reference, along any axis ---- */
-/* Index in the value of element i of a line. */
+/* Index of a line's element i in the array of the node's value. */
 static int64_t line_position(const Node *node, const Lines *k, int64_t line, int64_t i) {
   const Extent e = shape_extent(node->shape);
   if (arg_is(node, "axis", "channels")) return line * e.c + i;

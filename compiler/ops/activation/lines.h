@@ -1,5 +1,5 @@
-/* lines.h: Common code of softmax, log_softmax and l2norm for their argument axis=. A line is the channels of
- * a pixel, or one channel along positions. */
+/* lines.h: Common code of softmax (float and int8), log_softmax and l2norm for their argument axis=. A line
+ * consists of all channels of one pixel, or of one channel's elements along height, width or both. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LINES_H
 #define CNNC_LINES_H
@@ -28,8 +28,8 @@ StreamRule lines_stream_rule(const Node *);
 typedef void LinesEval(const Node *, int64_t n, double *const *in, double *out);
 void lines_run(const Eval *, LinesEval);
 
-/* The nest of the operator `other`. Lines run along positions, and a vector has one element of each of `part`
- * adjacent lines: the same position in adjacent channels. */
+/* The nest of the operator `other`. Lines are along height, width or both. A vector has one element of each
+ * of `part` lines: the same position in adjacent channels. */
 typedef struct Line {
   Lower *l;
   const Ix *y, *x, *c; /* start of the line */
@@ -44,8 +44,8 @@ int64_t lines_length(const Node *);           /* length of a line, along any axi
  * several rows, `from` is ignored. */
 typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
 void line_each(const Line *, int64_t from, LineElement, const void *context);
-/* Computes the term or result of one element of the line. in: the element's value in each input of the node.
- */
+/* For one element of the line: computes its term in line_sum, or its result in line_store. in: the loaded
+ * element of each input of the node. */
 typedef Val LineValue(const Line *, Val const *in, const void *context);
 Val line_sum(const Line *, const char *name, LineValue, const void *context);
 Val line_max(const Line *); /* the largest element of in[0] in the line */

@@ -1,4 +1,4 @@
-/* combine.c: Operands that are values or numbers. */
+/* combine.c: Operands of add, multiply and similar operators: values or numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/arithmetic/combine.h"
 

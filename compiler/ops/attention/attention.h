@@ -9,7 +9,7 @@ enum { QUERY, KEY, VALUE }; /* inputs of the operator */
 typedef struct Attention {
   int64_t l, m;          /* number of queries (L), of keys (M) */
   int64_t heads, shared; /* shared: number of query heads per key head */
-  int64_t dk, dv;        /* channels of a head: of queries and keys; of values */
+  int64_t dk, dv;        /* channels of a head: dk in queries and keys, dv in values */
   int mask, bias;        /* indices of the inputs mask and bias; -1: none */
   bool by_head;          /* the bias is heads x L x M, one matrix per head */
   bool causal, windowed; /* causal: j <= i; windowed: i - before <= j <= i + after */
@@ -19,10 +19,10 @@ typedef struct Attention {
 extern const Op op_attention, op_matmul, op_multihead_attention, op_slice;
 /* the node is attention, or a node of its backward pass */
 Attention attention_of(const Node *);
-void attention_arguments(const Node *, Attention *); /* arguments mask=causal and window= */
+void attention_arguments(const Node *, Attention *); /* reads mask=causal and window= */
 /* Checks that report errors. key and value are indices of inputs. attention_rows checks sizes, mask, bias and
  * the numbers of rows of the leading axis. It returns the input with the most rows, or NULL after an error;
- * the result has the same number of rows as that input. */
+ * the node's value has the same number of rows as that input. */
 bool attention_lengths_fit(ShapeContext *, const Node *, int key, int value);
 const Node *attention_rows(ShapeContext *, const Node *, const Attention *);
 void attention_run(const Eval *, const Attention *);
@@ -61,9 +61,9 @@ void attention_slopes_tiles(Lower *, const Attention *, int wrt, bool bias);
 void bias_window(const Node *, int64_t size[2]);
 int64_t bias_row(const int64_t size[2], int64_t i, int64_t j);
 
-/* multihead_attention.c: parameters, in the order of weight files. If query, key and value have the same
- * number of channels, IN_WEIGHT has the rows of all three projections, otherwise only the rows of the query's
- * projection. */
+/* multihead_attention.c: indices of the layer's parameters, which have the same order in weight files. If
+ * query, key and value have the same number of channels, IN_WEIGHT has the rows of all three projections,
+ * otherwise only the rows of the query's projection. */
 enum { IN_WEIGHT, KEY_WEIGHT, VALUE_WEIGHT, IN_BIAS, OUT_WEIGHT, OUT_BIAS, LAYER_WEIGHTS };
 enum { SOURCES = VALUE + 1 }; /* number of sources: QUERY, KEY and VALUE */
 typedef struct MultiheadLayer {

@@ -33,8 +33,9 @@ typedef struct Tile {
   /* the products: rows of `from` times vectors of queries in `left`, and `weights` times rows of `values` */
   Buf *left, *from, *weights, *values;
   Ix from_channel;
-  int64_t depth, d;    /* channels of a head in `from` and in `values` */
-  Buf *ds, *dy, *mean; /* ds[keys][queries]: gradients of the scores; dy[dv][queries]; mean: registers */
+  int64_t depth, d;    /* channels of a head: depth in `from`, d in `values` */
+  Buf *ds, *dy, *mean; /* ds[keys][queries]: gradients of scores; dy[dv][queries]; mean: sums of p*dp, in
+                          registers */
   bool slopes;         /* the products are dp, not scores */
 } Tile;
 
@@ -110,7 +111,7 @@ static Limits limits_of(const Tile *t, int64_t n, bool groups) {
   const int64_t after = a->causal ? 0 : a->after;
   if (a->causal || (a->windowed && after < a->m))
     k.hi[k.nhi++] = first - key + groups_up(t, t->queries + after) * unit;
-  if (a->windowed && a->l - a->before <= a->m) /* only if the last query sees a key */
+  if (a->windowed && a->l - a->before <= a->m) /* else the last query sees no key */
     k.lo[k.nlo++] = first - key - groups_up(t, a->before) * unit;
   return k;
 }
@@ -266,8 +267,9 @@ static void mix_values(const Tile *t) {
   Nest *b = t->l->b;
   static const int tall[VECTORS + 1] = {0, 12, 12, 8};
   const bool few = t->l->target->registers < 32;
-  /* Each set of vectors reads its channels of the values of all keys. The values do not fit in the L1 cache,
-   * so mix_queries computes as many queries as possible at the same time. */
+  /* Each set of vectors covers some channels, and reads these channels of the value rows of all keys. The
+   * values do not fit in the L1 cache, so mix_queries computes as many queries as possible at the same time.
+   */
   const int all = value_vectors(t), most = few ? 2 : VECTORS, sets = (all + most - 1) / most;
   for (int set = 0, v0 = 0; set < sets; set++) {
     const int vectors = (all - v0 + sets - set - 1) / (sets - set),
@@ -421,7 +423,7 @@ static void query_tile(Tile *t, const Ix *index, int64_t queries) {
 }
 
 /* Computes tiles `from` .. `to`-1 of each head, with `queries` queries each. The three loops have the same
- * kind: if they are parallel, threads share all pairs of a head and a tile. */
+ * kind. If they are parallel, threads share all combinations of a head and a tile. */
 static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_t queries) {
   Nest *b = t->l->b;
   const Attention *a = t->a;

@@ -258,7 +258,7 @@ const Op op_matmul = {
     .group = "attention",
     .summary = "matrix product of the current value A (LxK) and the value B (KxM); the result is LxM",
     .detail = "y = scale * sum over k of A*B; with transpose=right, B is MxK; with transpose=left, A is KxL; "
-              "a vector is a matrix with one row; a value with rows is multiplied row by row",
+              "a vector is a matrix with one row; regions and heads are multiplied separately",
     .params = params,
     .example = "q -> matmul(k, transpose=right, scale=0.125) -> softmax -> matmul(v)",
     .shape = shape,

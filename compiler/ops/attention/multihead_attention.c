@@ -13,7 +13,8 @@
 static const Param params[] = {
     {"heads", PARAM_INT, NULL, "number of channel groups that attend separately", 0, 0, NULL},
     {"key", PARAM_VALUE, "current", "the value from which the keys are computed", 0, 0, "current"},
-    {"value", PARAM_VALUE, "key", "the value that is averaged, with one position per key", 0, 0, "current"},
+    {"value", PARAM_VALUE, "key", "the value whose projection is averaged, one position per key", 0, 0,
+     "current"},
     {"bias", PARAM_BOOL, "true", "add trained biases to the four projections", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
      "a value that is added to the scores: LxM (L queries, M keys), or R rows of LxM; or causal: "

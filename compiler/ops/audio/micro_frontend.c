@@ -82,8 +82,9 @@ static bool has_bits(ShapeContext *context, const Node *node, const char *param,
   return false;
 }
 
-/* Searches back from `value`, through nodes that only copy elements, for a node that does not copy, or for an
- * input that is not int16. NULL: all elements of `value` are copies of int16 inputs. */
+/* Follows the elements of `value` back through nodes that only copy elements. Returns a node that is reached
+ * but computes its elements, or an input that is reached but is not int16. NULL: all elements of `value` are
+ * copies of int16 inputs. */
 static const Node *other_samples(ShapeContext *context, const Node *value) {
   bool *read = NEW_ARRAY(context->arena, bool, value->id + 1);
   read[value->id] = true;
@@ -231,7 +232,7 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
 
 /* keeps_noise: whether the node is a step of a stream. Such a node reads the samples and the noise estimates
  * of the previous call, and its value has two more rows: the new noise estimates. front_counts: whether the
- * node also reads the number of the call, which it needs if the first frames have negative indices. */
+ * node also reads the number of earlier calls, which it needs if the first frames have negative indices. */
 static bool keeps_noise(const Node *node) { return node->nin > 1; }
 static bool front_counts(const Node *node) { return node->nin == 3; }
 static int64_t frames_in(const Node *node) {

@@ -113,8 +113,8 @@ static void lower(Lower *l) {
 }
 
 /* ---- steps of a stream: the means of all rows, starting from the last mean of the previous call ---- */
-/* Whether the node also reads the number of the call, which it needs if the first rows have negative indices.
- * If so, its inputs are x, the number of the call, and the mean of the previous row. */
+/* Whether the node also reads the number of earlier calls, which it needs if the first rows have negative
+ * indices. If so, its inputs are x, the number of earlier calls, and the mean of the previous row. */
 static bool mean_counts(const Node *node) { return node->nin == 3; }
 
 static void mean_run(const Eval *eval) {

@@ -15,7 +15,8 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape = node->in[0]->shape;
 }
 
-/* Index of row 0 in the input. In a step of a stream, the input begins with the sample before row 0. */
+/* Index, in the input, of the sample for row 0 of the value. In a step of a stream the index is 1, because
+ * the input begins with the last sample of the previous step. */
 static int64_t first_sample(const Node *node) { return 1 - node->window->before[1]; }
 
 /* y[t] = x[t + first] - coefficient*x[t + first + other], where x is 0 outside the input */
@@ -36,7 +37,7 @@ static void eval_back(const Eval *eval) { differ(eval, 0, 1); }
 typedef struct Beside {
   int64_t first, other; /* as in `differ` */
   double coefficient;
-  bool edge; /* the other row is outside the input */
+  bool edge; /* the other sample is outside the input */
 } Beside;
 
 static void differ_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,

@@ -13,9 +13,9 @@
 /* A direct convolution also computes the following pooling if the convolution's outputs are sums of at most
  * this number of terms. Fusing saves a pass over the result. This pass takes 4 to 43 % of the time for up to
  * 64 terms, and 0 to 4 % for 256 to 512 terms, but more for 5x5 kernels with stride 2. (Measured with
- * AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters.) With more terms, fusing saves nothing. A
- * pooled convolution reads all its weights for each row of the result, so it is 2x slower if the weights
- * exceed the cache. */
+ * AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters.) With more than 512 terms, fusing saves
+ * nothing. A pooled convolution reads all its weights for each row of the result, so it is 2x slower if the
+ * weights exceed the cache. */
 enum { MOST_TERMS_POOLED = 512 };
 
 static const Param params[] = {
@@ -87,9 +87,9 @@ static bool fuses_pool(const Node *node, const Node *pool) {
 
 /* A gate (squeeze and excitation) before a 1x1 convolution can scale the weights instead of the input. But
  * weights are read from slower memory than values that were just computed. With 2.5 pixels per filter,
- * scaling the weights is 1 or 2 % slower than scaling the input (14x14, 480 channels to 80 filters). With 4
- * pixels per filter, this layer and the previous layer together are 3 % faster; with 20 pixels (28x28), 4 %
- * faster (AVX-512, one thread). */
+ * scaling the weights is 1 or 2 % slower than scaling the input (14x14, 480 channels to 80 filters). A layer
+ * with 4 pixels per filter and the layer before it are together 3 % faster if the weights are scaled; with 20
+ * pixels per filter (28x28), 4 % faster (AVX-512, one thread). */
 enum { PIXELS_A_FILTER = 4 };
 
 static bool fuses_gate(const Node *node) {

@@ -5,8 +5,8 @@
 //     out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx], starting from bias[f],
 //
 // with S the stride, D the dilation and P the number of elements that padding removes at the start of each
-// axis. On each axis, the output has (I - 1)*S + D*(K - 1) + 1 + output_pad elements, minus the padding; with
-// pad=same, it has I*S elements.
+// axis. On each axis, I input elements and a kernel of K elements give (I - 1)*S + D*(K - 1) + 1 + output_pad
+// output elements, minus the padding; with pad=same, I*S elements.
 #include "graph/shape.h"
 #include "ops/convolution/correlation.h"
 #include "kernel/window.h"

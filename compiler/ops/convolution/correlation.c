@@ -81,7 +81,7 @@ static bool far_positions(const int64_t reach[2], Extent e) {
   const int64_t row = e.w * e.c, elements = e.h * row;
   if (reach[0] > FAR / 2 || reach[1] > FAR / 2) return true;
   if (elements >= NEST_FAR) return false;
-  const int64_t position = reach[0] * row + reach[1] * e.c; /* both factors are less than 2^30 */
+  const int64_t position = reach[0] * row + reach[1] * e.c; /* all factors are less than 2^30 */
   return position > (elements * IMAGES < NEST_FAR ? FAR_TOGETHER : FAR);
 }
 

@@ -32,9 +32,9 @@ Correlation correlation_of(const Node *);
 
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */
 bool correlation_spreads(const Node *); /* whether the node computes the large side from the small side */
-/* The node's correlation as a gather. For a spread with stride 1, that is a gather from the small side with
- * padding D*(K - 1) - P, flipped weights and exchanged channels (D: dilation, K: kernel size, P: padding of
- * the spread). */
+/* The node's correlation as a gather. A spread with stride 1 equals a gather from the small side with padding
+ * D*(K - 1) - P, flipped weights and exchanged channels (D: dilation, K: kernel size, P: padding of the
+ * spread). */
 Correlation correlation_gathering(const Node *);
 
 /* Reference evaluation in double with simple loops. gather and spread add the bias, eval->weight[1], if it
@@ -66,8 +66,7 @@ bool correlation_near_limits(const Correlation *);
 /* Appends the required gradients of the backward pass. input, weights: the hidden operators that compute the
  * gradients of the input and of the weights. */
 void correlation_backward(Gradient *, Node *, Node *dy, const Op *input, const Op *weights);
-/* Sets the shape, weight and bias of a forward node whose window is known; the value has `outputs` channels
- * at h x w. */
+/* Sets the shape, weight and bias of a forward node whose window is known; the shape is h x w x outputs. */
 void correlation_shape(ShapeContext *, Node *, int64_t h, int64_t w, int64_t outputs);
 
 extern const Op op_conv, op_depthwise;

@@ -20,8 +20,8 @@ static void cnn_best_sink_routine(const float *scores, float *heap, int at, int 
   }
 }
 
-/* rows[n]: numbers of rows whose scores are not NaN, in ascending order. Moves the `most` best rows to the
- * front, the best row first; returns their number. Row numbers are exact in float. */
+/* rows[n]: the indices of rows, in ascending order, without rows whose score is NaN. Moves the `most` best
+ * rows to the front, the best row first; returns their number. Indices are exact in float. */
 static int cnn_best_routine(const float *scores, float *rows, int n, int most) {
   const int kept = n < most ? n : most;
   for (int k = kept / 2 - 1; k >= 0; k--) cnn_best_sink_routine(scores, rows, k, kept);

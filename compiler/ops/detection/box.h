@@ -15,7 +15,7 @@ int most_positives(const Node *);
 
 /* Largest factor by which a delta enlarges a side of a box: exp(largest dw or dh). */
 double box_growth(void);
-/* The box of a row of default_boxes. */
+/* Sets `box` to row `row` of the value of a default_boxes node. */
 void default_box(const Node *, int64_t row, double box[BOX]);
 extern const struct Op op_default_boxes, op_decode;
 

@@ -15,8 +15,8 @@ void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);
 /* ---- in a nest ---- */
 Val cells_center(Nest *, const Ix *cell, double stride); /* (cell + 0.5) * stride */
 Buf *cells_anchor_corners(Lower *, const Node *);        /* boxes of `anchors` around (0, 0): [anchors * 4] */
-/* For each cell, stores the n boxes of `corners`, moved to the center of the cell, as rows of `to`,
- * [1][boxes][4], or of the result if `to` is NULL. */
+/* For each cell, moves the n boxes of `corners` to the center of the cell, and stores them as rows of `to`,
+ * [1][boxes][4]. If `to` is NULL, the boxes are rows of the result. */
 void cells_boxes(Lower *, Extent cells, const double stride[2], int64_t n, Buf *corners, Buf *to);
 
 #endif

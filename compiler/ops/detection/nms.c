@@ -1,6 +1,7 @@
-/* nms.c: nms, non-maximum suppression. A box is dropped if its score is too low, or if its IoU with a
- * remaining box of the same class and a better score exceeds `iou`. The result is the best `max` remaining
- * boxes by descending score, and by row if scores are equal, like torchvision's batched_nms. */
+/* nms.c: nms, non-maximum suppression. A box is dropped if its score is too low. A box is also dropped if a
+ * remaining box of the same class has a better score, and the IoU of the two boxes exceeds `iou`. The result
+ * is the best `max` remaining boxes by descending score, and by row if scores are equal, like torchvision's
+ * batched_nms. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/yolo.h"
@@ -31,7 +32,7 @@ static const Param params[] = {
     {0},
 };
 
-/* Whether the first input contains boxes and scores, like the rows of yolo. */
+/* Whether the first input contains both boxes and scores, in rows with the columns of yolo. */
 static bool has_scores(const Node *node) { return node->nin == 1; }
 
 static Shape scores_shape(const Node *node) {
@@ -136,7 +137,7 @@ static float length_shared(float a0, float a1, float b0, float b1) {
   return to > from ? to - from : 0;
 }
 
-/* Computed in float, so that areas underflow and overflow as in generated code. */
+/* The IoU of two boxes, computed in float, so that areas underflow and overflow as in generated code. */
 static double overlap(const double *box, const double *other) {
   float a[BOX], b[BOX];
   for (int c = 0; c < BOX; c++) a[c] = (float)box[c], b[c] = (float)other[c];

@@ -85,7 +85,8 @@ static double cell(const Panoptic *p, const double *mask, int64_t y, int64_t x) 
   return y < 0 || y >= p->height || x < 0 || x >= p->width ? 0 : mask[(y * p->width + x) * p->channels];
 }
 
-/* Whether a pixel belongs to the instance. across, down: the position of its center in the box, 0 .. 1. */
+/* Whether a pixel belongs to the instance. across, down: the position of the pixel's center in the instance's
+ * box, 0 .. 1 inside the box. */
 static bool belongs(const Panoptic *p, const double *mask, double across, double down) {
   if (!(across >= 0 && across < 1 && down >= 0 && down < 1)) return false;
   const double x = across * (double)p->width - .5, y = down * (double)p->height - .5;
@@ -208,7 +209,8 @@ static void lower(Lower *l) {
       NEST_FOR(b, c, 2) lower_store(l, nest_load(b, nest_at(b, painted, y, x, c), 1), &y, &x, &c, 1, 1);
 }
 
-/* Number of classes of the pixels (channels of the current value), and of the instances (masks of a box). */
+/* classes: number of classes of pixels, one per channel of the current value. things: number of classes of
+ * instances, one per mask of a box. */
 static int64_t classes(const Node *node) { return shape_extent(node->in[0]->shape).c; }
 static int64_t things(const Node *node) { return shape_extent(node->in[2]->shape).c; }
 

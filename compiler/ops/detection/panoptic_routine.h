@@ -49,8 +49,8 @@ static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
 }
 
 /* Paints instance `number` on the free pixels that its mask covers (mask > threshold), if at least half of
- * the covered pixels are free. out[h][w][2]: class, instance. While a pixel is free, out contains as its
- * class the number of the last instance whose mask covers it. */
+ * the covered pixels are free. out[h][w][2]: class, instance. While a pixel is free, its class in `out` is
+ * the number of the last instance whose mask covers the pixel. */
 static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, const float *box,
                                        const int *edge, float *out, int w, int number, float threshold) {
   int area = 0, left = 0;

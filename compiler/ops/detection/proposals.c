@@ -89,7 +89,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- anchors ---- */
 typedef struct Anchors {
-  Extent cells; /* cells.c: number of anchors of a cell */
+  Extent cells; /* h, w: number of cells; c: number of anchors of a cell */
   int64_t count, before, most;
   double stride[2]; /* distance between rows and between columns of cells, in image pixels */
   Decoder decoder;

@@ -61,7 +61,7 @@ static bool small_enough(ShapeContext *context, const Node *node, const int64_t 
   Arena *arena = context->arena;
   Diag *diag = op_error(context, node, DIAG_too_large,
                         "%s of %lld regions of %lldx%lld from %s: the limits along an axis are 4,194,304 "
-                        "(2^22) features, and 2^22 %s in all regions",
+                        "(2^22) features, and 2^22 %s over all regions",
                         node->op->name, (long long)rows, (long long)size[0], (long long)size[1],
                         shape_text(arena, features), samples > 1 ? "samples" : "elements");
   op_note_origin(context, diag, node->in[0]);

@@ -12,7 +12,7 @@ enum {
       exactly */
 typedef struct Roi {
   int64_t rows, channels;
-  int64_t size[2], length[2]; /* height and width of a region's value, and of the features */
+  int64_t size[2], length[2]; /* size: height, width of a region's value; length: of the features */
   double scale;
 } Roi;
 void roi_shape(ShapeContext *, Node *);

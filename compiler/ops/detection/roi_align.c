@@ -6,7 +6,7 @@
  *
  * where offset is 1/2 for aligned=true. For aligned=false, offset is 0, and a width below 1 counts as 1. A
  * point between -1 and the length of the axis is clamped to the axis; a point further outside is 0. Between
- * features the value is bilinear. */
+ * features the value is interpolated bilinearly. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -49,7 +49,7 @@ static Cost cost(const Node *node) {
 /* ---- reference ---- */
 typedef struct Point {
   int64_t low;
-  double near, far; /* weights of the feature at `low` and of the next one */
+  double near, far; /* near: weight of the feature at `low`; far: of the feature at `low` + 1 */
 } Point;
 
 static Point point_of(const Align *a, const double *box, int axis, int64_t bin, int64_t sample) {
@@ -67,7 +67,8 @@ static Point point_of(const Align *a, const double *box, int axis, int64_t bin, 
 
 typedef void Corner(void *context, int64_t pixel, double weight);
 
-/* Calls `corner` for each of the four features around each point of a bin. */
+/* Calls `corner` for each feature around each point of a bin: for four features, or fewer if an axis has only
+ * one. */
 static void each_corner(const Align *a, const double *box, const int64_t bin[2], Corner corner,
                         void *context) {
   for (int64_t i = 0; i < a->samples * a->samples; i++) {

@@ -1,7 +1,7 @@
 /* roi_pool.c: roi_pool, max pooling of the features inside each box to one size (Girshick, 2015), as in
  * torchvision. The corners of a box are rounded to features, with halves rounded away from zero; both corners
- * belong to the box. A box is at least one feature high and wide. Along an axis, bin k of `size` has the
- * features
+ * belong to the box. A box is at least one feature high and wide. Along an axis with `size` bins, bin k has
+ * the features
  *
  * first + floor(k * length / size) .. first + ceil((k + 1) * length / size) - 1
  *
@@ -21,8 +21,8 @@ static const Param params[] = {
 };
 
 /* ---- reference ----
- * The ends of bins are integers, so each step of their computation is rounded to a float, as in generated
- * code. */
+ * The ends of bins are rounded to integers. A tiny difference could change them by 1, so each step of their
+ * computation is rounded to a float, as in generated code. */
 typedef struct Bin { /* the features from[axis] .. to[axis] - 1 */
   int64_t from[2], to[2];
 } Bin;
@@ -91,7 +91,7 @@ typedef struct Work {
   Lower *l;
   Roi roi;
   Buf *boxes, *features, *sum; /* sum: the gradient so far */
-  Val first[2], step[2];       /* per axis: first feature of the region; size of a bin */
+  Val first[2], step[2];       /* per axis; first: first feature of the region; step: size of a bin */
   const Ix *n, *bin[2], *from[2], *to[2];
 } Work;
 

@@ -162,8 +162,8 @@ typedef struct Rows {
   bool back;
   int lanes, width; /* lanes: lanes of the first vector, which contains the box; width: number of columns of
                        `factor` */
-  const float *factor, *shape; /* factor: by anchor and column; shape: by column, 1 for w and h, else 0 */
-  const float *step[2];        /* by column of a row: offset from one cell to the next, along x (0), y (1) */
+  const float *factor, *shape; /* factor: [anchor][column]; shape: [column], 1 for w and h, else 0 */
+  const float *step[2];        /* [column], for axis x (0), y (1): the stride for x or y, else 0 */
   Ix y, x, a;
 } Rows;
 
@@ -291,7 +291,7 @@ static void lower_boxes(Lower *l, bool back) {
 /* ---- cell by cell ----
  * The rows of a cell have the same order as its channels, so a vector can contain numbers of several
  * anchors. */
-typedef struct CellTables { /* tables by channel: factors, 1 for w and h, steps */
+typedef struct CellTables { /* the tables of Rows, but with one element per channel */
   int64_t channels;
   const float *factor, *shape, *step[2];
 } CellTables;

@@ -1,5 +1,5 @@
 /* mask.c: Random dropping of values in training. The mask only depends on the seed, the step, the image, the
- * layer and (dropout) the element's index, so the backward pass draws the same mask again. */
+ * layer and, for dropout, the element's index. So the backward pass draws the same mask again. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/dropout/mask.h"
 #include "base/random.h"

@@ -3,8 +3,8 @@
  *
  * y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, places[i][h][l][p])[h*d + c]
  *
- * Places are x, y in 0 .. 1; between pixels a sample is bilinear, outside the image it is 0. The sum is
- * computed in one pass, without storing samples. */
+ * Places are x, y in 0 .. 1; between pixels a sample is interpolated bilinearly, outside the image it is 0.
+ * The sum is computed in one pass, without storing samples. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/parts.h"
@@ -112,7 +112,7 @@ static Cost cost(const Node *node) {
 }
 
 /* ---- reference ---- */
-/* Called for each sample, with its image, its point, and its number among the samples of all queries. */
+/* Called for each sample, with its image, its point, and its index among the samples of all queries. */
 typedef void EachSample(const Eval *, const SampleImage *, int level, const SamplePoint point[2],
                         int64_t query, int64_t number);
 

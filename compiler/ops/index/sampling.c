@@ -76,7 +76,7 @@ void sample_take(const SampleImage *image, const SamplePoint point[2], double fa
   for (int r = 0; r < point[0].corners; r++)
     for (int k = 0; k < point[1].corners; k++) {
       const double weight = point[0].weight[r] * point[1].weight[k];
-      if (weight == 0) continue; // no product, as outside the image: a NaN must not reach the sum
+      if (weight == 0) continue; // the pixel has no effect, even if it is NaN
       const double *pixel = from + corner_pixel(image, point, r, k);
       for (int64_t c = image->from; c < image->to; c++) to[c] += factor * weight * pixel[c];
     }

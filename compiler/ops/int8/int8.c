@@ -156,7 +156,7 @@ static void join(Buf *buf) {
 Extent int8_joined(Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   bool all = !l->plain && can_join(l, l->out);
-  for (int k = 0; k < l->kernel->nchain; k++) /* the view would change the channels of weights */
+  for (int k = 0; k < l->kernel->nchain; k++) /* the view would change the channel index of weights */
     all = all && l->kernel->chain[k]->nweights == 0;
   for (int k = 0; k < l->node->nin; k++) all = all && can_join(l, l->in[k]);
   for (int k = 0; k < l->nothers; k++) all = all && can_join(l, l->other[k]);

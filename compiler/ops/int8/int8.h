@@ -55,7 +55,7 @@ typedef struct Int8Pool {
   Multiplier factor;
   Stored stored;
   bool from_first; /* streaming: rows before row 0 do not count; in[1]: number of earlier calls */
-  StreamRow row;   /* number of the first row that the pool reads */
+  StreamRow row;   /* index of the first row that the pool reads */
 } Int8Pool;
 
 /* Product of two values. */
@@ -130,7 +130,7 @@ extern const Op op_int8_argmax;                       /* like op_int8_class, as 
 extern const Op op_int8_embedding;
 
 bool int8_is_wide(const Node *);      /* whether the node's value or an operand is int16 */
-int64_t int8_most(const Node *value); /* maximum of |q - zero| for all q and zero points of its type */
+int64_t int8_most(const Node *value); /* maximum of |q - zero|, with q and zero of the value's type */
 int64_t int8_most_read(const Node *); /* maximum of int8_most over all operands */
 
 /* The geometry of a product: a dense layer is a convolution of one pixel; the output of a transposed

@@ -172,7 +172,7 @@ static void int8_lstm_unit(const Core *core, const Ix *row, const Ix *u) {
   keep_unit(core, row, u, p->r.units, c);
 }
 
-/* The candidate is gate 2. */
+/* Gate 2 is n in the formulas of int8_recurrent.c. */
 static void put_gru(const Core *core, const Ix *row, const Ix *u, Val z) {
   Nest *b = core->l->b;
   activate(core, 2, true);

@@ -182,7 +182,7 @@ void int8_recurrent_window(Lower *l, RecurrentWords *words, Buf *h) {
 }
 
 typedef struct WordSums {
-  Buf *mix, *own; /* by pair of gates: mix, and SA */
+  Buf *mix, *own; /* by pair of gates; mix: the sum mix; own: SA */
   Buf *last;      /* the sum of the gate without a partner */
 } WordSums;
 

@@ -17,7 +17,7 @@ static const Param params[] = {
 
 typedef struct Numbers {
   double kept, spread, weights;
-} Numbers; /* 1 - e, e/C, the sum of all class weights */
+} Numbers; /* kept: 1 - e; spread: e/C; weights: the sum of all class weights */
 
 static Numbers numbers_of(const Node *node, int64_t classes) {
   const double e = loss_smoothing(node);

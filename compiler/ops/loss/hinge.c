@@ -101,8 +101,8 @@ const Op op_loss_hinge = {
     .name = "hinge",
     .group = "loss",
     .summary = "hinge loss on raw scores: the margin between the true class and the other classes",
-    .detail = "mean of 1/C * sum over all classes c except the label of max(0, 1 - o[label] + o[c]), with "
-              "raw scores o",
+    .detail = "mean of 1/C * sum over c != label of max(0, 1 - o[label] + o[c]), with C classes and raw "
+              "scores o",
     .params = params,
     .example = "loss = hinge",
     .traits.class_target = true,

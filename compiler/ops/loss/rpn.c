@@ -1,6 +1,6 @@
-/* rpn.c: Loss of a region proposal network (Ren et al., 2015): whether an anchor contains an object, and its
- * deltas. In the source, the loss applies to the value of `proposals`, but the loss reads the inputs of that
- * operator: scores and deltas. */
+/* rpn.c: Loss of a region proposal network (Ren et al., 2015): whether an anchor contains an object, and the
+ * deltas of the anchor. In the source, the loss applies to the value of `proposals`, but the loss reads the
+ * inputs of that operator: scores and deltas. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/random.h"

@@ -57,7 +57,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- all heads ---- */
 typedef struct Anchors {
-  int64_t first, total; /* first anchor of this head; number of anchors of all heads */
+  int64_t first, total; /* first: index of this head's first anchor; total: number of anchors of all heads */
   double *side;         /* [total][SIDES]: width, height and their logarithms */
 } Anchors;
 

@@ -26,7 +26,7 @@
 #include "kernel/map.h"
 #include "kernel/walk.h"
 
-enum { WEIGHT, BIAS, MEAN, VARIANCE };                /* node->weight */
+enum { WEIGHT, BIAS, MEAN, VARIANCE };                /* indices in node->weight */
 enum { MERGED_MEAN, MERGED_FACTOR, MERGED_VARIANCE }; /* rows of `merge` */
 
 static const Param params[] = {

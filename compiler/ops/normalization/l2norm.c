@@ -1,5 +1,5 @@
-/* l2norm.c: l2norm, y = x / max(|x|, epsilon), where |x| is the square root of the sum of squares over the
- * channels of a pixel, as in PyTorch's normalize. */
+/* l2norm.c: l2norm, y = x / max(|x|, epsilon), as in PyTorch's normalize. |x| is the square root of the sum
+ * of squares over the channels of a pixel, or along another axis. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"

@@ -1,10 +1,11 @@
-/* moves.h: Copies between a value and its parts, for split_heads, split_windows and their inverses. */
+/* moves.h: Copies between a value and its parts, for split_heads, split_rows, split_windows and their
+ * inverses. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PARTS_MOVES_H
 #define CNNC_PARTS_MOVES_H
 #include "kernel/parts.h"
 
-/* The positions of a unit of copying, which is all channels of one pixel of a part. In the whole value, these
+/* Positions of one copied unit. A unit is all channels of one pixel of a part. In the whole value, these
  * channels are contiguous and start at channel whole_c of a pixel. */
 typedef struct PartSpot {
   Ix whole_row, whole_y, whole_x, whole_c, part_row, part_y, part_x;

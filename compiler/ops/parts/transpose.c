@@ -63,7 +63,7 @@ const Op op_transpose = {
     .name = "transpose",
     .group = "attention",
     .summary = "transposes the matrix of a sequence: LxC becomes CxL",
-    .detail = "y[c][l] = x[l][c]; a value with rows is transposed row by row",
+    .detail = "y[c][l] = x[l][c], separately for each region, head or window",
     .params = params,
     .example = "reshape([49, 64]) -> transpose -> dense(10)",
     .traits.needs_axes = true,

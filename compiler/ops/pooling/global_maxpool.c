@@ -1,5 +1,5 @@
-/* global_maxpool.c: global_maxpool, the largest element of each channel: maxpool with one window over
- * everything. */
+/* global_maxpool.c: global_maxpool, the largest element of each channel: maxpool with one window over the
+ * whole input. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pooling/pool.h"
 

@@ -1,4 +1,4 @@
-/* pool.c: Windows of pooling. */
+/* pool.c: Pooling windows: shape rules, traversal in nests, gradients. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pooling/pool.h"
 #include "base/number.h"
@@ -23,7 +23,7 @@ static bool sees_padding_alone(const Window *w, int axis, int64_t input, int64_t
   if (before > dilation * (w->kernel[axis] - 1) || (output - 1) * stride - before >= input) return true;
   int64_t outside = smaller(output, ceil_divide(before, stride));
   outside = input < dilation ? smaller(outside, dilation)
-                             : 0; /* after `dilation` windows, the positions modulo dilation repeat */
+                             : 0; /* windows o and o + dilation begin at the same position modulo dilation */
   for (int64_t o = 0; o < outside; o++) {
     const Taps taps = pool_taps(w, axis, o, 0, input);
     if (taps.last < taps.first) return true;

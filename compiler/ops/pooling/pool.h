@@ -1,13 +1,13 @@
-/* pool.h: Windows on each channel separately: common code of maxpool, avgpool, their global forms,
- * stochastic_pool and their backward passes. */
+/* pool.h: Common code of maxpool, avgpool, their global forms, stochastic_pool and the backward passes of
+ * these operators: windows on each channel separately. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_POOL_H
 #define CNNC_POOL_H
 #include "kernel/walk.h"
 
-void pool_shape(ShapeContext *, Node *); /* computed from kernel, stride, pad, dilation, ceil; a window that
-                                            only contains padding is an error */
-void pool_shape_global(ShapeContext *, Node *); /* one window over everything */
+void pool_shape(ShapeContext *, Node *); /* the shape rule, from kernel, stride, pad, dilation, ceil; a window
+                                            that only contains padding is an error */
+void pool_shape_global(ShapeContext *, Node *); /* a shape rule: one window over the whole input */
 
 /* Along one axis: the range first .. last of the taps with which output o reads input positions lo .. hi - 1;
  * empty if last < first. */
@@ -19,12 +19,12 @@ Taps pool_taps(const Window *, int axis, int64_t o, int64_t lo, int64_t hi);
 /* ---- nests ---- */
 typedef struct Pool {
   Window window;       /* after window_compact: stride and dilation may be smaller */
-  Extent large, small; /* the input image, and the image with one element per window */
+  Extent large, small; /* large: the input image; small: the image with one element per window */
   int64_t inner[2][2]; /* by axis: windows inner[axis][0] .. inner[axis][1] - 1 are entirely inside the
                           image */
 } Pool;
-typedef struct PoolPixel { /* the window for which a body is called, [y][x]; clip: the window may extend
-                              outside the image */
+typedef struct PoolPixel { /* y, x: the window for which a body is called; clip: by axis, whether this window
+                              may extend outside the image */
   const Pool *pool;
   const Ix *y, *x;
   bool clip[2];

@@ -286,7 +286,8 @@ static const Op op_part = {.name = "recurrent start",
                            .gradient = part_gradient,
                            .lower = part_lower};
 
-/* Regions as the rows of a sequence: regions are consecutive in memory. */
+/* Conversion of regions to the rows of a sequence, and back. Regions are consecutive in memory, so no data
+ * moves. */
 static void regions_run(const Eval *eval) {
   const int64_t n = shape_row_elements(eval->node->shape);
   for (int64_t i = 0; i < n; i++) eval->out[i] = eval->in[0][eval->row * n + i];
@@ -596,7 +597,11 @@ Node *recurrent_stacked(Graph *graph, const Node *layer, Node *above, Node *belo
  * c between segments are stored, and the backward pass recomputes one record after the other (Gruslys et
  * al., 2016, "Memory-Efficient Backpropagation Through Time"). Results have the same bits with and without
  * recomputation, because the segments depend on the number of rows alone. */
-enum { LEAST_ROWS = 48, SHORT_ROWS = 24 }; /* minimum rows: of a divided sequence; of a segment */
+enum {
+  LEAST_ROWS = 48,
+  SHORT_ROWS = 24
+}; /* minimum number of rows; LEAST_ROWS: of a sequence that is
+      divided; SHORT_ROWS: of a segment */
 
 typedef struct Segments {
   int n, given;            /* given: number of segments with a gradient so far */

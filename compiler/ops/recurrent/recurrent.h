@@ -79,7 +79,7 @@ Record recurrent_record(const Recurrent *);
 Record recurrent_value(const Recurrent *); /* the channels of h and c, or of a record, in the core's value */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* the row that a step computes */
-int64_t recurrent_summed_bias(const Recurrent *);       /* number of sums with two biases; they come first */
+int64_t recurrent_summed_bias(const Recurrent *);       /* number of sums with two biases: the first sums */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
 bool recurrent_input_fits(ShapeContext *, const Node *); /* checks that the input is a sequence or a vector */

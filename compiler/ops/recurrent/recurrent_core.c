@@ -23,13 +23,14 @@
 
 enum { MOST_SUMS = 8, MOST_GATES = 4 }; /* MOST_SUMS independent sums hide the latency of an addition */
 
-/* The product of a vector of `numbers` with weights packed by blocks of units: [block][number][gate][unit].
- * In bf16 the product multiplies words of two numbers: [block][word][gate][unit][2]. */
+/* The product of the vector `from` with weights, which are packed by blocks of units:
+ * [block][number][gate][unit]. In bf16 the product multiplies words of two numbers:
+ * [block][word][gate][unit][2]. */
 typedef struct Product {
   Buf *weight, *from;
   int64_t gates, units, numbers; /* numbers: length of `from` without padding */
   int64_t block;                 /* units of a block */
-  int64_t word, words;           /* numbers of a word: 2 in bf16, else 1; number of words */
+  int64_t word, words;           /* word: numbers per word, 2 in bf16, else 1; words: number of words */
 } Product;
 
 typedef struct Core {
@@ -41,7 +42,7 @@ typedef struct Core {
   Buf *middle, *z; /* middle: operand of a second product; z: the update gates, stored until that product */
   Buf *read;       /* QAT and bf16: h rounded, for the products; or NULL */
   RoundingSteps steps;
-  Buf *bias; /* bias of the sums of h for the candidates, if r scales this bias; or NULL */
+  Buf *bias; /* gru: bias of the candidates' products with h, if r multiplies these products; or NULL */
   Product product[2];
 } Core;
 

@@ -19,7 +19,7 @@ typedef struct Parameters { /* parameters of one direction; a member is NULL if 
   RoundingGrid grid; /* QAT: how h is rounded before it is multiplied by weights */
 } Parameters;
 
-/* The number as an operand of a product. */
+/* x as an operand of a product: with bf16, x is rounded. */
 static double product_operand(const Recurrent *r, double x) { return r->bf16 ? bf16_nearest(x) : x; }
 
 /* x: the rows of the input, as operands of products. */
@@ -235,7 +235,7 @@ void recurrent_eval_final(const Eval *eval) {
 typedef struct BackRow {
   const Recurrent *r;
   const double *weight, *projection, *record, *h, *c; /* h and c of the previous row */
-  double *dh, *dc, *to; /* dh, dc: gradients of this row, then of the previous one */
+  double *dh, *dc, *to; /* dh, dc: gradients of h and c of this row, then of the previous row */
   double *spare;        /* scratch: one number per unit */
   RoundingGrid grid;    /* QAT: rounding of h where it was multiplied by weights */
 } BackRow;
@@ -349,7 +349,7 @@ void recurrent_eval_slopes(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- gradients of the weights of h and of values derived from it ---- */
+/* ---- gradients of the weights that multiply h or a value computed from h ---- */
 static void add_outer(const Eval *eval, const Recurrent *r, const Outer *o) {
   const RoundingGrid grid = core_grid(eval);
   const Record at = recurrent_record(r);

@@ -11,7 +11,7 @@ typedef struct Back {
   const Recurrent *r;
   Record at;
   Slopes to;
-  Buf *dh, *dc; /* gradients of the current row, then of the previous one */
+  Buf *dh, *dc; /* gradients of h and c of the current row, then of the previous row */
   Buf *sums;    /* gradients of the sums that contain h */
   Buf *inner;   /* gradients: of m with `project`, of r*h with reset=before */
   Buf *read;    /* QAT, gru: gradients of the rounded h, which the products read; or NULL */

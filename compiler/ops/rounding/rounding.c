@@ -25,7 +25,7 @@ enum { STEPS = 255, BINS = 2048 };
 static const QatRounding *rounds_of(const Node *node) { return node->detail; }
 
 /* ---- weights, for eval ---- */
-/* Rounds the weights of one scale: n filters, starting at `first`. */
+/* Rounds the weights of n filters, starting at filter `first`. These weights share one scale. */
 static void round_filters(const Node *of, const double *weight, int64_t first, int64_t n, double *to) {
   const int64_t terms = of->weight[0]->size / int8_filters(of);
   double most = 0;

@@ -12,13 +12,13 @@ typedef enum ScheduleCode {
 typedef enum AugmentCode {
   AUGMENT_ANY,         /* any input */
   AUGMENT_SHADE,       /* the first input is an image */
-  AUGMENT_COLOR,       /* an image with three channels */
+  AUGMENT_COLOR,       /* the first input is an image with three channels */
   AUGMENT_SOUND,       /* the first input is a sequence */
-  AUGMENT_MIX,         /* mixes two samples, of any input */
+  AUGMENT_MIX,         /* any input; mixes two samples */
   AUGMENT_PICTURE,     /* the first input is an image */
   AUGMENT_MIX_PICTURE, /* the first input is an image; mixes two samples */
-  AUGMENT_TIME,        /* a sequence with a sample rate, because an argument is in milliseconds */
-  AUGMENT_PIECE,       /* an image that is at least as large as the size in the first argument */
+  AUGMENT_TIME,        /* the first input is a sequence with a sampling rate, which an argument in ms needs */
+  AUGMENT_PIECE,       /* the first input is an image, at least as large as the first argument */
 } AugmentCode;
 
 typedef enum MetricCode {

@@ -1,5 +1,5 @@
 /* calls.c: Training with `steps`, where a sample is several calls: the values of some calls, and the values
- * of all calls, as regions. Both are aliases (passes/alias.c). */
+ * of all calls, as regions. The values of both kinds are aliases (passes/alias.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/map.h"

@@ -26,6 +26,6 @@ bool box_border(ShapeContext *, const Node *, const char *param, int64_t before[
 void box_border_of(const Node *, const char *param, int64_t before[2],
                    int64_t after[2]);            /* like box_border, for a node that was checked */
 Box box_inside(const Node *, const char *param); /* the box inside the border of zero_pad or crop */
-/* Replaces argument 0, the border, of a zero_pad or crop that is a copy. */
+/* Replaces argument 0, the border, of a zero_pad or crop. The node must be a copy of the source's node. */
 void box_set_border(Arena *, Node *, const int64_t before[2], const int64_t after[2]);
 #endif

@@ -1,4 +1,5 @@
-// row_bands.c: Operators that cut rows out of an image or a sequence, or stack several images vertically.
+// row_bands.c: Operators that cut, copy or move rows of an image or a sequence, stack several images
+// vertically, or convert regions to rows of a sequence.
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/map.h"
@@ -43,7 +44,7 @@ MAP_VALUE(kept_map) { return m->x[0]; }
 static const Op op_kept = {.name = "kept rows", MAP_OPERATOR, .map_eval = kept_eval, .map = kept_map};
 
 /* ---- the last rows of an image, which may be moved to the start of the image's memory ---- */
-enum { WORD = 4, WORDS = 8 }; /* bytes of a word; number of words that are loaded before they are stored */
+enum { WORD = 4, WORDS = 8 }; /* WORD: bytes per word; WORDS: words that are loaded before they are stored */
 
 static void eval_moved(const Eval *eval) {
   const int64_t n = shape_elements(eval->node->shape);

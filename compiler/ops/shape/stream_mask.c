@@ -22,12 +22,13 @@ Node *stream_counter(Graph *graph, int64_t most) {
   return state_advanced(graph, "calls", 1, &op_stream_count, detail);
 }
 
-/* ---- numbers of a step's rows; negative before the start of the sequence ---- */
+/* ---- indices of a step's rows in the sequence; negative before the start of the sequence ---- */
 double stream_first_row(const Eval *eval, const StreamRow *row) {
   return eval->in[1][0] * (double)row->rows + (double)row->offset;
 }
 
-/* The number of the row at `index`, as a float; the float is exact because the counter stays small. */
+/* The index, in the sequence, of the value's row `index`, as a float. The float is exact because the counter
+ * stays small. */
 Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
   Nest *b = l->b;
   const Val calls = nest_load(b, nest_at(b, l->in[1], 0, 0, 0), 1),

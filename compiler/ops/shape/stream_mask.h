@@ -1,4 +1,4 @@
-/* stream_mask.h: Number of a row in an endless sequence, for operators that treat rows with negative numbers
+/* stream_mask.h: Index of a row in an endless sequence, for operators that treat rows with negative indices
  * as padding. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STREAM_MASK_H

@@ -8,8 +8,8 @@
 enum { MOST_RING_ROWS = 1 << 22 }; /* positions are stored as floats */
 
 typedef struct RingPlace {
-  int index; /* index of the ring in ring_positions; a position is the number of the ring's oldest row */
-  int64_t rows, added; /* rows of the ring; new rows per call, fewer than the ring's rows */
+  int index; /* index of the ring in ring_positions; a position is the index of the oldest row in the ring */
+  int64_t rows, added; /* rows: rows of the ring; added: new rows per call, fewer than `rows` */
 } RingPlace;
 
 /* The rows that taps read: for each tap t, `rows` rows, starting at first + t*apart. Row 0 is the oldest row

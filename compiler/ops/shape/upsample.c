@@ -16,7 +16,7 @@ static void shape(ShapeContext *context, Node *node) {
   const Extent in = shape_extent(node->in[0]->shape);
   int64_t factor[2], size[2];
   if (!resize_input(context, node) || !window_pair(context, node, "factor", factor)) return;
-  size[0] = in.h * factor[0]; /* both factors fit in 31 bits */
+  size[0] = in.h * factor[0]; /* in.h and factor[0] fit in 31 bits */
   size[1] = in.w * factor[1];
   resize_to(context, node, "factor", size);
 }

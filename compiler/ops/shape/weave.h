@@ -1,6 +1,6 @@
-/* weave.h: Permutation of the channels of a pixel, like the transpose of a matrix of `ways` rows. Used by
- * channel_shuffle, depth_to_space and space_to_depth. Vectors are loaded and stored whole; their elements are
- * permuted in registers. */
+/* weave.h: Permutation of the channels of a pixel: transposes the channels as a matrix with `ways` rows, or
+ * transposes them back. Used by channel_shuffle, depth_to_space and space_to_depth. Vectors are loaded and
+ * stored whole; their elements are permuted in registers. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WEAVE_H
 #define CNNC_WEAVE_H

@@ -35,11 +35,11 @@ typedef struct Columns {
   int lanes, vectors;     /* width of a tile: `vectors` vectors of `lanes` columns */
   int64_t filters;        /* number of filters of a tile */
   int64_t tiles;          /* number of tiles in a row */
-  Buf *w, *bias, *padded; /* [ky][kx][filter], [filter], [row][column] */
+  Buf *w, *bias, *padded; /* w: [ky][kx][filter]; bias: [filter]; padded: [row][column] */
 } Columns;
 
-/* ---- choices: all targets of a file share the packed weights, so the schedule must be possible for all of
- * them or for none; it depends on the kernel and on the vectors of the widest target ---- */
+/* ---- choices: all targets of a generated file share the packed weights, so the schedule must be possible
+ * for all of them or for none; it depends on the kernel and on the vectors of the widest target ---- */
 static const char *conv_columns_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const Correlation own = correlation_of(l->node), *k = &own;

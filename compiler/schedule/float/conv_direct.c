@@ -53,9 +53,9 @@ static int most_pixels(const Lower *l, int vectors, int64_t parts) {
 
 /* The largest tile width up to `most` that divides the row and is wide enough; if there is none, a width that
  * splits the row evenly. parts: sums per pixel and output channel. A width is wide enough if it is more than
- * half of `most`, and if a tile has more than Target.chains sums, so that the CPU need not wait for late
- * operands. Without fused multiply-adds, Target.chains sums are enough, because a sum only waits for its
- * addition. */
+ * half of `most`, and if a tile has more than Target.chains sums. With fewer sums, the CPU would wait for the
+ * results of earlier additions. Without fused multiply-adds, Target.chains sums are enough, because a sum
+ * only waits for its addition. */
 static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t parts, int64_t most) {
   const int64_t under_way = t->chains - !t->fma;
   for (int64_t pixels = smaller(width, most); pixels * 2 > most && pixels * vectors * parts > under_way;
@@ -65,7 +65,7 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
 }
 
 /* The width of a tile. After a tile with many sums, the CPU waits until most of the sums are stored. If a sum
- * has few products, this wait is a large part of the time. Then the tile is made narrower, if such a width
+ * has few products, this wait is a large part of the time. Then the tile is made narrower, if a smaller width
  * divides the row. The weights must also fit in the L1 cache, because narrower tiles read the weights more
  * often. products: number of products of a sum; if it is 0, the tile is never made narrower. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
@@ -107,9 +107,9 @@ static int tile_vectors(const Lower *l, int lanes,
 }
 
 /* Number of adjacent rows that a pointwise convolution treats as one row. All rows are merged if a row has at
- * most Target.chains pixels. Otherwise, rows stay separate (1) if there is a single panel, because threads
- * share the rows, or if the tiles of a row are at least 90 % full. In the other cases, the result is the
- * smallest number of rows with which tiles are at least 97 % full. */
+ * most Target.chains pixels. Otherwise, the result is 1 in two cases: if there is a single panel, because
+ * threads then share the rows, and if the tiles of a row are at least 90 % full. In the other cases, the
+ * result is the smallest number of rows with which tiles are at least 97 % full. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
@@ -700,7 +700,7 @@ static bool conv_direct_build(Lower *l) {
     lower_detail(l, "%s",
                  rows_first(&d, &y) ? "order: row by row, each with all panels of weights"
                                     : "order: panel by panel of weights, each over the whole image");
-  if (l->kernel->gate) lower_detail(l, "gate: the weights are scaled for each image, not the input");
+  if (l->kernel->gate) lower_detail(l, "gate: the weights, not the input, are scaled for each image");
   if (d.blocks > 1)
     lower_detail(l, "input channels: %d blocks of %d, so that a panel of weights stays in the L2 cache",
                  (int)d.blocks, (int)d.block);

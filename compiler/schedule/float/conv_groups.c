@@ -59,8 +59,8 @@ static const char *conv_groups_refused(const Lower *l, const Choice *choice) {
 typedef struct Square {
   const Direct *d;
   Pack *pack;
-  Ix panel, ky, kx, group, first, q, h; /* first: index of the group in its panel; q: index of the square
-                                           along the inputs of the group; h: along the outputs */
+  Ix panel, ky, kx, group, first, q, h; /* first: index of the group in its panel; q, h: index of the square
+                                           along the inputs of the group, and along its outputs */
 } Square;
 
 /* Packs diagonal r: the weights from each input j to output j ^ r. There is one loop per bit of j, because j

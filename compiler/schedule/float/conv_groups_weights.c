@@ -31,8 +31,9 @@ enum { MOST_TERMS = 16 };
 typedef struct Sums {
   const Lower *l;
   Correlation k;
-  int64_t n, larges, smalls; /* n: diagonals of a square. larges, smalls: number of vectors of the large and
-                                of the small side that are multiplied with each other; one of the two is 1 */
+  int64_t n, larges, smalls; /* n: number of diagonals of a square. larges, smalls: number of vectors of the
+                                large side, and of the small side, that are multiplied with each other; at
+                                least one of the two numbers is 1 */
   int lanes, taps;           /* lanes of a vector; number of taps of a row that are summed together */
   TapRun column[MOST_TAP_RUNS];
   int ncolumns;
@@ -62,7 +63,7 @@ static void exchange(Nest *b, const Sums *s, const Val small[2], int64_t u, Val 
   const Correlation *k = &s->k;
   for (int64_t h = 0; h < s->smalls; h++)
     for (int64_t r = 0; r < s->n; r++) {
-      /* r with its lowest bit cleared: a diagonal whose term has already been computed. */
+      /* r with its lowest set bit cleared: a diagonal whose term has already been computed. */
       const int64_t fewer = s->larges * s->smalls == 1 ? r & (r - 1) : 0;
       const Val from = fewer ? term[fewer] : small[0];
       int *lane = NEW_ARRAY(b->arena, int, s->lanes);
@@ -142,7 +143,8 @@ static void add_to_gradient(Nest *b, const Sums *s, const Block *block, Buf *acc
         }
 }
 
-/* The columns where all taps of the row are inside form one loop; other columns are handled tap by tap. */
+/* The columns where all taps of the row are inside the large side form one loop; other columns are handled
+ * tap by tap. */
 static TapRun common_columns(const Sums *s) {
   TapRun all = tap_runs_common(s->column, s->ncolumns, s->k.small.w);
   if (all.count < s->k.kernel[1] || all.from >= all.to) all.from = all.to = s->k.small.w;

@@ -187,8 +187,8 @@ static bool has_padding(const Correlation *k) {
   return false;
 }
 
-/* Whether the copy has a plane for each block of channels of each group. The pixels of a plane are adjacent,
- * so a tile reads fewer cache lines, and few of these lines map to the same set of the cache. */
+/* Whether the copy has a plane for each block of channels of each group. The pixels of a plane are adjacent.
+ * So a tile reads fewer cache lines, and few of these lines map to the same cache set. */
 static bool has_planes(const Direct *d) {
   const int64_t blocks = d->inner * d->k.groups;
   return !d->merged && blocks > 1 && blocks * d->block == d->k.large.c;

@@ -1,6 +1,6 @@
-// conv_pairs.c: Decisions for direct convolutions in bf16: whether they multiply words of two numbers, and
-// whether they use tile registers; loads of these words. The decisions about packed weights are made for the
-// widest target, and hold for all targets of a file.
+// conv_pairs.c: Direct convolutions in bf16: loads of words of two numbers, and the decisions whether a
+// convolution multiplies such words and whether it uses tile registers. The decisions about packed weights
+// are made for the widest target, and hold for all targets of the generated file.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/bf16.h"
@@ -88,7 +88,7 @@ static bool few_channels(const Correlation *k) {
 }
 
 static bool has_tight_rows(const Correlation *k) {
-  enum { MOST_WORDS = 16 }; /* packing is unrolled; also, a tile register has 16 rows of words */
+  enum { MOST_WORDS = 16 }; /* row packing is unrolled; also, a tile register has 16 rows of words */
   const int64_t words = ceil_divide(k->l * k->kernel[1], 2);
   return few_channels(k) && k->l % 2 && words >= FEWEST_PAIRS && words <= MOST_WORDS;
 }

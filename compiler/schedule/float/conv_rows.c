@@ -33,7 +33,7 @@ typedef struct Rows {
   Correlation k;
   bool spread;         /* the output is the large side */
   int64_t in, out;     /* channels */
-  int64_t taps, block; /* taps of the whole kernel; input channels of a block */
+  int64_t taps, block; /* number of taps of the kernel; number of input channels of a block */
   int lanes, vectors, tile;
   Buf *w, *bias; /* w: the weights in their natural layout; NULL in inference. bias: in inference, padded to
                     whole vectors */

@@ -35,9 +35,9 @@ enum { VECTORS = 2 };
 typedef struct Sums {
   Lower *l;
   Correlation k;
-  int lanes, tile;        /* tile: channels of the small side in a tile */
+  int lanes, tile;        /* tile: number of channels of the small side in a tile */
   int64_t taps;           /* number of taps of the whole kernel */
-  int64_t images, blocks; /* images per block; number of blocks */
+  int64_t images, blocks; /* number of images per block; number of blocks */
   Buf *small;             /* copy of the small side: [tile][block][y][x * images + image][channel] */
   const Ix *count;
 } Sums;
@@ -106,8 +106,8 @@ static void copy_large(Nest *b, const Sums *s, const Panel *panel, const Ix *blo
 }
 
 /* ---- a tile ---- */
-/* Adds the products of the tile's channels at [y][small] of the small side's copy and the channels at
- * [ly][large] of the large side's copy. */
+/* Multiplies the tile's channels at [y][small] of the small side's copy by the panel's channels at
+ * [ly][large] of the large side's copy. Adds the products to the sums. */
 static void add_products(Nest *b, const Sums *s, const Panel *panel, Buf *acc, const Ix *tile,
                          const Ix *block, const Ix *y, const Ix *small, const Ix *ly, const Ix *large) {
   Val w[VECTORS];

@@ -168,7 +168,7 @@ static void turn_chunk(const WeightsRows *m, const Ix *s16, const Chunk *c, int 
   NEST_ELSE(b) turn_some(m, s16, c, part);
 }
 
-/* Copies all words of 16 channels, of which `part` exist. */
+/* Copies all words of 16 channels. Only the first `part` of these channels exist. */
 static void turn_channels(const WeightsRows *m, const Ix *s16, int part) {
   Nest *b = m->l->b;
   const int64_t numbers = 2 * m->words, each = m->images > numbers ? m->images / numbers : 1,

@@ -9,7 +9,7 @@
 // pixels: its k-th pixel belongs to the k-th block along the pixels. So blocks of tiles can be as small as
 // the caches require (conv_points.c):
 //
-//     split    V[xi][t][c] = left factor of product xi, channel c of each part of tile t's inputs
+//     split    V[xi][t][c] = left factor of product xi, from channel c of each part of tile t's inputs
 //     weights  the right factors, computed when the weights are packed
 //     join     channel f of each part of tile t's output channels = finish(sums of M[..][t][f] + bias)
 //
@@ -42,10 +42,10 @@ typedef struct Conv {
   Points p; /* the first member, which conv_points.c uses */
   Lower *l;
   Correlation own;
-  bool spread;    /* an input gradient */
+  bool spread;    /* the kernel is an input gradient */
   int levels;     /* number of applications of the algorithm */
   int64_t parts;  /* parts along each axis of a matrix; also the number of pixels of a tile */
-  int64_t pixels; /* pixels of the image */
+  int64_t pixels; /* number of pixels of the image */
   Buf *bias;
 } Conv;
 

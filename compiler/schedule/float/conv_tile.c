@@ -329,8 +329,8 @@ static void tile_tap(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   Buf *in = NEST_VIEW(b, "i", d->from, iy, d->lined ? none : ix, d->lined ? ix * d->in + a->c0 : a->c0);
   const bool each =
       d->l->images > 1 &&
-      !t->guarded; /* whether `in` is pinned for each channel; without this, compilers load vectors of images
-                      for several channels in advance, and run out of registers */
+      !t->guarded; /* whether `in` is pinned for each channel; without this pin, compilers load vectors of
+                      images for several channels in advance, and run out of registers */
   if (!each) nest_pin(b, in);
   if (t->guarded) {
     for (int r = 0; r < t->rows; r++)

@@ -38,8 +38,8 @@ typedef struct Weights {
   int lanes, vectors;
   int64_t broadcast; /* number of channels of the other side in a tile */
   int64_t vector_channels, broadcast_channels;
-  bool whole_rows; /* all taps of a row of the kernel are summed together; used with few channels and for
-                      interleaved images */
+  bool whole_rows; /* all taps of a row of the kernel are summed together; used if the other side has few
+                      channels, or for interleaved images */
   Buf *tile; /* interleaved images: a contiguous copy of the vectors of a tile's channels; otherwise NULL */
   bool pointwise; /* the kernel has one tap: the gradient is [s][l], and whole vectors over l are stored */
 } Weights;

@@ -176,11 +176,10 @@ const char *conv_winograd_title(const Lower *l, const Choice *choice) {
  * phases. The number of transformed weights is limited, too. correlation_near_limits cannot check this limit:
  * it ignores phases and the points of groups, and counts too few points with a stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
-  enum { UNIT = 16 }; /* filters of a group are padded to this number */
+  enum { UNIT = 16 }; /* padding adds fewer than UNIT filters to a group */
   const Correlation own = correlation_of(l->node);
   const bool phases = correlation_spreads(l->node) && !no_stride(&own);
-  if (phases && own.l % direct_unit(l, own.l))
-    return "a number of filters that is not a multiple of the vector";
+  if (phases && own.l % direct_unit(l, own.l)) return "filters that are not a multiple of the vector width";
   if (!phases && k->groups == 1 && no_stride(&own)) return NULL;
   const int64_t each = bounded_product(k->l, k->s + UNIT), all = bounded_product(k->groups, each);
   return bounded_product(all, points) > INT32_MAX / 2 ? "too many weights" : NULL;

@@ -117,7 +117,7 @@ static void split_tiles(const Weights *k, NestFn *fn, const Ix at[3], int64_t fr
 static void split_along(const Weights *k, NestFn *inside, NestFn *edge, const Ix at[3]) {
   Nest *b = k->l->b;
   const int64_t rows = k->k.small.h / k->w[0].m,
-                columns = k->k.small.w / k->w[1].m; /* numbers of whole tiles */
+                columns = k->k.small.w / k->w[1].m; /* numbers of whole tiles along both axes */
   if (inside && rows < k->tiles[0]) {
     NEST_IF(b, nest_below(b, at[1], rows)) split_tiles(k, inside, at, 0, columns);
     NEST_ELSE(b) split_tiles(k, edge, at, 0, columns);

@@ -93,7 +93,7 @@ static void panels(Nest *b, const Dense *d, Buf *w, int64_t first, int64_t count
 static int natural_units(const Lower *l) { return l->target->registers * 5 / 8; }
 
 /* Whether half of the L1 cache can hold one cache line of each row. It is assumed that a way of the L1 cache
- * has the size of a page, so that lines whose addresses differ by multiples of a page compete for the ways of
+ * has the size of a page. Then lines whose addresses differ by multiples of a page compete for the ways of
  * one set. */
 static bool rows_fit_ways(const Target *target, int64_t rows, int64_t floats) {
   enum { PAGE = 4096 };

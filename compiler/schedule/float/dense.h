@@ -8,7 +8,8 @@
 typedef struct DensePacks {
   int64_t inputs, units;
   int64_t panels, width; /* number of whole panels; units of a whole panel: w[0] is [panels][inputs][width] */
-  int64_t rest; /* units of one more panel, which is padded to whole vectors; 0: there is no such panel */
+  int64_t rest; /* number of units of one more panel, the rest panel, which is padded to whole vectors; 0:
+                   none */
   int lanes;    /* width of the target's vectors that process a panel */
   Buf *w[2],
       *bias; /* w[0]: whole panels; w[1]: the rest; NULL: there are none. bias: padded like the panels */

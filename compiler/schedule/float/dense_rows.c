@@ -92,7 +92,7 @@ typedef struct Product {
   int64_t inputs, units;
   int64_t rows, columns,
       depth; /* sizes of the product. rows (weight gradient: depth): the maximum size of the leading axis */
-  int lanes, vectors, tile; /* lanes of a vector, vectors of a panel, rows of a tile */
+  int lanes, vectors, tile; /* number of lanes of a vector, of vectors of a panel, and of rows of a tile */
   Buf *w, *bias, *dy;       /* dy: for the weight gradient, a copy of dy as [tile][image][unit of the tile] */
   const Ix *count;
   LoopKind loops; /* kind of the loops over panels, which threads share */

@@ -7,7 +7,7 @@
 // is computed from these factors:
 //
 //     left[i]   factor i of the rows, computed once for all columns
-//     b[i]      factor i of a panel of columns and a part of the inner axis, computed when packed
+//     b[i]      factor i of a panel of columns and a part of the inner axis, computed for each part
 //
 // In an input gradient, the sums of a panel stay on the stack until the products of the whole inner axis have
 // been added.

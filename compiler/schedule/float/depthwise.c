@@ -4,10 +4,10 @@
 // A tile has a few pixels of one or two rows, for one vector of channels. Its sums stay in registers. An
 // input that several outputs of the tile use is loaded once. The same code computes tiles at the edges and
 // other tiles. It tests input rows and columns that may be outside the image. It does not store the second
-// row of a tile if the image has no such row. The whole image is processed for one block of channels before
-// the next block, so that input rows that several tiles read are in the L1 cache. With a multiplier above 1,
-// the channels of a group are convolved directly (conv_direct.c). In bf16, words of two rows are multiplied
-// if the CPU multiplies a vector of such words as fast as a vector of floats.
+// row of a tile if the image has no such row. One block of channels is processed for the whole image before
+// the next block. So input rows that several tiles read are in the L1 cache. With a multiplier above 1, the
+// channels of a group are convolved directly (conv_direct.c). In bf16, words of two rows are multiplied if
+// the CPU multiplies a vector of such words as fast as a vector of floats.
 //
 // Example: `x: 28x28x16 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 5-14 of depthwise1_tile_2x4:
 //
@@ -41,7 +41,7 @@ typedef struct Depthwise {
   int lanes;
   int halves;     /* 2: words with the bf16 numbers of two rows are multiplied, and a vector has two halves of
                      `lanes` channels; otherwise 1 */
-  int64_t unit;   /* channels of a vector: lanes * halves */
+  int64_t unit;   /* number of channels of a vector: lanes * halves */
   int64_t paired; /* the weights of the first `paired` channels are in `words` */
   Buf *w, *bias;  /* w[ky][kx][channel - paired] and bias[channel], padded to whole vectors */
   Buf *words; /* [1 + ky][kx][half][channel]: for ky from -1 on, words of the weights in rows ky and ky + 1 of
@@ -140,9 +140,8 @@ typedef struct Channels {
                number of lanes; halves: 2 if a lane has a word of two rows, otherwise 1 */
 
 /* The taps first .. first+n-1 of a row of the kernel, which read row r of the tile's inputs. y: the index of
- * that input row in the image. With words, the taps of the next row of the kernel, too; they read the input
- * row with index `next` in the image. w: the weights of these taps, for each row of outputs that reads the
- * inputs. */
+ * that input row in the image. With words, also the taps of the kernel's next row, which read the image's row
+ * `next`. w: the weights of these taps, for each row of outputs that reads the inputs. */
 typedef struct Taps {
   Ix y, next, r, first;
   int64_t n;
@@ -628,7 +627,7 @@ static void depthwise_add_columns(Nest *b, const Lower *l, const Correlation *k,
 
 static void add_channels(Nest *b, const Lower *l, const Correlation *k, const TapRun *column, int ncolumns,
                          const Ix *c, int lanes, int part, int vectors) {
-  TapRun common = {0, k->kernel[1], 0, k->small.w}; /* the columns where all taps of a row are inside */
+  TapRun common = {0, k->kernel[1], 0, k->small.w}; /* columns with all taps inside the input */
   int64_t inside = 0;
   for (int i = 0; i < ncolumns; i++) {
     common.from = column[i].from > common.from ? column[i].from : common.from;
@@ -643,7 +642,7 @@ static void add_channels(Nest *b, const Lower *l, const Correlation *k, const Ta
     NEST_FOR(b, y, k->small.h)
       NEST_IF(b, nest_within(b, y * k->stride[0] + ky * k->dilation[0] - k->before[0], 0, k->large.h)) {
         depthwise_add_columns(b, l, k, acc, lanes, part, vectors, &y, &ky, c, common);
-        for (int i = 0; i < ncolumns; i++) { /* the columns where only some taps are inside */
+        for (int i = 0; i < ncolumns; i++) { /* the columns where only some taps are inside the input */
           TapRun before = column[i], behind = column[i];
           before.to = before.to < common.from ? before.to : common.from;
           behind.from = behind.from > common.to ? behind.from : common.to;

@@ -30,7 +30,7 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
  * squares. */
 typedef struct Diagonals {
   int64_t n, ins,
-      outs; /* ins, outs: number of squares along the inputs, and along the outputs; one of the two is 1 */
+      outs; /* ins, outs: number of squares along inputs and along outputs; at least one of the two is 1 */
   int64_t unit; /* at least n; a panel has ins * unit inputs and outs * unit outputs */
 } Diagonals;
 
@@ -54,15 +54,16 @@ typedef struct Direct {
   bool tight;      /* merged, with an odd number of channels: a row of the kernel is one sequence of numbers,
                       divided into words; only its last word may have a second half of zeros */
   int64_t members; /* number of the layer's groups that form a group here (conv_groups_joined.c) */
-  int64_t in, out; /* channels of a group; with pairs, `in` may include a last channel of zeros */
+  int64_t in, out; /* number of input and output channels of a group; with pairs, `in` may include a last
+                      channel of zeros */
   int64_t block, blocks; /* `blocks` blocks of `block` input channels, so that panels stay in the L2 cache */
   /* number of blocks that a tile sums one after the other; 1 if there are several `blocks` */
   int64_t inner;
   /* number of iterations of the loop over the channels of a block: `block`; with pairs, block / 2; if tight,
    * the number of words of a row of the kernel */
   int64_t steps;
-  int lanes, vectors; /* lanes and vectors of a tile */
-  Panels panels[2];   /* whole panels; the rest */
+  int lanes, vectors; /* number of lanes of a vector; number of vectors of a tile */
+  Panels panels[2];   /* panels[0]: whole panels; panels[1]: the rest panel */
   Buf *packed[2];     /* with a gate: the weights of the model, whose scaled copies are in panels */
   Buf *bias;          /* padded to whole vectors, or NULL */
   Buf *sums;          /* if pixels are scattered one by one (conv_scatter.c): the sums before the epilogue */
@@ -103,10 +104,10 @@ Tiling tiling_of(int64_t width, int64_t pixels);
 Tiling direct_tiling(const Lower *, int64_t width,
                      int vectors); /* the tiling for tiles of `vectors` vectors of channels */
 const char *direct_pixels_refused(const Lower *,
-                                  const Choice *); /* the reason if a chosen tile is too wide, or NULL */
-int64_t direct_unit(const Lower *,
-                    int64_t channels); /* packed weights are padded to a multiple of this number of channels;
-                                          this number depends only on the kernel and on the file's targets */
+                                  const Choice *);    /* the reason if a chosen tile is too wide, or NULL */
+int64_t direct_unit(const Lower *, int64_t channels); /* packed weights are padded to a multiple of this
+                                                         number of channels; this number depends only on the
+                                                         kernel and on the targets of the generated file */
 void direct_fill(Lower *, Buf *to, Buf *bias,
                  int lanes); /* fills the output with the bias or zeros, before parts of it are written */
 enum { DIRECT_PHASES = 9 };  /* maximum number of phases */
@@ -114,7 +115,7 @@ void direct_gather(Direct *, int64_t macs); /* creates the functions and loops o
 /* Creates the functions and loops that compute each phase separately, for transposed convolutions and after
  * an upsampling. */
 void direct_by_phases(Direct *);
-int diagonal_pixels(const Direct *, int64_t width); /* width of a tile, with diagonals */
+int diagonal_pixels(const Direct *, int64_t width); /* width of a tile in pixels, if there are diagonals */
 void direct_loops(Direct *, const Axis *y, NestFn *const row[2][2], LoopKind);
 
 /* conv_padded.c: padded_begin sets d->from to a padded copy of a bf16 input, and d->k to the convolution of

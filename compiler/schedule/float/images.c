@@ -1,4 +1,5 @@
-// images.c: Batch-innermost layout: the decision for it, and the kernels that convert inputs and results.
+// images.c: Batch-innermost layout: the decision whether a net uses this layout, and the kernels that convert
+// inputs and results.
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/bf16.h"
 #include "schedule/float/images.h"
@@ -22,7 +23,7 @@ static double images_one_by_one(const Node *node, const Target *target, int64_t 
                                                            dense layers may be batched */
   const double macs = (double)node_macs(node);
   if (node->op->family == FAMILY_DENSE) return dense_alone(target, node_macs(node), batch, weight_bytes);
-  if (node->op->family == FAMILY_DEPTHWISE) /* channels fill whole vectors */
+  if (node->op->family == FAMILY_DEPTHWISE) /* with one image, the channels fill whole vectors */
     return macs / (target->lanes * target->fmas * target->rates->interleaved);
   const Correlation k = correlation_of(node);
   const double direct = cost_direct(target, &k, weight_bytes).total;
@@ -99,7 +100,7 @@ void images_end(Lower *l) {
 }
 
 /* ---- conversion to the interleaved layout and back ---- */
-/* Gathers one element of all images. If there are fewer images than lanes, the unused lanes repeat the last
+/* Gathers one element of each image. If there are fewer images than lanes, the unused lanes repeat the last
  * image. */
 static void gather_element(Nest *b, Buf *in, Buf *out, const Ix *row, const Ix *i, const Ix *count) {
   const int64_t lanes = out->dim[2];

@@ -24,7 +24,7 @@ void pair_rows_panels(PairRows *p) {
 }
 
 /* ---- a panel ---- */
-typedef struct PairPanel { /* whole panels, or the last panel */
+typedef struct PairPanel { /* describes the whole panels, or the last panel */
   const PairRows *p;
   Buf *w;
   int64_t valid; /* columns */

@@ -11,7 +11,7 @@ bool no_stride(const Correlation *);
 Correlation correlation_ranked(const Node *);
 /* Functions for a schedule's `takes`. takes_channels: kernels that are neither batched nor depthwise. */
 bool takes_channels(const Lower *);
-bool takes_groups(const Lower *); /* like takes_channels, with several groups */
+bool takes_groups(const Lower *); /* the kernels of takes_channels that have several groups */
 bool takes_depthwise(const Lower *);
 bool takes_whole_batch(const Lower *);
 

@@ -59,10 +59,10 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   return best;
 }
 
-/* A kernel is unsupported if one of two panels is too large: the panel of the large side of an image, or, for
- * a vector of input channels, the panel of weights or of weight gradients. In bf16 weight gradients, the
- * panel of the large side may be as large as the stack permits, because batching is faster on the file's
- * targets with tile registers. */
+/* A kernel is unsupported if one of two panels is too large. The first is the panel of the large side of one
+ * image. The second is the panel of weights (or weight gradients) for a vector of input channels. In bf16
+ * weight gradients, the panel of the large side may be as large as the stack permits, because batching is
+ * faster on targets with tile registers. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);
@@ -97,8 +97,8 @@ Cycles rows_by_winograd(const RowsCosts *c, const Node *node, int m, int64_t bat
              : cost_winograd_rows(c->target, &k, m, c->training, batch, c->weight_bytes);
 }
 
-/* Cycles of the fastest batched schedule. Infinite if only tile registers support the kernel, because the
- * file's other targets need a schedule, too. */
+/* Cycles of the fastest batched schedule. Infinite if only schedules with tile registers support the kernel,
+ * because the generated file may also contain targets without tile registers. */
 static double least_together(const RowsCosts *c, const Node *node, int64_t batch) {
   double least = rows_direct_refused(c, node) ? INFINITY : rows_directly(c, node, batch).total;
   const Correlation k = correlation_gathering(node);

@@ -7,7 +7,7 @@
 
 /* Inputs of the choice, in addition to the layer. */
 typedef struct RowsCosts {
-  const Target *target; /* the file's widest target */
+  const Target *target; /* the widest target of the generated file */
   int64_t weight_bytes; /* size of the weights of the whole net */
   bool training, exact;
   Arena *arena;

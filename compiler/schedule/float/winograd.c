@@ -5,10 +5,10 @@
 // A convolution is a product of polynomials, which is computed from the values of the polynomials at n points
 // (Toom and Cook). The points are 0, 1, -1, 2, -2 and so on, and infinity; the value at infinity is the
 // leading coefficient. The points determine all matrices. The rows of a pair of points p, -p differ only in
-// the signs of odd powers, so both rows are computed from one sum of the even powers and one sum of the odd
-// powers. Coefficients are exact in floats. Each sum begins with a value whose coefficient is 1. So no
-// addition has two products as operands. (If both were products, C compilers could differ in which of the two
-// they fuse with the addition.)
+// the signs of odd powers. So both rows are computed from two sums: one sum of the even powers, and one sum
+// of the odd powers. Coefficients are exact in floats. Each sum begins with a value whose coefficient is 1.
+// So no addition has two products as operands. (If both were products, C compilers could differ in which of
+// the two they fuse with the addition.)
 #include "schedule/float/winograd.h"
 #include <math.h>
 #include "base/number.h"
@@ -251,8 +251,8 @@ void winograd_weight(Nest *b, const Winograd *w, const Val *x, Val *y) {
   for (int k = 0; k < w->m; k++) y[even.n + k] = x[1];
 }
 
-/* Like by_rows, but pairs of points are columns of the matrix: even rows use the sum of a pair, odd rows the
- * difference. */
+/* Like by_rows, but pairs of points are columns of the matrix: even rows use the sum of a pair, odd rows use
+ * the difference. */
 static void by_columns(Nest *b, int n, int rows, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   Val even[WINOGRAD_TILE], odd[WINOGRAD_TILE];
   even[0] = odd[0] = x[0];

@@ -41,7 +41,7 @@ typedef struct WinogradTiles {
 } WinogradTiles;
 WinogradTiles winograd_tiles(const Correlation *, int axis, int64_t size, int m);
 void winograd_axes(const Correlation *, int m, Winograd *axis);
-const char *winograd_name(Arena *, const Correlation *, int m); /* "Winograd F(4x4,3x3)" */
+const char *winograd_name(Arena *, const Correlation *, int m); /* for example "Winograd F(4x4,3x3)" */
 
 /* Rounding error of a float sum over the input channels. typical: expected on random data, relative to the
  * largest output; worst: proven bound, relative to (largest input) * (largest weight) * channels * (taps of

@@ -14,7 +14,8 @@ const char *int8_refused(const Lower *, Dot, const Int8Product *, const Correlat
 const char *int8_product_refused(const Lower *); /* int8_refused for a node of op_int8_product */
 /* Cycles of `products` vector products and `others` other vector operations, at two products or four other
  * operations per cycle. If several of these schedules support a layer, they pack its weights in the same way
- * for all targets of a file. So each target can choose by its own cycles. */
+ * for all targets of the generated file. So the schedule can be chosen for each target separately, by the
+ * cycles on that target. */
 Cycles int8_cycles(const Lower *, const Correlation *, double products, double others);
 /* Number of vector products of a direct convolution, in units of a product of two int16 per lane; faster
  * kinds of products count as less than 1. */

@@ -166,7 +166,7 @@ static void fill_rows(const Depthwise *d, LoopKind outer) {
 typedef struct Tile {
   int pixels, part;
   Ix y, x, vector, lane, c;
-  Buf *in; /* the input of the windows, from the corner of the first window on */
+  Buf *in; /* the input of the windows, from the top left corner of the first window on */
 } Tile;
 
 static Val int8_depthwise_element(const Depthwise *d, const Tile *t, int64_t ky, int64_t j) {
@@ -239,7 +239,7 @@ static NestFn *int8_depthwise_tile_of(const Depthwise *d, int pixels, int part) 
 
 /* ---- a tile of quads ---- */
 /* Builds two vectors of words of column j of the tile's input. Lane i of x[0] has channel 4i, and lane i of
- * x[1] has channel 4i + 2; if odd, channels 4i + 1 and 4i + 3. */
+ * x[1] has channel 4i + 2; if `odd` is 1, these lanes have channels 4i + 1 and 4i + 3. */
 static void column_words(const Depthwise *d, const Tile *t, int64_t word, int64_t j, int odd, Val x[2]) {
   Nest *b = d->l->b;
   const int64_t n = rows_of_word(d, word), first = word * d->height;

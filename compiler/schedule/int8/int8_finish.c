@@ -4,7 +4,7 @@
 #include "schedule/int8/int8_words.h"
 #include "base/number.h"
 
-/* Sums over the weights of a filter. sizes: of |weight|; signs: of weight. */
+/* Sums over the weights of a filter. sizes: the sum of |weight|; signs: the sum of the weights themselves. */
 typedef struct Total {
   int64_t sizes, signs;
 } Total;

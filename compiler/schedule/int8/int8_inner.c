@@ -15,9 +15,9 @@
 #include "base/number.h"
 #include "schedule/int8/int8_words.h"
 
-/* With the inner product, tiles have fewer pixels. So the inner product is faster only for layers with at
- * most MOST_TAPS taps per window (each output sums the products x0*x1 of all taps), at least FEWEST_PIXELS
- * pixels, and at least FEWEST_WORDS words per pixel. */
+/* With the inner product, tiles have fewer pixels. So the inner product is faster only for layers that meet
+ * three conditions. A window has at most MOST_TAPS taps, because each output sums the products x0*x1 of all
+ * taps. There are at least FEWEST_PIXELS pixels. A pixel has at least FEWEST_WORDS words. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };
 
 bool inner_gains(const Lower *l) { return l->target->dot == DOT_HALVES && l->target->avx != AVX_NONE; }

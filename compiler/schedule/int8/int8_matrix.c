@@ -55,7 +55,7 @@ static const char *int8_matrix_sizes(Matrix *d, const Lower *l) {
 }
 
 /* ---- a tile ---- */
-typedef struct Int8Tile { /* for MatrixBuild; part: lanes in use in the last vector */
+typedef struct Int8Tile { /* the context of MatrixBuild; part: number of lanes in use in the last vector */
   const Matrix *d;
   int vectors, part;
 } Int8Tile;
@@ -125,7 +125,7 @@ typedef struct Strips { /* the functions for whole tiles of channels, and for th
   bool rest;
 } Strips;
 
-typedef struct Strip { /* context of MatrixCall */
+typedef struct Strip { /* the context of MatrixCall */
   const Matrix *d;
   Ix t;
 } Strip;

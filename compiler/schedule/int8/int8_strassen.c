@@ -2,12 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The convolution is a matrix product: [pixels][input channels] times [input channels][filters]. All three
-// matrices are divided in halves along both axes, and seven products of sums of blocks replace eight products
-// of blocks, in Winograd's form with fifteen additions (strassen.h). A tile has two adjacent pixels, one of
-// each half. A bundle has filters of one half, then the same number of filters of the other half. Factors are
-// sums of up to four bytes: at most 512. So the sums of two factors, which the inner product (int8_inner.c)
-// needs on some targets, also fit into int16. Sums of products are modulo 2^32, and the final result fits
-// into 32 bits.
+// matrices are divided in halves along both axes. Seven products of sums of blocks then replace eight
+// products of blocks. The code has Winograd's form of the algorithm, with fifteen additions (strassen.h). A
+// tile has two adjacent pixels, one of each half. A bundle has filters of one half, then the same number of
+// filters of the other half. Factors are sums of up to four bytes: at most 512. So the sums of two factors,
+// which the inner product (int8_inner.c) needs on some targets, also fit into int16. Sums of products are
+// modulo 2^32, and the final result fits into 32 bits.
 //
 // int8_points.c stores the factors, and conv_points.c multiplies.
 //
@@ -35,7 +35,8 @@ static int64_t int8_strassen_pixels_of(const Points8 *d) { return d->k.small.h *
 static const StrassenSums of_halves = {halves_plus, halves_minus}, of_words = {wrapped_plus, wrapped_minus};
 
 /* ---- the input ---- */
-/* Splits the words of four blocks into even and odd bytes, and computes Strassen's factors of both. */
+/* Splits the words of four blocks into even and odd bytes. Computes Strassen's factors of the even bytes, and
+ * of the odd bytes. */
 static void split_blocks(Nest *b, Val y[2][POINTS], const Val bytes[BLOCKS],
                          void (*split)(Nest *, const StrassenSums *, const Val *, Val *)) {
   for (int odd = 0; odd < 2; odd++) {

@@ -3,10 +3,10 @@
 //
 // The sums of a tile stay in registers during the loop over the words of its windows. Each step multiplies
 // one word of the input, broadcast to all lanes, by a vector of words of the weights. Weights are packed as
-// bytes, [vector of channels][ky][word of kx and channels][channel], in the same way for every target of the
-// file. For products of int16 pairs, the weights are split into int16 halves once per call, strip by strip; a
-// strip is the channels of one tile. If the image has few pixels, each tile instead splits each word just
-// before it is used.
+// bytes, [vector of channels][ky][word of kx and channels][channel], in the same way for all targets of the
+// generated file. For products of int16 pairs, the weights are split into int16 halves once per call, strip
+// by strip; a strip is the channels of one tile. If the image has few pixels, each tile instead splits each
+// word just before it is used.
 #include "schedule/int8/int8_tiles.h"
 #include "base/number.h"
 

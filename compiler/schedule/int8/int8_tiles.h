@@ -18,10 +18,10 @@ typedef struct Product {
   Finish finish;
   Buf *weight;
   Buf *halves; /* weights split into pairs of int16: [slot][ky][kx * words.group + word][even, odd][channel of
-                  the strip]; NULL: each tile splits the weights itself, or they stay bytes */
-  Buf *inner;  /* for Winograd's inner product: the sum of even times odd channels of each pixel; otherwise
-                  NULL */
-  int lanes, vectors; /* lanes and vectors of a tile */
+                  the strip]; NULL: each tile splits the weights itself, or the weights stay bytes */
+  Buf *inner;  /* for Winograd's inner product: [row][column of `words`], the sum of the products of each even
+                  channel and the next channel; otherwise NULL */
+  int lanes, vectors; /* number of lanes of a vector; number of vectors of a tile */
   Tiling row;
   /* slots: number of strips whose halves are stored at the same time; strips: number of whole strips of a
    * group */

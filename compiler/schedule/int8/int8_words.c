@@ -171,7 +171,7 @@ static void pad_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int la
                          : lower_number(l, "padding", value));
 }
 
-/* Pads the columns x of a row with from <= x < to with elements that represent 0. */
+/* In a row, stores elements that represent 0 in the columns x with from <= x < to. */
 static void pad_columns(Lower *l, const Words *w, const Ix *y, int64_t from, int64_t to) {
   const int64_t at = from * w->pixel;
   if (from < to) each_vector(l, w, y, (to - from) * w->pixel, pad_step, &at);

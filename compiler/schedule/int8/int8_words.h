@@ -27,10 +27,11 @@ typedef struct Words {
                          or 4 if elements are bytes */
   int64_t before[2];
   Extent in;
-  int64_t channels; /* channels of a group */
-  int64_t window;   /* bytes of a row of a window; 0 if columns are pixels */
+  int64_t channels; /* number of channels of a group */
+  int64_t window;   /* number of bytes of a row of a window; 0 if columns are pixels */
   int64_t stride;   /* stride of windows, in pixels */
-  int64_t pitch;    /* if all rows are a single row: columns from one row to the next; otherwise 0 */
+  int64_t pitch;    /* if all rows are a single row: number of columns from one row to the next; otherwise
+                       0 */
 } Words;
 
 Words words_begin(Lower *, const Correlation *); /* creates the buffer */
@@ -57,7 +58,7 @@ void winograd_join_words(Nest *, Val y[4], const Val m[6]);
  * lanes; channels of group g begin at vector g * vectors. */
 typedef struct Finish {
   Dot dot;    /* kind of the words whose products are summed */
-  bool inner; /* the products of even and odd weights are subtracted from the bias (int8_inner.c) */
+  bool inner; /* inner product (int8_inner.c): the bias includes -inner_of_weights of each filter */
   bool quads; /* the channels of four vectors alternate: lane i of vector v has channel 4i + v */
   Rounding rounding;
   Stored stored; /* `zero` is 0 if the rounding constants already include the zero point */
@@ -84,7 +85,8 @@ bool inner_pays(const Lower *, const Words *, const Correlation *);
 int32_t inner_of_weights(const int8_t *weight, int64_t n,
                          int64_t stride); /* sum of the products of each even weight and the next weight */
 Val inner_total(Val);                     /* sum of all lanes, modulo 2^32 */
-Buf *inner_begin(Lower *, const Words *); /* sums of even times odd channels of pixels: [rows][columns] */
+Buf *inner_begin(Lower *, const Words *); /* [rows][columns] sums of the products of each even channel and the
+                                             next channel */
 NestFn *inner_function(Lower *, const Words *, Buf *);
 void inner_fill(Lower *, const Words *, NestFn *, LoopKind outer);
 #endif

@@ -29,8 +29,8 @@ typedef struct DspWork {
   double flash; /* bytes of weights that are read; every read counts */
 } DspWork;
 Cycles dsp_cycles(const Lower *, DspWork products, DspWork others);
-DspWork dsp_finish_work(const Lower *, double outputs); /* requantization of sums to int8 */
-DspWork dsp_small_work(double filters); /* extra cost of small constants, for `filters` filters */
+DspWork dsp_finish_work(const Lower *, double outputs); /* work to requantize `outputs` sums to int8 */
+DspWork dsp_small_work(double filters); /* extra work for small constants, for `filters` filters */
 /* Total bytes of n arrays of the model, with their alignment; words[i]: number of words of array i. */
 int64_t dsp_bytes(int n, const int64_t *words);
 

@@ -3,11 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The windows of two pixels are gathered as int16, minus their zero point. So padding is 0, and no correction
-// is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. SA and SB are
-// the sums of both filters. The sum of products with these halves is mix = 256*SB + SA; the sum of products
-// with their low bytes is SA. So SB = (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether SB
-// is in this range depends on the weights. In this form, a weight needs one byte of flash, and a word of
-// weights is widened once for four products. A tile has two pixels and four filters.
+// is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. SA is the sum
+// of filter A, and SB the sum of filter B. The sum of products with these halves is mix = 256*SB + SA; the
+// sum of products with their low bytes is SA. So SB = (mix - SA) / 256, which is exact modulo 2^32 if |SB| <
+// 2^23. Whether SB is in this range depends on the weights. In this form, a weight needs one byte of flash,
+// and a word of weights is widened once for four products. A tile has two pixels and four filters.
 //
 // Widening yields the four bytes of a word in the order 0 2 1 3; weights are packed in the same order. A
 // window is gathered tap by tap if the number of channels is a multiple of four; otherwise row by row, with
@@ -39,7 +39,7 @@
 #include "schedule/mcu/helium.h"
 
 enum {
-  FILTERS = 4,          /* filters of a tile */
+  FILTERS = 4,          /* number of filters of a tile */
   WORDS = 4,            /* number of words of each pixel in an iteration of the inner loop */
   MANY_WORDS = 8,       /* replaces WORDS if the number of a window's words is a multiple of this number */
   MOST_TOGETHER = 24,   /* maximum number of words in an iteration, for a layer with a single pixel */
@@ -53,12 +53,13 @@ typedef struct Direct {
   Correlation k;
   bool pointwise;    /* all pixels of k are in one row */
   bool by_rows;      /* the window is gathered row by row */
-  int64_t runs, run; /* a window is `runs` contiguous runs of `run` elements, a multiple of 4 */
+  int64_t runs, run; /* a window is `runs` contiguous runs of `run` elements each; `run` is a multiple of 4 */
   int64_t words;     /* number of words of a window */
   int64_t blocks;    /* number of blocks of filters; the last block may have fewer filters */
   int64_t phases[2]; /* transposed: number of outputs per input pixel along each axis; each of these outputs
                         has its own weights. Otherwise 1 */
-  int64_t together;  /* pairs of pixels that share a copy of the weights; 1: weights are not copied */
+  int64_t together;  /* number of pairs of pixels that share a copy of the weights; 1: weights are not
+                        copied */
   bool small;        /* the form with small constants */
   const DspFilter *filter;
   Buf *weight, *start; /* weight: [phases * blocks][words][2]; start: [filters of all blocks] */
@@ -481,7 +482,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
       nest_store(b, nest_at(b, sums.mix, p, i),
                  nest_load(b, nest_at(b, d->start, *block * FILTERS + 2 * i + 1), 1));
     }
-  const int step = tile->pixels == 1 ? 2 : 1; /* words that one call multiplies */
+  const int step = tile->pixels == 1 ? 2 : 1; /* number of words that one call multiplies */
   NEST_FOR(b, k, most / words)
     for (int u = 0; u < words; u += step) {
       const Ix word = k * words + u;
@@ -497,7 +498,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
 /* Adjacent tiles, from pixel x on. */
 typedef struct Group {
   int64_t tiles;
-  int pixels; /* pixels of a tile */
+  int pixels; /* number of pixels of a tile */
   Buf *window;
   const Ix *y, *x;
 } Group;

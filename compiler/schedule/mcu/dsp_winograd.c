@@ -75,9 +75,9 @@ static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
     if (k->kernel[axis] != 3 || k->stride[axis] != 1 || k->dilation[axis] != 1 || k->before[axis] != 1)
       return "not a 3x3 kernel with stride, dilation and padding 1";
   if (k->groups != 1 || k->l % (2 * WORDS) || k->s % d.filters)
-    return "groups, channels not a multiple of 8, or filters not a multiple of 4 (wide maps: 2)";
+    return "groups, channels not a multiple of 8, or filters not a multiple of 4 (2 in wide images)";
   if (k->large.h != k->small.h || k->large.w != k->small.w || k->large.h % m || k->large.w % (m * d.tiles))
-    return "the output is not of the input's size, or not of whole tiles";
+    return "the output size differs from the input size, or is not whole tiles";
   const DspFilter *filter = dsp_filters(l);
   if (lower_assumes(l, dsp_winograd_sums_fit(filter, k->s, m))) return NULL;
   return m == 4 ? "a sum can exceed 2^25" : "a sum can exceed 2^29";

@@ -28,7 +28,7 @@
 #include "schedule/mcu/helium.h"
 
 enum {
-  BYTES = 16, /* bytes of a vector */
+  BYTES = 16, /* number of bytes of a vector */
   LANES_OF_SUMS = 4,
   PIXELS = 3,
   SHORT = 4, /* maximum vectors of a window whose loop is unrolled: starting a loop takes six instructions */
@@ -42,8 +42,8 @@ typedef struct Across {
   bool in_place; /* the input is read in place; there is no copy of the window */
   int64_t run;   /* number of elements in a row of a window */
   int64_t depth; /* number of elements of a window, rounded up to whole vectors */
-  int pixels;    /* pixels of a tile */
-  int filters;   /* filters of a tile: 2 or 4 */
+  int pixels;    /* number of pixels of a tile */
+  int filters;   /* number of filters of a tile: 2 or 4 */
   Finish finish;
   Buf *weight; /* [units * 4 / filters][depth / 16][filters * 16] */
 } Across;

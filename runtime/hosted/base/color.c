@@ -5,8 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The first twelve colors are the easiest to distinguish. The hues of later classes are 0.618 turns apart
- * (the golden ratio), and every third color is darker.
+/* The first twelve colors are the easiest to distinguish. The hue of a later class c is c * 0.618 turns (the
+ * golden ratio), and every third color is darker.
  */
 void cnn_class_color(int64_t c, uint8_t rgb[3]) {
   static const uint8_t first[][3] = {{230, 25, 75},  {0, 130, 200}, {60, 180, 75},  {245, 130, 48},

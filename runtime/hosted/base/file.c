@@ -175,13 +175,13 @@ static long temporary_process(const char *name, const char *base) {
 }
 
 static bool locked(int descriptor) { /* Returns true if a process, perhaps on another machine that shares the
-                                        directory, holds the lock. */
+                                        directory, holds the lock, or if this is unknown. */
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   return fcntl(descriptor, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }
 
-/* Removes the temporary file `name` if the process that created it was killed. A process counts as killed if
- * its number, which is in the name, belongs to no process, and if no process locks the file. */
+/* Removes the temporary file `name` if the process that created it was killed. The process counts as killed
+ * if its number, which is part of the name, belongs to no running process, and no process locks the file. */
 static void remove_stale(const char *folder, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;

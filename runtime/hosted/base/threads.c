@@ -28,8 +28,8 @@ void cnn_threads_use(const cnn_network *network, int32_t threads) {
   else if (omp_set_num_threads) omp_set_num_threads(threads);
 }
 
-/* After a parallel loop, the threads of LLVM's OpenMP spin for 0.2 s by default; those of GCC's OpenMP only
- * spin for a few milliseconds. LLVM's OpenMP reads KMP_BLOCKTIME when a program first calls OpenMP. */
+/* After a parallel loop, the threads of LLVM's OpenMP spin for 0.2 s by default; the threads of GCC's OpenMP
+ * spin only for a few milliseconds. LLVM's OpenMP reads KMP_BLOCKTIME when a program first calls OpenMP. */
 void cnn_threads_spare(void) {
   if (!getenv("OMP_WAIT_POLICY")) setenv("KMP_BLOCKTIME", "1", 0);
 }

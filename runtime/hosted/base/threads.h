@@ -12,9 +12,9 @@ void cnn_threads_use(const cnn_network *, int32_t threads);
 void cnn_threads_spare(void);
 /* Like cnn_threads, but 1 if the net was compiled with --threads=none. */
 int32_t cnn_threads_of_net(const cnn_network *, int32_t wanted);
-/* Like cnn_threads, but for several processes on this machine: unless a number was requested, the result is
- * at most the number of the machine's processors divided by `processes`. (The other processes may be
- * permitted to use the same processors as this process.) */
+/* Like cnn_threads, but for several processes on this machine. Unless `wanted` or OMP_NUM_THREADS sets the
+ * number, the result is at most the number of the machine's processors divided by `processes`. The reason:
+ * the other processes may use the same processors as this process. */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
 double cnn_clock(void);      /* seconds since an arbitrary moment */
 double cnn_wall_clock(void); /* seconds since 1970 */

@@ -39,7 +39,8 @@ bool cnn_asked_place(const cnn_viewer *viewer, const cnn_asked *asked, int32_t h
 /* Finds the requested box, in pixels of the image. The default is the box with the best score. Must be called
  * after a forward pass. */
 cnn_status cnn_asked_box(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_found *box);
-/* Finds `box` again after a forward pass of a changed image. *score: the best score of the boxes that have
- * the class of `box`, and an IoU with `box` of at least 0.5; 0 if there is no such box. */
+/* Finds `box` again after a forward pass of a changed image. A box counts if it has the class of `box`, and
+ * its IoU with `box` is at least 0.5. Sets *score to the best score of the boxes that count; 0 if no box
+ * counts. */
 cnn_status cnn_asked_again(const cnn_viewer *viewer, const cnn_found *box, double *score);
 #endif

@@ -77,7 +77,7 @@ static cnn_status arrays_open(cnn_inputs *inputs) {
                          network->inputs == 1 ? "%s: must have a single array, or one named \"%s\" or \"x\""
                                               : "%s: has no array named \"%s\"",
                          inputs->path, network->input[i].name);
-    bool either = i == 0; /* input 0 may be a batch or one sample; all other inputs must be of this kind */
+    bool either = i == 0; /* input 0 is a batch or one sample; the other inputs must match input 0 */
     if (!cnn_array_form(tensor, &network->input[i], either || inputs->batched, either || !inputs->batched,
                         &inputs->form[i])) {
       if (i > 0 && cnn_array_form(tensor, &network->input[i], true, true, &inputs->form[i]))

@@ -196,8 +196,8 @@ const char *cnn_program_label(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
-/* Sets the two paths at which NET.safetensors may be: next to the program, if `command` contains a folder,
- * and in the working directory. */
+/* NET.safetensors may be in the working directory or next to the program. Sets both paths; the path next to
+ * the program is NULL if `command` contains no folder. */
 static void look_around(cnn_program_state *state, const char *command) {
   const char *slash = command ? strrchr(command, '/') : NULL;
   const char *net = state->network.name;

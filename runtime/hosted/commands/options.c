@@ -159,8 +159,8 @@ static int check_operands(const cnn_usage *usage, int n, char **operand) {
   return CNN_GO_ON;
 }
 
-/* `letter`: the unknown letter if the word has only one dash (the word may also be a misspelled long option);
- * otherwise 0. */
+/* `letter`: the unknown letter if the word has only one dash; otherwise 0. A word with one dash may also be a
+ * misspelled long option. */
 static int unknown_option(const cnn_usage *usage, const char *word, int letter) {
   const char *names[MOST_FLAGS], *dashless = word + strspn(word, "-"), *near = NULL;
   const int length = (int)strcspn(word, "=");
@@ -180,7 +180,7 @@ static bool in_full(const char *word, const char *name) {
 
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand) {
   struct option option[MOST_FLAGS + 2] = {{0}};
-  char letters[2 * MOST_FLAGS + 3] = ":h"; /* ':': getopt returns ':', not '?', if a value is missing */
+  char letters[2 * MOST_FLAGS + 3] = ":h"; /* the first ':' makes getopt return ':' if a value is missing */
   size_t n = strlen(letters);
   for (int32_t i = 0; i < usage->flags && i < MOST_FLAGS; i++) {
     const cnn_flag *flag = &usage->flag[i];

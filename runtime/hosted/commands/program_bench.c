@@ -33,7 +33,7 @@ typedef struct Bench {
   float **output;
   void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
-  int32_t steps;        /* number of timed steps: of infer; or of a training step, including its update */
+  int32_t steps;        /* number of timed steps in infer, or in a training step with its update */
   double *layer_second; /* [steps][LAYER_CALLS]: duration of each step in each of the latest calls */
   double *step_seconds; /* median duration of each step */
   int64_t timed_calls;
@@ -142,8 +142,8 @@ static void measure(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-/* Called at the end of each step: once per image of a batch, or once per group of images in a batch-innermost
- * layout. */
+/* Called whenever a step of the net ends. A step ends once per image of a batch or, in a batch-innermost
+ * layout, once per group of images. */
 static void mark(void *context, int32_t number) {
   Bench *bench = context;
   double now = cnn_clock();
@@ -181,8 +181,8 @@ static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&one, begun);
 }
 
-/* Measures the time of each layer in separate calls (for seconds / 2). Reading the clock between layers in
- * the calls of `measure` would increase the measured latency. trainer: NULL for infer. */
+/* Measures the time of each layer in separate calls, for half of bench->seconds. Reading the clock between
+ * layers in the calls of `measure` would increase the measured latency. trainer: NULL for infer. */
 static void measure_layers(Bench *bench, cnn_trainer *trainer) {
   if (bench->steps == 0 || (!trainer && !bench->network->infer_timed)) return;
   double end = cnn_clock() + 0.5 * bench->seconds;

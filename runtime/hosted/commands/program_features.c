@@ -47,8 +47,8 @@ static void mark_pixel(cnn_figure *figure, const cnn_viewer *viewer, const Argum
   if (cnn_asked_place(viewer, &a->asked, height, width, mark)) cnn_figure_mark(figure, mark);
 }
 
-/* Draws the first maps of a layer side by side, at most the requested number. A sequence or a vector is drawn
- * as one panel. */
+/* Draws the first maps of a layer side by side: at most the requested number, or OVERVIEW if all layers are
+ * drawn. A sequence or a vector is drawn as one panel. */
 static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t index) {
   const int32_t most = a->layer ? (int32_t)a->channels : OVERVIEW, columns = a->layer ? 0 : OVERVIEW;
   const int32_t scale_wanted = a->layer ? (int32_t)a->scale : 0;

@@ -12,7 +12,7 @@
 enum {
   MATRIX_ROWS = 512,
   MATRIX_COLUMNS = 1024
-}; /* maximum numbers of rows and columns shown of a dense layer's weights */
+}; /* of a dense layer, at most this number of rows and columns of the weights is drawn */
 
 typedef struct Arguments {
   const char *weights, *out, *layer;

@@ -13,7 +13,7 @@
 #include "hosted/commands/viewer.h"
 #include "hosted/training/findings.h"
 
-enum { STRIP = 600 }; /* approximate width at which a sequence is drawn */
+enum { STRIP = 600 }; /* approximate width of a drawn sequence, in pixels */
 
 typedef struct Arguments {
   const char *weights, *out;
@@ -33,14 +33,14 @@ typedef struct Occlusion {
   int32_t window, stride, rows, columns; /* rows, columns: number of positions of the window */
   const cnn_asked *asked;
   cnn_unit unit;
-  bool boxed;          /* compares the score of a box */
+  bool boxed;          /* true: compares the score of a box */
   cnn_found box;       /* the box whose score is compared */
   bool likely;         /* true: compares probabilities of a unit; false: scores */
   cnn_status status;   /* status of the search for `box` in the covered image */
   double whole;        /* the score of the uncovered input */
   float *plain, *fill; /* fill: value per channel */
   float *value;        /* [rows][columns]: the score for each position of the window */
-  float *drop, *times; /* per pixel: mean decrease of the score when covered; number of covering windows */
+  float *drop, *times; /* per pixel: mean decrease in the windows that cover it; number of these windows */
 } Occlusion;
 
 static double value_now(Occlusion *o) {
@@ -269,7 +269,7 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
       CNN_FLAG_FIT(a.fit, NULL),
   };
   cnn_usage usage = {program->name, "occlude",
-                     "IMAGE",       "Draws how much the score drops when parts of an input are covered.",
+                     "IMAGE",       "Draws how much a score drops when parts of an input are covered.",
                      flag,          sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;

@@ -55,7 +55,7 @@ typedef struct Prediction {
   bool incomplete;   /* out of memory for part of the output */
   int64_t unsound;   /* number of NaN or infinite output values */
   int32_t strange;   /* the first output with NaN or an infinite value */
-  char where[300];   /* the first input for which output `strange` has such a value */
+  char where[300];   /* the first input for which output `strange` has NaN or an infinite value */
   cnn_status unread; /* CNN_OK, or an error for damaged images of a folder */
 } Prediction;
 
@@ -366,7 +366,7 @@ static cnn_status open_prediction(const cnn_program *program, Prediction *predic
               (prediction->state || !network->step) && prediction->output && prediction->kept &&
               prediction->score && prediction->rank && prediction->json;
   if (!fine) return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
-  if (network->step) network->reset(prediction->state); /* all inputs are one stream */
+  if (network->step) network->reset(prediction->state); /* reset only once: all inputs form one stream */
   float *weights;
   cnn_status status =
       cnn_program_weights(program, prediction->arguments->weights, &prediction->arguments->names, &weights);
@@ -421,8 +421,8 @@ static void warn_unsound(const cnn_program *program, const Prediction *predictio
   const char *s = prediction->unsound == 1 ? " is" : "s are";
   if (prediction->unsound > 0)
     fprintf(stderr,
-            "%s: warning: %s output value%s NaN or infinite (first: %s, output \"%s\"); features shows which "
-            "layer they begin in\n",
+            "%s: warning: %s output value%s NaN or infinite (first: %s, output \"%s\"); the command features "
+            "shows the first layer with such values\n",
             program->name, cnn_number_grouped(prediction->unsound).text, s, prediction->where,
             program->network->output[prediction->strange].name);
 }

@@ -149,7 +149,7 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv) {
       CNN_FLAG_FIT(a.fit, NULL),
   };
   cnn_usage usage = {program->name, "saliency",
-                     "IMAGE",       "Draws the parts of an input on which the score of its class depends.",
+                     "IMAGE",       "Draws how much each part of an input affects the score of a class.",
                      flag,          sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;

@@ -1,4 +1,4 @@
-/* program_stream.h: Recordings: `predict --stream`, and `eval` with detection windows. */
+/* program_stream.h: Commands that read recordings: `predict --stream`, and `eval` with detection windows. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PROGRAM_STREAM_H
 #define CNN_PROGRAM_STREAM_H

@@ -167,7 +167,7 @@ void cnn_viewer_warn(const cnn_viewer *viewer) {
           viewer->program->name, cnn_number_grouped(scale.unsound).text,
           cnn_number_grouped(scale.values).text, layer->name, layer->op, (int)layer->line);
   if (layers > 1)
-    fprintf(stderr, "; so are some of %d layer%s after it", (int)layers - 1, layers > 2 ? "s" : "");
+    fprintf(stderr, "; so are some values of %d layer%s after it", (int)layers - 1, layers > 2 ? "s" : "");
   fprintf(stderr, "\n");
 }
 
@@ -260,8 +260,8 @@ cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit
   }
   const cnn_port *port = &network->output[usual];
   unit->output = usual;
-  return cnn_failure(CNN_BAD_ARGUMENT, "the net has no output '%s'; %s has 0 to %d%s%s%s", text, port->name,
-                     channels_of(port) - 1, network->label ? ", or by label '" : "",
+  return cnn_failure(CNN_BAD_ARGUMENT, "the net has no output '%s'; the channels of %s are 0 to %d%s%s%s",
+                     text, port->name, channels_of(port) - 1, network->label ? ", or the labels '" : "",
                      network->label && network->labels ? network->label[0] : "",
                      network->label ? "' and so on" : "");
 }

@@ -1,5 +1,5 @@
-/* viewer.h: A net with one sample and access to all of its values: common code of features, dream, observe,
- * occlude and saliency. */
+/* viewer.h: A net with one sample and access to all of its values: common code of the commands that inspect a
+ * net, such as features and saliency. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_VIEWER_H
 #define CNN_VIEWER_H

@@ -40,12 +40,12 @@ static bool same(Shape a, Shape b) {
 static int64_t elements(Shape shape) {
   int64_t n = 1;
   for (int32_t d = 0; d < shape.rank; d++)
-    n *= shape.dim[d]; /* the size of a tensor, so it does not overflow */
+    n *= shape.dim[d]; /* the shape of a tensor or a port, so n does not overflow */
   return n;
 }
 
-/* Whether an array's shape matches a port: dimensions of 1 may be omitted or added. A vector matches any port
- * with the same number of elements, and so does an array of any shape if the port is a vector. */
+/* Whether an array's shape matches a port. Dimensions of 1 may be omitted or added. If the array or the port
+ * is a vector, only the numbers of elements must be equal. */
 static bool loosely(Shape shape, const cnn_port *port, bool planes) {
   if (same(without_ones(shape), without_ones(port_shape(port, planes)))) return true;
   return !planes && (without_ones(shape).rank <= 1 || port->rank == 1) && elements(shape) == port->size;

@@ -37,8 +37,9 @@ void cnn_data_note(cnn_data *data, const char *format, ...) {
 
 /* ---- Parts */
 
-/* Splits the training pool: algorithm S of Knuth (The Art of Computer Programming, volume 2, 3.4.2) selects
- * exactly `need` samples for validation, each subset with equal probability, and keeps their order. */
+/* Splits the training pool with algorithm S of Knuth (The Art of Computer Programming, volume 2, 3.4.2). The
+ * algorithm selects exactly `need` samples for validation. All subsets of this size have the same
+ * probability. The samples keep their order. */
 static cnn_status split(cnn_data *data, int64_t need) {
   Part *train = &data->part[CNN_PART_TRAIN], *val = &data->part[CNN_PART_VAL];
   int64_t n = data->pool[POOL_TRAIN], taken = 0, kept = 0;

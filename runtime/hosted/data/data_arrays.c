@@ -1,6 +1,7 @@
 /* data_arrays.c: Data sets in one .npz file: x, y, x_val, y_val, x_test, y_test. If a net has several inputs,
- * NAME, NAME_val and NAME_test are the arrays of the input NAME. If it has several targets, their arrays are
- * named in the same way, after OUTPUT_target. Training arrays may also end in _train. */
+ * the arrays of the input NAME are NAME, NAME_val and NAME_test. If a net has several targets, the arrays of
+ * the target of OUTPUT are OUTPUT_target, OUTPUT_target_val and OUTPUT_target_test. Training arrays may also
+ * end in _train. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>

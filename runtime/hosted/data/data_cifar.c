@@ -1,6 +1,6 @@
 /* data_cifar.c: CIFAR-10 and CIFAR-100 in their binary form, https://www.cs.toronto.edu/~kriz/cifar.html. A
- * record has a label (in CIFAR-100 a coarse and a fine label; the fine one is used) and 3072 bytes, the red,
- * green and blue planes of a 32x32 image. */
+ * record has a label (in CIFAR-100 a coarse and a fine label; the fine one is used) and 3072 bytes: the red,
+ * the green and the blue plane of a 32x32 image. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
 #include "hosted/base/similar.h"
 #include "hosted/base/unicode.h"
 
-enum { LIST = 300 }; /* bytes for the names in a message */
+enum { LIST = 300 }; /* maximum bytes of the list of names in a message */
 
 /* Converts a name that consists of digits to a number; -1: the name has other characters, or is too long. */
 static int64_t number_of(const char *name) {
@@ -242,12 +242,11 @@ static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) 
   const char *const *name = (const char *const *)data->class_name;
   char list[LIST];
   if (folders == 1)
-    return cnn_failure(
-        CNN_MISMATCH,
-        "%s: has one folder of images, '%s', but the net has %lld classes and no "
-        "labels to match it with; a class is a folder, and --data names the folder that contains "
-        "them all",
-        data->path, name[0], (long long)classes);
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: has one folder of images, '%s', but the net has %lld classes and no "
+                       "labels to match it with; each class needs a folder, and --data names the folder that "
+                       "contains all of these folders",
+                       data->path, name[0], (long long)classes);
   cnn_data_note(data,
                 "%d folders of images for %lld classes; without labels they are numbered in the order of "
                 "their names, from 0: %s",

@@ -1,5 +1,5 @@
 /* data_coco.c: Data sets in COCO's JSON: annotations/instances_train2017.json and similar names next to image
- * folders; _annotations.coco.json among the images of train/, valid/ and test/; a single such file; or
+ * folders; _annotations.coco.json among the images of train/, valid/ and test/; a single annotation file; or
  * panoptic_train2017.json with a folder of segments. */
 // SPDX-License-Identifier: MIT-0
 #include <ctype.h>

@@ -169,8 +169,8 @@ static cnn_status output_find(const cnn_data *data, int32_t *output) {
     if (*output >= 0)
       return cnn_failure(
           CNN_MISMATCH,
-          "%s: a row has one target, but several outputs need targets; an .npz has an array for "
-          "each",
+          "%s: a row has one target, but several outputs need targets; an .npz can have an array for "
+          "each output",
           data->path);
     *output = o;
   }

@@ -344,7 +344,7 @@ static void others_note(cnn_data *data, const Folders *set, const Listing *listi
     if (is_background(data, entry)) continue;
     char *path = cnn_path_join(listing->path, entry->name);
     cnn_data_note(data, "%s is not read: %s", path ? path : entry->name,
-                  pool == POOLS ? "a data set has the parts train, val and test"
+                  pool == POOLS ? "only the parts train, val and test are read"
                                 : "it contains no class folders");
     free(path);
   }

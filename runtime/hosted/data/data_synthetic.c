@@ -157,8 +157,9 @@ static float trace(const cnn_data *data, const Sample *sample, int64_t index, in
   return sum / (float)LATENTS;
 }
 
-/* Whether the input expects pixels of 0..255. f32 inputs are about -1..1, unless the program itself
- * normalizes images of 0..255; u8, i8 and i16 inputs have the range of their type, i32 inputs 0..255. */
+/* Whether the values of the input are generated as pixels. f32 pixels are 0..255, if the program itself
+ * normalizes images; f32 inputs of other programs are about -1..1. u8, i8 and i16 inputs have the range of
+ * their type, and i32 inputs have the range 0..255. */
 static bool takes_pixels(const cnn_network *network, const cnn_port *port) {
   if (port->type != CNN_F32) return true;
   for (int32_t l = 0; l < network->layers; l++)

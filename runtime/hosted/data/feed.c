@@ -51,7 +51,7 @@ static uint8_t *recolored(const cnn_image *image, int32_t channels) {
 
 cnn_frame cnn_frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn_fit fit) {
   cnn_frame frame = {{0, 0, h, w}, 0, 0, out_h, out_w};
-  bool wide = (int64_t)w * out_h > (int64_t)out_w * h; /* larger width / height than the input */
+  bool wide = (int64_t)w * out_h > (int64_t)out_w * h; /* width / height is larger than in the input */
   if (fit == CNN_FIT_CROP && wide) {
     frame.source.width = (double)out_w * h / out_h;
     frame.source.x = (w - frame.source.width) / 2;

@@ -31,7 +31,8 @@ static void jpeg_warn(j_common_ptr jpeg, int level) {
   if (level < 0 && jpeg->err->msg_code == JWRN_JPEG_EOF) jpeg_fail(jpeg);
 }
 
-/* The orientation in the first marker that contains EXIF; other markers of the same number contain XMP. */
+/* The orientation in the first marker that contains EXIF; other markers with the same number may contain
+ * XMP. */
 static int jpeg_orientation(jpeg_saved_marker_ptr marker) {
   for (; marker; marker = marker->next)
     if (marker->marker == EXIF_MARKER && marker->data_length >= 6 && memcmp(marker->data, "Exif\0", 6) == 0)

@@ -1,6 +1,6 @@
 /* outline.c: Rasterization of polygons and of run lengths. A polygon is drawn as COCO's tools draw it: its
- * sides are point sequences on a grid that is five times finer. Where a side crosses the middle of a pixel
- * column, the pixels below change between inside and outside. */
+ * sides are point sequences on a grid that is five times finer than the pixels. Where a side crosses the
+ * middle of a pixel column, the pixels below change between inside and outside. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/outline.h"
 
@@ -80,7 +80,8 @@ cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, in
 }
 
 /* Reads one number: 5 bits per letter, least significant first; the next bit marks a continuation, and the
- * highest of the last five bits is the sign. False: unterminated or too long. */
+ * highest of the last five bits is the sign. Returns false if the number has an invalid letter, is not
+ * terminated, or is too long. */
 static bool number_unpack(const char **text, const char *end, int64_t *number) {
   uint64_t bits = 0;
   for (int shift = 0; shift <= 30; shift += 5) {
@@ -104,7 +105,7 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
     if (!number_unpack(&text, end, &number))
       return cnn_failure(CNN_BAD_FORMAT, "letter %zu cannot begin a number in compressed RLE",
                          (size_t)(at - begin));
-    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* the difference from that run */
+    if (outline->runs > 2) number += outline->run[outline->runs - 2]; /* number: difference from that run */
     status = cnn_outline_run(outline, (double)number, &sum, height, width);
   }
   if (status.code == CNN_OK && sum != (int64_t)height * width)

@@ -13,7 +13,7 @@ struct cnn_outline;
 
 typedef struct cnn_object {
   int32_t label; /* 0 .. classes - 1 */
-  bool ignored;  /* a crowd, or difficult: detections of it are neither true nor false */
+  bool ignored;  /* a crowd or a difficult object; its detections are neither true nor false */
   float box[4];  /* x1 y1 x2 y2 in pixels of the image */
   /* In the original image, before resizing: */
   double area;                       /* from the data set; 0: not given */

@@ -91,7 +91,7 @@ cnn_status cnn_data_unscaled(const cnn_data *data, const cnn_network *network, c
 cnn_unscaled_hint cnn_unscaled_text(const cnn_unscaled *found, const char *input) {
   cnn_unscaled_hint hint;
   snprintf(hint.text, sizeof hint.text,
-           "hint: the input \"%.80s\" has values up to %g, and its normalize turns them into %g: if mean "
+           "hint: the input \"%.80s\" has values up to %g, and normalize turns the largest into %g: if mean "
            "and std were computed for values from 0 to 1, normalize also needs %s",
            input, found->high, found->made, found->remedy);
   return hint;

@@ -137,7 +137,8 @@ cnn_status cnn_names_lines(cnn_names *names, const char *path, const char *text,
   return status.code == CNN_OK ? names_check(names, path) : status;
 }
 
-/* Reads one YAML value, without quotes around it: a part of a line, up to the first of `stops` or the end. */
+/* Reads one YAML value. A value in quotes is returned without the quotes. Any other value ends before the
+ * first of the characters `stops`, or at the end of the text. */
 static const char *value_read(const char **at, const char *end, const char *stops, size_t *n) {
   while (*at < end && is_space(**at)) ++*at;
   const char quote = *at < end && (**at == '"' || **at == '\'') ? **at : 0;

@@ -22,7 +22,7 @@ typedef struct cnn_yolo {
   int64_t line;                  /* number of the last line read, from 1 */
   int32_t classes;               /* 0: unknown */
 } cnn_yolo;
-/* Reads the next object, its box as fractions of the image size; more: whether there was an object. After a
- * failure the next call continues with the next line. */
+/* Reads the next object. The coordinates of the box are fractions of the image size. Sets *more to whether
+ * there was an object. After a failure, the next call continues with the next line. */
 cnn_status cnn_yolo_next(cnn_yolo *yolo, cnn_object *object, bool *more);
 #endif

@@ -9,7 +9,7 @@
 
 #include "hosted/training/journal.h"
 
-enum { MOST = 16384 }; /* bytes of a message: CNN_COLUMNS values, each with a name of up to 71 bytes */
+enum { MOST = 16384 }; /* maximum bytes of a message: CNN_COLUMNS values with names of up to 71 bytes */
 
 typedef struct Message {
   unsigned char byte[MOST];

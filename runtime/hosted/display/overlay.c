@@ -102,7 +102,7 @@ static int64_t taken(const cnn_image *image, Area place, const Area *placed, int
 
 /* Places a label where it hides the fewest pixels of other labels. Tries four heights: above the box, inside
  * at its top, below it, and inside at its bottom. At each height the label is left-aligned or right-aligned;
- * then the same heights are tried next to the box. */
+ * then the same heights are tried to the right and to the left of the box. */
 static Area place_find(const cnn_image *image, Area box, int32_t width, int32_t height, const Area *placed,
                        int32_t count) {
   const int32_t top[] = {box.top - height, box.top, box.bottom, box.bottom - height};
@@ -181,8 +181,8 @@ static void blend(uint8_t *pixel, const uint8_t color[3]) {
   for (int i = 0; i < 3; i++) pixel[i] = (uint8_t)((pixel[i] * (256 - PART) + color[i] * PART + 128) / 256);
 }
 
-/* Whether a pixel above, below, left or right of (y, x), at a distance of at most `pen`, has another number
- * than (y, x). */
+/* Whether some pixel above, below, left or right of (y, x) has a number that differs from the number of (y,
+ * x). Pixels at a distance of at most `pen` count. */
 static bool on_edge(const int32_t *number, int32_t height, int32_t width, int32_t y, int32_t x, int32_t pen) {
   const int64_t at = (int64_t)y * width + x;
   for (int32_t d = 1; d <= pen; d++) {

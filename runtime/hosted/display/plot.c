@@ -281,7 +281,7 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
       double part = all > 0 ? (double)row[c] / all : 0,
              shade = sqrt(part); /* the square root makes rare mistakes visible */
       int red = (int)(255 - shade * (r == c ? 225 : 20)),
-          green = (int)(255 - shade * (r == c ? 145 : 190)); /* blue if right, else red */
+          green = (int)(255 - shade * (r == c ? 145 : 190)); /* blue if correct, otherwise red */
       int blue = (int)(255 - shade * (r == c ? 75 : 215));
       if (row[c] == 0 && n > 30) continue;
       double x = left + c * cell, y = top + r * cell;

@@ -84,8 +84,9 @@ static void show(cnn_progress *progress, const char *text) {
   fflush(stderr);
 }
 
-/* Adds the fields after the bar, the most important first, until one does not fit completely: a truncated
- * number would be wrong. Returns whether all fields except the rate fit; the rate is the least important. */
+/* Adds the fields after the bar, the most important field first. Stops at the first field that does not fit
+ * completely, because a truncated number would be wrong. Returns whether all fields except the rate fit; the
+ * rate is the least important. */
 static bool add_fields(Line *line, const cnn_event *event, const char *gap, size_t room) {
   enum { FIELDS = CNN_METRICS + 4 };
   Line field[FIELDS] = {0};

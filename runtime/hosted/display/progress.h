@@ -12,6 +12,6 @@ typedef struct cnn_progress {
 
 typedef enum cnn_progress_kind { CNN_PROGRESS_AUTO, CNN_PROGRESS_PLAIN, CNN_PROGRESS_NONE } cnn_progress_kind;
 void cnn_progress_open(cnn_progress *progress, cnn_progress_kind kind);
-void cnn_progress_event(void *progress, const cnn_event *event); /* for cnn_train_options */
+void cnn_progress_event(void *progress, const cnn_event *event); /* for cnn_train_options.report */
 void cnn_progress_close(cnn_progress *progress);
 #endif

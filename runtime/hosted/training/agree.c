@@ -116,8 +116,8 @@ void cnn_exchange_tell(Exchange *x, char text[400]) {
   char slowest[160];
   tell_slowest(x, slowest, sizeof slowest);
   snprintf(text, 400,
-           "%d processes: each sends %s of gradients per step in %s ms, %s ms of it hidden and "
-           "%s ms waited for; %s ms for statistics and results%s",
+           "%d processes: each sends %s of gradients per step in %s ms, %s ms of this during computation and "
+           "%s ms while waiting; %s ms for statistics and results%s",
            (int)x->ranks->size, cnn_number_bytes((uint64_t)((double)x->sent / steps)).text,
            cnn_number_fixed(1e3 * x->travelling / steps, 2).text,
            cnn_number_fixed(1e3 * hidden / steps, 2).text, cnn_number_fixed(1e3 * x->waiting / steps, 2).text,

@@ -17,8 +17,8 @@
 #include "hosted/training/facts.h"
 
 /* A data set's hash covers the names and sizes of all files, and the contents of the files up to WHOLE_BYTES
- * bytes in total. If a file is larger than the remaining bytes, only its beginning and its end are read:
- * archives store checksums at their end. */
+ * bytes in total. If a file is larger than the remaining bytes, only its beginning and its end are read,
+ * because archives store checksums at their end. */
 enum { WHOLE_BYTES = 64 << 20, END_BYTES = 64 << 10 };
 
 static uint64_t mix_word(uint64_t sum, uint64_t word) {

@@ -2,7 +2,7 @@
  * range of the gradients. Each process adds up one part of every bucket. First, every process adds its own
  * shards as far as the tree of additions allows. It sends its sums of each part to the process that adds up
  * this part. The receiving process finishes the tree, and sends the result to all processes. So each process
- * sends and receives about twice the bucket's size, for any number of processes, and the additions have the
+ * sends and receives about twice the size of a bucket, for any number of processes. The additions have the
  * same order as in one process. Messages progress whenever generated code calls poll. */
 // SPDX-License-Identifier: MIT-0
 #ifndef _DEFAULT_SOURCE
@@ -72,8 +72,8 @@ static void gather_values(void *context, void *values, int64_t bytes) {
 /* ---- the tree ---- */
 static int32_t middle_of(int32_t from, int32_t to) { return from + (to - from + 1) / 2; }
 
-/* Adds the shards with from <= shard < to, element by element: out[i] becomes the sum of their floats
- * offset + i, for i < n. Uses the sums in t->at. */
+/* Adds the gradients of the shards with from <= shard < to: out[i] becomes the sum of element offset + i of
+ * all these shards, for 0 <= i < n. Uses the sums in t->at. */
 static void add_tree(const Travel *t, int32_t from, int32_t to, int64_t offset, int64_t n, float *out) {
   float right[BLOCK];
   if (t->end[from] == to) {

@@ -28,7 +28,7 @@ void cnn_view_box(const cnn_view *view, const double box[4], double there[4]);
 typedef struct cnn_findings {
   int32_t count;
   cnn_found *found;  /* the best first */
-  bool boxes, masks; /* whether the net has an output of boxes; of masks */
+  bool boxes, masks; /* whether the net has an output of boxes, an output of masks */
 } cnn_findings;
 
 /* Reads the detections of image `slot` from the outputs, clipped to the image. Boxes outside the image, and

@@ -105,8 +105,8 @@ static cnn_status refuse_stranded(const Training *training, const bool *taken) {
   if (status.code != CNN_OK || stranded.count == 0) return status;
   return cnn_failure(CNN_MISMATCH,
                      "%s: lacks %d of the %d frozen weights (first: %s), which would keep their "
-                     "initial values; --rename or --match=order finds weights with other names, and without "
-                     "frozen=true these weights are trained",
+                     "initial values; if the file has these weights under other names, use --rename or "
+                     "--match=order, otherwise remove frozen=true",
                      training->options->init, (int)stranded.count, (int)stranded.frozen, stranded.first);
 }
 

@@ -29,8 +29,8 @@ static bool mask_read(cnn_runs *mask, const cnn_truth *truth, int32_t k) {
   return fine;
 }
 
-/* Reads an object. Its area is the area that the data set states. If the set states no area, it is the number
- * of pixels of the object's mask. Without a mask, it is the area of the box. */
+/* Reads an object. The area of the object is the area that the data set states; without such an area, the
+ * number of pixels of the object's mask; without a mask, the area of the box. */
 static bool object_read(cnn_sought *sought, const cnn_truth *truth, int32_t k, bool masks) {
   const cnn_object *object = &truth->object[k];
   cnn_runs mask = {0};

@@ -1,6 +1,6 @@
-/* loss.c: Losses in double precision. Training computes losses in generated code; the functions in this file
- * measure outputs of infer with the same conventions: a loss is a mean over positions (or elements), class -1
- * is ignored, and cross_entropy accepts probabilities, log-probabilities or raw scores. */
+/* loss.c: Losses in double precision. Training computes losses in generated code. The functions in this file
+ * compute the losses of infer's outputs, with the same conventions: a loss is a mean over positions, elements
+ * or images; class -1 is ignored; cross_entropy accepts probabilities, log-probabilities or raw scores. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/training/loss.h"
 

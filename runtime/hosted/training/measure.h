@@ -12,7 +12,7 @@ typedef struct cnn_tally {
   const cnn_network *network;
   int64_t counts; /* length of count */
   int64_t *count;
-  bool confusion; /* also count pairs of true and predicted class, for the first output with classes */
+  bool confusion; /* also counts pairs of true and predicted class, for the first output with classes */
   /* if each pixel has a class: counts for iou, accuracy and dice, even if the program does not name them */
   bool all;
 } cnn_tally;

@@ -10,7 +10,7 @@
 #include "cnn_network.h"
 
 typedef struct cnn_pace {
-  int32_t most, threads, tried;  /* threads: maximum; outside trials; in the current trial, or 0 */
+  int32_t most, threads, tried;  /* numbers of threads: maximum; outside trials; in a trial (0: no trial) */
   int64_t calls, tried_calls;    /* timed calls: outside trials, since the last mean; in the trial */
   double seconds, tried_seconds; /* total duration of these calls */
   double usual;                  /* mean duration of a call with `threads` threads; 0: unknown */

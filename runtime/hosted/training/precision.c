@@ -79,8 +79,8 @@ static double overlap_of(const Room *room, const Found *f, const Sought *s) {
   return both > 0 ? both / (s->of->ignored ? f->area : f->area + area - both) : 0;
 }
 
-/* The annotation that a detection matches: of the free annotations, the one with the largest IoU, if this is
- * at least `least`; otherwise NULL. An ignored annotation (a crowd, or one outside the range of areas)
+/* Returns the annotation that a detection matches, or NULL. This is the free annotation with the largest IoU;
+ * the IoU must be at least `least`. An ignored annotation (a crowd, or one outside the range of areas)
  * matches only if no other annotation does. A crowd may match several detections. */
 static Sought *match(const Room *room, const Sought *first, const double *overlap, int64_t soughts,
                      double least) {
@@ -98,7 +98,7 @@ static Sought *match(const Room *room, const Sought *first, const double *overla
 }
 
 /* Matches the detections of an image with its annotations, once for each IoU threshold. room->order contains
- * the annotations, sorted for one range of areas, `bound`. Fills one row of verdicts per threshold; a row
+ * the annotations, sorted for the range of areas `bound`. Fills one row of verdicts per threshold; a row
  * begins `stride` bytes after the previous one. */
 static void judge(const Room *room, const Found *f, int64_t founds, const Sought *first, int64_t soughts,
                   const double bound[2], uint8_t *verdict, int64_t stride) {

@@ -99,7 +99,7 @@ static cnn_status copy(const char *from, const char *to) {
   return status;
 }
 
-/* Makes a backup of the weights of a finished run, unless the existing backup has weights that are as
+/* Makes a backup of the weights of a finished run, unless the weights in the existing backup are at least as
  * good. */
 static cnn_status keep_weights(const char *out, const Weights *there, const char *previous,
                                const Listener *listener) {

@@ -21,7 +21,7 @@ void cnn_about_weights(cnn_about *about, const char *data, const char *loss, dou
 cnn_status cnn_previous_check(const char *out);
 /* Makes a backup of the files that the run would replace (see cnn_sibling). If `out` belongs to an unfinished
  * run, the weights and the checkpoint of that run are copied to the sibling "stopped". Weights of another
- * tool are copied to "original". Other weights are copied to "previous", unless "previous" already has
- * weights that are as good. */
+ * tool are copied to "original". Other weights are copied to "previous", unless the weights in "previous" are
+ * at least as good. */
 cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context);
 #endif

@@ -11,7 +11,7 @@ typedef struct cnn_run {
   int64_t samples;        /* number of samples in the training part */
   int32_t finished;       /* number of finished epochs */
   int64_t at;             /* number of samples of the current epoch that were used */
-  double loss;            /* sum over the used samples */
+  double loss;            /* sum of the losses of the used samples */
   double seconds;         /* time spent on the used samples */
   double rate;            /* learning rate of the last step */
   double mean_rate;       /* mean learning rate of the current epoch's steps */

@@ -6,7 +6,8 @@
 
 #include "cnn.h"
 
-/* Index at which `suffix` begins at the end of a path; 0: the path does not end with it, or equals it. */
+/* Index at which `suffix` begins at the end of a path; 0: the path does not end with the suffix, or equals
+ * the suffix. */
 static size_t suffix_at(const char *path, const char *suffix) {
   const size_t n = strlen(path), m = strlen(suffix);
   return n > m && strcmp(path + n - m, suffix) == 0 ? n - m : 0;

@@ -60,8 +60,8 @@ static cnn_status check_options(const cnn_network *network, const cnn_train_opti
   return cnn_success();
 }
 
-/* The recipe of the run. With --overfit, which trains on a few samples only, the rate is constant, there is
- * no early stop, and there are at least OVERFIT_STEPS steps unless --epochs is given. */
+/* The recipe of the run. --overfit trains on a few samples only. Then the rate is constant, and there is no
+ * early stop. The number of steps is at least OVERFIT_STEPS, unless --epochs is given. */
 static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) {
   enum { OVERFIT_STEPS = 300 };
   cnn_recipe recipe = options->recipe;
@@ -223,7 +223,7 @@ static void note_resumption(Training *training) {
     return;
   }
   if (program > done) {
-    snprintf(more, sizeof more, "continues training, as the program specifies; %d were requested",
+    snprintf(more, sizeof more, "continues to the program's number of epochs; %d were requested",
              (int)wanted);
   }
   const cnn_text epochs = program > done ? cnn_number(program, 9) : (cnn_text){"N"};

@@ -15,7 +15,7 @@ typedef struct cnn_block {
   struct cnn_block *next;
 } cnn_block; /* header of a block of memory */
 
-enum { BLOCK_HEADER = 64 }; /* offset of the memory in the block, in bytes; keeps it aligned */
+enum { BLOCK_HEADER = 64 }; /* offset of the memory in the block, in bytes; it keeps the memory aligned */
 
 void *cnn_archive_alloc(cnn_archive *archive, size_t bytes) {
   if (bytes > SIZE_MAX - BLOCK_HEADER) return NULL;

@@ -1,6 +1,6 @@
 /* matching.c: Matching of a net's weights with the tensors of a file, by name or by order; the shapes must
- * fit. Elements are never permuted. By name, two differences are allowed: a common prefix of all names, and
- * layers of a PyTorch stack (rnn.weight_ih_l1), which are iterations of a repeat here
+ * fit. Elements are never permuted. In a match by name, two differences are allowed: a common prefix of all
+ * names, and layers of a PyTorch stack (rnn.weight_ih_l1), which are iterations of a repeat here
  * (rnn.1.weight_ih_l0). */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/matching.h"
@@ -324,7 +324,7 @@ static void tell_extra(Match *match) {
 }
 
 /* Whether the order of flattened values in the file is unknown: channels first or channels last. The order is
- * known for files written by programs that cnnc built, and for files whose metadata name another framework
+ * known for files written by programs that cnnc built, and for files whose metadata name a framework other
  * than PyTorch. */
 static bool order_unknown(const cnn_archive *archive) {
   const char *format = cnn_archive_note(archive, "format");

@@ -98,7 +98,7 @@ static cnn_status classes_check(const cnn_archive *archive, const char *path, co
     status =
         cnn_failure(CNN_MISMATCH,
                     "%s: class %d of these weights is '%s', but the net's label '%s' is for another class; "
-                    "they were trained with the classes %s, in this order",
+                    "the weights were trained with the classes %s, in this order",
                     path, (int)c, name[c], name[c], cnn_classes_list(name, classes.count, list, sizeof list));
     break;
   }

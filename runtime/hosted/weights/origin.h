@@ -23,8 +23,8 @@ void cnn_origin_free(cnn_origin *origin);
 const char *cnn_origin_normalize(const cnn_archive *archive);
 
 /* Checks that the weights were trained with the net's labels, in their order, and with its normalization of
- * the input. A file without this metadata is accepted. CNN_MISMATCH if a class name of the file is the net's
- * label of another class. Otherwise `doubt` is empty, or describes a smaller difference. */
+ * the input. A file without this metadata is accepted. Returns CNN_MISMATCH if a class name of the file is
+ * the net's label of another class. Otherwise `doubt` is empty, or describes a smaller difference. */
 cnn_status cnn_origin_check(const cnn_archive *archive, const char *path, const cnn_network *network,
                             char *doubt, size_t room);
 /* Whether the net is an int8 model, whose weights are constants in its code and cannot be replaced. */

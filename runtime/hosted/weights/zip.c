@@ -84,8 +84,8 @@ static bool member_next(cnn_zip_member *member, const unsigned char *bytes, size
   return member_widen(member, p + 46 + name, extra);
 }
 
-/* Reads the members, and rejects them if their total compressed size is larger than the file: members whose
- * bytes overlap could unpack to more data than deflate can produce from the file. */
+/* Reads the members. Rejects them if their total compressed size is larger than the file. Then the bytes of
+ * some members overlap, and the members could unpack to more data than deflate can produce from the file. */
 static cnn_status members_read(cnn_zip *zip, const Directory *directory) {
   size_t at = (size_t)directory->offset, end = at + (size_t)directory->bytes, left = zip->n;
   for (uint64_t i = 0; i < directory->entries; i++) {
@@ -118,7 +118,7 @@ cnn_status cnn_zip_open(cnn_zip *zip, cnn_archive *archive, const char *path, co
 static bool inflate_raw(const unsigned char *packed, size_t n, unsigned char *out, size_t size) {
   z_stream stream = {0};
   if (inflateInit2(&stream, -15) != Z_OK) return false;
-  stream.next_in = (unsigned char *)(uintptr_t)packed; /* zlib only reads it, although it is not const */
+  stream.next_in = (unsigned char *)(uintptr_t)packed; /* not const, but zlib only reads these bytes */
   size_t left = n, used = 0;
   unsigned char beyond; /* room for one extra byte, to detect excess data */
   int result;

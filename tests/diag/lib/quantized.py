@@ -1,4 +1,4 @@
-"""Writes the weight files of int8 models for the cases: python3 quantized.py, in tests/diag/lib."""
+"""Writes the weight files of the int8 models of tests/diag. Run in tests/diag/lib: python3 quantized.py."""
 # SPDX-License-Identifier: Apache-2.0
 import sys
 
