@@ -399,7 +399,7 @@ static Value *lay_kept(ModelImport *im, const View *made, const KeptValue *kept)
   Value *value = lay_in_order(im, view, n, order);
   if (!value || shape_equal(value->shape, kept->value->shape)) return value;
   if (shape_elements(value->shape) != shape_elements(kept->value->shape))
-    return no(im, "a state with a different size than its input");
+    return no(im, "a state whose next value and input differ in size");
   return reshaped(im, value, kept->value->shape);
 }
 

@@ -53,7 +53,7 @@ typedef struct Place {
 
 /* ---- calls ---- */
 typedef enum CallHow {
-  CALL_IMAGE, /* runs for each image, one after the other */
+  CALL_IMAGE, /* runs for each image; the images of a slot or shard run one after the other */
   CALL_LANES, /* runs for each group of interleaved images, with one image per vector lane */
   CALL_ONCE,  /* runs once for all images, after the per-image calls with the same phase number */
 } CallHow;

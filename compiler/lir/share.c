@@ -51,7 +51,8 @@ static bool regions_meet(const Program *p, const Region *a, const Region *b) {
          b->offset < a->offset + a->stride * images;
 }
 
-/* Whether two places of one region intersect. An alias is a column: the same channels of each pixel. */
+/* Whether two places of one region intersect. A part of a concat has the same channels
+ * in each pixel, so two such places may interleave. */
 static bool shared_places_meet(const Place *a, const Place *b) {
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
   if (a->pitch != b->pitch || a->pitch <= 0) return true;

@@ -24,8 +24,8 @@ typedef struct Fixing {
   const char **path, **why; /* the file that could not be written, and the reason */
 } Fixing;
 
-/* Checks the program as it is on disk. Sets *fixed to the texts of the changed files, with all fixes applied,
- * and returns their number. */
+/* Checks the program as it is on disk. Sets *fixed to the texts of the files that change, with the
+ * fixes of diags_fix applied, and returns the number of these files. */
 static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
   const FixInput *in = f->input;
   Diags *diags = diags_new(f->arena, sources);

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Block sizes, and limits of unrolled code. Sizes of data are in bytes; such data should stay in a cache.
+/* Block sizes, and limits of unrolled code. A size in bytes is that of data which should stay in a cache.
  * Fields marked "layout" determine the layout of packed weights; these fields are read from the row of the
  * generated file's widest target. */
 typedef struct Blocking {

@@ -38,8 +38,8 @@ cnn_status cnn_weights_load_some(const cnn_network *network, const char *path, f
 
 /* Maps the names of a file to the names of the net. */
 typedef struct cnn_weights_names {
-  const char *prefix; /* "module.": removed from names; names without it are ignored. NULL: a prefix that all
-                         names share is removed if needed */
+  const char *prefix; /* a prefix such as "module.", which is removed from the file's names; the file's names
+                         without it are ignored. NULL: a prefix that all names share is removed if needed */
   const char *rename; /* applied first: a file with lines "theirs = ours", where '*' matches any text and
                          later lines have priority; or NULL */
   int32_t by_order;   /* not 0: names are ignored. The first array of the file is the first weight of the net,

@@ -20,7 +20,8 @@ enum { MOST_ARGUMENTS = 12, PATIENCE = 120 }; /* PATIENCE: seconds until a comma
 /* run: for one net of every `run` nets, the interpreter also runs the lowered program; 0: for no net. */
 typedef struct Command {
   const char *options;
-  enum { ANY, TRAINED, LEAST } kind; /* TRAINED: nets with a train block; LEAST: with minimal memory */
+  /* TRAINED: only for nets with a train block; LEAST: like TRAINED, with the smallest possible --memory */
+  enum { ANY, TRAINED, LEAST } kind;
   int run;
 } Command;
 

@@ -105,7 +105,8 @@ for title, program, data, why in (
      "'green' is not a number"),
     ("two names of one number", "named", "doubled", "and '02' and '2' are the same number"),
     ("a number that is another label", "turned", "renamed",
-     "the folder '0' is not one of the labels 1, Red, 2, and as a number '0' would be the label '1'"),
+     "the folder '0' is not one of the labels 1, Red, 2, and is not used as a number, because the label of "
+     "class 0 is '1'"),
 ):
     done = exits(1, title, *train(program, data), says=why)
     check("is not the number of" not in done.both, "  without another reason", done.both)

@@ -308,7 +308,7 @@ static void broken_segments_are_named_and_skipped(void) {
        "annotations[0].segments_info[0].category_id: no element of categories"},
       {PANOPTIC(SEGMENT("1", "2", "0") "," SEGMENT("258", "9", "0") "," SEGMENT("3", "2", "0") "," SEGMENT(
            "4", "2", "0")),
-       "a.png: object 3 of its annotation has no pixels"},
+       "a.png: no pixel has the segment 4 of its annotation"},
       {"", "there is no annotation for the image"},
       {"{\"image_id\":7,\"segments_info\":[]}", "annotations[0].file_name: must be a string"},
       {"{\"image_id\":7,\"file_name\":\"a.png\"}", "annotations[0].segments_info: must be a list"},

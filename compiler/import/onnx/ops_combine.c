@@ -276,8 +276,8 @@ static View *plane(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* For a value with one number per position: the value, converted to the layout of the big value. NULL: the
- * value has other sizes. */
+/* If `small` has one number per position of `big`: `small`, converted to the layout of `big`. NULL if it does
+ * not, or if it cannot be converted. */
 static const View *as_plane(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   int pos[MOST_DIMS], n = 0;

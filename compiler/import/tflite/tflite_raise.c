@@ -105,8 +105,8 @@ static void add_raised_reshape(Raising *r, const TflOperator *op, int in, int ou
 }
 
 /* ---- operators that keep the rows ---- */
-/* Whether the operator maps zeros to zeros. This is required if the operator reads rows before the first
- * call, because these rows are zeros. */
+/* Whether the operator is known to map zeros to zeros. This is required if the operator reads rows before the
+ * first call, because these rows are zeros. */
 static bool keeps_zero(int code) {
   switch (code) {
   case TFL_QUANTIZE:

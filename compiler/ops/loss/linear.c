@@ -1,5 +1,5 @@
 /* linear.c: linear, the mean of o * t. The target is the gradient of the caller's own loss, times the number
- * of elements of the batch. */
+ * of output elements of the batch. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 
@@ -14,7 +14,7 @@ const Op op_loss_linear = {
     .name = "linear",
     .summary = "mean of output * target, for a loss whose gradient the caller computes",
     .detail = "mean over all elements of output * target. The target is the gradient of the caller's own "
-              "loss, times the number of elements of the batch",
+              "loss, times the number of output elements of the batch",
     .params = params,
     .example = "loss = linear",
     LOSS_ELEMENTS,

@@ -45,9 +45,10 @@ static void shape(ShapeContext *context, Node *node) {
         diag,
         "name the value of yolo, head = ... -> yolo(...), and write yolo(head): each head has its own loss");
   } else if (made->shape.regions) {
-    Diag *diag = op_error(context, node, DIAG_loss_mismatch,
-                          "the loss yolo needs the boxes of one image, but these boxes are %s",
-                          shape_text(context->arena, made->shape));
+    Diag *diag =
+        op_error(context, node, DIAG_loss_mismatch,
+                 "the loss yolo needs boxes of the whole image, but there are boxes for %lld regions",
+                 (long long)made->shape.regions);
     op_note_origin(context, diag, made);
   } else if (head->h * head->w * head->anchors > FLOAT_COUNTS) {
     op_error(context, node, DIAG_too_large, "the loss yolo of %s boxes: the limit is 16,777,216 (2^24) boxes",

@@ -99,8 +99,8 @@ typedef struct LineCopy {
   const Ix *from_y;
 } LineCopy;
 
-static void copy_elements(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
-                          const void *context) {
+static void copy_line_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
+                             const void *context) {
   const LineCopy *copy = context;
   const Ix none = {0};
   nest_store_part(l->b, padded_element(copy->d, &none, y, x, c),
@@ -112,7 +112,7 @@ static void copy_elements(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
 static int64_t copy_line(const Direct *d, const Ix *y, const Ix *from_y, int64_t left, int64_t count) {
   const Ix none = {0}, x = none + left;
   if (!views_line(d)) return 0;
-  walk_channels(d->l, count * d->in, y, &x, copy_elements, &(LineCopy){d, from_y});
+  walk_channels(d->l, count * d->in, y, &x, copy_line_vector, &(LineCopy){d, from_y});
   return count;
 }
 

@@ -21,8 +21,9 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
                            layout's target */
   int64_t valid,
       first; /* number of channels in use per panel; first channel of the first panel, in the group */
-  int64_t each, before; /* number of panels of a group in w, which two Panels may share; number of these
-                           panels that precede the panels of this struct */
+  /* Two Panels may share w. each: number of panels of a group in w, of both Panels; before: number of these
+   * that precede the panels of this struct */
+  int64_t each, before;
 } Panels;
 
 /* For groups narrower than a vector: the weights of a group at one tap, divided into squares of n x n

@@ -212,8 +212,8 @@ static Val winograd_named(Nest *b, const char *name, Val x) {
 }
 
 /* y = matrix * x. Rows 1 and 2, 3 and 4, ... belong to pairs of points, p and -p, and share partial sums. If
- * n is odd, the last finite point has no partner. Then the rows of the input transform share no sums, because
- * each row's polynomial is a product over all other points. */
+ * n is odd, the last finite point has no partner. Then the rows of the input transform share no sums,
+ * because the polynomials of p and -p contain the factor of the point without partner. */
 static void by_rows(Nest *b, int n, int columns, const double matrix[][WINOGRAD_TILE], const Val *x, Val *y) {
   const bool pairs = n % 2 == 0 || columns < n;
   for (int j = 0; j < n; j++) {

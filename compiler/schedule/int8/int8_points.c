@@ -67,6 +67,6 @@ void points8_about(const Points8 *d, const char *name, const char *products) {
   const Int8Product *p = d->l->node->detail;
   const Tiling tiles = points_tiling(&d->p, d->p.block * d->p.width, d->p.vectors);
   lower_about(d->l, "int8, %s in integers, rounding %s%s", name, rounding_name(p->rounding), products);
-  lower_detail(d->l, "register tiles of %d tiles x %d vectors of %d filters", (int)tiles.pixels, d->p.vectors,
-               d->p.lanes);
+  lower_detail(d->l, "sums in registers: %d tiles x %d vectors of %d filters", (int)tiles.pixels,
+               d->p.vectors, d->p.lanes);
 }

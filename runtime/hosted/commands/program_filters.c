@@ -140,7 +140,9 @@ static cnn_status draw(const cnn_network *network, const float *weights, const A
   char title[200], subtitle[300], heading[200] = "", first[96] = "", caption[24];
   snprintf(title, sizeof title, "%s: filters of %s", network->name, network->layer[layer].name);
   if (filters < f.filters || (mosaic && channels < f.channels)) {
-    if (mosaic) snprintf(first, sizeof first, "; the first %d, and %d channels", filters, channels);
+    if (mosaic)
+      snprintf(first, sizeof first, "; the first %d, and %d %s", filters, channels,
+               matrix ? "inputs" : "channels");
     else snprintf(first, sizeof first, "; the first %d", filters);
   }
   snprintf(subtitle, sizeof subtitle, "%s, %d filter%s of %dx%d%s%s", network->layer[layer].op, f.filters,

@@ -108,7 +108,7 @@ cnn_status cnn_array_read(const cnn_tensor *tensor, ArrayForm form, int64_t inde
     int64_t place = first + (form.planes ? i % channels * pixels + i / channels : i);
     double value = cnn_tensor_number(tensor, place);
     if (!cnn_port_takes(port, value))
-      return cnn_failure(CNN_MISMATCH, "%s: number %lld is %g, which the %s input \"%s\" cannot represent%s",
+      return cnn_failure(CNN_MISMATCH, "%s: element %lld is %g, which the %s input \"%s\" cannot represent%s",
                          what, (long long)place, value, cnn_type_name(port->type), port->name,
                          port->type == CNN_I8 && tensor->dtype == CNN_DTYPE_U8
                              ? "; for images of 0..255, subtract 128"

@@ -74,10 +74,12 @@ static cnn_status segments_read(const cnn_scene *scene, const cnn_image *segment
     truth->instance[i] = (uint8_t)k;
     box_grow(truth->object[k - 1].box, i % width, i / width);
   }
-  for (int k = 0; k < truth->count; k++)
-    if (!(truth->object[k].box[0] < truth->object[k].box[2]))
-      return cnn_failure(CNN_MISMATCH, "%s: object %d of its annotation has no pixels", scene->segments,
-                         k + 1);
+  for (int32_t i = 0; i < scene->count; i++) {
+    const float *box = number[i] > 0 ? truth->object[number[i] - 1].box : NULL;
+    if (box && !(box[0] < box[2]))
+      return cnn_failure(CNN_MISMATCH, "%s: no pixel has the segment %u of its annotation", scene->segments,
+                         (unsigned)scene->object[i].segment);
+  }
   return cnn_success();
 }
 

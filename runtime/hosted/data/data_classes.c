@@ -91,8 +91,8 @@ static void number_hint(const cnn_data *data, const char *name, char *const *fol
   for (int32_t f = 0; f < folders; f++) {
     const int64_t own = number_of(folder[f]), label = number_of(network->label[own]);
     if (label >= 0 && label != own)
-      snprintf(hint, room, ", and as a number '%.80s' would be the label '%.80s'", folder[f],
-               network->label[own]);
+      snprintf(hint, room, ", and is not used as a number, because the label of class %d is '%.80s'",
+               (int)own, network->label[own]);
     for (int32_t g = 0; g < f; g++)
       if (number_of(folder[g]) == own)
         snprintf(hint, room, ", and '%.80s' and '%.80s' are the same number", folder[g], folder[f]);
