@@ -97,7 +97,7 @@ def times(options, net, programs, threads):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--kept", default=os.path.join(HERE, "nets"))
     parser.add_argument("--cc", default=newest_clang())

@@ -125,7 +125,7 @@ def peak(options, threads):
 def read_options(known, kind, seconds, peers=None, more=(), add=lambda parser: None):
     """`peers`: the peers that are measured by default. `more`: peers that --peers may name in addition to
     PEERS. `add`: a function that adds a script's own options."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", default="1,2", help="numbers of threads, one row for each (1,2)")

@@ -199,7 +199,7 @@ def print_results(rows, options):
 
 
 def read_options():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", default="1", help="threads (1)")

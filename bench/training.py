@@ -493,7 +493,7 @@ def compare(options, net):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--cnnc", required=True)
     parser.add_argument("--cc", default=newest_clang(), help="compiler of the generated C (the newest clang)")
     parser.add_argument("--threads", type=int, default=1, help="threads of all runtimes (1)")
