@@ -278,6 +278,7 @@ Lower *lower_begin(Arena *arena, const Kernel *kernel, const Target *target, con
   l->sums = o->sums;
   l->exact = o->exact || node_weight_elem(l->node) == F16; /* Winograd would store the weights as floats */
   l->updatable = o->updatable;
+  l->steps = o->steps;
   l->sole = o->sole;
   l->small = o->small;
   l->cycles = o->cycles ? o->cycles : cpu_cycles(l->layout);

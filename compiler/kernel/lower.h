@@ -113,6 +113,7 @@ typedef struct LowerOptions { /* the members have the same meaning as in Lower *
   int layout_lanes, sums;
   bool plain, exact, threads;
   bool updatable; /* graph->updatable */
+  bool steps;
   bool sole; /* no other kernel adds to the gradient, so this kernel may store the gradient without adding */
   Small small;
   const CpuCycles *cycles; /* NULL: the cycles of `layout` */
@@ -145,9 +146,10 @@ typedef struct Lower {
                                 1 */
   bool exact;                /* excludes algorithms that round differently, such as Winograd */
   bool updatable;            /* graph->updatable: numbers of the weight file are stored in the model */
-  Numbers *numbers[2];       /* numbers stored in the model: [0] integers, [1] floats; NULL: none so far */
-  VEC(const char *) broken;  /* assumptions of the schedule that the weights do not satisfy */
-  bool sole;                 /* as in LowerOptions */
+  bool steps;          /* --stream, --slide: rows before the first row of the stream may be infinite or NaN */
+  Numbers *numbers[2]; /* numbers stored in the model: [0] integers, [1] floats; NULL: none so far */
+  VEC(const char *) broken; /* assumptions of the schedule that the weights do not satisfy */
+  bool sole;                /* as in LowerOptions */
   Small small;
   const CpuCycles *cycles; /* instruction cycles of the CPU, for the choice of int8 schedules; or NULL */
   bool threads;            /* PARALLEL loops are run by threads */

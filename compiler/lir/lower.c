@@ -105,6 +105,7 @@ static LowerOptions lower_options(const Lowering *l, const Kernel *kernel, bool 
                         .sums = o->sums,
                         .exact = o->exact,
                         .updatable = o->written->updatable,
+                        .steps = l->plan->graph->stream != NULL,
                         .small = infer && o->small ? o->small[kernel->root->id] : SMALL_NOT,
                         .cycles = o->cycles,
                         .threads = team,

@@ -50,12 +50,13 @@ typedef struct Depthwise {
 } Depthwise;
 
 /* Whether words of two rows are multiplied. With 3x3 weights, 6 instructions then compute the 9 products of
- * an output, and bf16 numbers need no conversion. */
+ * an output, and bf16 numbers need no conversion. Not in steps: a word may multiply an infinite
+ * number of a row before the stream by 0, and the NaN would be added to the sums of the first row. */
 static bool depthwise_pairs(const Lower *l) {
   static const double AS_FAST =
       2; /* Target.dots of a CPU that multiplies as many words as floats per cycle */
   return MOST_HALVES > 1 && l->target->dots >= AS_FAST && node_is_bf16(l->node) &&
-         l->in[0]->type.elem == BF16 && l->images <= 1;
+         l->in[0]->type.elem == BF16 && l->images <= 1 && !l->steps;
 }
 
 static int64_t paired_channels(const Depthwise *d) { return MOST_HALVES > 1 ? d->paired : 0; }
