@@ -31,6 +31,7 @@ static Lower *lower_with(const TuneJob *job, const Kernel *kernel, const Target 
                          &(LowerOptions){.layout_lanes = layout->lanes,
                                          .layout = layout,
                                          .exact = job->exact,
+                                         .steps = job->plan->graph->stream != NULL,
                                          .threads = job->threads,
                                          .images = 1,
                                          .weight_bytes = job->weight_bytes,
