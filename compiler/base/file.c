@@ -77,8 +77,10 @@ bool file_exists(const char *path) {
 
 bool file_folder_free(const char *path, const char **why) {
   DIR *directory = opendir(path);
-  *why = directory ? "it exists and is not empty" : "it exists and is not a folder";
-  if (!directory) return !file_exists(path);
+  *why = directory          ? "it exists and is not empty"
+         : errno == ENOTDIR ? "it exists and is not a folder"
+                            : strerror(errno);
+  if (!directory) return errno == ENOENT;
   bool empty = true;
   for (const struct dirent *entry; (entry = readdir(directory)) != NULL;)
     empty = empty && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
