@@ -167,20 +167,16 @@ static bool by_threads(const char *level) { return strcmp(level, "-O2") == 0; }
 static void *build_glue(const Check *check, const char *targets, const char *forced, const char *level,
                         bool train, const Text *glue) {
   const bool threads = by_threads(level);
-  Text command = {.arena = check->sample.arena};
+  Text flags = {.arena = check->sample.arena};
   const char *dir = write_code(check, targets, level, threads, train, glue);
   if (!dir) return NULL;
-  const char *library = arena_printf(check->sample.arena, "%s/net.so", dir);
-  text_put(&command,
-           "%s -std=c11 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Werror%s",
-           share_compiler(&check->limits.share, check->sample.arena), threads ? threads_flags() : "");
+  if (threads) text_put(&flags, "%s", threads_flags());
   if (forced) {
-    text_put(&command, " -D");
-    for (const char *c = check->sample.cname; *c; c++) text_put(&command, "%c", toupper((unsigned char)*c));
-    text_put(&command, "_FORCE_TARGET=%s", forced);
+    text_put(&flags, " -D");
+    for (const char *c = check->sample.cname; *c; c++) text_put(&flags, "%c", toupper((unsigned char)*c));
+    text_put(&flags, "_FORCE_TARGET=%s", forced);
   }
-  text_put(&command, " -I%s %s/net.c %s/glue.c -o %s", dir, dir, dir, library);
-  return system(command.s) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
+  return share_library(&check->limits.share, check->sample.arena, dir, flags.s ? flags.s : "");
 }
 
 /* If `targets` names several targets, `forced` is the target that runs; for a single target it is NULL. */

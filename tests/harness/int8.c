@@ -199,13 +199,7 @@ static InferFunction *build(const Check *check, const char *weights, const char 
   command = arena_printf(s->arena, "mkdir -p %s && %s %s", dir, command,
                          strcmp(level, LEAST) ? level : least_flash(s->arena, command));
   if (system(command) != 0 || !put_glue(check, arena_printf(s->arena, "%s/glue.c", dir))) return NULL;
-  const char *library = arena_printf(s->arena, "%s/net.so", dir);
-  command = arena_printf(s->arena,
-                         "%s -std=c11 -fPIC -shared -Wall -Wextra -Wpedantic -Wconversion -Wshadow "
-                         "-Werror%s -I%s %s/net.c %s/glue.c -o %s",
-                         share_compiler(&check->limits.share, check->sample.arena),
-                         strcmp(level, TEAM) ? "" : " -fopenmp", dir, dir, dir, library);
-  void *handle = system(command) == 0 ? dlopen(library, RTLD_NOW | RTLD_LOCAL) : NULL;
+  void *handle = share_library(&check->limits.share, s->arena, dir, strcmp(level, TEAM) ? "" : "-fopenmp");
   if (handle) *(void **)&infer = dlsym(handle, "glue");
   return infer;
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include "share.h"
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,11 +93,16 @@ static bool is_slow(const Share *share) {
   return try_all() || draw(share, SLOW_COMPILER) == 0;
 }
 
-const char *share_compiler(const Share *share, Arena *arena) {
-  const char *cc = getenv("CC"), *clang = getenv("CLANG");
-  if (!cc) cc = "cc";
-  return is_slow(share) ? arena_printf(arena, "%s -O1", cc)
-                        : arena_printf(arena, "%s -O0", clang ? clang : cc);
+void *share_library(const Share *share, Arena *arena, const char *dir, const char *flags) {
+  const char *cc = getenv("CC") ? getenv("CC") : "cc", *clang = getenv("CLANG"),
+             *compiler = is_slow(share) || !clang ? cc : clang;
+  const char *command = arena_printf(
+      arena,
+      "%s %s -std=c11 -fPIC -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wcast-qual -Werror "
+      "%s -I%s -include %s/net.c -c %s/glue.c -o %s/net.o && %s -shared %s %s/net.o -o %s/net.so",
+      compiler, is_slow(share) ? "-O1" : "-O0", flags, dir, dir, dir, dir,
+      strstr(flags, "-fopenmp") ? compiler : cc, flags, dir, dir);
+  return system(command) == 0 ? dlopen(arena_printf(arena, "%s/net.so", dir), RTLD_NOW | RTLD_LOCAL) : NULL;
 }
 
 void share_print(const Share *share, const char *name) {

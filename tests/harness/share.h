@@ -33,9 +33,11 @@ bool share_target(const Share *, const char *target);
 bool share_foreign(const Share *, const char *target);
 /* Whether a level is tested. If the program names levels, these are tested; otherwise `turn` is returned. */
 bool share_level(const Share *, const char *level, bool turn);
-/* The C compiler and its optimization level. Most of the time of make check is compilation, so 15 of 16 nets
- * use the fastest compiler. */
-const char *share_compiler(const Share *, Arena *);
+/* Compiles net.c and glue.c of the directory to net.so and loads it (NULL: this failed), with $CC -O1 or, for
+ * 15 of 16 nets, with the fastest compiler, $CLANG -O0: most of the time of make check is compilation. clang
+ * takes 30 ms to start, so it compiles both files as one, and $CC links unless OpenMP needs the library of
+ * the compiler. */
+void *share_library(const Share *, Arena *, const char *dir, const char *flags);
 /* Prints the selection of the net in one line. */
 void share_print(const Share *, const char *name);
 #endif
