@@ -415,6 +415,7 @@ const Flag options_table[] = {
      "training "
      "code",
      "@cpus"},
+#ifndef __wasi__ /* the browser build fits no net to a board */
     {"flash", 0, required_argument, flag_bytes, AT(flash), "--flash=BYTES",
      "flash limit for weights, tables and labels, such as 256K: int8 layers use the fastest schedules that "
      "fit. The code is not counted",
@@ -423,6 +424,7 @@ const Flag options_table[] = {
      "RAM limit of inference: the workspace, states, weights that are not compiled in, and on "
      "microcontrollers the stack. If a net does not fit, its first layers are computed in row bands",
      NULL},
+#endif
     {"flash-wait", 0, required_argument, flag_count, AT(flash_wait), "--flash-wait=CYCLES",
      "extra cycles to read 16 bytes from flash instead of RAM; used to choose schedules on microcontrollers",
      NULL},
