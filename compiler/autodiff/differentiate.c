@@ -69,7 +69,7 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  /* In training, another node replaces the node of this operator and stores the replaced node in `hidden`. */
+  /* In training, `own` may replace a node with the operator loss->inside: own->hidden->of is that node. */
   if (loss->inside && own->op != loss->inside) own = own->hidden->of;
   int n = loss_operands(loss, own, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
@@ -91,9 +91,9 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
 
 /* output: the value that a loss reads. Some losses compute the activation at the port themselves; they read
  * the value before this activation. All other losses read the value of the port. With `steps`, `output`
- * contains all calls that the loss counts. made: the activation that the loss computes itself (with `steps`,
- * the activation of the last call). If the loss computes no activation, `made` equals `output`. A detection
- * loss has only `made`, the value of its port. */
+ * joins the values of all calls that the loss counts. made: the activation that the loss computes itself
+ * (with `steps`, the activation of the last call). If the loss computes no activation, `made` equals
+ * `output`. A detection loss has only `made`, the value of its port. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;
@@ -223,7 +223,7 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
     }
     graph_append(copy, map[i]);
     if (node_is_state(node) || node_is_update(node))
-      map[i] = node->op->train(copy, map[i]); /* the value that a state has in the first call */
+      map[i] = node->op->train(copy, map[i]); /* state: its value in the first call; update: its operand */
   }
   return copy;
 }
@@ -234,8 +234,9 @@ static int add_loss_output(Graph *graph, const char *name, Node *value) {
   return graph->outputs.n - 1;
 }
 
-/* The score of an output. If the output is a softmax or sigmoid, the score is the operand of this softmax or
- * sigmoid, because the gradients of softmax and sigmoid are nearly 0 if their values are close to 0 or 1. */
+/* The score of an output. If a softmax, log_softmax or sigmoid computes the output, the score is the operand
+ * of this activation. The gradients of softmax and sigmoid are nearly 0 where their results are close to 0
+ * or 1. */
 static Node *score_of(Node *output) {
   return output->op->traits.scores != SCORES_NONE ? output->in[0] : output;
 }

@@ -16,7 +16,7 @@ typedef struct Forward {
   Node ***of_call;     /* [call][node id]: the value in that call */
   Node ***before;      /* [call][node id]: the value before QAT rounds it */
   Node **map, **exact; /* for the current call: the row of `of_call`, and the row of `before` */
-  Node **input;        /* by node id: the input with one region per call; NULL if there is only one call */
+  Node **input; /* by node id: with several calls, the input, with one region per call; otherwise NULL */
   Diags *diags;
 } Forward;
 
@@ -67,9 +67,9 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 /* ---- quantization-aware training ---- */
 typedef VEC(Node *) Values;
 
-/* Collects the unrounded values of one call that update the range rounds->range. They are the values that are
- * rounded with this range. If the result of a concat is rounded with this range, the operands of the concat
- * are collected, too, except the operands that are rounded with this range themselves. */
+/* Collects the values of one call that update the range rounds->range: for nodes with this range and
+ * `observed`, the unrounded value; for a concat with this range and `joins`, the operands that have another
+ * range or no range. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
@@ -138,7 +138,7 @@ static Node *trained_node(Forward *f, const Node *node, int64_t call) {
   const int i = node->id;
   Node *made = graph_copy_node(f->arena, node, f->map);
   if (node->op->traits.weights_of_input) made->in[0] = f->exact[node->in[0]->id]; /* before QAT rounding */
-  /* In training, f16w weights stay float, and so do bf16 layers that round their operands themselves. */
+  /* Training uses float weights, not f16w weights. Layers with `rounds_itself` compute in float, not bf16. */
   if (made->precision == PRECISION_F16W || (made->op->traits.rounds_itself && node_is_bf16(made)))
     made->precision = PRECISION_GIVEN;
   made->rounded = false; /* bf16_mark sets `rounded` after the backward pass is complete */

@@ -44,7 +44,7 @@ bool backend_compile(const Backend *, const BackendUnit *, int n, const char *ou
 /* The path at which the C text finds `data`. On Linux, the path names an open descriptor. With zig, and on
  * other systems, the path names a file in a temporary folder. */
 const char *backend_data_path(Arena *, const char *cc);
-bool backend_has_openmp(Arena *, const char *cc);           /* false for zig; assumed for all others */
+bool backend_has_openmp(Arena *, const char *cc);           /* false for zig, true for other compilers */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units can be compiled to one
                                                                output of this kind */
 
@@ -52,7 +52,7 @@ bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several u
 FILE *backend_file(Arena *);
 const char *backend_messages(const Backend *); /* the messages so far; "" if messages go to standard error */
 
-/* A suggestion for the user if the C compiler may be missing: clang, or zig for another operating system.
+/* A suggestion for the user if the C compiler may be missing: a package to install, or a compiler for --cc.
  * NULL: there is nothing to suggest. */
 const char *backend_help(const Backend *);
 
@@ -60,7 +60,8 @@ const char *backend_help(const Backend *);
  * standard error. what: the command's name in messages. False on failure; if *why is NULL, the command has
  * printed the reason. */
 bool backend_command(Arena *, const char *what, const char *const *words, bool verbose, const char **why);
-/* Like backend_command, but *printed is the standard output of the command. */
+/* Like backend_command, but *printed is the standard output of the command, and *why has the reason of every
+ * failure. */
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,
                     const char **why);
 
@@ -70,6 +71,7 @@ bool backend_run(const Backend *, const char *text, size_t n, const char **print
 
 /* Must be called at the start of the program. Ensures that standard input, output and error are open. */
 void backend_begin(void);
-/* Must be called at the end of the program. If a signal stopped a command, ends cnnc with the same signal. */
+/* Must be called at the end of the program. If cnnc received a fatal signal while a command ran, ends cnnc
+ * with the same signal. */
 void backend_end(void);
 #endif

@@ -135,7 +135,7 @@ Compiler compiler_find(Arena *arena, const char *cc) {
   Compiler compiler = {.name = cc ? cc : environment("CNNC_CC")};
   if (!compiler.name) compiler.name = find_any(arena);
   Command command = split_words(arena, file_slashes(arena_copy(arena, compiler.name, strlen(compiler.name))));
-  /* a name of blanks only is kept as one word, so that the start of the command fails */
+  /* a name that has only blanks becomes one word, and cannot be started */
   if (!command.words.n) command_add(&command, compiler.name);
   compiler.zig = is_zig(&command);
   for (int i = 0; i < command.words.n && !compiler.clang; i++)

@@ -1,7 +1,7 @@
 /* jobs.c: Limit on the number of concurrent compilers: one per processor that this process may use. Under
- * make -j, each compiler except the first takes a token from make's job server: it reads a byte from a pipe
- * or fifo. When the compiler ends, cnnc writes the byte back. If MAKEFLAGS names a job server that cannot be
- * opened, one compiler runs at a time. */
+ * make -j, each compiler except the first needs a token of make's job server: cnnc reads a byte from a pipe
+ * or fifo before it starts the compiler, and writes the byte back when the compiler ends. If MAKEFLAGS names
+ * a job server that cannot be opened, one compiler runs at a time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */

@@ -1,5 +1,5 @@
-/* process.c: Execution of commands, one or several at the same time. A command reads its input from an
- * unnamed file. */
+/* process.c: Execution of commands, one or several at the same time. An input text is passed
+ * to its command in an unnamed file. */
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/process.h"
 #include <errno.h>
@@ -61,7 +61,7 @@ static bool start_apart(Command *command, const char **why) {
   return false;
 }
 
-/* Waits for one of the running commands. */
+/* Waits until one of the running commands ends, and prints the messages of this command. */
 static bool end_one(Command *list, int n, const char **why) {
   bool done;
   report_command(process_wait(list, n, &done, why), true);

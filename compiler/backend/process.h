@@ -50,8 +50,8 @@ bool process_start(Command *, FILE *input, const char **why);
  * running. *done: whether the command succeeded; if not, *why has the reason. */
 Command *process_wait(Command *, int n, bool *done, const char **why);
 void processes_stop(const Command *, int n); /* asks the running commands to end, except linkers */
-/* Until processes_unwatch, a fatal signal stops these commands. processes_unwatch returns false, with the
- * reason, if there was a signal. */
+/* Until processes_unwatch, a fatal signal ends these commands, except linkers. processes_unwatch returns
+ * false, with the reason, if there was a signal. */
 void processes_watch(const Command *, int n);
 bool processes_unwatch(const Command *, const char **why);
 

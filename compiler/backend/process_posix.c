@@ -31,8 +31,8 @@ FILE *nameless_file(Arena *arena) {
 }
 
 /* ---- signals ---- */
-/* A fatal signal ends the running commands, except linkers (Command.links). This counts as a failure of the
- * commands, so that partial output is removed. Then cnnc ends with the same signal (backend_end). */
+/* A fatal signal ends the running commands, except linkers (Command.links). The signal counts as a failure
+ * of the commands, so that partial output is removed. Then cnnc ends with the same signal (backend_end). */
 static const int fatal[] = {SIGHUP, SIGINT, SIGTERM};
 enum { FATAL = sizeof fatal / sizeof fatal[0] };
 static volatile sig_atomic_t fatal_signal;

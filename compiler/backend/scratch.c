@@ -1,4 +1,4 @@
-/* scratch.c: Temporary files of one run of the C compiler. */
+/* scratch.c: Temporary files of one call of the backend. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "backend/scratch.h"

@@ -1,4 +1,4 @@
-/* scratch.h: Temporary files of one run of the C compiler. Private to backend/. */
+/* scratch.h: Temporary files of one call of the backend. Private to backend/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BACKEND_SCRATCH_H
 #define CNNC_BACKEND_SCRATCH_H

@@ -16,9 +16,9 @@ typedef struct WeightsSource {
   Text *order; /* NULL: match by name; otherwise match by order, and write the renaming rules to this text */
 } WeightsSource;
 
-/* Fills out[graph->parameters], in the layout of the weights struct (after graph_layout_weights). False after
- * an error: [weights-mismatch] lists all differences of names and shapes; [weights-file] means that the file
- * cannot be read, or that it contains a number that is not finite. */
+/* Fills out[graph->parameters], in the layout of the weights struct. graph_layout_weights must be called
+ * first. False after an error: [weights-mismatch] lists all differences of names and shapes; [weights-file]
+ * means that the file cannot be read, or that it contains a number that is not finite. */
 bool weights_read(Arena *, Diags *, const WeightsSource *, const Graph *, float *out);
 
 /* The file's name in an argument of --weights: the part before ":KEY". */

@@ -41,8 +41,8 @@ void arena_at_failure(Arena *arena, void (*clean)(void *context), void *context)
   arena->context = context;
 }
 
-/* Chunks double in size, up to LARGEST_CHUNK, so that calls of calloc are rare. A larger object gets a chunk
- * that is as large as the object. */
+/* Chunks double in size, up to LARGEST_CHUNK, so that calls of calloc are rare. If an object is larger than
+ * the next chunk would be, the chunk gets the size of the object. */
 static Chunk *chunk_add(Arena *arena, size_t bytes) {
   size_t room = arena->chunk ? 2 * arena->chunk->room : FIRST_CHUNK;
   if (room > LARGEST_CHUNK) room = LARGEST_CHUNK;

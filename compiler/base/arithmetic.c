@@ -341,7 +341,7 @@ bool table_hard_swish(int8_t to[256], float in_scale, int32_t in_zero, float out
   if (out.e > 0 || gate.e > 16) return false;
   for (int q = INT8_MIN; q <= INT8_MAX; q++) {
     const int64_t x = (q - in_zero) * 128, value = product16(x, high16(out));
-    int64_t open = x; /* first x / 3 in Q0.15, at the end relu6(x + 3) / 6 */
+    int64_t open = x; /* becomes x / 3 in Q0.15, and then relu6(x + 3) / 6 */
     if (gate.e > 0) open = cut16(open * (INT64_C(1) << (gate.e - 1)));
     open = product16(open, high16(gate));
     open = gate.e > 0 ? cut16(open * 2) : halved(open, -gate.e);

@@ -93,7 +93,7 @@ int64_t addition_most(const Addition *, int64_t most);
  * 2^most. */
 int32_t addition_float_least(bool wide);
 int32_t addition_float_most(bool wide);
-bool addition_fits(Rounding, const Addition *, int64_t most); /* supports |q - zero| <= most */
+bool addition_fits(Rounding, const Addition *, int64_t most); /* for all |q - zero| <= most */
 
 int64_t average_of(int64_t sum, int64_t n);   /* sum / n, rounded half away from zero */
 int64_t average_even(int64_t sum, int64_t n); /* sum / n, rounded half to even */
@@ -130,8 +130,7 @@ int32_t softmax_reciprocal(int32_t sum);   /* 1 / s as Q0.31; s: the sum, shifte
 int32_t softmax_value(int32_t exponential, int32_t sum, int32_t reciprocal);
 
 /* ---- functions of int16 values, as TensorFlow Lite's reference kernels compute them ---- */
-/* Whether the scale is nearly a power of two 2^e. These kernels need such a scale, because they replace
- * products by shifts. */
+/* Whether the scale is nearly a power of two 2^e. Products with such a scale can be computed as shifts. */
 bool scale_is_power(float scale, int *e);
 
 /* Sigmoid, and tanh as 2 * sigmoid(2x) - 1; the output has scale 2^-15. The curve is the sigmoid at multiples
@@ -142,7 +141,7 @@ typedef struct Curve {
                             is the distance between two points, divided by 2^curve_bits */
   bool tanh;
 } Curve;
-bool curve_fits(float in_scale); /* whether the products of the interpolation fit in int32 */
+bool curve_fits(float in_scale); /* whether q * factor fits in int32 (Curve) */
 Curve curve_of(float in_scale, bool tanh);
 int32_t curve_point(int32_t n);     /* approximately sigmoid(n / 24) * 2^16; n: from 0 to 255 */
 int32_t curve_bits(const Curve *);  /* number of fractional bits of a position */

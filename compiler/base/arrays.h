@@ -23,7 +23,7 @@ typedef struct Arrays {
 
 void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim,
                 const void *data); /* adds an array; data is not copied */
-/* the scale and zero point of an int8 value */
+/* Adds the arrays VALUE.scale (f32) and VALUE.zero (i8), with one element each. */
 void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero);
 /* Marks an int8 model. layers: members of a JSON object, or NULL. fallback: the precision of the layers that
  * stay float: "bf16", or NULL for f32. */

@@ -46,7 +46,7 @@ typedef struct Site {
   const struct Site *outer;
   Span applied;
   const char *block;
-} Site; /* printed as "in stage, applied here" */
+} Site; /* printed as "in BLOCK, applied here" */
 
 typedef enum DiagLevel { DIAG_NOTE, DIAG_WARNING, DIAG_ERROR } DiagLevel;
 typedef enum DiagId {
@@ -80,7 +80,7 @@ void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2,
 /* Adds a text edit for --fix and editors: the new text replaces the span. An empty span is an insertion. All
  * edits of a message form one fix. The new text has no newlines. */
 void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void diag_fix_argument(Diag *, Span call, const char *argument); /* appends an argument to a call */
+void diag_fix_argument(Diag *, Span call, const char *argument); /* edit: appends an argument to a call */
 /* Adds "did you mean '...'?", with a fix if the source has the word at the span, with or without quotes. */
 void diag_meant(Diag *, Span, const char *word, const char *meant);
 
@@ -108,8 +108,9 @@ typedef struct FixedSource {
   const char *text;
   size_t n;
 } FixedSource;
-/* may_change[file]: whether this source (Span.file) may be changed. Returns the number of changed sources,
- * the elements of *fixed. Their texts include byte order marks. */
+/* may_change[file]: whether this source (Span.file) may be changed. Returns the number of changed sources;
+ * *fixed has one element for each of them. The new text of a source begins with a byte order mark if the
+ * source does. */
 int diags_fix(const Diags *, const bool *may_change, FixedSource **fixed);
 
 int diag_find(const char *slug); /* DiagId of a slug, or -1 */

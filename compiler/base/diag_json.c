@@ -55,7 +55,7 @@ static void put_fix(const Diags *diags, Text *text, const Diag *diag, const Diag
   text_put(text, "}");
 }
 
-/* Details become notes at the position of their message. */
+/* The details of a message (`facts`) become notes at the position of the message. */
 static void put_message(const Diags *diags, Text *text, const Diag *diag) {
   text_put(text, "{");
   put_json_field(text, "severity", level_name[diag->level]);

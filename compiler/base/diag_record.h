@@ -43,7 +43,7 @@ struct Diags {
   bool cut; /* messages above the limit were dropped */
 };
 
-/* All notes of a message; those about applications of blocks ("in stage, applied here") come last. */
+/* All notes of a message; those about applications of blocks ("in BLOCK, applied here") come last. */
 int diag_all_notes(const Diag *, Arena *, const DiagNote **notes);
 
 void diags_put_text(const Diags *, Text *, bool color);

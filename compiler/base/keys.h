@@ -13,7 +13,7 @@ typedef struct Key {
 void key_add(Arena *, Key *, int64_t);
 void key_add_text(Arena *, Key *, const char *);
 void key_add_double(Arena *, Key *, double); /* adds the bits of the number: -0 differs from 0 */
-void key_close(Key *);                       /* sets the hash, after the last word */
+void key_close(Key *);                       /* sets the hash; must be called after the last word is added */
 bool key_equal(const Key *, const Key *);
 const Key *key_copy(Arena *, const Key *);
 

@@ -20,7 +20,7 @@ const char *text_float(Arena *, double);  /* shortest decimal that reads back as
                                              "1e-05"; independent of the locale */
 const char *text_double(Arena *, double); /* like text_float, for a double; an integral value below 1e15
                                              has neither point nor exponent */
-void text_json(Text *, const char *utf8); /* a JSON string with its quotes */
+void text_json(Text *, const char *utf8); /* appends a JSON string with its quotes */
 const char *text_shell(Arena *, const char *word); /* the word, in single quotes if a shell needs them */
 bool text_number(const char *s, double *value); /* parses s as a decimal number; a point needs digits on both
                                                    sides; independent of the locale; infinite if too large */

@@ -35,7 +35,7 @@ typedef struct AssurePack {
   int64_t flash_wait;
   Defines defines;
   bool help;
-  /* name: base name of the files; prefix: of C identifiers; call: the net's function, "infer" or "step" */
+  /* name: base name of the C files; prefix: prefix of C names; call: the net's function, "infer" or "step" */
   const char *name, *prefix, *call;
   /* constant: an int8 model without f32 inputs, so that the run time does not depend on the inputs' values */
   bool int8, constant;
@@ -122,8 +122,8 @@ static bool add_filled(const AssurePack *p, const char *file, const char *templa
 }
 
 /* ---- sources ---- */
-/* The path of the copy of an input file in source/. For the weights this is the base name; for other files,
- * the path relative to the program's folder. NULL: the file is not in the program's folder. */
+/* The path, relative to source/, to which an input file is copied. For the weights this is the base name; for
+ * other files, the path relative to the program's folder. NULL: the file is not in the program's folder. */
 static const char *path_in_folder(const AssurePack *p, const char *path) {
   const size_t n = (size_t)(base_name(p->input) - p->input);
   if (file_same(path, weights_file(p->arena, p->weights))) return base_name(path);
@@ -267,7 +267,7 @@ static const char *board_row(const AssurePack *p) {
                       cpu, cpu, about);
 }
 
-/* The claim about the C text for the board. */
+/* The table row of README.md with the claim about the C text for the board. */
 static const char *board_claim(const AssurePack *p) {
   if (!p->cpu || !target_is_scalar_board(target_find(p->cpu->target))) return "";
   return arena_printf(
@@ -278,7 +278,7 @@ static const char *board_claim(const AssurePack *p) {
       p->cpu->name, p->name);
 }
 
-/* The command that writes the folder again. */
+/* The command that wrote the folder, without -o FOLDER. */
 static const char *assure_command_text(const AssurePack *p) {
   Text out = {.arena = p->arena};
   text_put(&out, "cnnc assure %s --weights=%s", text_shell(p->arena, base_name(p->input)),
@@ -316,7 +316,7 @@ static bool add_texts(const AssurePack *p) {
          add_pack_file(p, "misra.md", assure_text("misra.md"), strlen(assure_text("misra.md")));
 }
 
-/* The hashes of all files of the folder. */
+/* Adds SHA256SUMS: the hashes of all other files of the folder. */
 static bool add_hashes(const AssurePack *p) {
   Text out = {.arena = p->arena};
   const char *path, *bytes;

@@ -1,4 +1,4 @@
-/* compilation.c: Functions that all stages of a compilation use: times, errors, file names. */
+/* compilation.c: Common functions of the stages of a compilation: times, errors, file names. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "compilation.h"

@@ -1,5 +1,5 @@
-/* compilation.h: State of a compilation, passed from stage to stage. Private to compile.c, fit.c, fit_board.c
- * and output.c. */
+/* compilation.h: State of a compilation, passed from stage to stage. Private to compile.c, compilation.c,
+ * fit.c, fit_board.c and output.c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_COMPILATION_H
 #define CNNC_COMPILATION_H
@@ -21,8 +21,8 @@ typedef struct Stage {
 
 typedef struct Compilation {
   Arena *arena;
-  const Options *options, *asked; /* asked: the given options, before better targets for the net replaced
-                                     their targets */
+  const Options *options, *asked; /* asked: the options as given; `options` may have better targets for the
+                                     net */
   Sources sources;
   Diags *diags;
   Ast *program;

@@ -1,5 +1,4 @@
-/* compile.c: Compiler driver. run(), at the end of this file, is the list of stages from source file to
- * output. */
+/* compile.c: Compiler driver. The function run() is the list of stages from source file to output. */
 // SPDX-License-Identifier: Apache-2.0
 #include "compile.h"
 #include <stdio.h>
@@ -181,7 +180,7 @@ static const Options *bf16_targets(const Compilation *c, const Options *o) {
   return graph_has_bf16(c->graph) ? with_better_targets(o, c->arena, false) : o;
 }
 
-/* If the net has layers in bf16, adds the targets for such layers. */
+/* If the net has layers in bf16, chooses better targets. Then applies the CPU's throughput (with_cpu). */
 static bool add_targets(Compilation *c) {
   c->asked = c->options;
   c->options = with_cpu(bf16_targets(c, c->options), c->arena, c->training);
@@ -193,8 +192,8 @@ static bool analyze(Compilation *c) {
 }
 
 /* ---- weights ---- */
-/* Warns about a microcontroller target whose int8 schedules are unused, because another target of the same
- * file has no such schedules. */
+/* Warns about a microcontroller target whose int8 schedules are unused, because another target of the
+ * generated C has no such schedules. */
 static void warn_reference_loops(const Compilation *c) {
   const Options *o = c->options;
   const Target *widest = target_widest(o->targets.n, o->targets.data);
@@ -278,8 +277,8 @@ static void read_tuning(Compilation *c) {
   else diag_report(c->diags, DIAG_tuning_ignored, NO_SPAN, NULL, "cannot read '%s': %s", path, why);
 }
 
-/* Measures the candidates and writes NAME.tune. Keeps the rows of an existing file that are about other
- * targets or kernels. */
+/* Reads NAME.tune. With --tune, then measures the candidates and writes NAME.tune again; rows about other
+ * targets or kernels are kept. */
 static bool tune(Compilation *c) {
   const Options *o = c->options;
   const char *why = NULL;
@@ -522,7 +521,8 @@ static const char *with_memory(const Compilation *c) {
   return text.s;
 }
 
-/* With --updatable: reports each assumption of the schedules that these weights do not satisfy. */
+/* With --updatable, the schedules assume properties of the weights and scales. Reports each such property
+ * that the compiled-in weights or scales do not have. */
 static void check_assumptions(const Compilation *c) {
   const Program *p = c->programs.infer;
   for (int i = 0; i < p->calls.n; i++)

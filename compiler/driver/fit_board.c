@@ -14,8 +14,9 @@ static void lower_again(Compilation *c) {
 }
 
 /* ---- flash ---- */
-/* A schedule of a layer that has larger constants than the layer's smallest schedule. It is faster than the
- * smallest schedule, or it is the current choice. In a list, the gains of a layer are consecutive. */
+/* A schedule of a layer, compared with the layer's smallest schedule (the supported candidate with the
+ * smallest constants). The schedule has larger constants, and is faster or is the current choice. In a list,
+ * the gains of a layer are consecutive. */
 typedef struct Gain {
   int root; /* id of the layer's node */
   Small small;
@@ -170,15 +171,15 @@ void fit_flash(Compilation *c) {
 
 /* ---- RAM ----
  * A trial is a pair: the last layer in row bands, and the number of bands. The trials whose values may fit
- * are lowered first, those with the fewest kernels before the others. Then the trials with the smallest
- * values are lowered. The first trial that fits is used. If no trial fits, the trial with the least RAM is
- * used if it needs less RAM than the net without row bands. */
+ * are lowered first, in ascending order of their number of kernels. Then trials are lowered in ascending
+ * order of the memory for values. The first trial that fits is used. If no trial fits, the trial with the
+ * least RAM is used if it needs less RAM than the net without row bands. */
 enum { MOST_LAYERS = 200, MOST_KERNELS = 2000, TRIES = 6 };
 
 typedef struct BandTrial {
   Bands bands;
   const char *to; /* the last layer in row bands */
-  int64_t bytes;  /* lower bound of the size of all values */
+  int64_t bytes;  /* lower bound of the memory for values, as plan_inference_least returns it */
   int kernels;
   bool lowered;
 } BandTrial;

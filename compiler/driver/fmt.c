@@ -18,7 +18,7 @@ typedef struct FmtRun {
   Diags *diags;
   Outputs *outputs;
   bool differs; /* --check: a file would change */
-  bool broken;  /* formatting changed the meaning of a program */
+  bool broken;  /* formatting would change the meaning of a program */
 } FmtRun;
 
 #define AT(member) offsetof(FmtRun, member)

@@ -1,4 +1,4 @@
-/* help.h: Text of --help about options and the language, from the tables that check them. */
+/* help.h: Text of --help about options and the language, printed from the compiler's own tables. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_HELP_H
 #define CNNC_HELP_H
@@ -7,7 +7,7 @@
 
 void help_options(Text *out);
 bool help_topic(Text *out, const char *name); /* false: there is no such topic */
-const char *const *help_names(Arena *);       /* all names that have help, ended by NULL */
+const char *const *help_names(Arena *);       /* the names that help_topic knows, ended by NULL */
 
 /* A short page about the language; example: a program, or NULL. The table ends with a row without a name. */
 typedef struct Topic {

@@ -1,5 +1,5 @@
 /* import.c: `cnnc import`: converts a model to a program and its weights. The front end then compiles the
- * program, and the shape of each statement is compared with the model's. */
+ * program, and the program's shapes are compared with the model's. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 #include "import.h"
@@ -265,7 +265,7 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   for (int w = 0; w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];
     bool found = false;
-    /* starts at w, because both lists usually have the same order */
+    /* the search starts at w, because both lists usually have the same order */
     for (int k = 0; k < im->weights.n && !found; k++) {
       const ImportWeight *ours = &im->weights.data[(w + k) % im->weights.n];
       found = strcmp(ours->name, weight->name) == 0 && ours->tensor->n == weight->size;
@@ -275,9 +275,9 @@ static const char *difference(Arena *arena, const ModelImport *im, const Graph *
   return graph->weights.n == im->weights.n ? NULL : "some arrays are unused";
 }
 
-/* Reports the errors of the front end: ONNX allows numbers that the language does not allow. The line number
- * of an error identifies the statement: each statement has one line, after the lines of the comment, the net
- * and its inputs. */
+/* Reports the errors that the front end found in the program: for example, a number that ONNX allows and the
+ * language does not allow. The line number of an error identifies the statement: each statement has one line,
+ * after the lines of the comment, the net and its inputs. */
 static void report_unsupported(const ModelImport *im, const Diags *diags, const Sources *sources) {
   const int before = 3 + im->left_out.n + im->options->settings.n + im->inputs.n, n = diags_errors(diags);
   Span where;

@@ -1,4 +1,4 @@
-/* options.c: Subcommands and options of cnnc: the tables, and readers of values. */
+/* options.c: Tables of cnnc's subcommands and options, and functions that read the values of options. */
 // SPDX-License-Identifier: Apache-2.0
 #include "options.h"
 #include <string.h>

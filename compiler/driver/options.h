@@ -22,7 +22,7 @@ typedef enum OutputKind {
   OUTPUT_PROGRAM,
   OUTPUT_MODEL, /* packed weights */
   OUTPUT_ONNX,
-  OUTPUT_LIBRARY, /* a folder of C and build files, for other build systems */
+  OUTPUT_LIBRARY, /* a folder with C files and build files, for CMake, Arduino, Zephyr and others */
   OUTPUT_EXAMPLE, /* a program that calls NAME.c: only for `cnnc new` */
   OUTPUT_SUMMARY, /* from here on: views of the program */
   OUTPUT_JSON,
@@ -46,7 +46,7 @@ typedef enum Level {
 typedef enum ReportKind { REPORT_TRACE, REPORT_WCET } ReportKind;
 typedef struct ReportUse {
   ReportKind kind;
-  const char *path; /* "-": text on standard output; a name that ends with .json: JSON */
+  const char *path; /* "-": standard output; format by suffix: .json, .csv (only a trace), else text */
 } ReportUse;
 
 typedef struct Options {
@@ -71,7 +71,7 @@ typedef struct Options {
   VEC(const Target *) targets; /* best first */
   bool targets_given, native;  /* native: cnnc chose a target for this machine's CPU */
   const Cpu *cpu;              /* --cpu; NULL: not given */
-  int64_t flash, ram;          /* limits of inference in bytes; 0: none */
+  int64_t flash, ram;          /* bytes that inference may use; 0: no limit */
   int64_t flash_wait;          /* extra cycles to read 16 bytes from flash; 0: none */
   const System *system;        /* --os; NULL: this machine's system, or no system */
   const Target *machine;       /* the other machine that the C compiler compiles for; NULL: this machine */
@@ -92,7 +92,7 @@ typedef struct Options {
   bool single_file, summary, time_report, verbose;
   bool dependencies;
   const char *dependency_file;
-  bool fix; /* apply fixes to the program first */
+  bool fix; /* --fix: apply the suggested fixes to the source before compilation */
   DiagFormat format;
   int color; /* the argument of flag_wants_color */
 } Options;

@@ -36,10 +36,11 @@ static const char *suffix_help(const char *suffix) {
 }
 
 #ifndef __wasi__ /* the browser build has no C compiler */
-/* Sets the kind of the output if its suffix is the suffix of executables or shared libraries. If the suffix
- * does not belong to the system in --os, check_system reports the error later. An output without a suffix
- * becomes an executable, and gets the suffix of executables. Without --os, the suffixes .exe, .dll and .dylib
- * imply a system. */
+/* Sets the system and the kind of an output for the system in --os. Without --os, the suffix of another
+ * system implies that system: on Linux, .exe and .dll imply Windows, and .dylib implies macOS. False: no
+ * system is named or implied, or the suffix is not the suffix of executables or shared libraries. If the
+ * suffix does not belong to the system in --os, check_system reports the error later. With --os, an output
+ * without a suffix becomes an executable, and gets the system's suffix of executables. */
 static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
   const System *implied = system_of_suffix(suffix), *system = options->system ? options->system : implied;
   if (!system) return false;
@@ -74,8 +75,8 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
                      suffix_help(suffix));
 }
 
-/* --after must name a pass of the graph that --emit=graph prints. With --train, --emit=graph prints the
- * training graph. */
+/* --after must name a pass of the graph that it prints: with --train, this is the training graph; otherwise
+ * the graph for inference or for inspection. */
 static bool check_after(const Options *options) {
   const char *pass = options->after;
   if (!pass) return true;
@@ -166,7 +167,8 @@ static bool check_reports(const Options *options) {
 }
 #endif
 
-/* --memory needs training. Views accept --memory without --train, because their sizes include training. */
+/* --memory needs training. Views accept --memory without --train, because the summary and the JSON show the
+ * memory of training even without --train. */
 static bool check_memory(const Options *options) {
   const bool code = options_backend(options->kind) || options->kind == OUTPUT_C ||
                     options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;
@@ -352,7 +354,7 @@ static void choose_threads(Options *options, Arena *arena) {
 }
 
 #ifndef __wasi__
-/* Checks the system, whether --os names it or the suffix of the output implies it. */
+/* Checks that the other options fit the system, which --os names or the output's suffix implies. */
 static bool check_system(Options *options, Arena *arena) {
   const System *system = options->system;
   const char *named = getenv("CNNC_CC");

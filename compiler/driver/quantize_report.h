@@ -26,7 +26,7 @@ typedef struct Quantizing {
   WordList keeps, directories;
   Defines defines;
   bool help, no_equalize, wrong; /* wrong: an error on the command line */
-  bool failed;                   /* an executable failed, and printed the reason */
+  bool failed;                   /* a step of the run failed; its message was printed or is in diags */
   bool calibrates;               /* --calibrate: ranges from data even after QAT */
   double max_loss;               /* --max-loss in percentage points; negative: no limit */
 
@@ -36,7 +36,7 @@ typedef struct Quantizing {
   const Table *ranges; /* ranges from QAT; NULL: chosen from data */
   Observations seen;
   const Calibrated *made;
-  const Measured *measured; /* by node id: the errors measured with `made` */
+  const Measured *measured; /* by node id: the errors with the scales in `made` */
   Evaluation before, after;
 } Quantizing;
 

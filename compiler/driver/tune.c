@@ -38,7 +38,7 @@ static Lower *lower_with(const TuneJob *job, const Kernel *kernel, const Target 
                                          .tuning = tuning});
 }
 
-/* Lowers the kernel with a given choice, as if measurements had shown that it is the fastest. */
+/* Lowers the kernel with a given choice, as if measurements had shown that this choice is the fastest. */
 static Lower *lower_with_choice(const TuneJob *job, const Kernel *kernel, const Target *target,
                                 const Lower *model, Choice choice) {
   const Decision *d = model->decision;

@@ -53,8 +53,9 @@ static void put_cell_rows(Text *out, const char *name, const Buf *buf) {
 }
 
 /* Prints all elements of a buffer as one range, "(&out[0][0][0])[0 .. 4703]", because provers compare such
- * ranges with linear arithmetic. If there are gaps between the elements, prints a range per index: "out[0 ..
- * 27][0 .. 27][0 .. 5]". Local arrays with few rows are printed row by row. */
+ * ranges with linear arithmetic. If the buffer has gaps between its elements, or is a local array, prints a
+ * range per index: "out[0 .. 27][0 .. 27][0 .. 5]". Exception: local arrays with few rows are printed row by
+ * row. */
 static void put_cells(Text *out, const char *name, const Buf *buf) {
   const bool range = buf->place < STACK && buf->rank > 1 && buf_contiguous(buf);
   if (code_is_variable(buf)) text_put(out, "%s", name);
@@ -111,8 +112,8 @@ static const struct {
 };
 enum { RANGES = sizeof range_table / sizeof *range_table };
 
-/* Prints the requirement that every element that the reference may read is at least lo and at most hi. An
- * index that is not constant is assumed to have every value of its dimension. */
+/* Prints the requirement that every element that the reference may read is at least lo and at most hi. For an
+ * index that is not constant, the requirement covers all elements along the index's dimension. */
 static void put_weight_range(Printer *p, Text *out, const Ref *ref, int64_t lo, int64_t hi) {
   const Buf *buf = ref->buf;
   const bool flat = code_is_flat(buf);
@@ -364,8 +365,9 @@ static void add_effects(Effects *e, const NestStmt *body) {
 /* ---- loops ---- */
 enum { UNROLL_MOST = 1 << 16 };
 
-/* Maximum number of iterations of a loop. With `nested`, this number is multiplied by the largest result for
- * a loop in the body. 0: the number is not constant, or is larger than UNROLL_MOST. */
+/* Maximum number of iterations of a loop. With `nested`, this number is multiplied by the largest
+ * iterations(p, inner, true) of the loops `inner` in the body. 0: the result would not be constant, or would
+ * be larger than UNROLL_MOST. */
 static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
   Index low = bound_of(p, loop, true), high = bound_of(p, loop, false);
   int64_t most = 1;
@@ -483,13 +485,13 @@ static const struct {
     {"average", "requires n > 0; assigns \\nothing;", NULL},
     {"leading_zeros", "assigns \\nothing; ensures 0 <= \\result <= 31;", NULL},
     /* Eva and WP cannot bound the result of Newton's iteration. tests/assure/reciprocal.c checks the bounds
-     * in the contract: it runs the function for every argument. */
+     * in the contract: the test does the function's computation for every argument. */
     {"softmax_reciprocal",
      "requires 0 <= zeros <= 31; assigns \\nothing; admit ensures 1073741820 <= \\result <= 2147483647;",
      "loop unroll 3; loop invariant 0 <= i <= 3; loop assigns i, x; loop variant 3 - i;"},
     /* Eva cannot bound the result, because it does not use the fact that comparisons with NaN are false.
-     * tests/assure/quantize.c checks the bounds in the contract: it computes the same steps for every
-     * quotient. */
+     * tests/assure/quantize.c checks the bounds in the contract: the test does the function's computation
+     * for every quotient. */
     {"quantize_float", "assigns \\nothing; admit ensures -131072 <= \\result <= 131072;", NULL},
     {"softmax_place", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},
     {"softmax_share_wide", "requires 0 <= zeros <= 31; assigns \\nothing;", NULL},

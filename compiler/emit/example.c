@@ -6,7 +6,7 @@
 static const char *const taken[] = {"setup", "loop",   "begin",     "end",    "micros",
                                     "delay", "Serial", "main",      "printf", "i",
                                     "run",   "model",  "workspace", "state",  NULL};
-enum { SHOWN = 10 }; /* number of printed elements of an output */
+enum { SHOWN = 10 }; /* maximum number of printed elements of an output */
 
 static const char *loop_over(const Net *net, const PortNames *port) {
   return arena_printf(net->arena, "  for (int i = 0; i < %s * %s; i++)", net->macro->BATCH, port->macro.SIZE);
@@ -58,7 +58,7 @@ static const char *example_call(const Net *net, const char *const *name, bool tr
   return arena_printf(net->arena, "%s(%s);", infer_name(net), list.s);
 }
 
-/* Whether the elements of an output have the net's labels. */
+/* Whether the output has one element per label of the net. */
 static bool is_labeled(const Net *net, int output) {
   return net->graph->nlabels > 0 &&
          shape_elements(net->graph->outputs.data[output].node->shape) == net->graph->nlabels;

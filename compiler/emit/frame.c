@@ -1,5 +1,5 @@
-/* frame.c: Printer of functions that call kernels. The arguments of a call are the addresses of the values
- * and weights that are bound to the buffers of the kernel's nest. Addresses of values become local
+/* frame.c: Printer of functions that call kernels. A call passes the address of each value, weight or scratch
+ * array that is bound to a buffer of the kernel's nest. Computed addresses of values are stored in local
  * variables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
@@ -54,7 +54,7 @@ const char *frame_name(Frame *f, const char *name) {
 
 bool frame_mentions(const Frame *f, const char *name) { return table_find(&f->mentioned, name) != NULL; }
 
-/* ---- local variables, by the key "NAME = VALUE" ---- */
+/* ---- local variables: their keys in f->local are "NAME = VALUE" ---- */
 static const char *local_key(Frame *f, const char *wanted, const char *value) {
   return arena_printf(f->net->arena, "%s = %s", wanted, value);
 }
@@ -78,8 +78,8 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
   return name;
 }
 
-/* The text of the address `bytes` bytes after `base`, a pointer to floats: "arena + 4704". An array of bytes
- * may start at a number of bytes that is not a multiple of 4; then the text casts `base` to char *. */
+/* An expression that adds `bytes` bytes to `base`: "arena + 4704". `base` is a pointer to floats; if `bytes`
+ * is not a multiple of 4, the expression casts `base` to char *. */
 static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   Arena *arena = f->net->arena;
   if (bytes % (int64_t)sizeof(float)) return arena_printf(arena, "(char *)(%s) + %" PRId64, base, bytes);
@@ -360,7 +360,7 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
   const Version *version = &step->call->version[f->target];
   const Nest *nest = version->lower->b;
   const bool shared = version->shared,
-             own = shared && f->kind == FRAME_BATCH; /* whether a team runs only this call */
+             own = shared && f->kind == FRAME_BATCH; /* whether a team is started only for this call */
   const NestFunction *function = step->function[f->target];
   Text list = {.arena = f->net->arena};
   for (int i = 0; i < function->sizes.n; i++)

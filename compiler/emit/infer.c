@@ -84,9 +84,10 @@ typedef struct RunArguments {
   bool typed;
   const char *thread;
   bool inside;
-} RunArguments; /* step: expression for the index of the first image; typed: the caller's ports are void
-                   pointers, which must be cast; thread: number of the thread in a team; inside: the caller
-                   has a parameter per state instead of the state struct */
+} RunArguments; /* step: expression for the index of the first image; typed: the arguments are cast to types,
+                   because the caller's ports are void pointers; thread: arguments with the number of the
+                   thread and of all threads ("": one thread); inside: the caller has a parameter per state
+                   instead of the state struct */
 
 /* Address of the first image's part of a state. */
 static const char *state_argument(Net *net, const RunArguments *a, int k) {
@@ -161,7 +162,7 @@ static void put_team_mark(Frame *f, int step, bool waited) {
 
 static void put_by_one(Frame *f) { text_put(&f->calls, "  if (%s == 0) {\n", frame_name(f, "thread")); }
 
-/* Like put_by_one, but the threads wait first until all earlier work is finished. */
+/* Begins a block that one thread runs, after all threads have finished the earlier work. */
 static void put_last_by_one(Frame *f) {
   if (net_pool(f->net)) text_put(&f->calls, "  SHARES(1) {\n");
   else {
@@ -221,7 +222,7 @@ static void put_function(Text *out, Frame *f, const char *name) {
   text_put(out, "}\n\n");
 }
 
-/* ---- phases: per-image layers, a batched layer, and so on ---- */
+/* ---- phases: each has per-image layers or batched layers ---- */
 static const char *phase_function(const Net *net, int target, int phase) {
   return arena_printf(net->arena, "%s%d%s", net->own->run_phase, phase, net->section[target].suffix);
 }
@@ -418,7 +419,8 @@ static const char *some_name(const Net *net) {
   return net_steps(net) ? net->own->step_some : net->own->infer_some;
 }
 
-/* If a net has steps but no state to update, the function does not use its state parameter. */
+/* Prints `(void)state;` if the net has steps but no states: then the generated function does not use its
+ * parameter `state`. */
 static void put_unused_state(Text *out, const Net *net) {
   if (net_steps(net) && graph_states(net->graph) == 0) text_put(out, "  (void)state;\n");
 }

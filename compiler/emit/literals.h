@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "lir/names.h"
 
-/* "stage1.conv1" -> "stage1_conv1"; appends '_' to a word that C or the file reserves */
+/* "stage1.conv1" -> "stage1_conv1"; appends '_' to a word that C or the generated file reserves */
 const char *name_identifier(Arena *, const char *name);
 
 /* ---- literals: exact, and the same under any locale ---- */

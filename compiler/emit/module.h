@@ -75,7 +75,7 @@ typedef enum FrameKind {
   FRAME_INFER, /* inference: one image, or a group of interleaved images; in a plan with phases, image `n` of
                   the call */
   FRAME_TOGETHER, /* inference: all images of a call */
-  FRAME_SAMPLE,   /* training: one image, whose gradients are added to those of the other images */
+  FRAME_SAMPLE,   /* training: one image, or a group of interleaved images, adds to the gradients */
   FRAME_BATCH,    /* training: values computed from all images */
   FRAME_LOOK,     /* inspection: one image, for which all values are kept */
 } FrameKind;
@@ -120,8 +120,8 @@ void frame_end(Text *, Frame *);          /* prints the body of the function */
 
 const char *array_argument(Arena *, const Nest *, int buffer, const char *array, int rank,
                            const int64_t *dim);
-/* An expression for a weight that is a member of `holder`, or for some rows of such a weight. The result is
- * an argument of array_argument. */
+/* An expression for a weight that is a member of `holder`, or for some rows of such a weight. The result can
+ * be passed to array_argument as `array`. */
 const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* puts commas between the items */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,
@@ -129,7 +129,7 @@ void put_signature(Text *, const Net *, const char *head, const Parameters *,
 Parameters infer_parameters(Net *, bool some); /* some: for NAME_infer_some; otherwise for NAME_infer */
 Parameters gradients_parameters(Net *);
 
-/* ---- state.c: nets with state ---- */
+/* ---- state.c: nets with state (put_define: header.c) ---- */
 bool net_steps(const Net *); /* whether the net has states, or was compiled with --stream or --slide */
 const char *infer_name(const Net *); /* NAME_infer, or NAME_step */
 void put_define(Text *, const Net *, const char *name, int64_t value, const char *comment);
@@ -143,7 +143,7 @@ void put_banner(Text *, Net *, bool header);        /* net.c: the comment at the
 void put_network_types(Text *, const Net *);        /* header.c */
 void put_declarations(Text *, Net *);               /* header.c: declarations of a header */
 void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a section */
-void put_includes(Text *);                          /* net.c: memcpy and memset, even without a C library */
+void put_includes(Text *);                          /* net.c: string.h, or macros for memcpy and memset */
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
 PreludeNeeds net_needs(const Net *); /* net.c: the parts of the prelude that the whole file needs */
@@ -159,7 +159,7 @@ void put_packing(Text *, Net *, const Part *, const char *to);
 bool packing_shared(const Net *); /* whether a team packs the weights of a training step */
 void put_shared_packing(Text *, Net *);
 void pack_values(Net *, const Member *, void *to); /* the packed values of the compiled-in weights */
-void put_embedded(Text *, Net *); /* embed.c: NAME_trained, the weights from which training continues */
+void put_embedded(Text *, Net *); /* embed.c: NAME_trained, and the weights for further training */
 void put_member_values(Text *, Net *, const Member *);
 void put_open(Text *, Net *);
 const char *initial_weights(Net *); /* an expression for the weights from which training continues, or NULL */

@@ -8,10 +8,11 @@
 typedef VEC(const char *) Words;
 
 typedef struct NestPrint {
-  PreludeNames names; /* prefix: for types and prelude functions; suffix and attribute: for all functions */
-  int lanes_max;      /* maximum number of lanes; 1: scalar C for any compiler */
-  bool team; /* a team shares PARALLEL loops: each thread of the team calls the main functions with such
-                loops, and passes `thread` and `threads` */
+  /* prefix: of types and prelude functions; suffix and attribute: of functions that depend on the target */
+  PreludeNames names;
+  int lanes_max; /* maximum number of lanes; 1: scalar C for any compiler */
+  bool team;     /* a team shares PARALLEL loops: each thread of the team calls the main functions with such
+                    loops, and passes `thread` and `threads` */
   const char *pool; /* with a thread pool: the declaration of the parameter `team`; with OpenMP: NULL */
   bool apart; /* main functions are never inlined: a caller calls many of them, and on CPUs with few registers
                  compilers produce slower code if several of them are inlined into one function */
@@ -24,10 +25,10 @@ typedef struct NestPrint {
   PreludeNeeds *needs;       /* receives the prelude functions that the printed text uses */
 } NestPrint;
 
-/* Prints `static void NAME_SUFFIX(buffers, sizes)` after its helper functions, with a comment above it. An
- * unused buffer is not a parameter. */
+/* Prints a comment, the helper functions, and then `static void NAME_SUFFIX(buffers, sizes)`. An unused
+ * buffer is not a parameter. */
 void emit_nest(Text *, const Nest *, const NestPrint *);
-/* The same text in parts: the comment above the main function, and each function. */
+/* Parts of the text that emit_nest prints: comment lines about the buffers, and one function. */
 Words emit_nest_heading(Arena *, const Instances *); /* lines */
 typedef struct NestText {
   const char *lead, *linkage, *head, *body; /* "", "static", "void lenet5_conv1(const float *in)", " {...}" */

@@ -34,8 +34,8 @@ static void print_joined_bounds(Printer *p, const NestStmt *loop, const char *v,
 }
 
 /* Prints the definition of a joined loop's variable, if the text uses the variable. For a loop of 3
- * iterations around joined loops of 5 iterations, the definition is `const int u = round/5%3`. The outermost
- * loop needs no %, the innermost loop no /. */
+ * iterations around joined loops of 5 iterations in total, the definition is `const int u = round/5%3`. The
+ * outermost loop needs no %, the innermost loop no /. */
 static void print_joined_index(Printer *p, const NestStmt *loop, bool outermost, const char *round,
                                int depth) {
   const NestStmt *inner = team_inner_loop(loop);

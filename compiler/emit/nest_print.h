@@ -20,7 +20,7 @@ typedef struct Printer {
   bool *mentioned;                          /* by buffer id: whether the buffer's name is in the text */
   Words taken;                              /* names already used in this C function */
   bool team;                                /* all threads of a team run the statements being printed */
-  bool waits;                               /* the function of a team has barriers */
+  bool waits;                               /* the function has barriers for a team */
   const char **parameter; /* in a merged function: the names of the parameters that replace numbers */
   bool *found;            /* by index in `merged`: whether this number was printed */
 } Printer;
@@ -58,7 +58,8 @@ void print_wide(Printer *, Val,
 bool print_waits(Printer *, const NestStmt *);
 void print_body(Printer *, const NestStmt *, int depth);
 void print_tiled(Printer *, const NestStmt *, int depth); /* nest_tiles.c: prints a TILED loop */
-void print_tile_shape(Printer *, bool begin); /* called before and after a nest with TILED loops */
+/* Prints a call that configures the tile registers (begin) or releases them. */
+void print_tile_shape(Printer *, bool begin);
 void print_limit(Printer *, int n, const Index *bound,
                  bool low); /* low: the largest lower bound; otherwise the smallest upper bound */
 /* acsl.c: prints the annotation of a loop, if there is one, and the indentation of the line after it.

@@ -1,4 +1,5 @@
-/* nest_statements.c: Statements of a nest as C, and the barriers and partitions of a team of threads. */
+/* nest_statements.c: Printer of a nest's statements as C; for a team, also of the barriers and of the
+ * division of the work among the threads. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 #include <string.h>
@@ -426,8 +427,8 @@ static bool value_reads(Val e, const Buf *buf) {
   return false;
 }
 
-/* Whether the elements that b stores follow directly after those of a, so that one instruction can convert
- * both vectors. */
+/* Whether one instruction can convert and store the vectors of both statements: the elements that b stores
+ * follow directly after those of a, and b does not read the buffer. */
 static bool adjacent_stores(const NestStmt *a, const NestStmt *b) {
   const Ref *first = &a->u.store.ref, *second = &b->u.store.ref;
   if (first->buf != second->buf || a->u.store.part != b->u.store.part || !first->buf->rank) return false;

@@ -79,10 +79,10 @@ static void print_ahead(Printer *p, const NestStmt *stmt, const int slot[REPLACE
  * is stored after this number of products, to keep the unit awake. */
 enum { MOST_PRODUCTS = 36 };
 
-/* How the unit for tile stores is kept awake. If `every` is not 0, FN_TILE_ADD stores a register once per
- * `every` steps. If `level` is not -1, a register is stored at the end of the body of tap loop `level`; the
- * last tap loop is the innermost one. If `every` is 0 and `level` is -1, no register is stored: a store of
- * the result follows after at most MOST_PRODUCTS products. */
+/* How the unit for tile stores is kept awake. If `every` is not 0, FN_TILE_ADD or FN_TILE_ADD_BYTES stores a
+ * register once per `every` steps. If `level` is not -1, a register is stored at the end of the body of tap
+ * loop `level`; the last tap loop is the innermost one. If `every` is 0 and `level` is -1, no register is
+ * stored: a store of the result follows after at most MOST_PRODUCTS products. */
 typedef struct Awake {
   int level;
   int64_t every;

@@ -103,7 +103,7 @@ void pool_define(Text *out, Net *net) {
   template_put(out, pool_text, blanks);
 }
 
-/* ---- calls with words as arguments ---- */
+/* ---- calls with an array of uintptr_t as arguments ---- */
 void pool_describe(Text *out, Net *net, const char *function, const Parameters *list, const char *last,
                    int most) {
   PoolNames *pool = net->pool;
@@ -142,8 +142,8 @@ void pool_call(Text *out, Net *net, const char *function, const char *arguments)
 }
 
 /* ---- segments ---- */
-/* The maximum number of shares of a call. Except in very short calls, a share takes ten microseconds or more,
- * so that its overhead, a tenth of a microsecond, is small. */
+/* Except in very short calls, a share takes ten microseconds or more, so that its overhead, a tenth of a
+ * microsecond, is small. */
 int pool_most(const Version *version) {
   const double share = 40000; /* cycles */
   const int most = 1024;

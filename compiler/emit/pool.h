@@ -31,15 +31,16 @@ const char *pool_function(Net *, const char *of, const char *what);
 int pool_most(const Version *);
 /* Prints a second function, which reads the arguments of `function` from an array of words (uintptr_t) and
  * calls `function` with them. most: the number of shares, if the function has the parameters `thread` and
- * `threads`; 0: the function lacks these parameters, and `last` is its last argument. */
+ * `threads`; 0: the function lacks these parameters, and `last` is the text of the arguments that are not in
+ * the array. */
 void pool_describe(Text *, Net *, const char *function, const Parameters *, const char *last, int most);
-/* Prints the call of a function after its pool_describe; `arguments` excludes `team` and `thread`. */
+/* Prints a call of a function for which pool_describe was already called. `arguments` has the same arguments
+ * as the list in pool_describe. */
 void pool_call(Text *, Net *, const char *function, const char *arguments);
 
 bool pool_waits(const Frame *, const Step *); /* whether the step's function contains SHARES loops */
-void pool_steps(Frame *);                     /* prints the calls of an image */
+void pool_steps(Frame *);                     /* prints the calls of all steps of the frame's part */
 void pool_step(Frame *, int step);            /* prints one call */
-/* Prints a call for a team that runs only this call. sizes: the number of leading arguments that are
- * numbers. */
+/* Prints a call for which a team is started. sizes: the number of leading arguments that are numbers. */
 void pool_own_call(Frame *, const Step *, const char *arguments, int sizes);
 #endif

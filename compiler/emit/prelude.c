@@ -18,7 +18,7 @@ typedef struct Function {
   const char *name, *text, *vector, *scalar;
   PreludeFn uses[6];
   int nuses;
-} Function; /* `text` for scalars and vectors, or a separate text for each */
+} Function; /* text: for scalars and vectors; scalar, vector: separate texts; NULL: there is no such text */
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* characters of names */
 
@@ -612,7 +612,7 @@ void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix)
 }
 
 /* ---- once per target ---- */
-/* Prints a word; before @n or @l it is a function's name. */
+/* Prints a word. A word before @n or @l is a function's name: the prefix is printed before this word. */
 static const char *emit_word(Text *out, const char *text, const PreludeNames *names) {
   const size_t length = strspn(text, letters);
   const bool function_name = text[length] == '@' && (text[length + 1] == 'n' || text[length + 1] == 'l');

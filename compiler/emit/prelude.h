@@ -88,10 +88,11 @@ void prelude_need_routine(PreludeNeeds *, const Routine *);
 void prelude_need_primitive(PreludeNeeds *, const Primitive *, int lanes);
 void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from);
 
-/* These functions are called once per file, with the merged needs of the file's targets. They print the
- * floating-point settings first, then macros and vector types. The file must first include <stdint.h> and
- * <stddef.h>. At the end of the file, macros and contraction are reset, because other files may follow in the
- * same translation unit. */
+/* Called once per file, in this order, except emit_attribute. emit_precise and emit_contraction print the
+ * floating-point settings; emit_prelude_file prints the macros and vector types that the targets of the
+ * file need. The file must first include <stdint.h> and <stddef.h>. At the end of the file,
+ * emit_prelude_end resets macros and contraction, because other files may follow in the same translation
+ * unit. */
 void emit_precise(Text *); /* before the first function */
 void emit_contraction(Text *, bool fused);
 /* Prints the macro that enables the CPU's instructions in functions with vectors of `lanes` floats. */
@@ -105,9 +106,9 @@ void emit_prelude(Text *, const PreludeNeeds *, const PreludeNames *);
 bool prelude_has_name(const char *); /* whether the name is reserved because the prelude may define it: as a
                                         macro or, without prefix and suffix, as a vector type or function */
 
-/* The name of a vector type: "v16", "v16i", "v16b", "v16c", with a u appended for unaligned vectors. These
- * names are macros, which expand to names with the prefix. With one lane: "float", "int32_t", "uint8_t",
- * "int8_t". */
+/* The name of a vector type: "v16", "v16i", "v16b", "v16c". The name of the type of unaligned vectors has an
+ * additional u at the end. These names are macros, which expand to names with the prefix. With one lane:
+ * "float", "int32_t", "uint8_t", "int8_t". */
 const char *prelude_type(Arena *, Elem, int lanes);
 /* The name of a function without the prefix: "exp_x16_v4", "max_x16i_v4", "select_x1"; the letter of the
  * element type is omitted for floats. */
@@ -129,8 +130,9 @@ void prelude_types(Text *, const PreludeNeeds *, const char *prefix); /* prefix 
 void prelude_vector_primitive(Text *, const Primitive *, int lanes, const PreludeNames *);
 const char *prelude_helium(PreludeFn, Elem,
                            int lanes); /* the Helium text of a function; NULL: the common text */
-/* The texts of FN_TILE_...: AMX. Registers 0 to 3 contain sums, for two blocks of rows times two blocks of
- * columns; 4 and 5 contain rows of the left operand, 6 and 7 contain columns of the right operand. */
+/* The texts of FN_TILE_...: AMX. Registers 0 to 3 contain sums, for at most two blocks of rows times two
+ * vectors of columns, or four blocks of rows times one vector. Registers 4 and 5 contain rows of the left
+ * operand, 6 and 7 contain columns of the right operand. */
 extern const char prelude_tile_shape[], prelude_tile_clear[], prelude_tile_add[], prelude_tile_add_bytes[],
     prelude_tile_awake[], prelude_tile_store[];
 /* The text of a function, if the function has a text with instructions for bf16 numbers in vectors of `most`
@@ -140,7 +142,7 @@ const char *prelude_bf16(PreludeFn, int lanes, int most);
 const char *prelude_f16(int lanes, int most);
 extern const char prelude_sine[], prelude_floor[]; /* text of FN_SINE and FN_FLOOR */
 extern const char prelude_lookup[];                /* the text of FN_LOOKUP */
-bool prelude_vector_of_floats(const Primitive *);  /* whether the function's text uses vectors of floats */
+bool prelude_vector_of_floats(const Primitive *);  /* whether the primitive's text uses vectors of floats */
 /* Prints a text that is in the notation of prelude.c. */
 void prelude_text(Text *, const char *text, Elem, int lanes, const PreludeNames *);
 #endif

@@ -1,7 +1,7 @@
-/* prelude_vectors.c: Vector primitives: except in dot_across, each lane computes the scalar primitive of the
- * same name in nest/word_primitives.h or integer_primitives.h. The texts are in the notation of prelude.c.
- * Where compilers do not generate the best instruction of x86-64 or AArch64 from C, the text is that
- * instruction in assembly, because compilers have different names for the instruction's intrinsic. */
+/* prelude_vectors.c: Vector primitives: except in dot_across, each lane computes a scalar primitive of
+ * word_primitives.h, integer_primitives.h or dsp_primitives.h (in nest/). The texts are in the notation of
+ * prelude.c. Where compilers do not generate the best instruction of x86-64 or AArch64 from C, the text is
+ * that instruction in assembly, because compilers have different names for the instruction's intrinsic. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
@@ -259,7 +259,7 @@ void prelude_vector_primitive(Text *out, const Primitive *primitive, int lanes, 
 }
 
 /* ---- tables ---- */
-/* The text for 16 lanes, as on CPUs with AVX-512. The table is read as 128 pairs of bytes. An instruction
+/* The function lookup for 16 lanes. With AVX-512, the table is read as 128 pairs of bytes. An instruction
  * looks up one of 64 pairs; the text then selects one byte of the pair. */
 const char prelude_lookup[] =
     "// table[b + 128] for each byte b.\n"
@@ -367,7 +367,7 @@ const char prelude_tile_clear[] = "INLINE @avoid tile_clear@l(int sums) {\n"
                                   "  if (sums > 2) __asm__ volatile(\"tilezero %tmm2\");\n"
                                   "  if (sums > 3) __asm__ volatile(\"tilezero %tmm3\");\n"
                                   "}\n";
-/* Stores register 6 to one cache line: the stride is 0, so all rows have the same address. */
+/* Stores tile register 6 to one cache line: the stride is 0, so all rows have the same address. */
 #define TILE_AWAKE                                                                                           \
   "__asm__ volatile(\"tilestored %%tmm6, (%0,%1,1)\" : : \"r\"(awake), \"r\"((ptrdiff_t)0) : \"memory\");\n"
 #define TILE_ADD(name, type, instruction)                                                                    \

@@ -66,9 +66,9 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
   nest->main->name = main;
 }
 
-/* Before each iteration, the program brings the caches into the state that a call of the net would leave. If
- * the weights of the net exceed half of the last-level cache, a kernel does not find its weights in that
- * cache, so each iteration uses different weights. If the weights of the net exceed half of the L2 cache,
+/* Before each iteration, the program prepares the caches as a kernel finds them in a call of the net. If the
+ * weights of the net exceed half of the last-level cache, a kernel does not find its weights in that cache,
+ * so each iteration reads weights at another address. If the weights of the net exceed half of the L2 cache,
  * that cache is filled with other data, as the other kernels of the net would do. The inputs are written
  * just before an iteration, as the previous kernel would do. */
 static const char program[] =

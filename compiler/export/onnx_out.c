@@ -38,8 +38,8 @@ static const char *refusal(const Node *node) {
   return way && !way->function ? way->word : NULL;
 }
 
-/* Checks that all nodes have an ONNX form. All nodes without an ONNX form are reported in one message: the
- * first node at its location, the other nodes as notes. */
+/* Checks that the inputs and all used nodes have an ONNX form. All exceptions are reported in one message:
+ * the first node at its location, the other nodes as notes. */
 static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
   int n = 0;
   Diag *diag = NULL;
@@ -150,7 +150,7 @@ static void make_output(OnnxOut *o, const Port *output) {
   } else if (strcmp(value, output->name) != 0) {
     out_one(o, "Identity", value);
     o->last->output.data[0] = output->name;
-    /* an op_whole node keeps the name of the layer */
+    /* the Identity after an op_whole node keeps its generated name */
     if (node->op != &op_whole) o->last->name = output->name;
   }
   ValueInfoProto *info = out_port(o, output->name, type, rank, dim, 0);

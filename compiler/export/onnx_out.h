@@ -10,8 +10,8 @@
 
 typedef struct OnnxNumbers {
   const float *weights; /* NULL: there are no parameters */
-  const Arrays *bytes;  /* int8 models: weights, biases and scales as integers, by the names in the file;
-                           otherwise NULL */
+  const Arrays *bytes;  /* int8 models: integer weights and biases, and their scales, by their names in the
+                           weight file; otherwise NULL */
 } OnnxNumbers;
 typedef struct OnnxOptions {
   bool channels_last; /* inputs are [N,H,W,C] */
@@ -74,30 +74,31 @@ const char *out_named(OnnxOut *, const char *name, int rank, const int64_t *dim,
 /* Parameters of int8 models: out_bytes.c. */
 const NamedArray *out_whole(const OnnxOut *,
                             const Weight *); /* the parameter as integers; NULL: a float parameter */
-/* Dequantizes the integers of a parameter. data: the integers in the order of the ONNX model. NULL: ONNX has
- * no form for the parameter's scales. */
+/* Dequantizes the integers of a parameter. data: the integers in the order of the ONNX model. Returns NULL if
+ * ONNX has no form for the parameter's scales. */
 const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int rank, const int64_t *dim,
                             const void *data);
 /* out_quantized quantizes x to this type with the node's scale; out_raw dequantizes `raw`. */
 const char *out_quantized(OnnxOut *, const Node *, const char *x, TensorType);
 const char *out_raw(OnnxOut *, const Node *, const char *raw, TensorType);
 const char *out_constant(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, WireBytes);
-WireBytes out_words(Arena *, const void *, size_t n); /* n 32-bit numbers in the file's byte order */
+WireBytes out_words(Arena *, const void *, size_t n); /* n 32-bit numbers in the byte order of ONNX files */
 /* ---- values ---- */
 const char *out_input(const OnnxOut *, int k);
 Extent out_extent(const Node *);
-int out_dims(Shape, int64_t batch, int64_t dim[4]); /* sets the dimensions in ONNX; returns their number */
+/* Sets dim to the ONNX dimensions of a value with this shape; returns the number of dimensions. */
+int out_dims(Shape, int64_t batch, int64_t dim[4]);
 const char *out_reshape(OnnxOut *, const char *x, int rank,
                         const int64_t *dim); /* size 0: unchanged; -1: follows from the number of elements */
-const char *out_shaped(OnnxOut *, const char *x, Shape); /* the same numbers with the dimensions of a shape */
+const char *out_shaped(OnnxOut *, const char *x, Shape); /* x, reshaped to the ONNX dimensions of the shape */
 const char *out_permute(OnnxOut *, const char *x, int rank, const int64_t *from);
 const char *out_channels_last(OnnxOut *, const char *x, Shape); /* converts [N,C,H,W] to [N,H,W,C] */
-const char *out_channels_first(OnnxOut *, const char *x,
-                               Shape); /* the inverse; Shape: the net's shape of the result */
+/* Converts [N,H,W,C] to [N,C,H,W]. Shape: the net's shape of the result. */
+const char *out_channels_first(OnnxOut *, const char *x, Shape);
 /* A slice along n axes. */
 const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const int64_t *to,
                      const int64_t *axis);
-/* The ONNX axes that an operator's argument axis= selects; returns their number. */
+/* Sets axis to the ONNX axes that an operator's argument axis= selects; returns the number of axes. */
 int out_axes(const Node *, int64_t axis[2]);
 /* Whether a node keeps the order of a vector: element i of the result depends only on element i of the input,
  * by the same function for all i. */
@@ -115,7 +116,7 @@ const char *out_convolved(OnnxOut *, const Node *, const char *x, const char *we
                           const int64_t before[2], const int64_t after[2]);
 
 /* In an exported model, the rows of a value are images of the batch. But to broadcast a value that is the
- * same for all images, or that has fewer rows, ONNX needs the rows as separate axes. */
+ * same for all images, or that has fewer rows than another operand, ONNX needs the rows as separate axes. */
 enum { OUT_DIMS = 12 };
 typedef struct OutRows {
   int n;           /* number of row axes; 0: all values have the same number of rows */
@@ -132,7 +133,7 @@ const char *out_repeated(OnnxOut *, Shape, const char *x, int64_t rows);
 void out_find_constants(OnnxOut *);
 /* A constant, repeated per image if ONNX does not broadcast it. */
 const char *out_for_images(OnnxOut *, const Node *, const char *x);
-bool out_hides_all_keys(const Node *); /* whether attention may hide all keys from a query */
+bool out_hides_all_keys(const Node *); /* whether attention can hide all keys from a query */
 
 /* An input or output. images: the index of the batch dimension. */
 ValueInfoProto *out_port(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, int images);

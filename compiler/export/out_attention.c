@@ -16,7 +16,8 @@ static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t
   if (a->windowed && *last > query + a->after) *last = query + a->after;
 }
 
-/* Whether a query may see no key. A mask that is a parameter hides no key, because parameters are finite. */
+/* Whether there can be a query that sees no key. A mask that is a parameter hides no key, because parameters
+ * are finite. */
 bool out_hides_all_keys(const Node *node) {
   const bool layer = node->op == &op_multihead_attention;
   if (!layer && node->op != &op_attention) return false;
@@ -45,8 +46,8 @@ static const char *out_table(OnnxOut *o, const Attention *a) {
   return out_floats(o, "mask", 2, dim, table);
 }
 
-/* The heads have n axes. Their sizes are `query` for queries, and `key` for keys and values, because several
- * query heads may share a key head. */
+/* In an ONNX tensor, the heads are n axes. The sizes of the axes are `query` for queries, and `key` for keys
+ * and values, because several query heads may share a key head. */
 typedef struct HeadAxes {
   int n;
   int64_t query[2], key[2];
@@ -207,7 +208,8 @@ static const char *projected(OnnxOut *o, const char *x, Shape shape, const char 
   return vector ? out_shaped(o, y, shape) : y;
 }
 
-/* Uses PyTorch's parameter names; a parameter for all three projections is exported as three parameters. */
+/* The parameters are named q_proj.weight, q_proj.bias and so on. A parameter for all three projections is
+ * exported as three parameters. */
 const char *export_multihead_attention(OnnxOut *o, const Node *node) {
   static const char *const what[] = {"q_proj", "k_proj", "v_proj"};
   const MultiheadLayer m = multihead_layer(node);

@@ -6,7 +6,7 @@
 #include "ops/detection/lists.h"
 #include "ops/detection/yolo.h"
 
-enum { ROW = 1 }; /* the axis of a row's numbers: rows are the positions of a sequence */
+enum { ROW = 1 }; /* the axis with the numbers of a row, in [N, numbers, rows] */
 
 static const char *box_columns(OnnxOut *o, const char *x, int64_t from, int64_t to) {
   return out_part(o, x, 1, &from, &to, &(int64_t){ROW});
@@ -20,7 +20,7 @@ static const char *out_rows(OnnxOut *o, const Node *node) {
   return out_shaped(o, out_permute(o, out_reshape(o, out_input(o, 0), 4, dim), 4, from), node->shape);
 }
 
-/* Two numbers for each row, [1, 2, rows]: the position of its cell, or the shape of its anchor. */
+/* Number k of a row: x (k = 0) or y (k = 1) of the row's cell; or width or height of the row's anchor. */
 typedef double NumberOfRow(const YoloHead *, int64_t row, int k);
 
 static double yolo_cell_of(const YoloHead *head, int64_t row, int k) {
@@ -89,7 +89,7 @@ static const char *coordinate_pair(OnnxOut *o, const char *x, int64_t from, int6
   return out_part(o, x, 1, &from, &to, &axis);
 }
 
-/* Two deltas of a row, divided by their weights. */
+/* The deltas `from` and `from` + 1 of each row, divided by their weights. */
 static const char *deltas_of(OnnxOut *o, const Node *node, const char *deltas, int from, int axis) {
   double weight[2];
   for (int k = 0; k < 2; k++) weight[k] = list_number(node, "weights", from + k);

@@ -3,8 +3,9 @@
 #include <string.h>
 #include "export/onnx_out.h"
 
-/* Whether all users of the vector also work with another order of its elements: a dense layer can permute the
- * columns of its weights, and an elementwise function keeps the order. */
+/* Whether the elements of the vector may have another order: the vector is not an output, and all its users
+ * work with any order. A dense layer can permute the columns of its weights, and an elementwise function
+ * keeps the order. */
 static bool order_is_free(const OnnxOut *o, const Node *vector) {
   if (out_is_output(o, vector)) return false;
   for (int i = vector->id + 1; i < o->graph->nodes.n; i++) {

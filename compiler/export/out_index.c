@@ -1,4 +1,4 @@
-/* out_index.c: ONNX export of operators on indices, sampling and rotary. Indices in ONNX are int64. */
+/* out_index.c: ONNX export of sampling, of rotary, and of operators on indices. Indices in ONNX are int64. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "export/onnx_out.h"

@@ -122,7 +122,7 @@ static const char *out_operand(OnnxOut *o, const Node *node, const OutRows *rows
   return out_beside(o, rows, node->in[in], out_input(o, in), rank - 1, size + 1);
 }
 
-/* Adds all values with one Sum node, because int8 models round such a sum only once. */
+/* Adds all values with one Sum node, because an int8 model rounds the sum of all values only once. */
 static const char *sum(OnnxOut *o, const Node *node, const OutRows *rows) {
   const char *in[MOST_INPUTS];
   for (int k = 0; k < node->nin; k++) in[k] = out_operand(o, node, rows, k);

@@ -190,7 +190,7 @@ static const char *out_factor(OnnxOut *o, const OutRows *rows, const Node *node,
   return out_permute(o, x, rows->n + 3, from);
 }
 
-/* ONNX's matrices are transposed, so this computes (A * B)^T = B^T * A^T. */
+/* The matrices are exported transposed, so the exported product is (A * B)^T = B^T * A^T. */
 const char *export_matmul(OnnxOut *o, const Node *node) {
   const OutRows rows = out_row_axes(o, node);
   const bool both = arg_is(node, "transpose", "both");

@@ -57,8 +57,8 @@ const char *export_channel_shuffle(OnnxOut *o, const Node *node) {
   return out_shaped(o, out_permute(o, x, 4, from), node->shape);
 }
 
-typedef struct Blocks { /* blocks of fy x fx pixels; flat: the image's extent if all pixels are positions;
-                           deep: its extent if the pixels of a block are channels */
+typedef struct Blocks { /* blocks of fy x fx pixels; flat: extent of the image before space_to_depth; deep:
+                           its extent after space_to_depth, with the pixels of a block as channels */
   Extent flat, deep;
   int64_t fy, fx;
   bool dcr, square;

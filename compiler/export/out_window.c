@@ -203,8 +203,8 @@ static const char *filtered(OnnxOut *o, const Node *node, const char *x, const f
   return y;
 }
 
-/* In opset 17, AveragePool has no dilations. So a convolution computes the sums, which are multiplied by
- * 1 / count. */
+/* In opset 17, AveragePool has no dilations. So a convolution computes the sum of each window, which is
+ * multiplied by 1 / (number of elements that the mean counts). */
 static const char *dilated_mean(OnnxOut *o, const Node *node, const int64_t after[2]) {
   const Window *w = node->window;
   const Extent e = out_extent(node);

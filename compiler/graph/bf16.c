@@ -1,11 +1,11 @@
 /* bf16.c: Rounding for precision=bf16 in a float net. The operands of products are rounded to bf16: weights,
- * input values and, in training, gradients. Such a value is rounded once, when it is computed, for all its
- * readers.
+ * input values and, in training, gradients. An input value is rounded only once, when it is computed, for
+ * all nodes that read it.
  *
  * Values that are views or copies of each other form a group, which is rounded as a whole or not at all. The
  * group is not rounded if exact values are needed: by the caller (inputs, outputs), by another call
- * (states), or by a reader without precision=bf16. Then passes/bf16.c rounds a copy of the value for the
- * products. */
+ * (states), or by a reader without precision=bf16. In this case, passes/bf16.c rounds a copy of the value
+ * for the products. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/bf16.h"
 #include "graph/op.h"
@@ -138,8 +138,9 @@ static bool keeps_floats(const Node *node) {
   return node->op->parts || t->recurrent || t->stream == STREAM_RECURRENT || t->int8 == INT8_RECURRENT;
 }
 
-/* Whether the node must read and write floats: values of the caller and states, values per batch, indices,
- * and operators that call functions of the runtime. */
+/* Whether the node must read and write floats. Such nodes are inputs, targets, states and updates of states;
+ * nodes whose values are integers, indices, or one value per batch; and nodes whose nests call runtime
+ * functions or have data-dependent indices (per_image). */
 static bool needs_floats(const Node *node) {
   return is_from_outside(node) || node_is_update(node) || node->elem != F32 || node->op->traits.per_image ||
          node->op->traits.indices || node->result == RESULT_BATCH;
@@ -150,8 +151,8 @@ static void look_at_node(const Groups *g, const Node *node) {
   if (needs_floats(node) || keeps_floats(node)) g->barred[group_of(g, node->id)] = true;
   for (int k = 0; k < node->nin; k++) {
     const int group = group_of(g, node->in[k]->id);
-    /* With --stream, nodes read the exact input rather than a copy of it. The copy is not rounded either, if
-     * a reader uses the exact numbers. So the results with and without --stream are the same. */
+    /* With --stream, nodes read the input itself; without --stream, they may read a copy (copies_input). The
+     * results must be the same, so the copy is not rounded if a reader needs exact numbers. */
     const bool exact = blind || needs_floats(node) || (g->copies[group] && !moves);
     if (node_reads_bf16(node)) g->wanted[group] = true;
     else if (exact) g->barred[group] = true;

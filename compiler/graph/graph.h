@@ -1,6 +1,6 @@
 /* graph.h: Graph of a net: one node per call of an operator, one value per node. When a node is created, the
- * operator's own rule checks its shapes. The same structures represent the source program, its simplification
- * for inference, and the training graph with its backward pass. */
+ * operator's own rule checks the shapes of the operands. The same structures represent the source program,
+ * its simplification for inference, and the training graph with its backward pass. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_GRAPH_H
 #define CNNC_GRAPH_H
@@ -35,8 +35,9 @@ Shape shape_with_rows(Shape row, Shape like); /* `row` with the leading axis of 
 Shape shape_row(Shape);                       /* without the leading axis */
 const char *shape_text(Arena *, Shape);       /* 28x28x1, 49x40, 784, "100 of 7x7x512" */
 /* Memory layout of a value, [n][h][w][c]. A sequence has h = 1, a vector h = w = 1. The leading axis n counts
- * regions (or is 1), or the images of a batched kernel. An operator's nest computes one row of the leading
- * axis: the nest builder adds the loop over the rows (nest_lead). */
+ * regions (or is 1), or the images of a batched kernel. Most nests compute one row of the leading axis, and
+ * the nest builder adds the loop over the rows (nest_lead). Other nests compute all rows: those of operators
+ * with the trait loops_over_rows or mixes_rows, and most nests of dense layers. */
 typedef struct Extent {
   int64_t n, h, w, c;
 } Extent;
@@ -45,7 +46,7 @@ Extent shape_extent(Shape);
 Extent shape_joined(Shape); /* all rows as one image of height n*h, for sums over all pixels */
 
 /* ---- windows (the formula is in shape.c) ---- */
-typedef struct Window { /* axis 0: height, 1 on a sequence; axis 1: width or length */
+typedef struct Window { /* axis 0: height (kernel 1 for a sequence); axis 1: width or length */
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2]; /* before, after: padding */
   bool ceil;                  /* pooling: the output includes a last, incomplete window */
   bool count_pad;             /* average pooling: padding is part of the mean */
@@ -158,7 +159,7 @@ typedef struct QatRounding {
   bool weights;  /* the layer's weights, per filter */
   bool value;    /* the node's value */
   bool observed; /* the unrounded value updates the range */
-  bool joins;    /* the operands of this concat update the range */
+  bool joins;    /* the values of the operands update the range */
   Weight *range; /* [2]: minimum and maximum; NULL: the fixed range lo .. hi */
   double lo, hi;
 } QatRounding;
@@ -334,7 +335,8 @@ int *graph_live(Arena *, const Graph *, int nroots, Node *const *root);
 /* A copy of a node; map (may be NULL): the new inputs by the ids of the old inputs. */
 Node *graph_copy_node(Arena *, const Node *, Node *const *map);
 void graph_append(Graph *, Node *);
-/* Appends one of the nodes that compute a layer: without parameters, named LAYER.suffix. */
+/* Appends one of the nodes that compute a layer. The node has no parameters; its name is LAYER.suffix, or
+ * LAYER if the suffix is empty. */
 Node *graph_part(Graph *, const Node *layer, const struct Op *, const char *suffix, Shape, int nin,
                  Node *const *in);
 Graph *graph_copy_head(Arena *, const Graph *); /* a copy without nodes and ports */

@@ -6,7 +6,7 @@
 #include "graph/node_text.h"
 #include "graph/op.h"
 
-/* The text of a call on one line, without the program's comments. */
+/* The source text of a call, joined to one line, without comments. */
 static const char *call_text(Arena *arena, const Sources *sources, Span span) {
   const Source *source = sources_get(sources, span.file);
   if (!source || span.end > source->n || span.start >= span.end) return "";

@@ -1,5 +1,5 @@
-/* op.h: Definition of operators. Each file of ops/ defines an operator, as in ops/TEMPLATE.c; ops.def lists
- * the operators of the language. */
+/* op.h: Definition of operators. The operators are defined in ops/, as in ops/TEMPLATE.c; ops.def lists the
+ * operators of the language. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OP_H
 #define CNNC_OP_H
@@ -32,10 +32,12 @@ typedef enum ParamType {
 typedef struct Param {
   const char *name;
   ParamType type;
-  const char *value; /* the default as in source ("1", "he", another parameter); NULL: required; "": none */
+  /* the default as in source ("1", "he", another parameter); NULL: the argument is required; "": the argument
+   * is optional and has no default */
+  const char *value;
   const char *help;
   double lo, hi;       /* INT, NUMBER: the range if lo < hi; both 0: a positive INT, any finite NUMBER */
-  const char *choices; /* CHOICE: "hwc chw"; other types: words that are also accepted */
+  const char *choices; /* CHOICE: all choices ("hwc chw"); other types: words that are also accepted */
 } Param;               /* a table ends with {0} */
 
 const char *param_type_text(const Param *); /* the permitted arguments, as text */
@@ -83,7 +85,8 @@ Diag *op_error(ShapeContext *, const Node *, DiagId, const char *format, ...)
 Diag *op_error_at(ShapeContext *, const Node *, const char *param, DiagId, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 Diag *op_error_vector(ShapeContext *, const Node *);
-void op_note_origin(ShapeContext *, Diag *, const Node *value); /* "4x4x16 is the output of avgpool here" */
+/* Adds a note such as "4x4x16 is the output of avgpool here". */
+void op_note_origin(ShapeContext *, Diag *, const Node *value);
 /* Whether two inputs have equal numbers of regions; reports an error if not. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
 /* The input with the most rows of the leading axis; the result has the same number of rows. If the leading
@@ -126,7 +129,8 @@ bool gradient_wanted(const Gradient *, const Node *input);
 bool gradient_trained(const Gradient *, const Node *, int weight);
 Graph *gradient_graph(Gradient *);
 void gradient_add(Gradient *, Node *input, Node *contribution);
-Node *gradient_given(const Gradient *, const Node *); /* the only contribution; NULL: none or several */
+/* The only contribution to the gradient of a node; NULL: there is none, or there are several. */
+Node *gradient_given(const Gradient *, const Node *);
 /* If the gradient of node->in[k] is wanted, appends a node of the operator and adds its value to that
  * gradient; otherwise returns NULL. */
 Node *gradient_operand(Gradient *, const Op *, Node *node, int k, int nin, Node *const *in);
@@ -146,8 +150,9 @@ typedef enum Role {
   ROLE_STATE,  /* the value that the previous call stored */
   ROLE_UPDATE, /* in[0] is the next value of the state in[1] */
 } Role;
-/* Functions that do not apply are NULL. Every operator needs a name and eval. Operators without `parts` also
- * need lower. Operators of the language also need a group and a shape rule. */
+/* Functions that do not apply are NULL. Every operator needs a name and, except inputs and targets, eval. An
+ * operator that becomes a kernel needs lower; an operator with `parts` does not. Operators of the language
+ * also need a group and a shape rule. */
 struct Op {
   const char *name;   /* hidden operators: usually with spaces, as in "conv input gradient" */
   const char *group;  /* section of docs/operators.md */
@@ -157,7 +162,7 @@ struct Op {
   DocText example; /* a line of source */
   Family family;
   Role role;
-  bool source;                           /* no value input: the value depends on parameters only */
+  bool source;                           /* no value input, as in constant and state */
   void (*shape)(ShapeContext *, Node *); /* sets shape and weights; leaves POISON after an error */
   Cost (*cost)(const Node *);
 #ifdef __wasi__ /* the browser build has no reference interpreter */
@@ -170,7 +175,8 @@ struct Op {
   /* Appends the nodes that compute this node's value, and returns the last node. backward: for training. */
   Node *(*parts)(Graph *, Node *, bool backward);
   /* Appends a layer and its states, so that each call continues from the final state of the previous call;
-   * returns the layer's value. calls: in a stream, the value with the number k of the call; otherwise NULL.
+   * returns the layer's value. calls: in a stream, the value with the number k of the call, if the
+   * layer needs k; otherwise NULL.
    * In a stream, row 0 of the input is row k*rows + offset of the stream, and the layer skips stream rows
    * with negative indices. */
   Node *(*keep)(Graph *, Node *, Node *calls, int64_t rows, int64_t offset);
@@ -202,6 +208,6 @@ static inline bool node_is_update(const Node *node) { return node->op->role == R
 /* ---- quantization-aware training (rounding_switch.c; operators in ops/rounding) ---- */
 void rounding_add_switch(Arena *, Node *, const QatSettings *); /* adds the switch to the weights of a node */
 int rounding_switch(const Node *); /* index of the switch among the weights; -1: no rounding */
-/* The number of rows (filters) of the weight that share a scale; 0: the weight is not rounded. */
+/* The number of rows of weight[0] (filters) that share a scale; 0: weight[0] is not rounded. */
 int64_t rounding_scale_rows(const Node *);
 #endif

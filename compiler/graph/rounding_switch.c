@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/op.h"
 
-/* Index of the switch among the node's weights: it follows weight and bias, the parameters of a part of a
- * recurrent layer, or the statistics of batchnorm. -1: the operator has no switch. */
+/* Index of the switch among the node's weights; -1: the operator has no switch. The switch is the last
+ * weight: after weight and bias; in batchnorm, after the statistics; in a part of a recurrent layer, after
+ * the parameters of this part. */
 static int switch_index(const Node *node) {
   const Node *of = node;
   while (of->hidden) of = of->hidden->of; /* in batchnorm's backward pass, `of` may be a hidden node, too */

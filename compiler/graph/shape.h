@@ -16,7 +16,8 @@ int64_t window_output(int64_t input, int64_t kernel, int64_t stride, int64_t dil
 const char *window_formula(Arena *, int64_t input, int64_t kernel, int64_t stride, int64_t dilation,
                            int64_t before, int64_t after, bool ceil);
 /* Output size of conv_transpose: O = (I - 1)*S + D*(K - 1) + 1 + output_pad - P, with PAD_SAME O = I*S. Sets
- * before and after, the numbers of elements that are cropped at both ends. */
+ * `before` and `after`, the numbers of elements that are cropped at both ends; with PAD_EXPLICIT they are
+ * inputs instead. */
 int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad,
                           PadRule, int64_t *before, int64_t *after);
 const char *window_transposed_formula(Arena *, int64_t input, int64_t kernel, int64_t stride,

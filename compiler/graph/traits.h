@@ -162,11 +162,11 @@ typedef struct OpTraits {
       stream; /* default: STREAM_ROWS for FAMILY_MAP, STREAM_SHAPED for FAMILY_ALIAS, or STREAM_WHOLE */
   StreamRule (*stream_rule)(const Node *); /* if the rule depends on the arguments */
   double (*row_fill)(const Node *);        /* value of elements before the first row; default: 0 */
-  int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: number of rows in the state; default: none */
+  int64_t (*kept_rows)(const Node *);      /* STREAM_RECURRENT: number of rows in the state, if it has rows */
   bool (*counts_inside)(const Node *);     /* whether the operator is a mean that does not count padding */
-  /* For a result that depends on row numbers: changes the copy in the step graph so that it counts rows from
-   * the start of the stream. `calls` is the call number k; row 0 of the copy's input is row k*rows + offset
-   * of the stream. */
+  /* For a result that depends on row numbers: changes a node's copy in the step graph, so that the copy
+   * counts rows from the start of the stream. `calls` is the call number k; row 0 of the copy's input is row
+   * k*rows + offset of the stream. */
   void (*count_rows)(Arena *, Node *, Node *calls, int64_t rows, int64_t offset);
   /* STREAM_CROPPED, STREAM_PADDED: get and set the numbers of elements that are removed or added at both ends
    * of each axis */

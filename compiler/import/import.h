@@ -20,7 +20,7 @@ typedef struct Factor {
 typedef struct Factors {
   int n;
   Factor f[MOST_FACTORS];
-} Factors; /* outermost first; none has size 1 */
+} Factors; /* the factors, outermost first; no factor has size 1 */
 
 typedef struct Statement Statement;
 typedef struct Product Product; /* products.h */
@@ -98,8 +98,9 @@ typedef struct ImportOptions {
   VEC(ImportSetting) settings;
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
-  OnnxLoops loops;                /* loops whose number of iterations an earlier import has computed */
-  VEC(const char *) theirs, ours; /* --rename: names in the model, names in the program; may contain one * */
+  OnnxLoops loops; /* loops whose number of iterations an earlier import has computed */
+  /* --rename: `theirs` has names in the model, `ours` the new names; a name may contain one * */
+  VEC(const char *) theirs, ours;
   bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
   bool trial;    /* a trial import: if it fails, no suggestions are made */
   bool (*admits)(const ModelImport *); /* whether the imported program compiles; NULL: not checked */
@@ -153,9 +154,9 @@ struct ModelImport {
   const char **became;  /* by node: the node's layers, for --list */
   const char **refused; /* by node: the reason why the node is not supported, or NULL */
   const OnnxNode *node; /* the current node */
-  const char *why;      /* the reason why the node is not supported */
+  const char *why;      /* the reason that the last no() set; NULL: none */
   size_t *computed;     /* bytes that may_compute granted in all imports of the file */
-  bool huge;            /* the current node has more elements than a value may have */
+  bool huge;            /* the current node's result has more elements than a value may have */
   int64_t batch;
   VEC(Statement *) statements;
   VEC(Value *) inputs;
@@ -221,8 +222,8 @@ bool always_computed(const ModelImport *,
 bool reads_input(const ModelImport *, const OnnxNode *,
                  int input); /* whether the input's value is used outside of omitted branches */
 /* Returns whether a node is an If. The results of an If become the results of the taken branch. If the
- * condition is computed, they become a selection between the results of both branches. After a failure, no()
- * has the reason. */
+ * condition depends on inputs, the results become a selection between the results of both branches. After a
+ * failure, `why` has the reason. */
 bool import_if(ModelImport *, const OnnxNode *);
 void fold_conditions(ModelImport *); /* computes the conditions that only depend on constants */
 
@@ -232,7 +233,7 @@ const char *never_imported(const ModelImport *, const OnnxNode *);
 void report_problems(ModelImport *);
 /* Called if an input cannot be imported: reports the nodes for which never_imported has a reason. */
 void report_never_imported(ModelImport *);
-void add_problem(ModelImport *, const OnnxNode *); /* a node for which no() has the reason */
+void add_problem(ModelImport *, const OnnxNode *); /* records a node and the reason in `why` */
 void find_varying(ModelImport *, const OnnxPort *const *,
                   int n); /* finds the tensors that depend on the given inputs */
 
@@ -250,12 +251,13 @@ bool input_has_planes(const OnnxPort *);
 /* ---- onnx_names.c ---- */
 /* Whether all options for inputs, such as --shape, name inputs of the model. Reports an error if not. */
 bool names_of_inputs_known(const ModelImport *);
-const char *layer_of(ModelImport *, const OnnxNode *,
-                     int input); /* input: index of the node's weight, or -1 */
-const char *layer_of_constant(ModelImport *, const OnnxNode *,
-                              int input); /* a layer named after the constant */
-const char *layer_called(ModelImport *,
-                         const char *name); /* a layer with this name, or with this name and a number */
+/* A new layer name, from the name of the node's module or operator. input: index of the input that is the
+ * weight; -1: no weight. */
+const char *layer_of(ModelImport *, const OnnxNode *, int input);
+/* A new layer name, from the name of the constant input. */
+const char *layer_of_constant(ModelImport *, const OnnxNode *, int input);
+/* A new layer name: this name, with a number if another layer has the name. */
+const char *layer_called(ModelImport *, const char *name);
 const char *identifier(ModelImport *, const char *);
 /* Name of an input or output; `otherwise` if the model numbers its tensors. */
 const char *port_name(ModelImport *, const OnnxPort *, const char *otherwise);
@@ -316,7 +318,7 @@ View *view_laid(ModelImport *, const View *like, Value *, int chan, int npos, co
  * constant's shape. NULL: the operand is not constant, or after no(). */
 const Tensor *constant_beside(ModelImport *, const OnnxNode *, int input, const View *);
 /* Aligns the second operand as constant_beside does, but the operand may be a constant or a computed value.
- * The dimensions of size 1 are appended to its Item. False after no(). */
+ * The dimensions of size 1 are appended to the operand's Item. False after no(). */
 bool place_operand(ModelImport *, const OnnxNode *, Item *);
 
 /* ---- permute.c ---- */
@@ -328,8 +330,8 @@ Value *permuted(ModelImport *, Value *, const Factors *);
 /* A mask adds this number, or a smaller number, to the scores that it hides. */
 #define EXCLUDED (-1e8)
 /* Emits a constant. It is called `name` if node is NULL; otherwise it is named after the node's constant, or
- * after the node if that constant has no name. Masks are frozen and may contain -inf. NULL after no(): the
- * constant contains NaN, or an infinite number other than -inf in a mask. */
+ * after the node if that constant has no name. A constant with a number of EXCLUDED or less is a mask: it
+ * is frozen and may contain -inf. NULL after no(): the constant contains NaN or +inf. */
 Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
                           bool frozen);
 /* A constant as a value in the layout of the other operand, `beside`: with the full shape of that operand's
@@ -401,10 +403,11 @@ bool result_is_used(const ModelImport *, const OnnxNode *, int out);
  * attention also accept images and vectors. */
 Value *as_pixels(Value *table);
 View *gather_computed(ModelImport *, const OnnxNode *); /* Gather with a computed index */
-/* For a Concat of image numbers and indices that GatherND reads: the Concat's input with the indices. 0: the
- * node is not such a Concat. */
+/* For a Concat of image numbers and indices that GatherND reads: the tensor of the indices. 0: the node is
+ * not such a Concat. */
 int index_of_pairs(const ModelImport *, const OnnxNode *);
-/* whether the tensor is only used as an index, possibly after copies */
+/* whether the tensor is only used as the index of one Gather, GatherElements or GatherND, possibly after
+ * nodes such as Reshape, Cast and Clip */
 bool only_chooses(const ModelImport *, int tensor);
 /* Imports x == (0, 1, ... n-1) as one_hot, along a dimension where x has one element. NULL: the constant or x
  * does not have this form. */

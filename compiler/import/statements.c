@@ -205,7 +205,7 @@ OnnxNode *node_reading(const ModelImport *im, int tensor) {
 }
 
 /* Finds tensors that depend on the values of inputs, not only on sizes and constants. Results of unsupported
- * nodes are among them. */
+ * TensorFlow Lite operators are among them. */
 void find_varying(ModelImport *im, const OnnxPort *const *port, int n) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < n; i++) im->varies[port[i]->tensor] = true;
@@ -299,7 +299,8 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- outputs ---- */
-/* Lists the dimensions of an output, except its batch, in dims; returns their number, or -1 after no(). */
+/* Lists the dimensions of an output, except its batch, in dims; returns the number of listed
+ * dimensions, or -1 after no(). */
 static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS]) {
   int n = 0;
   for (int d = 0; d < view->rank; d++) {
@@ -324,14 +325,14 @@ static Value *with_last(ModelImport *im, Value *value, const View *view, int n, 
 }
 
 /* Lays out an output in the order that needs the fewest moves. The orders are: the dimension after the batch
- * moved to the end (channels last); two dimensions moved to the end, if there are four or more; ONNX's
- * order. Sets *comment as in ImportOutput.order. */
+ * moved to the end (channels last); the two dimensions after the batch moved to the end, if the output has at
+ * least four besides the batch; ONNX's order. Sets *comment as in ImportOutput.order. */
 static Value *lay_output(ModelImport *im, const View *output, const char **comment) {
   const View *view = view_repeated(im, output);
   if (!view) return NULL;
   int dims[MOST_DIMS], order[3][MOST_DIMS], best = 0, least = INT32_MAX;
   const int n = dimensions_of(im, view, dims), before = im->statements.n;
-  int ways = 1; /* only ONNX's order; TensorFlow Lite's order is the language's order */
+  int ways = 1; /* number of orders to try; 1 for TensorFlow Lite, whose order is the language's order */
   if (n < 0) return NULL;
   while (!im->onnx->tflite && ways < 3 && ways < n && dims[ways - 1] == ways && (ways < 2 || n > 3)) ways++;
   for (int way = ways - 1; way >= 0; way--) {
@@ -462,8 +463,9 @@ static ModelImport *import_begin(Arena *arena, Diags *diags, Span at, const Impo
   return im;
 }
 
-/* The ArgMax that computes an output. The importer can drop it, because the caller can apply argmax to the
- * scores. NULL: the output has no ArgMax. */
+/* The ArgMax that computes an output, directly or through casts and reshapes. The importer can drop this
+ * ArgMax, because the caller can apply argmax to the scores. NULL: there is no ArgMax, or its operand is not
+ * computed. */
 static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Cast",    "Squeeze",  "Unsqueeze", "Reshape",
                                        "Flatten", "Identity", NULL};
@@ -479,7 +481,8 @@ static const OnnxNode *argmax_reader(const ModelImport *im, int tensor) {
   return NULL;
 }
 
-/* Replaces each output that an ArgMax computes by the scores. The same scores become an output only once. */
+/* Replaces each output that is the result of an ArgMax with the scores that the ArgMax reads. The same scores
+ * become an output only once. */
 static void leave_out_argmax(ModelImport *im) {
   Onnx *o = im->onnx;
   int n = 0;
@@ -564,7 +567,7 @@ static bool is_output_value(const ModelImport *im, const Value *value) {
   return found;
 }
 
-/* Drops the weight of a constant or bias. */
+/* Drops the stored numbers of a `constant` or `bias` statement. */
 static void drop_constant(ModelImport *im, const Statement *s) {
   int n = 0;
   for (int i = 0; i < im->weights.n; i++) {

@@ -16,8 +16,9 @@ enum {
 
 /* ---- reference ---- */
 
-/* The taps of an element. If an input occurs more than once, as at a border, its weights are added first. So
- * an infinite input gives infinity, not NaN, even if its weights have different signs. */
+/* The taps of a result element. If an input element occurs more than once, as at a border, its weights are
+ * added first. So an infinite input element gives infinity, not NaN, even if its weights have different
+ * signs. */
 static int axis_taps_at(const Node *forward, AxisRule rule, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int all = rule(forward, axis, to, tap);
   int n = 0;

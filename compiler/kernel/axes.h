@@ -8,7 +8,7 @@
 
 enum {
   AXIS_TAPS = 64,    /* maximum taps of a result element along an axis */
-  AXIS_PERIOD = 4096 /* the longest permitted period: a period is unrolled */
+  AXIS_PERIOD = 4096 /* maximum of AxisPeriod.from and .to: a period is unrolled */
 };
 typedef struct AxisTap {
   int64_t from;

@@ -1,5 +1,5 @@
-/* channels.h: Reduction of a pixel's channels to one number: common code of channel_mean, channel_max and the
- * gradient of an operand that was broadcast over the channels. */
+/* channels.h: Reduction of a pixel's channels to one number: common code of channel_mean, channel_max, argmax
+ * and the gradient of an operand that was broadcast over the channels. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CHANNELS_H
 #define CNNC_CHANNELS_H

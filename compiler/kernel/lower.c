@@ -28,7 +28,7 @@ static const char *kernel_name(Arena *arena, const Node *node) {
   const size_t n = strlen(node->hidden->of->op->name);
   if (!strncmp(what, node->hidden->of->op->name, n) && what[n] == ' ') what += n + 1;
   const bool several =
-      !strncmp(what, "map ", 4); /* one node per operand or parameter, whose index is appended */
+      !strncmp(what, "map ", 4); /* the name ends with the index of the operand or parameter */
   return to_c_name(arena, several ? arena_printf(arena, "%s_%s_%d", node->name, what, node->hidden->wrt)
                                   : arena_printf(arena, "%s_%s", node->name, what));
 }

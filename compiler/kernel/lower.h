@@ -8,7 +8,7 @@
 #include "target/cpu.h"
 
 /* A kernel: the node `root`, and `chain`: the FAMILY_MAP nodes fused after it. Each node of the chain reads
- * the value before it, and only the last value is stored. */
+ * the value before it. The values before the last one are not stored. */
 typedef struct Kernel {
   Node *root;
   int nchain;
@@ -19,11 +19,12 @@ typedef struct Kernel {
                    stored */
   const Node
       *over; /* an operand that the result overwrites if the nest allows it (passes/in_place.c); or NULL */
-  /* batchnorm nodes that passes folded into the packed weights, in order. Per output channel: w' = w*gain,
-   * b' = (b - mean)*gain + shift */
+  /* batchnorms folded into the packed weights, in order. Per output channel: w' = w*gain,
+   * b' = (b - mean)*gain + shift. For bf16 and f16 weights, they are applied to the sums instead */
   int nscales;
   Node **scale;
-  /* a normalize before the root whose factor and shift are folded into the weights; or NULL */
+  /* a normalize before the root whose factor is folded into the weights and whose shift is folded into the
+   * bias; or NULL */
   Node *normalize;
   bool normalize_shift;
   /* a product before the root that scales the channels of the root's input; or NULL. With a gate, root->in[0]
@@ -86,7 +87,7 @@ typedef struct Choice {
   const struct Schedule *schedule;
   int m;       /* Winograd: a tile has m x m outputs; Strassen: number of parts of an axis, 2 or 4 */
   int tiles;   /* Winograd, Strassen: approximate number of tiles per block */
-  int pixels;  /* direct: number of outputs of one row in a register tile */
+  int pixels;  /* direct: number of pixels of one row in a register tile */
   Order order; /* direct: the outer loop */
   bool small;  /* for microcontrollers: smaller constants, but more computation */
 } Choice;
@@ -122,7 +123,7 @@ typedef struct LowerOptions { /* the members have the same meaning as in Lower *
   const Target *layout; /* NULL: the kernel's target if it has layout_lanes lanes, otherwise the first target
                            in the table that has them */
   int64_t weight_bytes;
-  struct Tuning *tuning; /* NULL: only the cost model */
+  struct Tuning *tuning; /* NULL: only the cost model chooses */
 } LowerOptions;
 
 typedef struct Lower {
@@ -155,10 +156,9 @@ typedef struct Lower {
   bool threads;            /* PARALLEL loops are run by threads */
   int64_t batch;           /* maximum number of images: of the batch in training, of a batched kernel in
                               inference; 0: a per-image kernel in inference */
-  int64_t
-      call;   /* inference: number of images of a call, which run one after the other or batched; 0 means 1 */
-  int images; /* images interleaved in vector lanes, [h][w][c][images]: the nest is built with scalars,
-                 then widened; 0 or 1: not interleaved */
+  int64_t call; /* inference: maximum number of images per call, if it is more than 1; otherwise 0 */
+  int images;   /* images interleaved in vector lanes, [h][w][c][images]: the nest is built with scalars,
+                   then widened; 0 or 1: not interleaved */
   int64_t rows; /* size of the nest's leading axis: the rows of an image; in a batched nest, these rows *
                    batch. 0: the nest has no leading axis, or the builder loops over it (nest_lead) */
   /* created by lower_begin: buffers of the root's inputs and of the result. The dimensions are [h][w][c]
@@ -187,8 +187,9 @@ void lower_must_add(Lower *); /* for a gradient computed in several parts: lower
  * first use. The main function is named l->b->name. */
 Lower *lower_begin(Arena *, const Kernel *, const Target *, const LowerOptions *);
 const Binding *lower_binding(const Lower *, int buffer); /* all zeros for a local buffer */
-Buf *lower_weight(Lower *,
-                  int k); /* node->weight[k], natural layout [dims]; NULL if the node has no such weight */
+/* node->weight[k], natural layout [dims]; for k = 0 in QAT, bf16 and f16: the rounded weights. NULL if the
+ * node has no such weight. */
+Buf *lower_weight(Lower *, int k);
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* F32, with the place WORK */
 Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
 /* Constants in the model, in the order in which int8 kernels read them. */
@@ -219,10 +220,9 @@ void lower_whole_rows(Lower *); /* before nest_fn: views the result as [h][1][w*
 const Ix *lower_count(Lower *); /* batched nests: the size parameter `count`, after nest_fn */
 Ix lower_rows(
     Lower *); /* nests with the leading axis, after nest_fn: the number of rows in use, at most l->rows */
-Ix lower_row(const Lower *); /* the current row if the builder loops over rows (nest_lead) */
-Ref lower_at(const Lower *, Buf *value, const Ix *y, const Ix *x,
-             const Ix *c); /* a reference to an element in row l->row of a value that has the leading axis in
-                              this nest */
+Ix lower_row(const Lower *); /* the current row if the builder loops over rows (nest_lead); otherwise 0 */
+/* A reference to an element of a value; in row l->row if the value has the leading axis in this nest. */
+Ref lower_at(const Lower *, Buf *value, const Ix *y, const Ix *x, const Ix *c);
 
 /* A packed copy of weights. Between lower_pack and lower_pack_done the caller builds pack->nest, whose loops
  * store to pack->out. lower_packed_weight and lower_packed_bias return elements at natural indices with
@@ -240,8 +240,8 @@ Val lower_packed_bias(
 Buf *lower_pack_source(Lower *, Pack *, Weight *, const char *prefix); /* the weight's buffer in pack->nest */
 Buf *lower_pack_done(Lower *, Pack *); /* returns the WEIGHTS buffer of the main nest for this pack */
 
-/* rounded.c. lower_rounds: whether the node is a layer that computes with rounded weights, as in QAT, or a
- * gradient of such a layer. lower_scales: adds the scales to a pack. lower_rounded: rounds the weight at
+/* rounded.c. lower_rounds: whether QAT rounds the weights of the node, which is a layer or a gradient
+ * of a layer. lower_scales: adds the scales to a pack. lower_rounded: rounds the weight at
  * `index` with these scales; channel: the output channel of that weight. */
 bool lower_rounds(const Lower *);
 void lower_scales(Lower *, Pack *);
@@ -252,7 +252,7 @@ Buf *lower_rounded_weight(Lower *); /* all rounded weights in natural order */
  * scalar). */
 Val lower_finish(Lower *, Val, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
 /* For kernels that sum in memory and then apply the chain. lower_sums_in_memory: returns the buffer for the
- * sums, which is the result's buffer, or float scratch if the result is stored as bf16. lower_finishes:
+ * sums, which is the result's buffer, or float scratch if the result is not stored as floats. lower_finishes:
  * whether the sums still need the chain, factors of batchnorms, or rounding. */
 Buf *lower_sums_in_memory(Lower *);
 bool lower_finishes(const Lower *);
@@ -282,13 +282,14 @@ typedef struct Map {
   Nest *b;
   const Node *node;
   Val x[MOST_INPUTS]; /* operands in the order of the node's `in`, where x[0] is the current value; vectors of
-                         `lanes` lanes */
+                         `lanes` lanes, but scalars for operands with one channel */
   Val y; /* in map_gradient: the node's value, if the operator requests it (map_needs); otherwise NULL */
   Lower *lower;
   const Ix *c;
   int part, lanes;
 } Map;
-Val map_weight(Map *, int k);               /* node->weight[k] at channel c, as a vector of `lanes` lanes */
+/* node->weight[k] at channel c, as a vector; as a scalar if the weight has one element */
+Val map_weight(Map *, int k);
 Val map_weight_at(Map *, int k, int64_t i); /* the number node->weight[k][i], which all channels use */
 Val map_constant(Map *, const float *per_channel,
                  int64_t n); /* the element of per_channel at channel c; its only element if n is 1 */

@@ -171,7 +171,7 @@ void map_backward(Gradient *gradient, Node *node, Node *dy) {
                    derivative_inputs(node, all_of_x(node), dy, in), in);
 }
 
-/* ---- `map gradient`: dx = dy * dy/dx[wrt] ---- */
+/* ---- `map gradient`: dy times the derivative with respect to x[wrt] ---- */
 static double gradient_eval(const Node *node, const double *given, const double *weight, int64_t c) {
   const Node *of = node->hidden->of;
   const uint32_t needed = needs(of, node->hidden->wrt);
@@ -203,7 +203,7 @@ const Op op_map_gradient = {
     .map = gradient_value,
 };
 
-/* ---- `map weight gradient`: dw[c] += sum over pixels of dy * dy/dw ---- */
+/* ---- `map weight gradient`: dw[c] += the sum over the pixels of dy times the derivative ---- */
 static void weight_gradient_run(const Eval *eval) {
   const Node *node = eval->node, *of = node->hidden->of;
   const Extent e = shape_extent(of->shape);

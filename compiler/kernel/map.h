@@ -11,16 +11,18 @@ void map_shape_weighted(ShapeContext *, Node *); /* like map_shape, with one wei
                                                     argument init= initializes */
 void map_shape_weight(ShapeContext *, Node *, const char *member,
                       bool decay); /* like map_shape_weighted, with `member` as the weight's name */
-void map_shape_operands(ShapeContext *, Node *); /* several operands of equal shape; 1x1xC (or a vector of C)
-                                                    is broadcast to every pixel, HxWx1 to every channel */
+/* Several operands. An operand of shape 1x1xC (or a vector of C) is broadcast to every pixel, an operand of
+ * shape HxWx1 to every channel. Otherwise the shapes must be equal. */
+void map_shape_operands(ShapeContext *, Node *);
 void map_run(const Eval *);                      /* op->eval */
 void map_backward(Gradient *, Node *, Node *dy); /* op->gradient */
 void map_backward_operand(Gradient *, Node *, Node *dy, int k, bool derivative_is_one);
-uint32_t map_needs_x(const Node *, int wrt); /* for op->map_needs: only operand x[wrt] is needed */
+uint32_t map_needs_x(const Node *, int wrt); /* for op->map_needs: the derivative reads only x[wrt] */
 uint32_t map_needs_y(const Node *, int wrt);
 
-extern const Op op_map_gradient;        /* inputs: dy, and the operands of the derivative; value: dx = dy *
-                                           dy/dx[wrt]; elementwise, so passes can fuse the node */
+extern const Op op_map_gradient;        /* inputs: dy, and the operands of the derivative; value: dy times
+                                           the derivative with respect to x[wrt]; elementwise, so passes
+                                           can fuse the node */
 extern const Op op_map_weight_gradient; /* like op_map_gradient, but for a parameter: the products are summed
                                            over the pixels */
 extern const Op op_sum_pixels; /* 1x1xC: the gradient of an operand that was broadcast to all pixels */

@@ -25,7 +25,7 @@ static Numbers *lowered_numbers(Lower *l, bool real) {
   return *of;
 }
 
-/* The index of the number with this name. A new number is appended. */
+/* The index of the number with this name. If the name is new, it is appended. */
 static int number_index(Lower *l, Numbers *of, const char *name) {
   for (int i = 0; i < of->n; i++)
     if (strcmp(of->name[i], name) == 0) return i;

@@ -14,7 +14,7 @@ bool lower_rounds(const Lower *l) {
 typedef struct Filters {
   Weight *weight;
   bool spread;
-  int64_t groups, filters, terms; /* per group: number of filters, and of input channels (terms) */
+  int64_t groups, filters, terms; /* filters, terms: filters and input channels per group */
   int64_t rows;                   /* number of filters that share a scale */
   int64_t kernel[2];
 } Filters;

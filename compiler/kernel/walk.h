@@ -60,8 +60,8 @@ void walk_interleave(int lanes, int low[LANES], int high[LANES]);
 /* Transposes a square matrix of vectors: element n of x[k] becomes element k of x[n]. */
 void walk_transpose(Nest *, Val x[LANES], int lanes);
 /* walk_row_max and walk_row_sum reduce the channels of one pixel to one number. walk_row_scratch: a buffer of
- * rank 1 for the channels of one pixel. If threads share the rows of pixels, the buffer has rank 2, with the
- * channels of one pixel per row. */
+ * rank 1 for the channels of one pixel. If threads share the rows of pixels, the buffer has rank 2: the
+ * channels of one pixel for each row of pixels. */
 Buf *walk_row_scratch(Lower *, const char *name, LoopKind, int64_t rows, int64_t channels);
 Val walk_row_max(Lower *, Buf *, const Ix *y, const Ix *x, int64_t channels);
 Val walk_row_sum(Lower *, int64_t channels, const Ix *y, const Ix *x, WalkValue,

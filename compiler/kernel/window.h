@@ -6,8 +6,8 @@
 #include "graph/shape.h"
 #include "graph/op.h"
 
-/* Reads a PARAM_WINDOW argument, N, HxW or [h, w], into to[axis]. On a sequence the argument is N, and to[0]
- * is 1. Returns false after an error. */
+/* Stores a PARAM_WINDOW argument in to[axis]. The argument has the form N, HxW or [h, w]. On a sequence the
+ * argument is N, and to[0] is set to 1. Returns false after an error. */
 bool window_pair(ShapeContext *, const Node *, const char *param, int64_t to[2]);
 bool window_size(ShapeContext *, const Node *, const char *param,
                  int64_t to[2]); /* like window_pair, but the argument is always read as for an image */
@@ -18,9 +18,9 @@ bool window_arguments(ShapeContext *, const Node *, Window *, PadRule *);
 Shape window_shape(const Node *, int64_t h, int64_t w, int64_t c);
 const char *window_size_text(Arena *, const Node *, const int64_t size[2]); /* "5x5", on sequences "5" */
 const char *window_axis_name(const Node *, int axis);                       /* "height", "width", "length" */
-/* Whether all positions that windows reach on the large side fit into int32. If not, reports the sizes,
- * stride or dilation that make the positions too large. large: the side over which windows move; small: the
- * side with one element per window. */
+/* Whether all positions that windows reach on the large side fit into int32. If not, reports an error with
+ * the size, padding, stride and dilation, and suggests a smaller argument. large: the side over which windows
+ * move; small: the side with one element per window. */
 bool window_addressable(ShapeContext *, const Node *, const Window *, const int64_t large[2],
                         const int64_t small[2]);
 /* Windows of a sequence from the arguments size, step and pad: sets node->window, and stores the number of

@@ -17,13 +17,13 @@ enum { UPSTREAM = 3 };
 
 typedef struct CachedKernel {
   const Lower *lower;
-  VEC(const Node *) nodes; /* the nodes to which the kernel's buffers are bound, in the order of the key */
+  VEC(const Node *) nodes; /* the nodes to which the kernel's buffers are bound, in the order of kept_nodes */
 } CachedKernel;
 
 struct KernelCache {
   Arena *arena;
   KeyTable nodes, kernels;
-  int numbers; /* number of different nodes so far */
+  int numbers; /* number of different node keys so far; also the number of the last key */
   ProgramKind kind;
   const int *number; /* by node id; equal nodes with equal upstream nodes have equal numbers */
 };

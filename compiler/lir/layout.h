@@ -7,7 +7,7 @@
  *   units.c        assignment of functions to translation units
  *   footprint.c    sizes of structs, flash, RAM and stack
  *
- * emit/ prints a layout; driver/fit.c changes plans until its sizes fit. */
+ * emit/ prints a layout. driver/fit.c changes plans until the layout's sizes are within the limits. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LAYOUT_H
 #define CNNC_LAYOUT_H
@@ -44,17 +44,17 @@ typedef struct NestFunction {
   const char *name, *own; /* "lenet5_conv1_v4", "lenet5_conv1" */
   Nest *nest;
   bool team;            /* a team shares the function's parallel loops */
-  const Kernel *kernel; /* the kernel for which the function was created; NULL: packs weights or deinterleaves
-                           outputs */
+  const Kernel *kernel; /* the kernel for which the function was created; NULL: the function packs weights or
+                           deinterleaves outputs */
   VEC(const Kernel *) also;
-  Instances *instances; /* instances of the functions that it calls, each with its `code`; the last instance
-                           is the function itself */
+  Instances *instances; /* instances of the called functions, each with its `code`; the last instance is the
+                           entry point of this NestFunction */
   bool hot;             /* inference or training calls the function */
   int64_t stack;        /* maximum stack in bytes; -1: unknown */
   /* members for merged functions, which differ in numbers only */
   struct NestFunction *into; /* the function to call: itself, or the function into which it was merged */
   bool merged;               /* other functions were merged into this function */
-  VEC(int64_t) sizes;        /* the arguments for the first parameters in a call of `into` */
+  VEC(int64_t) sizes;        /* calls of `into` pass these numbers as the first arguments */
   CodeNumbers numbers;       /* the numbers in the function's code, and the parameters that replace them */
 } NestFunction;
 
@@ -67,10 +67,10 @@ typedef struct Functions {
   KeyTable code_of;
 } Functions;
 
-/* A member of the model (inference) or of the training struct: an array of weights. Or a constant table,
- * which does not depend on weights. */
+/* A constant table, which does not depend on weights; or an array of weights, which is a member of the model
+ * (inference), or of the training or inspection struct. */
 typedef struct Member {
-  const char *name, *key; /* key: equal contents have equal keys */
+  const char *name, *key; /* key: buffers share a member only if their keys are equal */
   int rank;
   const int64_t *dim;
   Elem elem;
@@ -126,7 +126,7 @@ typedef struct PortNames {
                                output_target */
 
 typedef struct StateNames {
-  const char *name; /* name of the state's member in the struct */
+  const char *name; /* name of the state's member in the state struct */
   const char *parameter;
 } StateNames;
 
@@ -135,7 +135,7 @@ typedef struct Layout {
   LayoutOptions options;
   const Graph *graph;
   const char *upper; /* LENET5 */
-  bool model;        /* the net has a model, because kernels read packed weights */
+  bool model;        /* the net has a model struct, because it has weights or other constants */
   bool weights;      /* the net has float parameters, which the caller may pack */
   Names names;       /* names of functions and tables, without the net's prefix */
   Names macros;      /* names of macros, such as LENET5_BATCH and LENET5_IMAGE_SIZE */
@@ -170,7 +170,7 @@ void merge_similar(Arena *, Functions *);
 /* The code that calls the functions of a unit. */
 typedef enum UnitUse {
   USE_HOT,     /* inference and training */
-  USE_PACKING, /* packing functions are called once per step: unrolling would only cost compile time */
+  USE_PACKING, /* packing functions, which take little time: unrolling would only cost compile time */
   USE_COLD,    /* inspection commands */
 } UnitUse;
 typedef struct Unit {
@@ -185,8 +185,8 @@ Units layout_units(const Layout *);
 /* ---- sizes ---- */
 typedef struct NetSizes {
   int64_t model_bytes, workspace_bytes, workspace_bound, training_bytes, training_bound, shards, state_bytes;
-} NetSizes; /* workspace_bound, training_bound: with these kernels in this order, no choice of addresses needs
-               fewer bytes */
+} NetSizes; /* workspace_bound, training_bound: lower bounds of workspace_bytes and training_bytes for these
+               kernels in this order, with any choice of addresses */
 NetSizes layout_sizes(const Layout *);
 int64_t aligned(int64_t floats), floats_in(int64_t bytes);
 int64_t members_bytes(const Part *); /* size of a struct with these members */

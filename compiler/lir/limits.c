@@ -113,8 +113,9 @@ bool check_plan_limits(Arena *arena, Diags *diags, const Graph *graph, const Pla
 }
 
 /* ---- training memory ---- */
-/* Suggests a smaller batch with `accumulate`, so that a step has the same number of images. The suggested
- * batch is 1 or, with batch statistics, half of an even batch. */
+/* Suggests a smaller batch with `accumulate`, so that a step has the same number of images. Without batch
+ * statistics, the suggested batch is 1. With batch statistics, it is half of the batch; for an odd batch, no
+ * number is suggested. */
 static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;

@@ -36,8 +36,8 @@ typedef enum SpaceKind {
 } SpaceKind;
 enum { SPACES = SPACE_STATE + 1, SPACE_ALIGNMENT = 64 };
 
-/* bytes: the size of one arena, of one record, of one image's part of ALL, of BATCH, or of one array of
- * gradients. bound: a lower bound of this size; with the program's calls in this order, no choice of
+/* bytes: the size of one arena, one record, the whole BATCH, one array of gradients, or one image's part of
+ * ALL. bound: a lower bound of this size; with the program's calls in this order, no choice of
  * addresses needs fewer bytes. */
 typedef struct Space {
   int64_t bytes, bound;
@@ -60,7 +60,7 @@ typedef enum CallHow {
 
 typedef struct Operand {  /* the argument for a buffer parameter of a nest */
   bool used;              /* false: the buffer is not a parameter */
-  const Binding *binding; /* the bound value, weight or table */
+  const Binding *binding; /* as lower_binding returns it */
   Place place;
   bool repeated; /* a value of SPACE_BATCH is copied to each lane that has an image; other lanes get 0 */
 } Operand;
@@ -70,7 +70,7 @@ typedef struct Version {
   Lower *lower;      /* the kernel, lowered to a nest */
   Operand *argument; /* by buffer id of the nest */
   int64_t scratch;   /* bytes of all scratch buffers of the nest */
-  bool shared;       /* a team shares the call's parallel loops; otherwise the first thread runs the call */
+  bool shared;       /* a team shares the call's parallel loops; otherwise one thread runs the call */
   bool barrier;      /* preceded by a barrier of the team */
 } Version;
 
@@ -90,15 +90,15 @@ typedef struct Copy {
 } Copy;
 
 /* Calls first .. first + n - 1. They run for each image or, if `once`, once for all images. All calls of a
- * phase end before the next phase begins. */
+ * phase end before the next phase begins. Exception: with Program.team, threads wait only at barriers. */
 typedef struct Phase {
   int number, first, n;
   bool once;
   bool barrier; /* preceded by a barrier of the team */
 } Phase;
 
-/* Initial values of a state: before the first call, the bytes `from` to `to` - 1 of each image's state are
- * filled with elements equal to `value`. */
+/* Initial values of a state: NAME_reset fills the bytes `from` to `to` - 1 of each image's state with
+ * elements equal to `value`. */
 typedef struct Fill {
   int state;
   int64_t from, to;
@@ -107,7 +107,7 @@ typedef struct Fill {
 
 /* ---- many images ---- */
 typedef struct Batching {
-  enum { ONE_BY_ONE, INTERLEAVED, WHOLE_BATCH } how; /* WHOLE_BATCH: at least one batched kernel */
+  enum { ONE_BY_ONE, INTERLEAVED, WHOLE_BATCH } how; /* WHOLE_BATCH: inference with batched kernels */
   int lanes;      /* INTERLEAVED: the largest number of lanes of any target; otherwise 1 */
   int64_t images; /* maximum number of images per call */
 } Batching;
@@ -158,7 +158,7 @@ typedef struct Program {
   int first_phase; /* number of the first phase: -1 if a call that reads only targets runs before the calls
                       for each image; otherwise 0 */
   VEC(Copy) copies;
-  VEC(Fill) initial; /* sorted by state, then by byte; reset writes the values */
+  VEC(Fill) initial; /* sorted by state, then by byte; NAME_reset writes the values */
   /* Training: gradients to clear before the first call, because calls add to them or no call writes them. A
    * batched call stores the other gradients. */
   Stretches cleared;
@@ -186,10 +186,10 @@ typedef struct ProgramOptions {
   int ntargets;
   const Target *const *target;
   bool threads, plain, exact; /* exact: no algorithm that rounds differently, such as Winograd */
-  int sums;             /* reference nests: maximum number of accumulators per reduction loop; 0 means 1 */
-  bool little_ram;      /* results may overlap dead operands if this is proved to be correct */
-  int64_t batch;        /* inference: images per call; training and inspection: maximum batch size */
-  int64_t shards;       /* 0: chosen automatically */
+  int sums;        /* reference nests: maximum number of accumulators per reduction loop; 0 means 1 */
+  bool little_ram; /* results may overlap dead operands if this is proved to be correct */
+  int64_t batch;   /* maximum number of images: per call in inference, per batch in training and inspection */
+  int64_t shards;  /* 0: chosen automatically */
   int64_t processes;    /* training: number of processes for which there must be enough shards; 0: processes
                            cannot share the batch */
   const Graph *written; /* the graph as written */
@@ -227,10 +227,10 @@ void program_mark_overlaps(Program *,
 void program_share(Program *, Arena *, const Graph *written); /* sets gathers and buckets */
 void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 
-/* Returns the first violation of the following rules; NULL: no violation. Every byte that is read was written
+/* Returns the first error that is found; NULL: no error. The main rules: Every byte that is read was written
  * before, for the same image, and still has the required value. Values that later phases read are kept until
- * those phases. Calls without a barrier between them do not access each other's results. Every space is large
- * enough. */
+ * those phases. Calls that may run on different threads, without a barrier between them, do not access each
+ * other's results. Every space is large enough. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
 void program_nests(Text *, const Programs *); /* --emit=nests */
@@ -238,7 +238,7 @@ void program_nests(Text *, const Programs *); /* --emit=nests */
 void program_schedules(Text *, const Programs *, const ProgramOptions *, const Sources *);
 
 int program_lanes(const Program *, int target); /* images per call of a nest: 1, or the target's lanes */
-/* The number of bytes of a space. Spaces that are C arrays are never empty. */
+/* The number of bytes to reserve for a space: not 0, because a C array cannot be empty. */
 int64_t program_room(const Program *, SpaceKind);
 bool program_meet(const Place *, const Place *); /* whether two places share a byte, for the same image */
 bool program_counts(const Program *);            /* whether the generated inference function has the number of

@@ -61,8 +61,8 @@ static int64_t work_of(const Graph *graph) {
 }
 
 static bool
-wants_team(const Lowering *l) { /* Whether a team computes each call. With a batch the result is usually
-                                   false, because the threads compute different images instead. */
+wants_team(const Lowering *l) { /* Whether a team shares the calls of inference. With a batch, the result
+                                   is usually false: then the threads compute different images. */
   const Program *p = l->program;
   const ProgramOptions *o = l->options;
   return p->kind == PROGRAM_INFERENCE && o->threads &&

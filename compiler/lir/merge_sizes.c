@@ -127,7 +127,7 @@ static void merge_group(Arena *arena, const Similar *group) {
 void merge_similar(Arena *arena, Functions *functions) {
   Groups groups = {0};
   KeyTable group_of = {0};
-  if (!functions->target->dsp) return; /* on other CPUs, compilers inline kernels into their caller */
+  if (!functions->target->dsp) return; /* not a microcontroller: compilers inline kernels into their caller */
   for (int i = 0; i < functions->all.n; i++)
     add_similar(arena, &groups, &group_of, functions->all.data[i], functions);
   for (int g = 0; g < groups.n; g++)

@@ -8,7 +8,7 @@
 
 typedef struct Names {
   Arena *arena;
-  const struct Names *file, *macros; /* for a function: other names that it must avoid; or NULL */
+  const struct Names *file, *macros; /* for a function's scope: scopes whose names are taken, too; or NULL */
   const char *prefix;                /* in C, names of `file` have this prefix, such as "lenet5_" */
   Table last;                        /* by name in use: the last number that names_unique appended; 1: none */
 } Names;                             /* the names of one scope */
@@ -18,7 +18,8 @@ const char *names_unique(Names *,
                          const char *name); /* returns the name, or name_2, ..., and marks it as taken */
 
 const char *name_letters(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
-bool name_of_c(const char *name);       /* a keyword of C or C++, or a name from the included headers */
-bool name_of_runtime(const char *name); /* whether the name begins with cnn_ or CNN_ (shared header) */
+bool name_of_c(const char *name); /* whether the name is a C or C++ keyword, or in an included header */
+bool name_of_runtime(
+    const char *name); /* whether the name begins with cnn_ or CNN_, as the names of cnn_network.h do */
 const char *name_upper(Arena *, const char *name);
 #endif

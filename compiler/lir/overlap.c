@@ -3,8 +3,9 @@
  * convolution, for example, reads row by row. The input and the result of such a kernel together need only
  * the memory of the larger value plus a row or two.
  *
- * The C of such a call cannot use restrict, and its loops cannot be parallel. So results overlap operands
- * only if memory is limited: on microcontrollers, with --ram and with -Os.
+ * The C of a call with such an overlap cannot use restrict, and the loops cannot be parallel. So the
+ * analysis runs only for inference without threads, and only if memory is limited: on microcontrollers, with
+ * --ram, or with -Os.
  *
  * Requires: the nests of all calls. Preserves: the nests; sets plan->overlaps and, after addresses are
  * assigned, Buf.overlaps. */
@@ -26,7 +27,8 @@ static bool wanted(const Program *p, const ProgramOptions *options) {
          (options->little_ram || boards_alone(p));
 }
 
-/* The buffer through which a kernel reads a node's value; NULL: none, or several. */
+/* The buffer through which a kernel reads a node's value; NULL: none or several, or the kernel also writes
+ * the value. */
 static const Buf *only_reader(const Plan *plan, const Lower *lower, const Node *node) {
   const Buf *found = NULL;
   const int home = plan->home[node->id].node->id;

@@ -51,8 +51,8 @@ static bool regions_meet(const Program *p, const Region *a, const Region *b) {
          b->offset < a->offset + a->stride * images;
 }
 
-/* Whether two places of one region intersect. A part of a concat has the same channels
- * in each pixel, so two such places may interleave. */
+/* Whether two places of one region intersect. A part of a concat has the same channels in each pixel, so two
+ * such places may interleave. */
 static bool shared_places_meet(const Place *a, const Place *b) {
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
   if (a->pitch != b->pitch || a->pitch <= 0) return true;
@@ -82,8 +82,8 @@ static bool is_stale(const Sharing *s, const Region *region, const Place *place)
   return false;
 }
 
-/* Removes the stale bytes of a place, or of the whole region if `place` is NULL. Also removes the stale bytes
- * of regions that overlap this region, because the values of those regions are dead. */
+/* Records that the bytes of a place, or of the whole region if `place` is NULL, are not stale. Also forgets
+ * the stale bytes of other regions that overlap this region, because the values in those regions are dead. */
 static void refresh(Sharing *s, const Region *region, const Place *place) {
   int kept = 0;
   for (int i = 0; i < s->stale.n; i++) {
@@ -145,8 +145,9 @@ static void find_gathers(Sharing *s) {
   }
 }
 
-/* The last phase that writes these bytes of the gradients. -1: only batched calls write them, and every
- * process computes the results of batched calls, such as running statistics. */
+/* The last phase that writes these bytes of the gradients. -1: no per-image call writes the bytes, so
+ * processes need not exchange them: every process computes the results of batched calls, such as running
+ * statistics. */
 static int last_phase(const Program *p, int64_t from, int64_t to) {
   int last = -1;
   bool images = false;

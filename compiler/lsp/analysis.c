@@ -1,4 +1,4 @@
-/* analysis.c: Analysis of a document by the compiler's front end, with its imports and unsaved texts. */
+/* analysis.c: Analysis of a document and its imports, also of unsaved texts, by the compiler's front end. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

@@ -18,7 +18,7 @@ typedef struct Reading {
   const Source *source;
   Tokens tokens;
   int n;     /* number of tokens before the word at the cursor */
-  int first; /* the first token of the statement */
+  int first; /* index of the statement's first token */
   Bracket open[DEEPEST];
   int depth;
 } Reading;
@@ -43,7 +43,7 @@ static void brackets_read(Reading *r) {
       const Bracket bracket = {kind, i, 0, kind == TOK_LBRACE && kind_at(r, i - 1) == TOK_TRAIN};
       if (r->depth < DEEPEST) r->open[r->depth++] = bracket;
     }
-    if (kind == TOK_RBRACE) /* also closes brackets that were left open inside the braces */
+    if (kind == TOK_RBRACE) /* } also closes brackets that were left open inside the braces */
       while (r->depth && r->open[r->depth - 1].kind != TOK_LBRACE) r->depth--;
     if (r->depth && (kind == TOK_RPAREN || kind == TOK_RBRACK || kind == TOK_RBRACE)) r->depth--;
     if (kind == TOK_COMMA && r->depth) r->open[r->depth - 1].commas++;

@@ -6,7 +6,7 @@
 #include "lsp/lsp.h"
 
 typedef enum Where {
-  WHERE_NOWHERE,   /* a comment, a string, a new name */
+  WHERE_NOWHERE,   /* in a comment, a string, a number or a new name: no completion */
   WHERE_TOP,       /* a declaration may begin */
   WHERE_STATEMENT, /* a statement may begin */
   WHERE_CHAIN,     /* after an arrow: an operator or a block may begin */
@@ -24,14 +24,14 @@ typedef enum Where {
 enum { MOST_GIVEN = 64 };
 typedef struct Context {
   Where where;
-  const char *word;    /* the part already typed */
-  uint32_t word_start; /* offset of that part in the source */
+  const char *word;    /* the text from the start of the word to the cursor */
+  uint32_t word_start; /* offset of `word` in the source */
   const char *callee;  /* name of the innermost enclosing call, or NULL */
   const char *name;    /* name of the argument, or of the setting */
   const char *path;    /* MEMBER: the text before the dot */
   int commas;          /* number of commas before the cursor in this call */
   const char *given[MOST_GIVEN];
-  int ngiven;   /* named arguments of this call */
+  int ngiven;   /* number of named arguments of this call before the cursor */
   bool chained; /* the call is in a chain: an operator or a block */
 } Context;
 Context context_at(Arena *, const Document *, uint32_t offset);

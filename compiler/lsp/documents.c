@@ -22,7 +22,7 @@ Document *document_of(const Server *s, const json_t *params, Failure *failure) {
   return d;
 }
 
-/* Marks as stale all documents that contain or import this file. */
+/* Marks as stale the document of this file and all documents that import the file. */
 static void documents_touch(Server *s, const char *identity) {
   for (Document *d = s->documents; d; d = d->next) {
     if (strcmp(d->identity, identity) == 0) {

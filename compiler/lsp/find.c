@@ -5,7 +5,7 @@
 typedef struct Search {
   uint32_t offset;
   Found found;
-  CallVisitor visit; /* called for each call of the file; NULL: searches for the node at `offset` */
+  CallVisitor visit; /* called for each call of the file; NULL: the search is for the node at `offset` */
   void *context;
 } Search;
 

@@ -1,5 +1,5 @@
-/* hints.c: Inlay hints: the shape after each call; and the code lens of a net: its parameters, multiply-adds
- * and memory. */
+/* hints.c: Inlay hints of calls (shapes, parameters, multiply-adds), and the code lens of a net (parameters,
+ * multiply-adds, memory). */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "lsp/lsp.h"
@@ -50,8 +50,9 @@ static const char *hint_label(const Hinting *h, Analysis *a, const SemaCall *cal
 /* ---- hints ---- */
 static bool known(const SemaCall *call) { return call->node->shape.rank > 0; }
 
-/* Adds the hint of a call: the shape in the first application of its block; if there are several
- * applications, the tooltip lists their shapes. */
+/* Adds the hint of a call. The editor's settings choose its contents: the result's shape, and the numbers of
+ * parameters and multiply-adds. If the call is in a block that is applied several times, the hint shows the
+ * first application, and the tooltip lists the shapes in up to 20 applications. */
 static bool hint(Hinting *h, Analysis *a, Span there, Span here) {
   enum { MOST_TOLD = 20 };
   int first, told = 0;
@@ -107,7 +108,8 @@ json_t *answer_hints(Server *s, Arena *arena, const json_t *params, Failure *fai
 }
 
 /* ---- the net ---- */
-/* Memory for the values of one image, as planned; kernel scratch is not included. */
+/* Text with the memory that the plan needs for the values of one image and, if the net has a train block, for
+ * the values of a training step; kernel scratch is not included. */
 static const char *memory_text(Analysis *a) {
   enum { MOST_NODES = 2000 };
   const Graph *graph = a->graph;

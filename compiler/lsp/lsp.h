@@ -108,7 +108,8 @@ enum {
 };
 
 Document *document_find(const Server *, const char *uri);
-/* The document in params.textDocument. NULL: this document is not open; the Failure has the reason. */
+/* The document in params.textDocument. NULL: the URI is missing, or the document is not open; the Failure has
+ * the reason. */
 Document *document_of(const Server *, const json_t *params, Failure *);
 void documents_open(Server *, const json_t *params), documents_change(Server *, const json_t *params),
     documents_close(Server *, const json_t *params);
@@ -160,7 +161,7 @@ typedef void (*CallVisitor)(void *context, const Call *);
 void tree_calls(const File *, CallVisitor, void *context);
 const File *file_of(const Analysis *, uint32_t source);
 
-/* ---- descriptions of tables (words.c) ---- */
+/* ---- descriptions of operators, losses, forms and blocks (words.c) ---- */
 const Param *params_of(const char *name); /* parameters of an operator, a loss or a form; NULL: none */
 const Form *form_any(const char *name);
 const Op *loss_find(const char *name);

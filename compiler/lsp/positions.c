@@ -74,7 +74,7 @@ bool place_read(const json_t *position, json_int_t *line, json_int_t *character)
 /* ---- URIs ---- */
 static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : (tolower((unsigned char)c) - 'a') + 10; }
 
-/* If the scheme is not file, the URI itself is used as the name. */
+/* If the scheme is not file, the URI itself is used as the path. */
 const char *path_of_uri(Arena *arena, const char *uri) {
   static const char scheme[] = "file://";
   if (strncmp(uri, scheme, sizeof scheme - 1) != 0) return arena_copy(arena, uri, strlen(uri));

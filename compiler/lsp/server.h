@@ -15,7 +15,7 @@ typedef struct Wire {
   bool (*write)(void *context, const char *bytes, size_t n);
 } Wire;
 
-/* Runs until the editor sends exit, or the input ends. Returns the exit status: 0 if the editor has sent
- * shutdown and exit. */
+/* Runs until the editor sends exit, the input ends, or a write fails. Returns the exit status: 0 if the
+ * editor has sent shutdown and exit. */
 int lsp_serve(const Wire *, int ndirs, const char *const *dirs);
 #endif

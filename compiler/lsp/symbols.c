@@ -140,7 +140,7 @@ static void path_walk(Names *names, const NameScope *scope, const Expr *e) {
   }
 }
 
-/* The parameter of argument i in a parameter table. */
+/* The entry of the parameter table `params` to which argument i belongs. */
 static const Param *param_for(const Param *params, const Arguments *args, int i) {
   if (args->list[i].name.s) return param_named(params, args->list[i].name.s);
   int n = 0;
@@ -210,7 +210,7 @@ static void body_define(Names *names, NameScope *scope, const Body *body) {
   }
 }
 
-/* In a train block, a word may also be an optimizer, a loss and so on. */
+/* In a train block, the name of a loss or of a form, such as an optimizer, is not a reference to a symbol. */
 static void setting_walk(Names *names, const NameScope *scope, const Argument *setting) {
   const Expr *e = setting->value;
   const bool word = e && e->kind == EXPR_PATH && e->nparts == 1;

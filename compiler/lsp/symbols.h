@@ -26,7 +26,7 @@ typedef struct Symbol {
   const Parameter *parameter;
   const NameScope *scope;
 } Symbol;
-struct NameScope { /* a file, a net, a block, or an iteration of a repeat */
+struct NameScope { /* a file, a net, a block, or the body of a repeat */
   const NameScope *outer;
   const File *file;
   Span span;

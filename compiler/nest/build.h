@@ -15,13 +15,13 @@ NestFn *nest_fn(Nest *, const char *name, bool kernel);
  * Buf.leads have this axis as their first dimension, and references omit its index. The main function must
  * have the nest's name. */
 void nest_lead(Nest *, int64_t rows);
-/* Must be called before the first nest_fn. Threads may then share the rows. */
+/* Must be called before the first nest_fn. Threads may then share the rows of the leading axis. */
 void nest_lead_parallel(Nest *);
 /* Must be called after nest_lead. Permits buffers with only `rows` rows: row i of the nest reads row (i
  * modulo `rows`) of such a buffer. Each permitted number of rows must divide the next larger one, up to the
  * rows of the nest. Returns false if `rows` violates this rule, or if there are already LEADS numbers. */
 bool nest_repeat_lead(Nest *, int64_t rows);
-const Ix *nest_row(const Nest *); /* the current row of the leading axis, for use in this function */
+const Ix *nest_row(const Nest *); /* the row of the leading axis; only for the function being built */
 const Ix *nest_param(Nest *, const char *name, ParamKind);
 const Ix *nest_size(Nest *, const char *name, int64_t lo,
                     int64_t hi); /* only for the main function: a run-time parameter n with lo <= n <= hi */
@@ -61,8 +61,8 @@ Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);
 Val dot_bf16(Val x, Val w, Val plus); /* DOT: adds the products of the bf16 numbers in x and w to `plus` */
 Val shuffle(Val, Val, int lanes, const int *lane);
-Val interleave_halves(Val x, Val y, bool high); /* each result word has a 16-bit half of x and one of y:
-                                                   INTERLEAVE_HIGH or INTERLEAVE_LOW */
+Val interleave_halves(Val x, Val y, bool high); /* the operation INTERLEAVE_HIGH if `high`, otherwise
+                                                   INTERLEAVE_LOW */
 Val hsum(Val), hmax(Val);
 /* broadcasts a scalar to a vector, for a store whose value would otherwise be a scalar */
 Val splat(Val, int lanes);
@@ -82,7 +82,7 @@ Val nest_load_part(Nest *, Ref, int part, int lanes);
 void nest_store(Nest *, Ref, Val);
 void nest_store_part(Nest *, Ref, Val, int part); /* stores the first `part` lanes of a vector */
 void nest_store_words(Nest *, Ref, Val); /* stores each I32 lane as four bytes, the lowest byte first */
-void nest_accumulate(Nest *, Ref, Val x, Val y); /* adds x * y to memory; each lane is added to one element */
+void nest_accumulate(Nest *, Ref, Val x, Val y); /* adds x * y to a register, or to one element per lane */
 Val nest_let(Nest *, const char *name, Val);
 Ref nest_ref(Nest *, Buf *, int rank, const Ix *);
 

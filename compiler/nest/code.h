@@ -1,4 +1,4 @@
-/* code.h: The C function of an instance: its statements, limits, conditions and references, with the
+/* code.h: The C function of an instance: statements, loop bounds, conditions and references, with the
  * constants of the instance. The printer prints these contents, and function keys (key.c) are computed from
  * the same contents, so functions with equal keys have the same text.
  *
@@ -39,7 +39,7 @@ typedef struct FlatTerm {
   int64_t stride; /* in elements */
 } FlatTerm;
 int code_flat(const Known *, const Buf *, const Index *at, FlatTerm term[DIMS]);
-Index code_in_view(const Known *, const Ref *); /* distance of the element from the view's start */
+Index code_in_view(const Known *, const Ref *); /* distance from the view's start, in elements */
 
 bool code_is_flat(const Buf *); /* whether the buffer's pointer points to elements, not to arrays */
 bool code_is_variable(
@@ -55,8 +55,8 @@ int code_words_at_once(const NestStmt *const *list, int n);
 bool code_continues(const NestStmt *before, const NestStmt *);
 
 /* ---- numbers ---- */
-/* Position of a number in an index, range, value or buffer: 0 is the constant of an index, or the number of a
- * value; 1 .. SLOTS - 1 are the coefficients of the slots; the other positions are listed here. */
+/* Position of a number in an index, range, value or buffer: 0 is the constant of an index, or the
+ * number of a NUM; 1 .. SLOTS - 1 are the coefficients of the slots; the other positions are listed here. */
 enum { NUMBER_STRIDE = SLOTS, NUMBER_LOW, NUMBER_HIGH, NUMBER_ELEMENTS };
 typedef struct CodeNumber {
   const void *of;

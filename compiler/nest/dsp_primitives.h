@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
-/* Loads four bytes as a word, lowest first. */
+/* Loads a word, the lowest byte first. */
 INLINE int32_t cnn_word(const void *bytes) {
 #if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   typedef int32_t anywhere __attribute__((may_alias, aligned(1)));
@@ -14,7 +14,7 @@ INLINE int32_t cnn_word(const void *bytes) {
 #endif
 }
 
-/* Stores a word as four bytes, lowest first, and returns it. */
+/* Stores a word, the lowest byte first, and returns the word. */
 INLINE int32_t cnn_put_word(void *bytes, int32_t word) {
 #if defined(__GNUC__) && defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
   typedef int32_t anywhere __attribute__((may_alias, aligned(1)));

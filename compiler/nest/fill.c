@@ -129,7 +129,7 @@ static bool independent(const NestStmt *loop, const NestStmt *stmt) {
 }
 
 static bool choose_lanes(Fill *f,
-                         const NestStmt *stmt) { /* returns true if a loop in the statement was chosen */
+                         const NestStmt *stmt) { /* returns true if a loop in the statements was chosen */
   bool any = false;
   for (; stmt; stmt = stmt->next) {
     if (stmt->kind != LOOP && stmt->kind != IF) continue;
@@ -171,7 +171,7 @@ static Lanes same_lanes(const Fill *f, const Cond *cond, Lanes all, int at, bool
 
 static int64_t
 lane_place(const Fill *f, const Ref *ref,
-           int64_t *step) { /* the position for lane 0; the positions of consecutive lanes differ by `step` */
+           int64_t *step) { /* returns the index of lane 0's element; *step: the increment per lane */
   int64_t flat = 0;
   *step = 0;
   for (int d = 0; d < ref->buf->rank; d++) {

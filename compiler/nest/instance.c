@@ -108,7 +108,7 @@ static void use_value(const Reader *r, Val e) {
 
 bool used_dead(const Used *used, const NestStmt *stmt) {
   if (stmt->kind == DECLARE) return !used->buf[stmt->u.declare.buf->id];
-  if (stmt->kind == PIN) return !used->buf[stmt->u.pin.view->id]; /* nothing uses the pinned view */
+  if (stmt->kind == PIN) return !used->buf[stmt->u.pin.view->id]; /* dead if nothing uses the view */
   if (stmt->kind != STORE) return false;
   const Buf *buf = stmt->u.store.ref.buf;
   const Buf *of = buf->of ? buf->of : buf;
@@ -270,8 +270,8 @@ static Instances *collect(Arena *arena, const Nest *nest, const Instances *befor
   return plan;
 }
 
-/* Finds functions that are called with several sets of constants; the instances of such a function will share
- * one body. */
+/* Finds functions with NestFn.kernel that are called with several sets of constants; the instances of such a
+ * function will share one body. */
 static bool find_shared(Instances *plan) {
   for (const NestFn *fn = plan->nest->fns; fn; fn = fn->next) {
     int n = 0;

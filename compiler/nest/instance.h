@@ -17,15 +17,16 @@ int known_pick(const Known *, Val);
 
 /* Names that a body uses. Dead branches and values of unused names do not count. */
 typedef struct Used {
-  bool *buf, *read; /* by buffer id; a use of a view is also a use of its buffer; read: the buffer is read,
-                       not only stored to */
+  /* by buffer id. buf: the body uses the buffer; a use of a view is also a use of the view's buffer. read:
+   * the body reads the buffer. */
+  bool *buf, *read;
   bool slot[SLOTS];
 } Used;
-bool used_dead(const Used *, const NestStmt *); /* whether the statement is not printed, because it only sets
-                                                   or declares an unused name */
+bool used_dead(const Used *, const NestStmt *); /* whether the statement is not printed, because it only
+                                                   declares, sets or pins an unused name */
 
-/* A C function. A kernel function that is called with several sets of constants becomes one inlined body and
- * a small wrapper for each set. */
+/* A C function. A kernel function that is called with several sets of constants becomes one body, and a
+ * small wrapper for each set of constants. The body is inlined into all of its wrappers. */
 typedef struct Instance {
   const NestFn *fn;
   Known known;
@@ -35,7 +36,7 @@ typedef struct Instance {
   bool inlined;
   Used used;
   int id;   /* the instance's index in `instances` */
-  int code; /* id of the instance's Code, which identifies a called function in keys */
+  int code; /* id of the instance's Code; a caller's key contains this id */
 } Instance;
 
 typedef struct Instances {

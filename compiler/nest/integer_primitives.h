@@ -45,7 +45,7 @@ INLINE int32_t cnn_requantize_reduced(int64_t x, int32_t m, int32_t e) {
   return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
 }
 
-/* x * mantissa * 2^e with a double as factor, rounded to nearest, ties away from zero, clamped to +-2^30. */
+/* x * (mantissa * 2^e), computed in double, rounded to nearest, ties away from zero, clamped to +-2^30. */
 INLINE int32_t cnn_requantize_exact(int64_t x, int64_t mantissa, int32_t e) {
   double factor = (double)mantissa;
   for (; e < -30; e += 30) factor /= 1073741824.0;
@@ -131,8 +131,8 @@ INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t reciprocal, int32_
   return share > 255 ? 127 : share - 128;
 }
 
-/* exp(x) in Q15 for x <= 0, as in 16-bit gemmlowp; x has (15 - whole) fraction bits. A polynomial for the low
- * bits of x, then a factor for each higher bit. */
+/* exp(x) in Q15 for x <= 0, as in 16-bit gemmlowp; x has (15 - whole) fraction bits. A polynomial computes
+ * exp(low), for the low bits of x; then each set bit of low - x multiplies the result by a factor. */
 INLINE int32_t cnn_exponential_halves(int32_t x, int32_t whole) {
   const int32_t factor[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
   const int32_t fraction = 15 - whole, quarter = 1 << (fraction - 2), low = (x & (quarter - 1)) - quarter;

@@ -33,11 +33,11 @@ typedef struct Sum {
 typedef struct Axis { /* a dimension whose index is not constant, or is outside of the buffer */
   Sum index;
   int64_t stride; /* stride of the dimension in elements */
-  int64_t limit;  /* the smallest invalid index; for a vector, of its first lane */
+  int64_t limit;  /* the smallest invalid index; for a vector, the smallest invalid index of lane 0 */
   int dimension;
 } Axis;
-typedef struct Spot { /* the element of a reference; for a view, the element of the buffer that contains the
-                         view */
+typedef struct Spot { /* the element of a reference; for a reference to a view, the element of the view's
+                         buffer */
   double *at;         /* the address, for constant indices in registers and on the stack; NULL: the address is
                          computed on each access */
   const Buf *buf;
@@ -52,7 +52,7 @@ typedef struct Test { /* lo <= e < hi */
   bool ends; /* this is the last test of an alternative */
   bool none; /* this entry only marks the end of the alternatives and has no test */
 } Test;
-typedef struct Code { /* a compact form of a value, because the nodes of large kernels exceed the caches */
+typedef struct Code { /* a compact form of a value: the ValNodes of large kernels do not fit in the caches */
   ValOp op;
   Elem elem;
   int lanes, part;
@@ -85,12 +85,13 @@ typedef struct Interp {
   Arena *arena;
   bool joined; /* the current statement is inside nested parallel loops that a team shares as one range */
   int64_t serial, first,
-      now;      /* serial numbers of iterations of outermost parallel loops. serial: the last number assigned;
-                   first: the first iteration of this loop; now: the current iteration (0: none) */
+      now; /* serial numbers of iterations of parallel loops (of nested loops: of the outermost, or of the
+              innermost if they are joined). serial: the last number assigned; first: the first iteration
+              of this loop; now: the current iteration (0: none) */
   double **mem; /* by buffer id, including locals */
   Touch **touch;
-  bool **over; /* by buffer id, for buffers that may be overwritten, then by element: whether the element was
-                  overwritten */
+  bool **over; /* by buffer id, then by element: whether the element was overwritten; only for buffers with
+                  place OVER */
   VEC(Body) bodies; /* bodies of the called functions */
 } Interp;
 
@@ -379,7 +380,7 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
 }
 
 static void fold_halves(Interp *in, const Code *code,
-                        double *a) { /* sums in the same order as the prelude's horizontal sums */
+                        double *a) { /* adds or compares lanes in the same order as the prelude */
   for (int n = code->a[0]->lanes / 2; n >= 1; n /= 2)
     for (int l = 0; l < n; l++)
       a[l] = code->op == HSUM ? rounded_to(in, F32, a[l] + a[l + n]) : a[l] > a[l + n] ? a[l] : a[l + n];

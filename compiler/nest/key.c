@@ -1,6 +1,6 @@
-/* key.c: Keys of C functions for function merging. The key of an instance is a sequence of numbers with
- * everything that determines its computation. The key excludes names, comments, dimensions of buffers that C
- * addresses by element, unused buffers and unused functions. */
+/* key.c: Keys of C functions for function merging. The key of an instance is a sequence of numbers that
+ * contains everything that determines the instance's computation. The key excludes names, comments,
+ * dimensions of buffers that C addresses by element, unused buffers and unused functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "nest/code.h"
@@ -11,7 +11,7 @@ typedef struct Writer {
   Key *key;
   Instances *plan;
   const Instance *instance;
-  CodeNumbers *numbers; /* NULL: the key includes all numbers */
+  CodeNumbers *numbers; /* gets numbers that may become parameters; NULL: all numbers are in the key */
   Stmts list;           /* statements of the bodies that are being added */
   bool pairs, team;     /* pairs: the target loads two words at a time; team: threads share PARALLEL loops */
   bool
@@ -106,8 +106,9 @@ static void add_buf(Writer *w, const Buf *buf) {
   key_shape(w, buf);
 }
 
-/* Adds a reference relative to a view's position. The key contains the sign of the reference's constant,
- * which is printed as an operator, and whether the constant is 0, because a 0 is not printed. */
+/* Adds a reference to an element of a view, relative to the view's position. The key contains the sign of the
+ * reference's constant, which is printed as an operator, and whether the constant is 0, because a 0 is not
+ * printed. */
 static void add_in_view(Writer *w, const Ref *ref) {
   const Index sum = code_in_view(&w->instance->known, ref);
   const bool constant = index_constant(&sum);

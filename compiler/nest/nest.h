@@ -3,23 +3,24 @@
  * A nest is one kernel: buffers, functions, statements, values. A schedule builds a nest with the macros of
  * build.h. Then:
  *
- *     widen.c    converts a nest for one image to one that computes interleaved images
+ *     widen.c    converts a nest for one image to a nest for interleaved images
  *     prove.c    proves that accesses are in bounds, that elements are written before they are read and that
  *                parallel iterations are disjoint
  *     simplify.c simplifies the nest with the results of the proof
- *     interp.c   runs it in double or float, without a C compiler
- *     fill.c     runs simple nests in float, fast
- *     stack.c    bounds its stack
- *     key.c      compares the code of two nests
- *     dump.c     prints it (--emit=nests)
- *     emit/nest.c  prints it as C with vector extensions
+ *     interp.c   runs the nest in double or float, without a C compiler
+ *     fill.c     runs simple nests in float, faster than interp.c
+ *     stack.c    computes a bound on the nest's stack usage
+ *     key.c      computes keys: nests with equal keys share C functions
+ *     dump.c     prints the nest (--emit=nests)
+ *     emit/nest.c  prints the nest as C with vector extensions
  *
  * Indices. An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
- * ky - P`. Ix is a vector with one lane per slot. The variable in slot k is 1 in lane k and 0 in other lanes.
- * C adds a scalar to *every* lane of a vector, so a constant c is the vector (c, c, ..., c). So in any index,
- * lane 0 is the constant, and lane k minus lane 0 is the coefficient of slot k. The last lane is a checksum.
- * The checksum stays valid in every affine combination. It becomes invalid in a product of two variables, or
- * if a variable is used outside of its loop; nest_index() reports both as a misuse. */
+ * ky - P`. Ix is a vector with one lane per slot, and a last lane with a checksum. The variable in slot k is
+ * 1 in lane k and 0 in the lanes of other slots. C adds a scalar to *every* lane of a vector, so a constant c
+ * is the vector (c, c, ..., c). So in any index, lane 0 is the constant, and lane k minus lane 0 is the
+ * coefficient of slot k. The checksum stays valid in every affine combination. It becomes invalid in a
+ * product of two variables, or if a variable is used outside of its loop; nest_index() reports both as a
+ * misuse. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H
 #define CNNC_NEST_H
@@ -78,8 +79,8 @@ typedef struct Buf {
   struct Buf *of;   /* VIEW: the buffer that contains the view */
   Index base[DIMS]; /* VIEW: the view's position in `of` */
   bool as_floats;   /* the elements are integers, which loads convert to F32 */
-  bool flat;     /* printed as a flat pointer, because the buffer is accessed through views or is a part of an
-                    array */
+  bool flat;     /* printed as a flat pointer: the buffer is accessed through views, is a part of an array or
+                    an argument of a runtime routine, or its nest may share functions with other nests */
   bool overlaps; /* INPUT, OUTPUT: may share memory with another parameter; set after values have addresses
                   */
   bool leads;    /* the first dimension is the leading axis; references omit its index */
@@ -155,7 +156,8 @@ typedef struct ValNode {
   ValOp op;
   Type type;
   int part; /* LOAD: number of elements to read; the other lanes are 0. A full vector reads type.lanes
-               elements; packed words read four elements per lane; a lookup reads the whole table */
+               elements; packed words read four bytes or two bf16
+               numbers per lane; a lookup reads the whole table */
   Nest *nest;
   double num; /* NUM: its value; a scalar is broadcast to a vector, as in C */
   const struct ValNode *a[3];
@@ -196,7 +198,8 @@ typedef struct Routine {
   Elem elem[ROUTINE_BUFS];
   bool writes[ROUTINE_BUFS]; /* by buffer: an output, written before it is read */
   bool whole[ROUTINE_BUFS];  /* by number: true for an int, false for a float */
-  /* for the interpreter: the same C text, compiled with double in place of float */
+  /* for the interpreter: computes the same in double (most routines: the same C text with double for float)
+   */
   void (*run)(double *const *buf, const double *number);
 } Routine;
 
@@ -223,7 +226,7 @@ typedef struct NestStmt {
       Val chosen; /* CHOSEN: I32, or F32 that is truncated; NaN becomes lo */
       int seen, need;
     } loop; /* max(lo) <= v < min(hi); seen: as in a branch, for the condition that the loop has an iteration;
-               need: a bit for each relevant bound, first the bounds in lo */
+               need: a bit for each bound that can be the strictest of lo or of hi, first the bounds in lo */
     struct {
       Cond cond;
       int seen;
@@ -281,8 +284,8 @@ typedef struct NestFn {
 } NestFn;
 
 /* Tile registers. rows: number of rows of the sums and of the left operand; pairs: number of words per row in
- * one step, each with two bf16 numbers or four bytes; lines: cache lines that each step prefetches, from the
- * PREFETCH next to the products. */
+ * one step, each with two bf16 numbers or four bytes; lines: number of cache lines that each step prefetches;
+ * the PREFETCH next to the products has the address of the first line. */
 typedef struct TileShape {
   int rows, pairs, lines;
 } TileShape;
@@ -305,7 +308,7 @@ struct Nest {
   int slot_scope[SLOTS], marks;
   int nleads;          /* 0: no leading axis */
   TileShape tiles;     /* shape of the tiles of TILED loops; rows 0: the nest has no TILED loops */
-  int64_t lead[LEADS]; /* numbers of rows, in ascending order */
+  int64_t lead[LEADS]; /* sizes of the leading axes, in ascending order; each size divides the next */
   LoopKind lead_kind;  /* kind of the loops over rows: SERIAL or PARALLEL */
   const Ix *
       lead_at[LEADS]; /* by index in `lead`: the row modulo this element of `lead`, in the current function */
@@ -313,7 +316,7 @@ struct Nest {
 };
 
 int64_t buf_elements(const Buf *);
-int64_t buf_bytes(const Buf *);          /* size of the buffer's elements as scalars, without Type.lanes */
+int64_t buf_bytes(const Buf *);          /* bytes of the elements; Type.lanes is not included */
 void buf_append(Buf *, int64_t n);       /* appends a last dimension */
 int64_t buf_room(const Buf *, int from); /* number of elements in memory of the dimensions `from` and later:
                                             the stride of dimension `from` - 1 */
@@ -364,8 +367,8 @@ void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* "[28][28][64]"; for a part of an array "[28][28][64 of 128]" */
 void index_put(Text *, const Index *,
                const char *const name[SLOTS]); /* prints `4*y + x - 1`, as in C and dumps */
-/* Like index_put, with other texts for numbers. number: by slot, the text that replaces the slot's
- * coefficient without the sign (slot 0: the constant); NULL: the number is printed. */
+/* Like index_put, with other texts for numbers. number: by slot, the text that is printed for the absolute
+ * value of the slot's coefficient (slot 0: of the constant); NULL: the number is printed. */
 void index_put_with(Text *, const Index *, const char *const name[SLOTS], const char *const number[SLOTS]);
 bool index_constant(const Index *);
 int index_terms(const Index *);

@@ -28,7 +28,7 @@ extern const Primitive primitive_requantize_wide, primitive_requantize_reduced,
     primitive_requantize_wide_float, primitive_requantize_exact, primitive_shift_wide;
 /* gemmlowp's 16-bit functions. */
 extern const Primitive primitive_exponential_halves, primitive_reciprocal_halves;
-/* Primitives on packed words: four bytes or two halves per word, the lowest first. */
+/* Primitives on packed words: four bytes or two halves per word, the first in the lowest bits. */
 extern const Primitive primitive_dot_bytes, primitive_dot_pairs, primitive_dot_signed, primitive_dot_across,
     primitive_dot_halves, primitive_even_bytes, primitive_odd_bytes, primitive_max_bytes, primitive_bytes_up,
     primitive_push_byte, primitive_push_half, primitive_even_of_two, primitive_odd_of_two,

@@ -241,7 +241,7 @@ static void widest(const Prover *p, Lin *e, int upto,
 
 bool prover_apart(Prover *p, const Lin *hi, const Lin *lo, int t) {
   Lin gap = lin_add(*lo, hi, -1);
-  if (gap.bad || gap.k[t] != 0) return false; /* hi and lo change by different amounts */
+  if (gap.bad || gap.k[t] != 0) return false; /* hi and lo change by different amounts per iteration */
   int64_t step = lo->k[t];
   return step > 0 && prover_low(p, &gap) > -step;
 }

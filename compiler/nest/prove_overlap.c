@@ -9,7 +9,8 @@
  *
  * For kernels that work channel by channel, such as depthwise convolutions, an analysis in bytes finds no
  * overlap. But if pixels of operand and result have equal sizes and the offset is a number of whole pixels,
- * each channel only overlaps itself. In this case, the analysis is in pixels.
+ * each channel of the result only overlaps the same channel of the operand. In this case, the analysis is in
+ * pixels.
  *
  * The proof assumes that loads and stores run in the order of the statements, so threads must not share the
  * nest's loops. */

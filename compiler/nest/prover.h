@@ -41,7 +41,7 @@ typedef struct Access {
 typedef struct OverlapProof {
   const Buf *operand, *result;
   bool by_pixel; /* positions are in pixels, not in bytes, and channels are independent */
-  int64_t most;  /* the maximum offset of the result from the operand */
+  int64_t most;  /* the maximum offset of the result from the operand, in bytes or pixels */
 } OverlapProof;
 
 typedef struct Prover {

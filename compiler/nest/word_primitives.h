@@ -1,6 +1,6 @@
 /* word_primitives.h: Named primitives on packed words, the operands of fast int8 loops: four bytes or two
- * halves per int32, the lowest first. Sums are modulo 2^32. -DCNN_PLAIN selects plain C instead of the DSP
- * instructions, to test that both compute the same result. */
+ * halves per int32, the first in the lowest bits. Sums are modulo 2^32. -DCNN_PLAIN selects plain C instead
+ * of the DSP instructions, to test that both compute the same result. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
@@ -58,7 +58,7 @@ INLINE int32_t cnn_odd_bytes(int32_t w) {
 #endif
 }
 
-/* The larger byte of each pair of signed bytes. */
+/* The larger signed byte of a and b at each byte position. */
 INLINE int32_t cnn_max_bytes(int32_t a, int32_t b) {
   uint32_t most = 0;
   for (int i = 0; i < 32; i += 8) {

@@ -1,9 +1,9 @@
 // TEMPLATE.c: Example of an operator. Copy this file to ops/KIND/NAME.c. docs/dev/adding-an-operator.md has
-// the other steps: changes in ops.def, local.mk, onnx_out.def, tests and editors, and `make docs`.
+// the other steps: rows in tables (ops.def, local.mk and others), tests, editors, and `make docs`.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first comment has the formula and the paper that defines it. This example mixes each channel with its
-// mirror image:
+// The first comment has the operator's formula, and the paper that defines the operator. This example mixes
+// each channel with its mirror image:
 //
 //     y[h][w][c] = (1 - amount) * x[h][w][c] + amount * x[h][w][C - 1 - c]
 //

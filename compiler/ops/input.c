@@ -1,5 +1,6 @@
 /* input.c: Inputs of a net, and targets of its losses. Kernels read some of them directly from the caller
- * (passes/caller_inputs.c); the others are converted to channels last and the element type of their node. */
+ * (passes/caller_inputs.c); the others are converted to the channels-last layout and the element type of
+ * their node. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "ops/registry.h"

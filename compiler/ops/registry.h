@@ -1,5 +1,5 @@
-/* registry.h: Interface of ops/ to other folders: tables of the language (op_table.c), and operators and
- * functions used by passes. */
+/* registry.h: Interface of ops/ to other folders: tables of the language (op_table.c), and the operators and
+ * functions that other folders use. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_REGISTRY_H
 #define CNNC_REGISTRY_H
@@ -7,14 +7,15 @@
 
 /* ---- losses ---- */
 /* The operators of a loss. If an activation in `absorbs` computes the output, such as the softmax before a
- * cross_entropy, the loss absorbs it: the operators read the activation's input as `output`. op, a
- * RESULT_SAMPLE operator, computes this image's share of the mean from its inputs (output, target, scale).
+ * cross_entropy, the loss absorbs this activation: the operators read the activation's input as `output`. op,
+ * a RESULT_SAMPLE operator, computes this image's share of the mean from its inputs (output, target, scale).
  * scale, RESULT_BATCH, computes a vector of one element, the loss's weight / normalizer, from (target).
  * gradient, RESULT_SAMPLE, has the inputs (output, target, scale). */
 typedef struct Loss {
   const Op *op, *scale, *gradient;
-  const Op *slopes; /* NULL, or an operator whose result replaces the scale as input of the gradient. The
-                       inputs (output, target, scale) give two numbers per channel, from sums over pixels */
+  const Op *slopes; /* NULL, or an operator whose result replaces the scale as input of `gradient`. This
+                       operator has the inputs (output, target, scale). It computes two numbers per channel
+                       from sums over the pixels */
   const Op *absorbs[4];
   /* Detection losses: scale and gradient are NULL. op, RESULT_SAMPLE, has the inputs (values, count, class,
    * box and, if `instances`, instance). Its result is a vector: the loss of this image, not yet multiplied by
@@ -46,7 +47,7 @@ const Loss *loss_parts(const Op *);
 /* The operands of a loss on a value: the input of the activation that the loss absorbs, or the inputs of the
  * operator `inside`. Returns the number of operands; loss may be NULL. */
 int loss_operands(const Loss *, Node *value, Node **in);
-extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, which have one shape */
+extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of the same shape */
 
 /* ---- inputs and targets (ops/input.c) ---- */
 /* The node of a part of an image's annotations, created on first use. */

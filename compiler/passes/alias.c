@@ -155,7 +155,8 @@ static bool is_fused(const Placer *p, const Node *join) {
   return p->uses[join->id] == 1 && reader && reader->op->family == FAMILY_MAP;
 }
 
-/* Where possible, makes inputs of `join` aliases of `join`; inserts copies of the other inputs before it. */
+/* Where possible, makes inputs of `join` aliases of `join`, and appends copies of the other inputs to `to`.
+ * Changes nothing if no input can be an alias, or if a fused concat would need a copy. */
 static void place_join(Placer *p, Node *join, Nodes *to) {
   int n = 0;
   for (int k = 0; k < join->nin; k++) {

@@ -50,8 +50,8 @@ static bool *ancestors(Arena *arena, const Graph *graph, int end) {
   return of;
 }
 
-/* Whether bands can end at node `end`: all layers up to it are row-local, and only the value of `end` has
- * other users. */
+/* Whether bands can end at node `end`: all layers up to `end` are row-local, and of their values only the
+ * value of `end` has users outside these layers. */
 static bool can_end_at(const Graph *graph, const bool *of, int end) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
@@ -149,8 +149,8 @@ static void add_rows(Banding *b, int i, int64_t hi) {
   rows->made = hi;
 }
 
-/* Computes rows up to `hi`, step by step, and the rows of earlier layers that these rows need. The depth of
- * the recursion is at most the number of layers in bands. */
+/* Appends nodes that compute the rows before row `hi` of node i, and the rows of earlier layers that these
+ * rows need. The depth of the recursion is at most the number of layers in bands. */
 static void compute_rows_up_to(Banding *b, int i, int64_t hi) {
   const Node *node = b->from->nodes.data[i];
   Rows *rows = &b->rows[i];

@@ -1,6 +1,7 @@
 /* caller_inputs.c: Pass that chooses the inputs, targets and states that kernels read directly from the
- * caller's arrays. A conversion kernel converts all other inputs (channels-first pixels, interleaved images,
- * or bytes that a layer reads repeatedly) to the layout and element type that kernels need.
+ * caller's arrays. A conversion kernel converts all other inputs to the layout and element type that kernels
+ * need. These inputs have channels-first pixels, images that must be interleaved, or elements of another type
+ * that a layer reads repeatedly.
  *
  * Requires: a graph, and whether images are interleaved. Preserves: the graph; marks nodes. */
 // SPDX-License-Identifier: Apache-2.0
@@ -25,9 +26,9 @@ static bool pools_slowly(const Node *pool) {
          (in.c == 1 && taps > (double)UNROLLED_TAPS);
 }
 
-/* Whether the node reads each element about once, so that it may convert bytes itself. Measured:
- * convolutions, dense layers and crops of few channels are slower if they convert the bytes themselves than
- * if a conversion kernel runs first. */
+/* Whether the node reads each element about once, so that it may convert bytes itself. Measured: crops of few
+ * channels, convolutions and dense layers are slower if they convert the bytes themselves than if a
+ * conversion kernel runs first. */
 static bool reads_once(const Node *node, const Node *value) {
   const bool repeated = shape_elements(value->shape) < shape_elements(node->shape);
   if (node->result != RESULT_SAMPLE) return false;

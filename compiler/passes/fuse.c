@@ -3,8 +3,8 @@
  * the batchnorm. A normalize is folded into the weights of the convolution or dense layer after it, if the
  * result is exact (no padding). If only one convolution uses a value with scaled channels (squeeze and
  * excitation), the weights of the convolution are scaled instead, for each image. Row means are computed by
- * the kernel that computes the rows, and a pooling by the kernel of the convolution before it, if the
- * convolution's operator permits it (fuses_pool).
+ * the kernel that computes the rows, if its operator permits this (fuses_row_means). A pooling is computed by
+ * the kernel of the convolution before the pooling, if the convolution's operator permits this (fuses_pool).
  *
  * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0
@@ -121,8 +121,8 @@ static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kerne
          !kernel->root->hidden && kernel->nchain == 0 && kernel->nscales < MOST_SCALES;
 }
 
-/* Whether (x*scale - mean)/std can be folded into the weights and bias of the following convolution. This is
- * exact only without padding. */
+/* Whether (x*scale - mean)/std can be folded into the weights and bias of the following convolution or dense
+ * layer. The folding is exact only without padding. */
 static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];
@@ -206,7 +206,8 @@ static void order_kernels(Arena *arena, Plan *plan) {
   for (int k = 0; k < n; k++) plan->kernels.data[at[kernel_group(plan, kernel[k])]++] = kernel[k];
 }
 
-/* Folds a normalize: the convolution reads the input of the normalize, and the normalize gets no kernel. */
+/* Folds a normalize: the convolution or dense layer reads the input of the normalize, and the normalize gets
+ * no kernel. */
 static void fold_normalize(Fuser *f, Kernel *kernel) {
   Node *node = kernel->root;
   if (!foldable_normalize(f, node)) return;

@@ -11,7 +11,7 @@
 
 typedef struct Copy {
   Graph *to;
-  Node **map;           /* by node id of the source: the copy */
+  Node **map;           /* by node id of the original graph: the copy */
   const bool *repeated; /* by node id: whether the convolution includes the upsampling before it; NULL: no
                            convolution does */
   bool by_rows;         /* whether means of images are split into means of rows */
@@ -57,7 +57,7 @@ static void merge_repetition(Copy *copy, Node *node, const Node *from) {
   node->in[0] = copy->map[repetition->in[0]->id];
 }
 
-/* Whether the layer that computes the input of the pooling can also compute the means of its rows. */
+/* Whether the layer that computes the input of the pooling can also compute the row means of this input. */
 static bool producer_has_row_means(const Node *pool) {
   const Shape in = pool->in[0]->shape;
   const Node *made = pool->in[0];
@@ -88,7 +88,7 @@ static void split_mean(Copy *copy, Node *pool) {
   pool->window = window_over(arena, pool, e.h, 1);
 }
 
-/* Swaps the operands of a sum if the second operand has no other user, but the first operand has. Fusion
+/* Swaps the operands of a sum if the first operand has other users, and the second operand has none. Fusion
  * computes an element-wise node in the kernel of its first operand. */
 static void swap_sum_operands(Copy *copy, Node *node, const Node *from) {
   if (!copy->readers || !node->op->traits.commutes || !node->op->traits.commutes(node)) return;

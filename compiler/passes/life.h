@@ -9,7 +9,7 @@ typedef struct Life {
   const Node *node;
   Block block; /* the value's lifetime, in indices of kernels */
   int phase, last_phase;
-  bool all; /* a batched kernel reads or computes the value */
+  bool all; /* the values of all images are stored in one array, for example for a batched kernel */
 } Life;
 
 const Node *home_of(const Plan *, const Node *); /* the value in whose memory the node's value is stored */

@@ -60,9 +60,11 @@ Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
  * merged into the window of a convolution after it; other layers are unchanged. map: by old node id, the new
  * node; NULL: the old node was dead. */
 Graph *inference_tidy(Arena *, const Graph *, Node ***map);
-/* The graph of a step; NULL after an error. Error messages use the operator names of `written`. */
+/* The graph of one call with --stream or --slide; NULL after an error. Error messages use the operator names
+ * of `written`. */
 Graph *stream_graph(Arena *, Diags *, const Graph *, const Graph *written, const Streaming *);
-/* Moves updates to the end of the graph. Users of an update read its input, the new value, instead. */
+/* Moves updates to the end of the graph. Users of an update read the input of the update (the new value)
+ * instead. */
 Graph *states_last(Arena *, Graph *);
 /* The training graph: forward pass in training mode, losses, backward pass. loss: the node of each loss of
  * graph->training. target: by port (graph_port), then by part of the annotations, the target node or NULL.

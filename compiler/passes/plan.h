@@ -84,7 +84,7 @@ typedef struct ValueOverlap {
 
 typedef struct Inside {
   const Node *within; /* the value that contains this value, or NULL */
-  int64_t from;       /* where this value begins in `within`: a channel of the first pixel, or a row */
+  int64_t from;       /* index in `within` of the first element of this value */
   int64_t rows;       /* distance between rows, as in Home; 0: the same distance as in `within` */
   bool done; /* the value needs no kernel: it is a view of its input (slice), or its inputs are views of the
                 value (concat) */
@@ -102,13 +102,13 @@ typedef struct Plan {
   int first_phase, phases;
   /* Tables by node id, each computed by the pass named here; NULL before this pass. */
   bool *whole_batch; /* whole-batch: computed by a batched kernel */
-  bool *given;       /* given: an input or target that is read from the caller's memory */
+  bool *given;       /* given: an input, target or state that is read from the caller's memory */
   int *not_before;   /* recompute: the first phase in which the node may run */
   Inside *inside;    /* place */
   Home *home;        /* place */
   int *state_of;     /* states: the state whose memory the value is computed in; -1: none. NULL: no states */
   Storage *storage;  /* store */
-  int *output_of;    /* store: the first output that contains the value or a part of it; -1: none */
+  int *output_of;    /* store: the first output that is this value or a view of it; -1: none */
   Node **output;     /* by output: the output's node in the current graph */
   bool *copy_output; /* inference, per output: the output is stored elsewhere, and copied to the caller's
                         buffer at the end */
@@ -126,7 +126,7 @@ typedef struct Plan {
   VEC(ValueOverlap) overlaps; /* found by lir/overlap.c */
   int *last_writer;           /* by node id: the last kernel that writes into the value */
   int64_t recomputed_work,
-      recomputed_macs; /* training: rematerialization per image: recompute_work, and MACs alone */
+      recomputed_macs; /* training: cost of rematerialization per image, by recompute_work and in MACs */
   struct Life *life;   /* by node id (store.c) */
 } Plan;
 

@@ -1,7 +1,7 @@
-/* recompute.c: Rematerialization: values with late users are computed again rather than kept. Element-wise
- * kernels on values that are kept anyway (batchnorm and relu of a convolution) are recomputed in each phase
- * that uses their values. This is faster than reading the values from memory. Other values are rematerialized
- * on request.
+/* recompute.c: Rematerialization: values with late users are computed again rather than kept. If the inputs
+ * of an element-wise node are kept anyway, the node is recomputed in each phase that uses its value: for
+ * example, batchnorm and relu after a convolution. This is faster than reading the value from memory. Other
+ * values are rematerialized on request.
  *
  * Requires: a training graph. Preserves: values, bit for bit: a copy is the same operator with the same
  * inputs. Nodes stay in topological order; a copy is directly before its first user. */
@@ -49,9 +49,9 @@ typedef struct Recompute {
   Recomputed done;
 } Recompute;
 
-/* Whether a copy of the node costs nothing: an alias, or a slice within a layer (layer_part). Other slices
- * are also views, but a copy of such a slice keeps the whole input in memory, although the copy reads only a
- * part of the input. A layer's slices together read the whole input. */
+/* Whether a copy of the node costs nothing: an alias, or a slice that is a part of a layer (layer_part).
+ * Other slices are also views, but a copy of such a slice keeps the whole input in memory, although the copy
+ * reads only a part of the input. A layer's slices together read the whole input. */
 static bool is_alias_of_kept(const Node *node) {
   const bool slice = node->op->traits.slice_offset && node->op->traits.layer_part;
   return (node->op->family == FAMILY_ALIAS || slice) && node->nin;
@@ -222,7 +222,7 @@ static void split_phases(Recompute *r, Node *node) {
   else split_at_longest_waits(r, node, readers, r->requested[node->id]);
 }
 
-/* Inserts the copies into the graph; they were created from last to first. */
+/* Inserts the copies into the graph. The copies were created in reverse order of the graph. */
 static void insert_copies(Recompute *r) {
   const int nodes = r->graph->nodes.n, all = nodes + r->copies.n;
   Nodes to = {0};

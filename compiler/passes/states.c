@@ -1,16 +1,16 @@
-/* states.c: In-place updates of states. An update copies a value into its state at the end of a call. If
- * every reader of the old value runs before the kernel that computes the new value, that kernel writes into
- * the state, and there is no copy. A kernel that moves rows may do both: read the old value and write the new
- * value.
+/* states.c: In-place updates of states. An update copies the new value of a state into the state's memory
+ * at the end of a call. If every reader of the old value runs before the kernel that computes the new value,
+ * that kernel writes into the state, and there is no copy. A kernel that moves or replaces rows can read the
+ * old value of a state and write the new value in the same memory.
  *
- * Requires: the kernels in order. Preserves: the order of the kernels; removes copies of states. */
+ * Requires: the kernels in order. Preserves: the order of the kernels; removes the copies into states. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "ops/registry.h"
 #include "passes/life.h"
 #include "passes/passes.h"
 
-/* ---- the inference graph: updates last, without readers ---- */
+/* ---- the inference graph: updates are the last nodes, and no node reads them ---- */
 /* Whether the value is a view of a state. Updates and outputs copy such views, because another update may
  * overwrite the state before the view is read. */
 static bool aliases_state(const Node *node) {
@@ -76,8 +76,8 @@ static bool is_given_out(const Plan *plan, const Node *value) {
   return false;
 }
 
-/* Whether the value can be computed in the state's memory: it is the whole result of a kernel, and has the
- * state's element type. */
+/* Whether the value can be computed in the state's memory. Not, for example, if the value is a part of
+ * another value, is an output, or has another element type than the state. */
 static bool fits_state(const Plan *plan, const Node *value, const Node *state) {
   const Home *home = &plan->home[value->id];
   return home->offset == 0 && home->pitch == shape_extent(home->node->shape).c &&
@@ -86,7 +86,7 @@ static bool fits_state(const Plan *plan, const Node *value, const Node *state) {
          plan->state_of[home->node->id] < 0 && !is_given_out(plan, home->node);
 }
 
-/* Whether the kernel moves rows of the state to the start of the value. */
+/* Whether the kernel moves rows of the state, and writes them at the start of its result's home. */
 static bool moves_state(const Plan *plan, const Kernel *kernel, const Node *state) {
   return kernel->root->op->traits.moves_rows && kernel->result == kernel->root && !kernel->batch &&
          plan->images <= 1 && kernel->root->in[0] == state && plan->home[kernel->result->id].offset == 0;

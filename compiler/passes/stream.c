@@ -5,11 +5,12 @@
  *
  * If a history is long and there are few new rows, the state also contains the new rows. The concatenation
  * can then be made in the state itself (passes/states.c): the old rows move to its start, and the new rows
- * follow them. If a dilated window reads the history, and all readers together need fewer rows than it has,
- * the history is a gather ring: only the rows that the readers need are copied (ops/shape/stream_ring.c).
+ * follow them. If a dilated window reads the history, and all readers together need fewer rows than the
+ * history has, the history is a gather ring: only the rows that the readers need are copied
+ * (ops/shape/stream_ring.c).
  *
- * With --slide, layers that see no edge of the window are computed in steps; all other layers compute the
- * whole window in each call.
+ * With --slide, layers can be computed in steps only if they read no padding at the edges of the sliding
+ * window. A layer that is not computed in steps computes the whole sliding window in each call.
  *
  * Requires: a checked graph. Preserves: the values of the computed rows, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -34,9 +35,9 @@ typedef struct Ring {
   bool any, masked, dilated; /* dilated: at least one reader is a dilated window */
   int64_t history;
   VEC(Reader) readers; /* one for each different set of rows that readers of the history need */
-  int gather;          /* position of the gather ring in Step.positions; -1: all rows are copied */
+  int gather;          /* index of the gather ring in Step.places; -1: not a gather ring */
   Node *rows;          /* the history, then the new rows; for a gather ring only the new rows */
-  Node *state;         /* for a gather ring: the state with its rows */
+  Node *state;         /* for a gather ring: the state that stores the history */
   /* only if the state also stores the new rows. kept: the state; moved: the history, moved to the start of
    * the state */
   Node *kept, *moved;
@@ -49,7 +50,7 @@ typedef struct Step {
   Node *calls; /* the number of earlier calls, if rows are masked; else NULL */
   VEC(Ring) rings;
   VEC(RingPlace) places; /* one per gather ring */
-  Node *positions;       /* the positions of all gather rings; NULL: there are none */
+  Node *positions;       /* by gather ring: the index of the ring's oldest row; NULL: no ring */
 } Step;
 
 static StepRows stream_steps(const Step *s, const Node *node) { return s->streams->flow[node->id].step; }
@@ -110,7 +111,8 @@ static void add_need(Step *s, const Node *of, const Node *reader, const StreamNe
   ring->history = larger(ring->history, step_history(stream_steps(s, of), need->first));
 }
 
-/* Readers that depend on the fill come first: the other readers can then share their rings. */
+/* Readers that depend on the fill are processed first. Other readers can then use the rings of these
+ * readers. */
 static void find_rings(Step *s) {
   const Graph *graph = s->streams->graph;
   StreamNeed need;
@@ -153,7 +155,7 @@ static Node *kept_state(Step *s, const Ring *ring, const Node *value, int64_t ro
   return state;
 }
 
-/* Whether the value is already stored in stacked rows. That can happen because several values of the program,
+/* Whether the value is already an operand of a concat. That can happen because several values of the program,
  * such as crops of one value, may be the same value in a step. */
 static bool is_stacked(const Graph *graph, const Node *value) {
   for (int i = value->id + 1; i < graph->nodes.n; i++) {
@@ -193,7 +195,7 @@ static Node *calls_so_far(Step *s) {
   return s->calls;
 }
 
-/* Whether the state also stores the new rows, which makes it larger by at most a quarter. */
+/* Whether the state also stores the new rows: only if they make the state larger by at most a quarter. */
 static bool keeps_new_rows(const Step *s, const Ring *ring) {
   enum { HISTORY = 4 };
   return ring->gather < 0 && ring->history >= HISTORY * stream_steps(s, ring->of).rows;
@@ -276,8 +278,8 @@ static void set_step_window(Step *s, Node *step, const Node *node, const StreamN
   step->window = window;
 }
 
-/* Removes the border of a zero_pad or crop along the rows, because the ring provides this border. False: no
- * border remains, so the step does not need the node. */
+/* Sets the border of a zero_pad or crop along the rows to 0, because the rows that the step reads already
+ * account for this border. False: no border remains, so the step does not need the node. */
 static bool set_border(Step *s, Node *step, const Node *node) {
   int64_t before[2], after[2];
   const int axis = stream_axis(node->shape);

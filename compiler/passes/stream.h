@@ -30,8 +30,9 @@ typedef struct Streams {
   bool unpadded;         /* --slide: computes each Flow as if no layer had padding */
 } Streams;
 
-/* The rows of an operand that a node reads: in call k, rows k*rows + first .. k*rows + first + count - 1.
- * Rows before the sequence have the value `fill`. */
+/* The rows of an operand that a node reads: in call k, rows k*rows + first .. k*rows + first + count - 1,
+ * where `rows` is the number of rows of the operand that a step computes. Rows before the sequence have the
+ * value `fill`. */
 typedef struct StreamNeed {
   int64_t first, count;
   double fill;

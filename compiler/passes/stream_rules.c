@@ -1,8 +1,8 @@
 /* stream_rules.c: Rules, one per kind of operator (the table `rules`), that determine which rows of a value a
  * step computes; and errors for layers that cannot be computed in steps.
  *
- * The formulas (graph/shape.c, "endless sequences") are those of the output size of windows, applied to the
- * rows that are known after a call. */
+ * graph/shape.c ("endless sequences") computes the rows of a step: it applies the formulas for the output
+ * size of windows to the number of input rows that are known after a call. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdarg.h>
 #include <string.h>
@@ -232,7 +232,7 @@ static const char *other_direction(const Streams *s, const Node *node) {
              : arg_const(layer, "direction")->s;
 }
 
-/* Refuses backward layers: the number of later rows that they need has no limit. */
+/* Refuses backward and bidirectional layers: the number of later rows that they need has no limit. */
 static bool flow_recurrent(Streams *s, const Node *node, Flow *flow) {
   if (slides(s)) return false;
   const char *direction = other_direction(s, node);
@@ -308,8 +308,8 @@ static void refuse_rate(Streams *s, const Node *node, const Node *a, const Node 
   if (diag) diag_help(diag, "both operands need the same total stride with respect to the input");
 }
 
-/* Aligns the rows of all operands to the operand with the largest delay. False: an operand is not computed
- * in steps. */
+/* Aligns the rows of all operands to the operand with the largest delay. False: the node cannot be
+ * computed in steps. */
 static bool combine_flows(Streams *s, const Node *node, Flow *flow) {
   const Node *first = NULL;
   for (int k = 0; k < node->nin; k++) {

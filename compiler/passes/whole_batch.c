@@ -1,7 +1,7 @@
-/* whole_batch.c: Choice of batched layers, and of interleaving. Computed image by image, large dense layers
- * and convolutions with few pixels read their weights from memory for each image. In training, they also
- * write the gradients of the weights for each image. PlanOptions.pays estimates which layers are faster if
- * they are batched.
+/* whole_batch.c: Choice of batched layers, and of interleaving. If large dense layers, and convolutions with
+ * few pixels, are computed image by image, these layers read their weights from memory for each image. In
+ * training, they also write the gradients of the weights for each image. PlanOptions.pays estimates which
+ * layers are faster if they are batched.
  *
  * Requires: a graph. Preserves: the graph; marks nodes, sets plan->together or plan->images. */
 // SPDX-License-Identifier: Apache-2.0
@@ -50,9 +50,9 @@ static bool unrolls(const Window *w) {
 }
 
 /* Whether a batched schedule supports the convolution: one group (weight gradients: also several, with
- * Winograd), a window that can be unrolled, and indices that fit into an int. The schedules index weights by
- * input and output channel, so traits.matrix_of_taps is not supported. If the kernel reads weights, they must
- * be float. */
+ * Winograd), a window that can be unrolled, an input without regions, and indices that fit into an int. The
+ * schedules index weights by input and output channel, so traits.matrix_of_taps is not supported. If the
+ * kernel reads weights, they must be float. */
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   if (node->op->family != FAMILY_CONV_WEIGHTS && node_weight_elem(node) != F32) return false;

@@ -16,8 +16,9 @@
 #include "base/arithmetic.h"
 
 /* ---- values ---- */
-/* The range of a value without a recorded range: the range of the value from which it is moved, pooled or
- * averaged, or the known range of a function. NULL: there is none. */
+/* The range of a value without a recorded range. If the operator only moves, pools or averages elements: the
+ * range of its operand. If it is a function with a known range (softmax, sigmoid, tanh): this range. NULL:
+ * there is none. */
 static const Observed *observed_input(const Calibrator *k, const Node *node) {
   static const Observed unit = {.hi = 1}, both = {.lo = -1, .hi = 1};
   const Observed *seen = NULL;
@@ -110,14 +111,14 @@ static bool wants_wide(const Calibrator *k, const Node *node) {
   return (joined || k->how->all_wide || table_find(k->how->wide, node->name)) && !ends_in_bytes(k, node);
 }
 
-static bool is_stored_as_int8(const Node *node) { /* whether the node normalizes a byte input */
+static bool is_stored_as_int8(const Node *node) { /* whether the node normalizes a u8 input */
   const Node *in = node->nin ? node->in[0] : NULL;
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
-/* Whether the node stays float because its operand or result would be int16: a softmax, or a function other
- * than relu and relu6. (In int8, such a function is a table of 256 entries.) False for scaled byte inputs,
- * which int8 stores exactly. */
+/* Whether the node is a softmax, or a function other than relu and relu6, and stays float because its operand
+ * or result would be int16. (In int8, such a function is a table of 256 entries.) False for normalized u8
+ * inputs, for which int8 is sufficient. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
@@ -126,7 +127,7 @@ static bool too_wide(const Calibrator *k, const Node *node) {
          (k->quant[node->in[0]->id].wide || wants_wide(k, node));
 }
 
-/* Sets the quantization of a function with a known range, whose scale the file does not contain. */
+/* Sets the quantization of a function with a known range. The weight file does not contain the scale. */
 static void known_quant(Calibrator *k, const Node *node, Quant quant) {
   const Chosen chosen = {
       .name = node->name, .node = node, .last = node, .scale = quant.scale, .zero = quant.zero};
@@ -134,7 +135,8 @@ static void known_quant(Calibrator *k, const Node *node, Quant quant) {
   if (!k->weights) vec_push(k->arena, k->made->chosen, chosen);
 }
 
-/* Whether `node`, which reads `of`, is fused into the rounding of the layer, as in quantize/scales.c. */
+/* Whether `node`, which reads `of`, is fused into the rounding of the layer that computes `of`, as in
+ * quantize/scales.c. */
 static bool fuses_into(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
   const int reads = k->uses[of->id];
   for (int o = 0; o < k->graph->outputs.n; o++)
@@ -192,7 +194,7 @@ static double parameter(const Calibrator *k, const Node *node, int w, int64_t i,
   return weight ? (double)k->weights[weight->offset + i] : otherwise;
 }
 
-/* w' = w * gain, b' = (b - mean) * gain + shift */
+/* The gain of a batchnorm that is folded into a layer: w' = w * gain, b' = (b - mean) * gain + shift. */
 static double norm_gain(const Calibrator *k, const Node *norm, int64_t f) {
   return parameter(k, norm, NORM_WEIGHT, f, 1) /
          sqrt(parameter(k, norm, NORM_VARIANCE, f, 1) + arg_number(norm, "epsilon"));
@@ -292,7 +294,7 @@ static double products_most(const Calibrator *k, const Node *node, const Layer *
   return reach * sum;
 }
 
-static const double FAR = 0x1p46; /* half of 2^WIDE_SUM_BITS, the maximum sum of int16 layers */
+static const double FAR = 0x1p46; /* 2^WIDE_SUM_BITS / 2: half of the maximum sum of an int16 layer */
 
 /* Returns `scale` if the filter's |bias| plus the maximum of its sum of products is within the limit,
  * INT32_MAX (in int16 layers: FAR). Otherwise returns a larger scale, with which this sum is at most half the
@@ -372,8 +374,8 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
 }
 
 /* ---- nodes ---- */
-/* Sets the scale of a scaled byte input. Its range is known, and int8 stores it exactly. False: the node is
- * not a scaled byte input. */
+/* Sets the scale of a normalized u8 input, whose range follows from the arguments of the node. False: the
+ * node is not a normalized u8 input. */
 static bool put_byte_input(Calibrator *k, const Node *node) {
   double lo = 0, hi = 0;
   if (!is_stored_as_int8(node)) return false;
@@ -422,7 +424,8 @@ static bool keeps_float(const Calibrator *k, const Node *node) {
           weights_are_shared(k->graph, k->uses, node) || !calibrate_has_form(k, node));
 }
 
-/* Whether an int8 layer reads the value or an alias of it, or the caller gets it as i8 or u8. */
+/* Whether an int8 layer reads the value, directly or after identities (dropout), or the caller gets the value
+ * as i8 or u8. */
 static bool needs_int8(const Calibrator *k, const Node *node) {
   if (is_byte_output(k, node)) return true;
   for (int i = node->id + 1; i < k->graph->nodes.n; i++) {

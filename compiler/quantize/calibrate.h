@@ -7,7 +7,7 @@
 #include "base/arrays.h"
 #include "graph/graph.h"
 
-typedef struct Observed { /* statistics of a value, by the name of its layer or input */
+typedef struct Observed { /* statistics of the value of a layer or net input */
   const char *name;
   double lo, hi; /* the observed range, extended to include 0 */
   int bins, channels;
@@ -17,7 +17,7 @@ typedef struct Observed { /* statistics of a value, by the name of its layer or 
 typedef enum RangeKind {
   RANGE_MSE,        /* the clipping range with the smallest squared error, of 128 candidates */
   RANGE_MINMAX,     /* minimum and maximum */
-  RANGE_PERCENTILE, /* clips a fraction of the values at each end */
+  RANGE_PERCENTILE, /* clips a fraction of the elements at each end */
   RANGE_ENTROPY,    /* the clipping range with the smallest KL divergence, of 113 candidates; for int16
                        values, the same as RANGE_MINMAX */
 } RangeKind;
@@ -44,11 +44,11 @@ typedef struct Calibration {
 } Calibration;
 
 typedef struct SeenRange {
-  double lo, hi, cut; /* cut: fraction of the observed values that saturate */
+  double lo, hi, cut; /* cut: fraction of the observed elements that saturate */
 } SeenRange;
 SeenRange range_of(const Calibration *, const Observed *, bool wide);
 
-/* A stored value, for callers that need the details. */
+/* The chosen scale of a value, or the decision that a layer stays float. */
 typedef struct Chosen {
   const char *name;
   const Node *node, *last; /* of the float net: the node, and the last node fused after it */
@@ -58,8 +58,8 @@ typedef struct Chosen {
   float scale;
   int zero;
   double cut;
-  bool gates;                  /* cut counts sums of gates, whose range is fixed */
-  int64_t bytes_before, bytes; /* size of the layer's weights in float and int8 */
+  bool gates;                  /* cut is the fraction of the gates' sums outside of -8 .. 8 */
+  int64_t bytes_before, bytes; /* size of the layer's weights as f32, and after quantization */
 } Chosen;
 typedef struct Calibrated {
   Arrays arrays;
@@ -81,8 +81,8 @@ bool calibrate_has_bf16(const Calibration *,
 /* Whether the node shares a parameter with another live node; uses: the result of graph_live. */
 bool weights_are_shared(const Graph *, const int *uses, const Node *);
 
-/* Whether the value can be int16: a float input, or the value of a convolution or dense layer, or a sum,
- * difference or product of values. */
+/* Whether the value can be int16: a float input, or the value of a convolution, dense layer or matmul, or a
+ * sum, difference or product of values. */
 bool calibrate_can_widen(const Node *);
 
 /* weights: float, as in the weights struct; observed: table of Observed, by name. If both are NULL, the

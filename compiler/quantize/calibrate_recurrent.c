@@ -1,12 +1,13 @@
 /* calibrate_recurrent.c: Calibration of recurrent layers: int8 weights with one scale per gate, and the scale
- * of c. Calibration of svdf. */
+ * of an LSTM's cell state c. Calibration of svdf. */
 // SPDX-License-Identifier: Apache-2.0
 #include <float.h>
 #include <math.h>
 #include "ops/int8/int8_recurrent.h"
 #include "quantize/calibrator.h"
 
-/* Whether a recurrent layer has an int8 form: an int8 input and no projection. */
+/* Whether a recurrent layer or svdf has an int8 form: the input must be int8, and a recurrent layer must have
+ * no projection. True for all other nodes. */
 bool calibrate_has_form(const Calibrator *k, const Node *node) {
   const bool svdf = node->op->traits.int8 == INT8_SVDF;
   if (node->op->traits.int8 != INT8_RECURRENT && !svdf) return true;
@@ -84,8 +85,8 @@ static int64_t put_recurrent_weights(Calibrator *k, const Node *node, Quant h) {
   return bytes;
 }
 
-/* The scale of c: the smallest power of two that all kernels support and for which c fits into int16.
- * Without samples, c is assumed to be in -16 .. 16. */
+/* The scale of an LSTM's cell state c: the smallest power of two that all kernels support and for which c
+ * fits into int16. Without samples, c is assumed to be in -16 .. 16. */
 static float cell_scale(const CellSeen *seen, double clip) {
   static const double UNKNOWN = 16;
   enum { LEAST = -15, MOST = FIXED_WHOLE_MOST - UNIT_BITS };

@@ -13,11 +13,11 @@ typedef struct Calibrator {
   const Calibration *how;
   Calibrated *made;
   Quant *quant;      /* this array and the next ones: by node id */
-  bool *fused;       /* the node shares its input's stored value, and has no other scale */
+  bool *fused;       /* the node is fused after its input: one scale for both values */
   bool *real;        /* the value stays float */
   bool *boxes;       /* the value has regions of boxes, so it stays float */
-  const Node **join; /* NULL, or the node whose range the value shares: a concat that reads it, or the node
-                        that updates the state */
+  const Node **join; /* NULL, or the node whose range the value shares: a concat that reads it; for a state,
+                        the node that computes its next value */
   int *uses;
   const Node **reader;
 } Calibrator;
@@ -26,7 +26,7 @@ typedef struct Calibrator {
 /* Chooses the scale of the node's value from its observed range; NULL: no range was observed. last: the last
  * node that is fused after the node, or the node itself. */
 Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
-/* The scale of n weights, the largest of which is `most`. */
+/* The scale of n weights; most: the largest |w|. */
 double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);
 double calibrate_stored_weight(const Calibrator *, double w, double scale); /* w as int8 stores it */
 
@@ -38,7 +38,7 @@ Quant calibrate_between(double lo, double hi, bool wide); /* scale and zero poin
  * only float nodes use the value. */
 bool calibrate_indices(Calibrator *, const Node *, bool for_floats);
 /* ---- calibrate_recurrent.c ---- */
-bool calibrate_has_form(const Calibrator *, const Node *); /* false for a recurrent layer that stays float */
+bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer or svdf stays float */
 void calibrate_recurrent(Calibrator *, const Node *);
 void calibrate_svdf(Calibrator *, const Node *);
 #endif

@@ -1,7 +1,8 @@
-/* equalize.c: Cross-layer equalization (Nagel et al., 2019). Let a layer have only one user, a second layer,
- * with nothing but batchnorm and relu between the two layers. Then each channel can be divided by a factor in
- * the first layer, and multiplied by this factor in the second. If r1 and r2 are the channel's largest
- * weights in the two layers, the factor sqrt(r1*r2)/r2 balances them. */
+/* equalize.c: Cross-layer equalization (Nagel et al., 2019). Only the second layer of a pair uses the result
+ * of the first layer. Between the two layers there may only be a batchnorm, relus and identities (dropout).
+ * Then each channel can be divided by a factor in the first layer, and multiplied by this factor in the
+ * second. If r1 and r2 are the channel's largest weights in the two layers, the factor sqrt(r1/r2) makes both
+ * equal to sqrt(r1*r2). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
@@ -39,7 +40,7 @@ static const Node *layer_before(const Graph *graph, const int *uses, const Node 
   }
 }
 
-/* Whether other layers also use the weights, so that these cannot be changed. */
+/* Whether another node shares a parameter of the pair. Then the pair's weights cannot be changed. */
 static bool shares_weights(const Graph *graph, const int *uses, const Pair *pair) {
   return weights_are_shared(graph, uses, pair->first) || weights_are_shared(graph, uses, pair->second) ||
          (pair->norm && weights_are_shared(graph, uses, pair->norm));

@@ -119,7 +119,7 @@ static Interval pool_interval(const Node *node, Interval in) {
   for (int axis = 0; axis < 2; axis++)
     clipped |= windows_clipped(w->kernel[axis], w->stride[axis], w->dilation[axis], w->before[axis],
                                extent_side(from, axis), extent_side(to, axis));
-  if (clipped && !p->mean) in = with(in, INT8_MIN); /* the maximum of a window that only contains padding */
+  if (clipped && !p->mean) in = with(in, INT8_MIN); /* INT8_MIN: maximum of a window of padding only */
   if (clipped && p->count_pad) in = with(in, node->quant->zero);
   Stored stored = p->stored;
   stored.zero = 0;

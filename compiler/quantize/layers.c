@@ -250,7 +250,7 @@ Node *quant_combine(Quantizer *q, const Node *node) {
 }
 
 /* ---- products of two matrices ---- */
-/* False, after an error message: a sum could overflow. */
+/* False, after an error message: the scales are incompatible, or a sum could overflow. */
 static bool matmul_fits(Quantizer *q, const Node *node, const Int8Matmul *p, bool wide, double unit,
                         float out) {
   const double most = (double)p->of.k * (double)int8_most(node->in[0]) * (double)int8_most(node->in[1]);
@@ -292,8 +292,7 @@ Node *quant_matmul(Quantizer *q, const Node *node) {
 }
 
 /* ---- operators that keep the scale ---- */
-/* The scale of a pool or move: its scale in the file, or else the scale of its first input. Inputs with
- * other scales are rescaled first. */
+/* The scale of a pool: its scale in the file, or else the scale of its input. */
 static Quant kept_quant(Quantizer *q, const Node *node, const Node *in, StoredForm *end) {
   *end = quant_ending(q, node, false);
   return end->found ? end->quant : *in->quant;

@@ -3,14 +3,17 @@
  * biases.
  *
  * Channels before and after a channel-wise operator are kept or removed together (they have one root).
- * Convolutions and dense layers do not tie channels together, except in groups. Liveness is propagated
- * backwards. The net's outputs and the operands of unknown operators are live, and so are the channels that
- * live filters read. Finally, some unused channels are kept, so that schedules get the channel counts that
- * they need. */
+ * Convolutions and dense layers do not tie channels together, except convolutions with groups: they tie all
+ * channels of a group together. Liveness is propagated backwards. The net's outputs, and the operands and
+ * results of unknown operators, are live. The channels that live filters read are live, too, unless they can
+ * be folded into biases. Finally, some unused channels are kept, so that schedules get the channel counts
+ * that they need. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/live_channels.h"
 
-enum { UNIT = 4, WINOGRAD_UNIT = 8 }; /* removal stops at a multiple of these numbers of channels */
+/* If channels are removed, the number of remaining channels is a multiple of UNIT; before and after a 3x3
+ * convolution with stride 1 and one group, it is a multiple of WINOGRAD_UNIT. */
+enum { UNIT = 4, WINOGRAD_UNIT = 8 };
 
 static int64_t channel_count(const Node *node) { return shape_extent(node->shape).c; }
 
@@ -121,7 +124,8 @@ static bool reads(const Node *node, const Filters *f, int64_t filter, int64_t i)
   return false;
 }
 
-/* Marks the channels that the layer's live filters read. True: at least one channel was not marked before. */
+/* Marks the channels that the layer's live filters read, except those that are folded into biases. True: at
+ * least one channel was not marked before. */
 static bool mark_needed_inputs(Channels *c, const Node *node) {
   const Filters f = filters_of(node);
   bool more = false;

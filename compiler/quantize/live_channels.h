@@ -15,7 +15,7 @@ typedef struct Interval {
  * [groups * filters][channels][taps]. */
 typedef struct Filters {
   int64_t groups, filters, channels, taps;
-  bool clipped; /* windows may include padding, which has the input's zero point */
+  bool clipped; /* windows may include padding; its elements are the input's zero point */
 } Filters;
 bool is_product(const Node *);
 Filters filters_of(const Node *product);

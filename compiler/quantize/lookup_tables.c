@@ -89,7 +89,7 @@ Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
   return table_node(q, of, in, to, value, 1);
 }
 
-/* Reports an int16 argument whose scale the function does not support. */
+/* Reports an int16 input whose scale the function does not support. */
 static void report_argument(Quantizer *q, const Node *node, float scale) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "%s has an int16 input with the scale %g, which is too large", node->op->name,
@@ -118,7 +118,8 @@ static bool all_wide(const Quantizer *q, const Node *node) {
   return in && in->quant && in->quant->wide && quant_file_wide(q->file, node->name);
 }
 
-/* Scale of int16 functions with the range 0 .. 1 or -1 .. 1; with other scales they are computed in float. */
+/* Result scale of int16 functions with the range 0 .. 1 or -1 .. 1. Functions with another result scale are
+ * computed in float. */
 static const float WIDE_UNIT = 1 / 32768.0f;
 
 static bool is_unit(const Quantizer *q, const Node *node) {

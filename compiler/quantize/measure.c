@@ -1,5 +1,5 @@
-/* measure.c: Quantization error per layer: runs the float net and the int8 model with eval on a few samples,
- * and each int8 layer also on the float net's values. */
+/* measure.c: Quantization error per layer: runs the float net and the int8 model in the reference interpreter
+ * on a few samples, and each int8 layer also on the float net's values. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/measure.h"
 #include "quantize/calibrate.h"

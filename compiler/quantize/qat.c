@@ -100,7 +100,7 @@ void aware_prepare(Graph *graph) {
       rounds_at(graph, c->node)->weights = true;
     round_value(graph, made, c, known);
     if (exact)
-      rounds_at(graph, c->last)->value = false; /* a recurrent layer rounds only h, for its products */
+      rounds_at(graph, c->last)->value = false; /* the layer rounds h before it multiplies h by weights */
   }
   round_means(graph);
   for (int i = 0; i < graph->nodes.n; i++)

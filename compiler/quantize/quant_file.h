@@ -36,7 +36,7 @@ typedef enum Factor {
 typedef struct QuantLayer {
   const char *name;
   Rounding rounding;
-  bool mean_factor; /* as in TensorFlow Lite, a mean over all positions is a sum times one factor */
+  bool mean_factor; /* as in TensorFlow Lite, a mean without padding is a sum times one factor */
   Factor factor;
   bool wide;            /* the value is int16 */
   bool litert;          /* an lstm with the arithmetic of LiteRT's kernel */

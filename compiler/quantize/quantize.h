@@ -12,16 +12,16 @@
  * after errors: [weights-mismatch] (missing and unsuitable arrays), [int8-overflow], [scale-mismatch],
  * [not-updatable]. Notes: [not-int8] (operators that compute in float), [dead-filters]. */
 typedef struct QuantizeOptions {
-  bool floats;    /* outputs are float, for the runtime, even if the program specifies another type */
+  bool floats;    /* outputs are float, whatever type the program specifies: executables read floats */
   bool updatable; /* graph->updatable */
-  Node **made;    /* result, by float node id: the int8 node; may be NULL */
+  Node **made;    /* NULL, or an array for the result: by float node id, the int8 node */
   /* precision of float nodes for which the program specifies none; PRECISION_GIVEN: as in the file */
   Precision fallback;
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 
-/* Whether the value has regions of boxes, which are computed in float. Heads and windows are not such
- * regions: they only move the elements of one value. boxes: the results for the operands, by node id. */
+/* Whether the value has regions of boxes, which are computed in float. Regions that are attention heads or
+ * windows of one value do not count. boxes: by node id, the results of this function for the operands. */
 bool quantize_has_boxes(const Node *, const bool *boxes);
 
 /* An int8 model with the program's operators, for export. The model's int8 values have a Quant; operators
@@ -30,7 +30,7 @@ bool quantize_has_boxes(const Node *, const bool *boxes);
 Graph *quantize_written(Arena *, const Graph *, Node *const *made, const QuantFile *, Arrays *);
 
 /* The graph without dead channels (live_channels.h), with the same results. Returns the graph itself if it is
- * not an int8 model or has no dead channels. */
+ * not an int8 model, is updatable, or has no dead channels. */
 Graph *drop_idle_channels(Arena *, Graph *);
 void note_idle_filters(Arena *, Diags *, const Graph *); /* reports [dead-filters] */
 #endif

@@ -28,8 +28,8 @@ typedef struct Quantizer {
 
 /* ---- scales.c ---- */
 void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Looks up V.scale and V.zero of value V. False: the file has neither, or they are wrong; wrong arrays are
- * recorded as problems. */
+/* Looks up V.scale and V.zero of value V. False: the file has neither, or one of the arrays is missing or has
+ * another type or shape. All errors are recorded as problems. */
 bool quant_given(Quantizer *, const char *value, Quant *);
 const Quant *quant_keep(Quantizer *, Quant); /* a copy of the Quant, for node->quant */
 /* The form in which a layer's value is stored. In the file, the scale of this value has the name of the
@@ -47,7 +47,7 @@ const void *quant_array(Quantizer *, const char *name, Elem, int rank, const int
 /* ---- values.c ---- */
 Node *quant_node(Quantizer *, const Op *, const Node *of, int nin, Node *const *in,
                  const Quant *); /* creates an I8 or I16 node */
-/* The value of a node of `from` in int8; NULL: the node has no scale. */
+/* The int8 or int16 value of a node of `from`; NULL after an error, for example if the value has no scale. */
 Node *quant_int8_value(Quantizer *, const Node *);
 Node *quant_floats(Quantizer *, const Node *);
 void quant_separate(Quantizer *, int first); /* marks nodes from `first` on as separate layers */
@@ -61,19 +61,20 @@ bool quant_report_sum(Quantizer *, const Node *, const Weight *, int64_t filter,
                       int bits);
 
 /* ---- recurrent_layers.c ---- */
-bool quant_is_recurrent(const Quantizer *, const Node *); /* whether a recurrent layer has an int8 form */
-/* The product of x or h in a recurrent layer. */
+/* Whether a recurrent layer or svdf has an int8 or int16 form. */
+bool quant_is_recurrent(const Quantizer *, const Node *);
+/* The product of a weight matrix with the input x or the hidden state h of a recurrent layer. */
 typedef struct RowsProduct {
   const Weight *weight;
   const int8_t *q;
   const float *scale; /* [1], [gates] or [sums] */
   int64_t scales, sums, terms;
-  const int32_t *bias;      /* NULL if values are int16 */
-  const int64_t *wide_bias; /* the bias if values are int16 */
+  const int32_t *bias;      /* NULL if the operand is int16 */
+  const int64_t *wide_bias; /* the bias if the operand is int16 */
   const Multiplier *factor;
 } RowsProduct;
-/* Looks up the arrays of a product; does not compute its factors. bias NULL: no bias is looked up; wide:
- * values are int16. False, after recording a problem: an array is missing or wrong. */
+/* Looks up the arrays of a product; does not compute its factors. bias NULL: no bias is looked up; wide: the
+ * operand is int16. False, after recording a problem: an array is missing or wrong. */
 bool quant_find_product(Quantizer *, const Weight *weight, const Weight *bias, int64_t gates, bool wide,
                         RowsProduct *);
 
@@ -90,7 +91,7 @@ Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, cons
 bool quant_has_table(const Quantizer *, const Node *); /* whether the file has a table for the layer */
 bool quant_is_function(const Node *);                  /* whether the node is a function of one number */
 bool quant_is_wide_function(const Quantizer *, const Node *); /* whether the node has an int16 form */
-bool quant_is_softmax(const Quantizer *, const Node *); /* whether the node is a softmax with an int8 form */
+bool quant_is_softmax(const Quantizer *, const Node *);       /* whether the softmax has an int8 form */
 bool quant_is_wide_softmax(const Quantizer *, const Node *);
 Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value with another
                                                                            scale */

@@ -12,8 +12,8 @@ static double all_of(const Observed *o) {
   return all;
 }
 
-/* Values inside the range have a uniformly distributed rounding error of at most half a step; the error of
- * values outside is their distance from the range. */
+/* Elements inside the range have a uniformly distributed rounding error of at most half a step; the error of
+ * an element outside is its distance from the range. */
 static double squared_error(const Observed *o, double lo, double hi, int steps) {
   const double step = (hi - lo) / steps, inside = step * step / 12;
   double error = 0;
@@ -39,8 +39,8 @@ static SeenRange least_error(const Observed *o, int steps) {
 
 /* ---- entropy ---- */
 /* KL divergence between the observed distribution and the same distribution after quantization to 255 steps,
- * which divide the bins `first` .. `end` - 1. Values outside these bins count as values of the first or last
- * bin; the count of a step is distributed over its nonempty bins. */
+ * which divide the bins `first` .. `end` - 1. Elements outside these bins count as elements of the first or
+ * last bin; the count of a step is distributed over its nonempty bins. */
 static double divergence(const Observed *o, int first, int end) {
   enum { STEPS = 255 };
   const int n = end - first;
@@ -64,7 +64,7 @@ static double divergence(const Observed *o, int first, int end) {
 }
 
 static SeenRange least_divergence(const Observed *o) {
-  const int CUTS = 128, LEAST = 16; /* with fewer bins, steps would be smaller than bins */
+  const int CUTS = 128, LEAST = 16; /* below LEAST, steps would be smaller than bins */
   const double width = (o->hi - o->lo) / o->bins;
   SeenRange best = {o->lo, o->hi, 0};
   if (!(width > 0) || !(all_of(o) > 0)) return best;

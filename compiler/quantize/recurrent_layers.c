@@ -62,8 +62,8 @@ static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, d
   diag_help(diag, "%s.scale times the scale of its operand is too large", weight->name);
 }
 
-/* Computes the factors that convert the product's sums to gates. one: the product of the two scales is
- * rounded to float. False after an error. */
+/* Computes the factors that convert the product's sums to gates. one: the product of the input's scale and
+ * the weights' scale is rounded to float. False after an error. */
 static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool one, RowsProduct *p) {
   Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, p->sums);
   const double low = in->zero - INT8_MIN, high = INT8_MAX - in->zero,
@@ -156,7 +156,8 @@ static Node *recurrent_start_value(Quantizer *q, const Layer *l, int input, Quan
   return made;
 }
 
-/* The clip of c in units of its scale, truncated as in TensorFlow Lite's kernels; negative: no clip. */
+/* The clip of the cell state c, in units of the scale of c, truncated as in TensorFlow Lite's kernels;
+ * negative: no clip. */
 static int32_t cell_clip(const Layer *l, const Recurrent *r) {
   if (!(r->clip > 0)) return -1;
   const float clip = (float)r->clip;
@@ -242,7 +243,7 @@ static bool find_products(Quantizer *q, const Node *node, int way, bool wide, Pr
 }
 
 /* Creates a direction; NULL after an error. rows: the input; start: the initial states of both directions, by
- * input of the layer. */
+ * index of the layer's input. */
 static Node *quant_direction(Quantizer *q, const Layer *l, int way, Products *products, Node *rows,
                              Node *const *start) {
   Int8Recurrent *p = NEW(q->arena, Int8Recurrent);

@@ -1,6 +1,6 @@
-/* svdf_layers.c: Conversion of a float svdf to int8: a product for the features of each row, int8 or int16,
- * and their weighted sums over time (ops/int8/int8_svdf.c). With keep=true the features of the last rows are
- * a state. */
+/* svdf_layers.c: Conversion of a float svdf to int8: a product computes the features of each row (int8 or
+ * int16 values), and a second node computes weighted sums of the features over time (ops/int8/int8_svdf.c).
+ * With keep=true the features of the last rows are a state. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>

@@ -60,7 +60,7 @@ void quant_separate(Quantizer *q, int first) {
   for (int i = first; i < q->to->nodes.n; i++) q->to->nodes.data[i]->hidden = NULL;
 }
 
-/* The scale and zero point for the caller, whose u8 elements are q + 128. */
+/* The scale and zero point for the caller, whose u8 elements are the int8 elements + 128. */
 static Quant caller_quant(Quant quant, Elem elem) {
   if (elem == U8) quant.zero -= INT8_MIN;
   return quant;
@@ -312,7 +312,7 @@ static Node *stored_floats(Quantizer *q, const Node *node) {
 }
 
 /* The index of an argmax stays float, which is exact. But if the file has a scale for the index, the index is
- * stored as int8. */
+ * stored as int8 or int16. */
 static Node *argmax_node(Quantizer *q, const Node *node) {
   Node *in = q->map[node->in[0]->id];
   Quant quant;

@@ -11,7 +11,7 @@ typedef struct Writing {
   Node *const *made;
   const QuantFile *file;
   Graph *to;
-  Node **map;          /* by node id of `from` */
+  Node **map;          /* by node id of `from`: the node of `to` */
   const Node **source; /* by node id of `from`: the first float node that the int8 node computes, or NULL */
   Table by_name;       /* float nodes by name */
 } Writing;
@@ -87,7 +87,7 @@ static Node *with_bounds(Writing *w, const Node *like, Node *value, const Quant 
   return value;
 }
 
-/* A copy of `node` that only changes the scale of `value`. The language has no syntax for such a node. */
+/* A node that only converts `value` to the scale of `node`. The language has no syntax for such a node. */
 static Node *rescaled_as_written(Writing *w, const Node *node, Node *value) {
   Node *own = graph_node(w->to, &op_int8_from_float, 1, &value);
   own->name = node->name;

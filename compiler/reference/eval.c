@@ -43,7 +43,7 @@ static int64_t run_elements(const GraphRun *run, const Node *node) {
   return shape_elements(node->shape) * (node->result == RESULT_BATCH ? 1 : run->count);
 }
 
-/* The values of the inputs, rounded to bf16 if the node reads bf16 numbers. */
+/* The values of the node's operands, rounded to bf16 if the node reads bf16 numbers. */
 static const double **run_operands(Arena *arena, const GraphRun *run, const Node *node) {
   const double **of = NEW_ARRAY(arena, const double *, node->nin + 1);
   for (int k = 0; k < node->nin; k++) {

@@ -1,5 +1,5 @@
-/* codeless.c: Reasons why no code is generated for a layer alone, for comments in the generated C and
- * for --report=trace. */
+/* codeless.c: Reasons why a layer has no separate code, for comments in the generated C and for
+ * --report=trace. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/codeless.h"
 

@@ -1,4 +1,5 @@
-/* dot.c: Graph in Graphviz format: one box per operator, one edge per operand with its shape. */
+/* dot.c: Graph in Graphviz format: one box per operator; one edge per operand, with the operand's shape as
+ * label. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/dot.h"
 #include "graph/op.h"

@@ -105,8 +105,8 @@ static void put_sums(Text *out, const Program *p) {
   text_put(out, "\n");
 }
 
-/* Prints the exchanges of data between processes (sums of gradients, and gathers) that begin before phase
- * `before`. */
+/* Prints the exchanges of data between processes (sums of gradients, and gathers) that begin between phase
+ * `before` - 1 and phase `before`. */
 static void put_exchange(Text *out, const Program *p, int before) {
   for (int i = 0; i < p->buckets.n; i++)
     if (p->buckets.data[i].after == before - 1)

@@ -420,7 +420,7 @@ static void json_place(Text *out, SourcePlace place, bool imported) {
 }
 
 /* If the program or an option sets the precision of the layer, writes the precision. If the stored values are
- * not f32, writes their type. */
+ * not f32, writes their type, and the scale and zero point if the values have these. */
 static void json_elem(Text *out, const Node *node) {
   static const char *const names[] = {
       [PRECISION_F32] = "f32", [PRECISION_F16W] = NULL, [PRECISION_I8] = "i8", [PRECISION_I16] = "i16"};
@@ -479,7 +479,8 @@ static void json_weights(Text *out, const Graph *graph) {
   text_put(out, "%s],\n", graph->weights.n ? "\n  " : "");
 }
 
-/* With --stream or --slide: writes how many rows of each layer a call computes. */
+/* If the net has states (for example with --stream or --slide): writes how many rows of each layer a call
+ * computes. */
 static void json_stream(Text *out, const Graph *graph, const SummarySizes *sizes) {
   const Graph *whole = shown_graph(graph);
   bool any = false;

@@ -18,7 +18,7 @@ typedef struct LayerNumbers {
   int64_t parameters, macs, bytes; /* parameters: without parameters shared with an earlier layer */
   const char *field;               /* the receptive field, as text */
 } LayerNumbers;
-bool is_layer(const Node *); /* not an input, an update of a state, or a conversion to i32 */
+bool is_layer(const Node *); /* false: input, update of a keep=true layer, conversion to i32 */
 LayerNumbers *layer_numbers(Arena *, const Graph *); /* by node id; the graph must have no errors */
 
 void graph_summary(Text *, const Graph *);       /* prints the table */

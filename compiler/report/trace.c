@@ -82,8 +82,8 @@ static bool begins_with_one_of(const char *text, const char *const *list) {
   return *list != NULL;
 }
 
-/* The name that `head`, the beginning of a definition, declares. *function: whether a function has this
- * name. */
+/* The name that `head`, the beginning of a definition, declares. *function: whether this name is the name of
+ * a function. */
 static const char *declared_name(Arena *arena, const char *head, bool *function) {
   static const char *const attributes[] = {"__attribute__", "_Alignas", "__declspec", NULL};
   const char *name = "";

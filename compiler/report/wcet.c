@@ -1,5 +1,5 @@
-/* wcet.c: --report=wcet: estimated cycles of an int8 model by layer, as the cost model of its schedules
- * predicts them. This is an estimate, not a bound; bench/wcet computes a bound for the linked program. */
+/* wcet.c: --report=wcet: estimated cycles of an int8 model by layer, as the cost model predicts them for the
+ * chosen schedules. This is an estimate, not a bound; bench/wcet computes a bound for the linked program. */
 // SPDX-License-Identifier: Apache-2.0
 #include "report/wcet.h"
 #include <inttypes.h>

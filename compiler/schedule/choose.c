@@ -99,8 +99,8 @@ static void add_candidates(const Lower *l, Decision *d) {
 
 /* ---- picking ---- */
 /* The cycles that determine the choice. All targets of a generated file share the packing for the widest
- * target, so the cycles on the widest target count. A batched kernel packs no weights for other targets, so
- * the cycles on l->target count. */
+ * target, so the cycles on the widest target determine the choice. A batched kernel packs no weights for
+ * other targets: the cycles on l->target determine the choice. */
 static double cycles_for(const Lower *l, const Candidate *c) {
   if (l->target == l->layout || kernel_whole_batch(l->kernel)) return c->cycles.total;
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;

@@ -8,8 +8,9 @@
 typedef struct Candidate {
   Choice choice;    /* the schedule and its parameters */
   const char *name; /* for example "Winograd F(4x4,3x3)" */
-  bool compared; /* listed, but never chosen: the schedule is batched and the plan does not batch the kernel,
-                    or the reverse */
+  /* listed, but never chosen: a batched schedule for a kernel that the plan does not batch, or an unbatched
+   * schedule for a batched kernel */
+  bool compared;
   const char *refused; /* the reason why the candidate cannot be chosen, or NULL */
   /* Predicted cycles for the target. They are shown in --emit=schedule. The choice itself may use the cycles
    * on the widest target of the generated file (choose.c). */
@@ -25,8 +26,8 @@ typedef struct Decision {
   VEC(Candidate) candidates; /* at least one candidate is possible */
   int model, chosen;         /* indices of candidates: the cost model's choice, and the final choice */
   const char *why;           /* the reason for the choice, as text */
-  bool layout;               /* the schedule was chosen for the widest target of the generated file, which has
-                                wider vectors than `target` */
+  bool layout;               /* the widest target of the generated file has wider vectors than `target`; the
+                                schedule was chosen for the widest target, except for batched kernels */
   const Tuned *tuned;        /* the measurement, if it determined the choice */
 } Decision;
 

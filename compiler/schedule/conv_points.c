@@ -3,20 +3,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The output is divided into tiles. The input of a tile and the weights are transformed to points xi. Each
-// point is multiplied separately. The weights are transformed when they are packed (int8: in each call). A
-// block consists of whole rows of tiles; t is the index of a tile in the block:
+// point is multiplied separately. The weights are transformed when they are packed (int8, and batched kernels
+// in training: in each call). A block consists of whole rows of tiles; t is the index of a tile in the block:
 //
 //     split     V[xi][t][c] = the input of tile t, channel c, transformed
 //     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]
 //     join      output tile t, channel f = finish(M[..][t][f] transformed back + bias[f])
 //
 // multiply uses register tiles, like the direct convolution: the sums of some tiles and two vectors of output
-// channels stay in registers during the loop over input channels. Each call of a register tile prefetches its
-// share of the next panel of weights. Blocks are small enough that V and M stay in the L2 cache. In layers
-// with many blocks, each thread processes separate blocks. In layers with few blocks, or with many weights,
-// the threads share each block: they divide its rows of tiles (split), then its points (multiply), then its
-// rows of tiles (join), with barriers between these steps. The results do not depend on the number of
-// threads.
+// channels stay in registers during the loop over input channels. In float, each call of a register tile
+// prefetches its share of the next panel of weights. Blocks are small enough that V and M stay in the L2
+// cache. In layers with many blocks, each thread processes separate blocks. In layers with few blocks, or
+// with many weights, the threads share each block: they divide its rows of tiles (split), then its points
+// (multiply), then its rows of tiles (join), with barriers between these steps. The results do not depend on
+// the number of threads.
 //
 // With groups, V contains the channels of all groups. Each group has its own panels of weights, which are
 // divided into bundles. A group's products and outputs are computed before those of the next group.
@@ -27,7 +27,7 @@
 enum {
   MOST_SLOTS = 8,
   FEW_BLOCKS = 4,
-  MOST_AXIS = 16, /* maximum number of points, and of taps, of a tile along an axis */
+  MOST_AXIS = 16, /* maximum number of points of a tile, and of taps of a filter, along an axis */
   MOST_VECTORS = 8
 };
 
@@ -277,9 +277,9 @@ static Ix group_arg(const Points *c) {
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
 }
 
-/* Arguments of the function of a register tile. The function computes the products of tiles of the slot's
- * block, from tile t on, and vectors of a panel's rows, from column h on. It stores the products in M, from
- * column f + h on. */
+/* Arguments of the function of a register tile. The function multiplies tiles of the slot's block (tile t and
+ * the following tiles) by a panel's rows, whole vectors from column h on. The function stores the products in
+ * M, from column f + h on. */
 typedef struct MultiplyArgs {
   const Panels *panels;
   int vectors;
@@ -349,8 +349,9 @@ static void begin_sums(const Points *c, const MultiplyArgs *m, Buf *a) {
     }
 }
 
-/* The function of a register tile of `count` tiles. For each input channel, it prefetches the next `lines`
- * cache lines of later weights, beginning at element `ahead` of the panels. */
+/* The function that multiplies `count` tiles in registers (a register tile). For each input channel, the
+ * function prefetches the next `lines` cache lines of later weights, beginning at element `ahead` of the
+ * panels. */
 static NestFn *multiply_tile(Points *c, const Panels *panels, int64_t count, int vectors, int64_t lines) {
   Nest *b = c->l->b;
   for (int i = 0; i < c->nmultiply; i++)
@@ -379,8 +380,8 @@ Tiling points_tiling(const Points *c, int64_t tiles_, int vectors) {
                  : direct_tiling(c->l, tiles_, vectors);
 }
 
-/* The product of a block and a panel, computed by calls of register tiles. Each call prefetches `share` cache
- * lines of the next panel. */
+/* The product of a block and a panel, computed by calls of register tiles. share: in float, the number of
+ * cache lines of the next panel that each call prefetches. */
 typedef struct Product {
   NestFn *whole, *rest;
   Tiling row;
@@ -542,7 +543,8 @@ static void points_block(Nest *b, const Points *c, bool last, LoopKind kind, con
       }
 }
 
-/* For batched kernels: processes, one after the other, the blocks that contain images of the batch. */
+/* For batched kernels: in training, transforms the weights; then processes, one after the other, the blocks
+ * that contain images of the batch. */
 static void image_blocks(Nest *b, Points *c) {
   const Ix none = {0};
   const LoopKind kind = c->by_points ? PARALLEL : SERIAL;
@@ -567,7 +569,7 @@ void points_loops(Nest *b, Points *c) {
   }
   const Ix none = {0};
   const int64_t each = c->blocks / c->slots, left = c->blocks % c->slots;
-  /* The kind of the loops in a block that all threads compute together. */
+  /* The kind of the loops in a block, if the blocks are computed one after the other. */
   const LoopKind kind = c->by_blocks || c->by_points ? PARALLEL : c->by_bundles;
   if (c->by_blocks)
     NEST_PARALLEL(b, s, c->slots)

@@ -2,7 +2,7 @@
  * transform inputs and weights to the points of tiles, multiply them point by point, and transform the
  * products back. conv_points.c divides the tiles into blocks, packs the weights, multiplies and distributes
  * the work among threads; conv_winograd.c, conv_strassen.c, int8_winograd.c and int8_strassen.c define the
- * tiles. Private to these files. */
+ * tiles. Private to the files of these convolutions. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_CONV_POINTS_H
 #define CNNC_CONV_POINTS_H
@@ -21,18 +21,18 @@ typedef struct MultiplyTile {
   const Panels *panels;
   int64_t count, lines;
   NestFn *fn;
-} MultiplyTile; /* function of a register tile. count: number of tiles; lines: number of cache lines of
-                   weights that it prefetches per input channel */
+} MultiplyTile; /* fn: function of a register tile; count: number of tiles in the register tile; lines:
+                   number of cache lines of weights that fn prefetches per input channel */
 
 typedef struct Points {
-  /* these members are defined by the algorithm */
+  /* members that the algorithm sets, for example Winograd in conv_winograd.c */
   Lower *l;
   int64_t points;     /* number of points of a tile */
   int64_t groups, in; /* number of groups; number of input channels of a group */
   int64_t channels;   /* number of input channels of all groups together (the channels of V) */
   int64_t phases[2];  /* number of phases of a transposed convolution along each axis; all phases use the same
                          transformed tiles, but each phase has its own filters */
-  int64_t filters;    /* number of output channels at a point, for one phase of one group */
+  int64_t filters;    /* number of output channels of one group, for one phase */
   int64_t rows, width; /* number of rows of tiles; number of tiles per row */
   bool many_small; /* the layer has many small images (phases, or images of a batch), so blocks are larger */
   bool alone;      /* threads must share each block; they cannot compute different blocks */
@@ -52,15 +52,15 @@ typedef struct Points {
                       NULL: weights are packed */
   NestFn *clear;   /* if there are parts: clears the sums over all parts, before the first part; parameter:
                       slot */
-  NestFn *finish;  /* if there are parts: computes the outputs from these sums, after the last part; called
-                      like join_row */
+  NestFn *finish;  /* if there are parts: computes the outputs from the sums over all parts, after the last
+                      part; has the same parameters as join_row */
 
   /* choices of the schedule */
   int lanes, vectors;
   int64_t block, blocks, last; /* rows of tiles in a block; number of whole blocks; rows of tiles in the last
                                   block, or 0 */
   int64_t slots;               /* number of blocks (int8: bundles) in progress at the same time */
-  /* threads share the loop over blocks, or the loops inside a block; both false: one thread */
+  /* float: threads share the loop over blocks, or the loops inside a block; both false: one thread */
   bool by_blocks, by_points;
   LoopKind
       by_bundles; /* int8: kind of the loop over slots, which share V, and of the loop that calls split_row */
@@ -71,8 +71,8 @@ typedef struct Points {
                       scratch memory */
   Ix count;        /* batched kernel: the number of images in this call */
   int64_t bundles;
-  Bundle bundle[2]; /* each group has `bundles` bundles like bundle[0], then one like bundle[1] if its `count`
-                       or `rest` is set */
+  Bundle bundle[2]; /* each group has `bundles` bundles like bundle[0], then one like bundle[1] if
+                       bundle[1].count or bundle[1].rest is set */
   int64_t most;     /* maximum number of tiles in a register tile; 0: chosen by direct_tiling */
   Buf *V, *M; /* both are [slot][point][tile of the block][channel]. V: transformed inputs (int8: the first
                  index is the part); M: products of a bundle */
@@ -89,7 +89,7 @@ static inline bool points_int8(const Points *c) {
 #endif
 }
 
-/* The window of input channel `in` and filter `out` of a group and a phase. f: number of the filter in its
+/* The window of input channel `in` and filter `out` of a group and a phase. f: index of the filter in its
  * panel. */
 typedef struct PointWeight {
   Ix group, panel, in, f, out, phase[2];

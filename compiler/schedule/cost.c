@@ -41,8 +41,9 @@ Cycles cost_with_weights(Cycles c, const Target *t, int64_t own_bytes, int64_t w
   return summed(c);
 }
 
-static double taps_inside(const Correlation *k,
-                          int axis) { /* taps inside the input, summed over the outputs along the axis */
+static double
+taps_inside(const Correlation *k,
+            int axis) { /* number of taps inside the input, summed over all outputs of the axis */
   const int64_t large = axis ? k->large.w : k->large.h, small = axis ? k->small.w : k->small.h;
   const int64_t stride = k->stride[axis];
   int64_t n = 0;
@@ -98,7 +99,7 @@ Cycles cost_tiles(Cycles c, const Target *t, const Correlation *k, double produc
 }
 
 Cycles cost_phases(const Target *t, const Correlation *k, int64_t net_bytes) {
-  Correlation turned = *k; /* the sides are exchanged, because the small side is the input */
+  Correlation turned = *k; /* the sides' channel counts are exchanged, because the small side is the input */
   turned.l = k->s;
   turned.s = k->l;
   return cost_direct(t, &turned, net_bytes);
@@ -220,8 +221,9 @@ Cycles cost_winograd(const Target *t, const Correlation *k, int m, int64_t batch
  * divides the tiles into blocks. A block reads all weights, and writes its transformed inputs and its
  * products; every bundle of filters reads the transformed inputs. If Blocking.strassen_tiles is 0, the inputs
  * and products of a large block fill about the whole second-level cache. They are then transferred, because
- * only half of that cache is free for them. If Blocking.strassen_tiles is above 0, inputs and products are
- * transferred only if the image itself is also larger than the second-level cache (measured). */
+ * only half of that cache is free for them. If Blocking.strassen_tiles is above 0, measurements show that
+ * inputs and products are transferred only if both conditions are true: a block fills more than half of the
+ * second-level cache, and the image is larger than that cache. */
 static double strassen_passed(const Target *t, double points, double tiles, double in, double out,
                               double image) {
   const Blocking *most = &t->blocking;
@@ -270,7 +272,8 @@ Cycles cost_groups_weights(const Target *t, const Correlation *k) {
                .transforms = cost_taps(k) / (double)k->kernel[1] * sums + t->rates->lane_add * elements});
 }
 
-/* For a weight gradient: cycles to transform the tiles of an image to points, and to sum their products. */
+/* For a weight gradient: cycles to transform the tiles of an image to points, and to sum the products of the
+ * points. */
 static Cycles winograd_sums(const Target *t, const Correlation *k, int m) {
   const Tiles all = all_tiles(k, m);
   const double groups = (double)k->groups, large = groups * vectors(k->l, t->lanes),

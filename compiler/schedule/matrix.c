@@ -37,9 +37,9 @@ static bool is_small(const Correlation *k, const MatrixMap *rows, int64_t pitch)
              MORE * (double)(rows->h * runs) * product_cycles(rows->columns);
 }
 
-/* For a map of one row that is a single tile: widens the blocks until the last of several blocks at equal
- * distances ends exactly at the end of the row. If there is no such width, the row is divided into tiles of
- * two blocks. */
+/* Chooses the blocks of a map of one row that is a single tile. The blocks begin at equal distances, and are
+ * widened until the last block ends exactly at the end of the row. If there is no such width, the row is
+ * divided into tiles of two blocks. */
 static void row_blocks(MatrixMap *m) {
   for (int64_t columns = m->columns; columns <= MATRIX_ROWS && m->blocks > 1; columns++)
     if ((m->w - columns) % (m->blocks - 1) == 0) {
@@ -136,8 +136,8 @@ Ix matrix_place(const MatrixMap *m, const Ix *t, const Ix *q) { return *t * m->a
 
 int64_t matrix_sums(const MatrixMap *m, int64_t blocks) { return (blocks - 1) * m->apart + m->columns; }
 
-/* Emits the blocks that start at `first`. For a single block, the loop over columns is TILED, because
- * simplification would remove a loop over one block. */
+/* Emits `blocks` blocks, from block number `first` on. For a single block, the loop over columns is TILED,
+ * because simplification would remove a loop over one block. */
 static void matrix_group(Nest *b, const MatrixMap *m, int64_t first, int64_t blocks, int64_t vectors,
                          MatrixSum sum, const void *context) {
   if (blocks == 1) {

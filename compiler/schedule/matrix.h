@@ -2,8 +2,8 @@
  * bf16 and in int8. The sums are the convolution's outputs before the epilogue and before pooling.
  *
  * A register holds one block: the sums of `columns` successive columns of the map, for 16 channels. Four
- * registers are summed at the same time: up to four blocks of one vector of channels, or two blocks of two
- * vectors. These blocks are in adjacent rows of the map, or in one row if the map has only one row. All
+ * registers accumulate sums at the same time: up to four blocks of one vector of channels, or two blocks of
+ * two vectors. These blocks are in adjacent rows of the map, or in one row if the map has only one row. All
  * blocks of a layer have the same number of columns, because loading another register shape takes 150 cycles.
  * If the length of a row is not a multiple of this number of columns, the last block of the row overlaps the
  * block before it; the first `skip` columns of the last block are then not stored.
@@ -52,7 +52,7 @@ bool matrix_is_row(const MatrixMap *); /* whether the map is a single row */
 Ix matrix_row_of(const MatrixMap *, const Ix *y, const Ix *t);
 Ix matrix_column_of(const MatrixMap *, const Ix *x, const Ix *t, const Ix *q);
 Ix matrix_place(const MatrixMap *, const Ix *t, const Ix *q); /* index of a sum in its tile */
-int64_t matrix_sums(const MatrixMap *, int64_t blocks);       /* number of sums of a tile */
+int64_t matrix_sums(const MatrixMap *, int64_t blocks);       /* number of sums of a tile, per channel */
 
 /* Builds TILED loops over the sums of a tile; calls MatrixSum for block u, column q and vector v of channels.
  * Each loop has at most as many blocks as fit in the registers. */

@@ -12,7 +12,7 @@ enum {
   KERNEL_CYCLES = 8000,    /* overhead of a team per kernel: the threads wait, and half of the kernel's inputs
                               are in the other core's cache. Measured: DS-CNN with 12 kernels takes 36
                               microseconds on one thread, and 60 on two threads (Xeon, AVX-512) */
-  PARALLEL_MACS = 1 << 12, /* minimum multiply-adds per lane of a parallel loop: about half a microsecond.
+  PARALLEL_MACS = 1 << 12, /* minimum multiply-adds of a parallel loop per vector lane (half a microsecond).
                               With fewer multiply-adds, the second thread saves less time than is needed to
                               move the values to the cache of its core. The cost of barriers is not included,
                               because the team waits before and after every layer anyway */

@@ -25,7 +25,7 @@ static const char *plain_title(const Lower *l, const Choice *choice) {
   case FAMILY_INT8: return "its own loops";
   case FAMILY_POOL: return "window by window";
   case FAMILY_ALIAS: return "nothing";
-  default: return "reference loops"; /* other families need these loops only for sizes near the limits */
+  default: return "reference loops"; /* the schedules of other families support all but the largest sizes */
   }
 }
 

@@ -1,4 +1,5 @@
-/* tuning.h: Choices of schedules measured on a machine. The file NAME.tune next to NAME.cnn stores them. */
+/* tuning.h: Tuning file NAME.tune next to NAME.cnn: schedules of kernels, with the times that --tune
+ * measured. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TUNING_H
 #define CNNC_TUNING_H
@@ -9,7 +10,7 @@
 /* A line: x86-64-v4 conv 3x3 56x56x64 -> 56x56x64 pad 1x1 + relu: winograd m=4 tiles=56 us=102 model_us=141
  */
 typedef struct Tuned {
-  const char *target; /* for example "x86-64-v3/16" if weights are packed for vectors of 16 */
+  const char *target; /* for example "x86-64-v3/16" if weights are packed for vectors of 16 lanes */
   const char *key;
   Choice choice;
   double us, model_us; /* microseconds measured with this choice, and with the choice of the cost model */
@@ -23,9 +24,9 @@ typedef struct Tuning {
 } Tuning;
 
 Tuned *tuning_find(const Tuning *, const char *target, const char *key);
-void tuning_set(Tuning *, Tuned);                   /* replaces the entry with the same target and key */
-const char *tuning_choice(Arena *, const Choice *); /* the choice as text, for example "winograd m=4
-                                                       tiles=56" */
+void tuning_set(Tuning *, Tuned); /* overwrites the line that has the same target and key, or adds a line */
+const char *tuning_choice(Arena *, const Choice *);           /* the choice as text, for example "winograd m=4
+                                                                 tiles=56" */
 void tuning_put(Text *, const Tuning *, const char *program); /* prints the tuning file */
 void tuning_read(Tuning *, Diags *, const Sources *,
                  uint32_t file);             /* invalid lines are reported and skipped */

@@ -5,7 +5,7 @@
 
 enum { DEEPEST_BLOCKS = 200, DEEPEST_BODIES = 1000, MOST_APPLICATIONS = 100000 };
 
-/* ---- recursive blocks: found in the source, in all branches ---- */
+/* ---- recursive blocks, also in branches that are not taken ---- */
 
 enum { NOT_SEEN, ON_THE_WAY, DONE };
 
@@ -171,7 +171,7 @@ static const char *share_prefix(Sema *s, const Frame *frame, const BlockDef *def
 }
 
 /* The result of a block that is not expanded: poison, a value that causes no further errors. A block is not
- * expanded after an error, and not in a block that is checked without an application. */
+ * expanded if its application has an error, or if it is applied in a block that is only checked. */
 static Made block_unknown(Sema *s, Span span) { return (Made){.value = value_poison(s, span)}; }
 
 Made block_apply(Sema *s, const Frame *frame, BlockDef *def, const Call *call, const Const *value,

@@ -20,17 +20,18 @@ typedef struct Entry {
   bool hidden; /* defined in a branch that is possibly not taken */
   Const value;
 } Entry;
-typedef struct Scope { /* the scope of a file, the net, an application of a block, or an iteration of a
-                          repeat */
+typedef struct Scope { /* the scope of a file, the net, the train block, an applied or checked block, or an
+                          iteration of a repeat */
   const struct Scope *outer;
   int limit; /* an entry of the outer scope is visible only if its order is less than `limit` */
   Table table;
   VEC(Entry *) entries;
   const File *file;
   const Body *body;
-  const Block *block; /* for hints about definitions after the use */
-  Const in;           /* the value of `in`; NONE outside of a net */
-  bool damaged;       /* an earlier statement has a syntax error; it may define a name that is not found */
+  /* the applied or checked block, to find parameters that are used before their definition; or NULL */
+  const Block *block;
+  Const in;     /* the value of `in`; NONE: the same as in `outer` */
+  bool damaged; /* an earlier statement has a syntax error; it may define a name that is not found */
 } Scope;
 Scope *scope_new(Sema *, const Scope *outer, const Body *);
 const Entry *scope_find(const Scope *, const char *name); /* a visible entry, or NULL */
@@ -68,7 +69,7 @@ typedef struct Naming { /* counters for the default names in the net, in an appl
   const char *prefix;   /* prefix of the names, for example "", "stage2." or "c1." */
   const char *share;    /* weights= of a block: prefix of the layers that own the parameters; or NULL */
   Span share_span;
-  bool frozen; /* the block has the argument frozen=true */
+  bool frozen; /* the block, or a block around it, has the argument frozen=true */
   Precision precision;
   bool muted; /* clashes of these names are not reported */
   VEC(Count) counts;
@@ -90,11 +91,12 @@ Naming *naming_inner(Sema *, const Naming *, const char *name); /* a Naming for 
  * owns the parameters, or NULL. */
 const char *naming_name(Sema *, const Frame *, CallName, const char *what, const void *key,
                         const Argument *given, const char **share);
-bool naming_add(Sema *, const Naming *, LayerName); /* false after a clash, which is reported */
+/* False if the name is too long or already exists; reports these errors unless `muted`. */
+bool naming_add(Sema *, const Naming *, LayerName);
 const LayerName *naming_find(const Sema *, const char *full);
 void names_check(Sema *); /* reports names of ports or weights that are equal as C identifiers */
 
-/* The calls whose result got a name (Const.origin). For a value with the name e, Origin resolves e.c1 and
+/* The chain that computed a named value (Const.origin). For a value with the name e, Origin resolves e.c1 and
  * weights=e. */
 typedef struct Origin {
   const Scope *members; /* if the chain has exactly one block: the names in this block; else NULL */
@@ -129,14 +131,14 @@ struct Sema {
   VEC(Scope *) files; /* in the order of program->files */
   Table blocks;
   VEC(BlockDef *) block_list;
-  Table layers;       /* maps a C name to its LayerName */
-  Table applications; /* maps a name to its LayerName */
+  Table layers;       /* maps the C name of a layer to its LayerName */
+  Table applications; /* maps the full name of a block application to its LayerName */
   Table prefixes;     /* statement names that are prefixes of the names of several layers */
   Const current;      /* the current value; NONE before the first input */
   const Stmt *output, *labels, *train;
   int train_order;  /* the train block sees names of the net's scope up to this position */
   VEC(Span) damage; /* source ranges of syntax errors; errors that may follow from them are not reported */
-  VEC(StmtResult) results; /* one per statement, for warnings about unused values */
+  VEC(StmtResult) results; /* one per expanded chain, for warnings about unused values */
   Span clash;              /* position of the last reported name clash */
   const Call *applying;    /* the operator whose arguments are being bound */
   const Node *applied_to;  /* the input of that operator */
@@ -152,7 +154,8 @@ bool damage_mentions(const Sema *, const char *name); /* whether the name follow
                                                          line */
 /* Whether the parser reported an error between `start` and `end`, where a statement may be missing. */
 bool damage_within(const Sema *, uint32_t file, uint32_t start, uint32_t end);
-bool sema_step(Sema *, Span, const Site *); /* counts one step; false (reported once) after too many */
+bool sema_step(Sema *, Span, const Site *); /* counts a step of the expansion; false after too many steps
+                                               (reported once) or too many errors */
 
 /* ---- constant values (value.c, constants.c, describe.c) ---- */
 typedef struct Choices {
@@ -160,7 +163,7 @@ typedef struct Choices {
   const char *argument, *of;
   bool values; /* a value of the net is permitted */
 } Choices;
-extern const Choices choices_values; /* accepts no words, but values of the net */
+extern const Choices choices_values; /* accepts values of the net; accepts no words */
 Const expr_eval(Sema *, const Frame *, const Expr *,
                 const Choices *); /* choices: words that are choices, not names; may be NULL */
 Const path_eval(Sema *, const Frame *, const Expr *, bool quiet);
@@ -201,7 +204,7 @@ void arguments_check(Sema *, const Frame *,
 
 typedef struct Extras {
   const Argument *name, *precision, *weights, *frozen;
-} Extras; /* arguments common to all layers and block applications */
+} Extras; /* extra arguments; layers without parameters accept only `name` and `precision` */
 typedef struct Bound {
   Const *arg;
   bool ok;
@@ -239,8 +242,8 @@ const char *name_advice(Arena *, AdviceKind, const char *word, bool *drop);
 /* Like name_meant, but if there is advice about the word, similar names are not considered. */
 const char *name_meant_as(Arena *, AdviceKind, const char *word, const char *const *names);
 /* Adds "did you mean". The hint has a fix if the word is another spelling or a misspelling of `meant`, or if
- * the table of foreign names translates it to `meant`. It has no fix if the word has more or fewer digits or
- * parts than `meant`, as in center_crop for crop. */
+ * the table of foreign names translates it to `meant`. Otherwise the hint has no fix, for example if
+ * the word is center_crop and `meant` is crop. */
 void name_suggest(Arena *, Diag *, Span, const char *word, const char *meant);
 /* Whether the word is one of `words`, in any spelling. */
 bool name_is(Arena *, const char *word, const char *words);
@@ -276,8 +279,8 @@ void losses_read(Sema *, const Frame *, const Expr *, Training *);
 void warn_unused_values(Sema *);
 void check_states(Sema *);
 void check_front_end(Sema *);              /* called after the train block is read */
-bool stops_training(Sema *, const Node *); /* whether check_front_end reports this node or a node before this
-                                              node */
+bool stops_training(Sema *, const Node *); /* whether the node is an audio front end after a trained layer: an
+                                              error that check_front_end reports */
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
 

@@ -103,12 +103,13 @@ static void call_report(Sema *s, const Frame *frame, const Call *call, bool firs
     diag_help(diag, "-> add(%s), -> concat(%s) and similar operators combine values", name, name);
     return;
   }
-  const bool value = first && !call->args.given; /* the first word may also name a value */
+  const bool value = first && !call->args.given; /* the first word of a chain may also name a value */
   const char *meant = name_meant_as(s->arena, ADVICE_OPERATOR, name, call_names(s, frame, value));
   if (value && (name_defined_below(frame->scope, call->name) || (!last && !meant)))
     return name_report(s, frame, call->name);
   s->unknown_calls = true;
-  if ((!meant && s->damage.n) || damage_mentions(s, name)) return; /* the block may have a syntax error */
+  if ((!meant && s->damage.n) || damage_mentions(s, name))
+    return; /* a syntax error may hide a block with this name */
   const char *neither = value ? "an operator, a block nor a value" : "an operator nor a block";
   Diag *diag = diag_report(s->diags, DIAG_unknown_operator, call->name.span, frame->site,
                            "'%s' is neither %s", name, neither);
@@ -172,8 +173,9 @@ static bool input_is_argument(Sema *s, const Frame *frame, const Op *op, const C
   return true;
 }
 
-/* The call that gets the statement's name. Candidates are blocks and layers with parameters. The result is
- * the chain's only candidate; the last call if there is no candidate; -1 if there are several. */
+/* The call that gets the statement's name. Candidates are all blocks, and the layers that have parameters.
+ * The result is the chain's only candidate; the last call if there is no candidate; -1 if there are
+ * several. */
 static int named_call_find(const Sema *s, const Stmt *stmt, int first) {
   int carrier = stmt->ncalls - 1, n = 0;
   for (int i = first; i < stmt->ncalls; i++) {
@@ -245,7 +247,7 @@ static Const chain_start(Sema *s, const Frame *frame, const Stmt *stmt, int *fir
   return const_poison(stmt->span);
 }
 
-/* Reports an operator that has no value input, but follows another operator. True after the error. */
+/* Reports an operator that takes no input, but is not the start of its chain. True after the error. */
 static bool source_is_applied(Sema *s, const Frame *frame, const Op *op, const Call *call, bool first) {
   if (!op->source || first) return false;
   Diag *diag = diag_report(s->diags, DIAG_too_many_arguments, call->span, frame->site,
@@ -359,7 +361,8 @@ static void entries_hide(const Scope *scope, int from, int to, bool hidden) {
   for (int i = from; i < to; i++) scope->entries.data[i]->hidden = hidden;
 }
 
-/* Checks both branches of an unknown condition; their definitions become poison. */
+/* Checks both branches if the condition is unknown. The current value is poison at the start of each branch
+ * and after the statement. */
 static void branches_check(Sema *s, const Frame *frame, const Stmt *stmt) {
   Scope *const scope = frame->scope;
   const int start = scope->entries.n;

@@ -85,7 +85,7 @@ const char *naming_name(Sema *s, const Frame *frame, CallName call, const char *
 
 static void clash_report(Sema *s, const LayerName *layer, const LayerName *before, const char *c) {
   if (layer->span.file == s->clash.file && layer->span.start == s->clash.start)
-    return; /* another iteration of the same statement */
+    return; /* another expansion of the same statement */
   s->clash = layer->span;
   const char *what = layer->block ? "blocks" : "layers";
   Diag *diag =

@@ -4,8 +4,8 @@
 #include <string.h>
 #include "sema/context.h"
 
-/* The name of the layer that computes the value `e`, or of layer `e.c1` inside a block; NULL if the path is
- * not the value of a layer. */
+/* If the path is a value, such as x or x.c1: the full name of the layer or block that computes this value. If
+ * the path is a string constant: the text of the string. Otherwise NULL. */
 static const char *layer_of_path(Sema *s, const Frame *frame, const Expr *e) {
   Const value = path_eval(s, frame, e, true);
   if (value.kind == CONST_STRING) return value.s;
@@ -17,7 +17,8 @@ static const char *layer_of_path(Sema *s, const Frame *frame, const Expr *e) {
              : NULL;
 }
 
-/* The layer with that name, in the enclosing block or in the net. */
+/* The full name of layer or block `name`: within the enclosing block if it exists there, otherwise in the
+ * net. */
 static const char *layer_of_name(Sema *s, const Frame *frame, const char *name) {
   const char *inner = arena_printf(s->arena, "%s%s", frame->naming->prefix, name);
   if (naming_find(s, inner) || table_find(&s->prefixes, inner)) return inner;

@@ -128,7 +128,8 @@ static bool advise_brackets(const Parser *p, Diag *diag, Span span, const Expect
   return true;
 }
 
-/* Start of the call whose ')' is before `end`; `end` if the call has a string or is on several lines. */
+/* Start of the call whose ')' is the character before `end`; `end` if the call has a string or is on several
+ * lines. */
 static uint32_t call_start(const Parser *p, uint32_t end) {
   const char *text = p->text->text;
   uint32_t at = end;

@@ -195,7 +195,8 @@ typedef struct Ast {
 Ast *program_read(Arena *, Diags *, Sources *, const char *path, int ndirs, const char *const *dirs);
 /* Unsaved texts in an editor, which replace files. */
 typedef struct OpenTexts {
-  const char *(*find)(void *context, const char *identity, size_t *n); /* NULL: use the file itself */
+  /* returns the text, or NULL to use the file itself */
+  const char *(*find)(void *context, const char *identity, size_t *n);
   void *context;
 } OpenTexts;
 /* Like program_read, for a text in memory; `open` may be NULL. */

@@ -1,4 +1,5 @@
-/* ast_dump.c: --emit=ast: AST as source, one statement per line, with all parentheses. */
+/* ast_dump.c: --emit=ast: AST as source, one statement per line, with parentheses around each
+ * operation. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "base/text.h"

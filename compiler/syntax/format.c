@@ -174,7 +174,8 @@ static bool take_gap(Layout *l, uint32_t from, uint32_t to, int next_kind) {
     gap.ends += c == '\n';
     gap.at++;
   }
-  if (next_kind == TOK_LBRACE && !comment && from > 0) return false; /* the { stays on the line */
+  if (next_kind == TOK_LBRACE && !comment && from > 0)
+    return false; /* the { goes to the line of the token before it */
   if (gap.ends > 1 && next_kind != TOK_END) blank_line(l);
   return gap.ends > 0 || comment;
 }

@@ -58,8 +58,8 @@ static void put_names(Text *text, int n, const char *const *name) {
   for (int i = 0; i < n; i++) text_put(text, "%s%s", i == 0 ? "" : i == n - 1 ? " or " : ", ", name[i]);
 }
 
-/* The expected tokens as text, or NULL if there are too many. Tokens that begin an expression are printed as
- * `a value`; operators are omitted. */
+/* The expected tokens as text; NULL if there are none to print, or too many. Tokens that begin an expression
+ * are printed as `a value`; operators are omitted. */
 static const char *expectation(const Parser *p, const Expected *e) {
   static const char *const begins_value[] = {"name", "number", "dimensions", "string", "'['", "'('", "'-'"};
   static const char *const goes_on[] = {"'+'",  "'-'", "'*'",  "'/'",   "'%'",  "'**'", "'=='",

@@ -17,8 +17,8 @@ void brackets_drop(Parser *p) {
   p->depth = kept;
 }
 
-/* A brace inside ( or [ closes that bracket: the grammar has no braces there, so a closing bracket is
- * missing. */
+/* A brace inside ( or [ closes all open ( and [ around the brace: the grammar has no braces there, so closing
+ * brackets are missing. */
 static void brackets_cut(Parser *p) {
   if (!bracket_is_open(p)) return;
   p->dangling = p->open[p->depth - 1];

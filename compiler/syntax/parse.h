@@ -25,7 +25,7 @@ typedef struct Parser {
   int token, before_token; /* the last token that the grammar got, and the token before it */
   Span last, before;       /* locations of these two tokens */
   Tokens *tokens;          /* all tokens if they were requested, or NULL */
-  Span foreign; /* the last reported bad number or symbol of another language (FOREIGN in lexer.l) */
+  Span foreign;            /* location of the last bad number or FOREIGN symbol (lexer.l) that was reported */
   Opening open[DEEPEST_NESTING];
   int depth;
   Opening dangling; /* a ( or [ that was still open at a brace, and was closed there */

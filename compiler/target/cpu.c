@@ -3,15 +3,16 @@
 //
 // Cycles of the Cortex-M4 are from Arm's table (DDI 0439), in which an instruction that loads two words takes
 // three cycles. Cycles of the M7 are from LLVM's scheduling model, applied to the inner loops of kernels.
-// About half of the instructions of these loops are dual-issued. Cycles of other CPUs are derived from the
-// load and multiply latencies in their manuals. They need only be precise enough to rank schedules.
+// About half of the instructions of these loops are dual-issued. Cycles of other microcontrollers are
+// derived from the load and multiply latencies in their manuals. These cycles need only be precise enough to
+// rank schedules.
 //
 // Cortex-M55 and M85 process 8 bytes of a Helium vector per cycle. A load and a multiplication overlap by one
-// cycle, so a vector takes 1 to 2 cycles; the table has 1.5.
+// cycle, so a vector instruction takes 1 to 2 cycles; the table has 1.5.
 //
 // Without DSP instructions, a pair of products needs two multiplications, two additions, and instructions
-// that unpack the operands (mostly shifts). gcc's code for RV32IMC has 6.9 instructions per product of a
-// pointwise convolution; with the reference schedule, it has 9.
+// that unpack the operands (mostly shifts). In a pointwise convolution for RV32IMC, gcc's code has 6.9
+// instructions per product with a schedule of dsp.h, and 9 with the reference schedule.
 //
 // AMD's Zen 4 executes a 64-byte vector in two halves. In each cycle, it can start one multiply-add and one
 // load; it can start a store in every other cycle. Additions run in other units at the same time. So each

@@ -22,15 +22,15 @@
 #define GNU_C "(defined(__GNUC__) || defined(__clang__))"
 #define X86 "(defined(__x86_64__) || defined(_M_X64)) && " GNU_C
 
-/* Options for object files of other machines. No C library of that machine is needed, because objects call at
- * most memcpy and memset. */
+/* Options for object files of another machine. No C library of that machine is needed, because objects call
+ * at most memcpy and memset. */
 #define CROSS(...)                                                                                           \
   (const char *const[]) { __VA_ARGS__, "-ffreestanding", NULL }
 
 #define LEAST(A, B) ((A) < (B) ? (A) : (B))
 
 /* Measured on AVX-512 cores with a 1 MB L2 cache, and scaled to other CPUs according to the meaning of each
- * number. If a target was measured, its row has the measured numbers instead.
+ * number. strassen_tiles is not scaled: each row states it.
  *
  * direct_panel, direct_weights: smaller on CPUs with a smaller L2 cache, which must also have space for other
  * data.
@@ -42,7 +42,8 @@
  * multiply-adds was half as fast as a loop.
  *
  * winograd_channels: with Winograd, 3x3 layers of 3 to 12 channels were 1.2x to 1.9x faster than direct
- * convolutions on AVX2, and 1.1x to 2.3x faster on AVX-512, where the cost model selects Winograd.
+ * convolutions on AVX2. On AVX-512, the layers for which the cost model selects Winograd were 1.1x to 2.3x
+ * faster.
  *
  * winograd_block: a block is written and then read once, and should still be in the L2 cache when it is read.
  * winograd_tiles: an image with at most this number of tiles is one block, which reads all weights once.
@@ -128,7 +129,7 @@ static const Rates measured = RATES(2, 4.1, 0.9), measured_avx2 = RATES(1, 2, 0.
   .most_bytes = INT32_MAX, .line = 32, .chains = 8, .blocking = BLOCKING(32, 16 * KB, 4, 0),                 \
   .rates = &measured, .bare = true, .dsp = true
 
-/* WebAssembly; cycles of an x86-64 core that runs it. */
+/* WebAssembly, with the rates of an x86-64 core that runs the code. */
 #define WASM_CORE                                                                                            \
   .lanes = 4, .registers = 16, .l1 = 32 * KB, .l2 = 256 * KB, .l3 = 4 * MB, .fmas = 1, .l2_rate = 16,        \
   .l3_rate = 12, .memory_rate = 8, .most_bytes = INT32_MAX, .line = 64, .chains = 8,                         \
@@ -268,7 +269,7 @@ const Target target_table[] = {
      .for_int8 = true},
 #ifndef __wasi__
     /* Armv8.6, or 8.2 with BF16: Neoverse V1 and N2, Cortex-A510 and A710, Apple M2 and later. An instruction
-     * multiplies two numbers per lane, at the rate of fmla. */
+     * adds two products per lane, at the rate of fmla. */
     {.name = "aarch64-bf16",
      .suffix = "bfdot",
      A64_CORE,
@@ -278,7 +279,8 @@ const Target target_table[] = {
      .dot = DOT_SIGNED,
      .for_bf16 = true},
 #endif
-    /* Cortex-M7: a float FPU; doubles may be in software */
+    /* Arm microcontrollers without DSP instructions. .cross: a Cortex-M7 whose FPU has only single
+     * precision */
     {.name = "armv7m",
      .suffix = "m7",
      MICROCONTROLLER,
@@ -412,7 +414,7 @@ static AvxLevel avx_here(void) {
   return bf16 & 1u << 5 ? AVX_BF16 : AVX_VNNI;
 }
 
-/* Whether this CPU has AMX for bf16 numbers. */
+/* Whether this CPU has AMX for bf16 numbers and for bytes. */
 static bool has_amx(void) {
   uint32_t a, b, c, d;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 3) == 3;

@@ -5,21 +5,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Block sizes, and limits of unrolled code. A size in bytes is that of data which should stay in a cache.
- * Fields marked "layout" determine the layout of packed weights; these fields are read from the row of the
- * generated file's widest target. */
+/* Block sizes, and limits of unrolled code. Most sizes in bytes are sizes of data that should stay in a
+ * cache. Fields marked "layout" determine the layout of packed weights; these fields are read from the row of
+ * the generated file's widest target. */
 typedef struct Blocking {
   int64_t direct_panel;   /* layout: bytes of weights that the tiles of a direct convolution reuse */
   int64_t direct_weights; /* maximum bytes of weights of a convolution whose outer loop is over rows */
-  int direct_sums;        /* maximum vector multiply-adds of unrolled code, with few input channels */
+  int direct_sums;        /* few input channels: maximum number of vector multiply-adds of unrolled code */
   int unrolled_taps;      /* maximum number of unrolled taps of a kernel row */
   int edge_tiles; /* maximum number of tiles at the edges of a row, each with its own call; with more such
                      tiles, edges are computed pixel by pixel */
   int64_t winograd_channels; /* layout: minimum number of input channels for Winograd */
   int64_t winograd_block;    /* bytes of the transformed inputs and products of a block of tiles */
   int64_t winograd_tiles;    /* maximum number of tiles of an image that is computed as one block */
-  int64_t winograd_products; /* number of output channels whose products are kept at a time, if there are many
-                                blocks */
+  int64_t winograd_products; /* number of output channels whose products are kept at a time, if the image has
+                                several blocks */
   int64_t winograd_input;    /* maximum bytes of an input whose transform does not prefetch it */
   int64_t winograd_weights;  /* maximum bytes of weights that every thread reads, to save barriers */
   int64_t strassen_tiles;    /* number of tiles of a block with Strassen; 0: as with Winograd */
@@ -112,9 +112,10 @@ typedef struct Target {
   AvxLevel avx;          /* the code needs a CPU with these features */
   A64Level arm;          /* the code needs an aarch64 CPU with these features */
   Dot dot;
-  bool for_int8, for_bf16; /* differs from the rows before it only for int8 models, or only for bf16 layers */
-  int march_level;         /* order within an architecture */
-  const char *arch;        /* architecture of object files, for example "x86-64"; NULL: any */
+  /* better for int8 models, or for bf16 layers, than the last row above it without these flags */
+  bool for_int8, for_bf16;
+  int march_level;              /* order within an architecture */
+  const char *arch;             /* architecture of object files, for example "x86-64"; NULL: any */
   const char *const *cross;     /* clang's options for cross-compiled objects; NULL: none */
   bool bare;                    /* the target has no shared libraries */
   const struct Target *vectors; /* the target with vectors for int8 kernels, used if the generated file has
@@ -127,8 +128,8 @@ bool target_is_scalar_board(const Target *); /* a microcontroller without vector
 /* Lanes of the vectors that one instruction converts from half precision to float; 0: there is none. */
 int target_f16_lanes(const Target *);
 const Target *target_of_lanes(int lanes); /* the first target with `lanes` lanes */
-/* The target with the longest vectors. If several targets have such vectors: preferably one without `dsp` or
- * `vectors`, otherwise the first of them. */
+/* The target with the longest vectors. If several targets have such vectors: a target whose `dsp` is false or
+ * whose `vectors` is NULL is preferred; otherwise the first of them. */
 const Target *target_widest(int n, const Target *const *);
 const Target *target_native(void); /* the best target for float nets on this CPU */
 /* Returns target n of a list, or NULL after its end. The list has all targets that are better than the given

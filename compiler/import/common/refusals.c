@@ -95,8 +95,8 @@ ModelImport *import_unrolled(ModelImport *im) {
 #endif
 
 /* ---- the largest part ---- */
-/* The name that selects the tensor in --outputs: the name of its node; if this name selects another tensor,
- * the tensor's own name. */
+/* The name that selects `tensor` in --outputs: the name of its node or, if that name selects another tensor,
+ * the name of `tensor`. */
 static const char *refused_output_name(const ModelImport *im, int tensor) {
   if (im->onnx->shown) return im->onnx->tensor[tensor];
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;

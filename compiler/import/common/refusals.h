@@ -4,7 +4,7 @@
 #define CNNC_REFUSALS_H
 #include "base/diag.h"
 
-/* An unsupported node or operator; kind: its operator, or NULL. */
+/* An unsupported node, operator or output; kind: the operator's name; NULL: an output. */
 typedef struct Refusal {
   const char *kind, *title, *why;
 } Refusal;

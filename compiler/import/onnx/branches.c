@@ -38,7 +38,7 @@ bool reads_input(const ModelImport *im, const OnnxNode *node, int k) {
 bool import_if(ModelImport *im, const OnnxNode *node) {
   if (!is_if(node)) return false;
   const int known = truth(im, given(node, 0) ? node->in[0] : 0);
-  if (known < 0) { /* a condition that depends on an earlier problem is not reported */
+  if (known < 0) { /* not reported if an earlier problem makes the condition unknown */
     const bool chosen = given(node, 0) && im->item[node->in[0]].view && is_truth(im, node->in[0]);
     if (chosen) import_choice(im, node);
     else if (given(node, 0) && im->varies[node->in[0]]) no(im, "%s", onnx_operator("If")->word);
@@ -52,7 +52,8 @@ bool import_if(ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-/* Computes conditions that only depend on constants, so that only inputs of the branches taken are needed. */
+/* Computes the conditions that only depend on constants. The importer then skips the branches that are not
+ * taken. */
 void fold_conditions(ModelImport *im) {
   const Onnx *o = im->onnx;
   bool *needed = NEW_ARRAY(im->arena, bool, o->ntensors);

@@ -31,7 +31,7 @@ static int axes_or_sizes(const ModelImport *im, const OnnxNode *node, int input,
   return (int)n;
 }
 
-/* ---- evidence: the dimension of a tensor that a node treats as channels; -1: none ---- */
+/* ---- evidence: which dimension of a tensor a node treats as channels; -1: unknown ---- */
 /* The channel axis of a recurrent layer's input sequence, and of its initial states. */
 static int told_by_recurrent(const OnnxNode *node, int input, const Trace *x) {
   enum { IN_ROWS = 0, IN_HIDDEN = 5, IN_CELL = 6 };
@@ -40,7 +40,7 @@ static int told_by_recurrent(const OnnxNode *node, int input, const Trace *x) {
   return is_any(node->op, ops) && is_told && x->rank == 3 ? 2 : -1;
 }
 
-/* The channel axis of the input of an operator that has channel and position axes. */
+/* The channel axis of a node's input, if the operator itself defines which axis has the channels. */
 static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   static const char *const second[] = {"Conv",
                                        "ConvTranspose",
@@ -93,8 +93,9 @@ static int told_by_constant(const ModelImport *im, const OnnxNode *node, int inp
   return along == 1 || along == x->rank - 1 ? along : -1;
 }
 
-/* The dimension that a reduction keeps, if it reduces all other dimensions except the batch, and this
- * dimension is 1 or the last one. */
+/* If a reduction is over all dimensions except the batch and one other dimension: the index of this other
+ * dimension, if the index is 1 or the last one. A tensor of at most three dimensions must be reduced with
+ * keepdims=0. */
 static int told_by_reduction(const ModelImport *im, const OnnxNode *node, const Trace *x) {
   int64_t axes[MOST_DIMS];
   bool over[MOST_DIMS] = {true};
@@ -225,8 +226,8 @@ static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x
   return true;
 }
 
-/* The dimension of the input that nodes after a tensor use as channels, according to the first node whose
- * channels are known. */
+/* The index of the input's dimension that later nodes use as channels. Follows the tensor of x to the first
+ * node whose channel dimension is known. */
 static int channels_behind(const ModelImport *im, const Trace *x, bool sure, int *steps) {
   for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];
@@ -288,9 +289,9 @@ static bool is_read_in_order(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* Whether the model is an export of cnnc, and an operator other than a Transpose reads this input of three
- * dimensions: then the input is a sequence with the channels second. In an export with --layout=hwc, only a
- * Transpose reads the input. */
+/* Whether dimension 1 of the input is the channels of a sequence, because the model is an export of cnnc, the
+ * input has three dimensions, and an operator other than a Transpose reads the input. In an export with
+ * --layout=hwc, only a Transpose reads the input. */
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
   return port->rank == 3 && im->onnx->producer && strcmp(im->onnx->producer, "cnnc") == 0 &&
          is_read_in_order(im, port->tensor);

@@ -25,8 +25,8 @@ Tensor *constant_new(ModelImport *im, TensorType type, int rank, const int64_t *
   }
   const int width = tensor_width(type);
   if (width == 0) return no(im, "a constant of an unsupported type");
-  if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4)))
-    return NULL; /* 1-byte and 2-byte numbers count as 4 bytes, because computing them is not faster */
+  /* 1-byte and 2-byte numbers count as 4 bytes: they are not faster to compute than 4-byte numbers */
+  if (!may_compute(im, (size_t)n * (width > 4 ? 8 : 4))) return NULL;
   return tensor_new(im->arena, type, rank, dim);
 }
 
@@ -51,7 +51,7 @@ int fold_axis(ModelImport *im, const Tensor *x, int64_t axis) {
 /* ---- casts, filled constants, ranges, Constant, Shape ---- */
 const Tensor *fold_cast(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);
-  const Tensor *like = constant_of(im, node, 1); /* the input of CastLike that has the type */
+  const Tensor *like = constant_of(im, node, 1); /* CastLike casts x to the type of this input */
   const int64_t to = like ? (int64_t)like->type : onnx_int(node, "to", 0);
   if (to == (int64_t)x->type) return x;
   if (to < 1 || to > 16) return no(im, "a cast to an unsupported type");

@@ -11,7 +11,7 @@ typedef const Tensor *Folding(ModelImport *, const OnnxNode *); /* NULL after no
 /* Folds elementwise operators. *found: whether the node is an elementwise operator. */
 const Tensor *fold_elements(ModelImport *, const OnnxNode *, bool *found);
 
-/* Sets the result number `output` of the node. */
+/* Sets the node's result that has the index `output`. */
 void fold_result(ModelImport *, const OnnxNode *, int output, const Tensor *);
 /* The numbers of a constant; NULL after no(): there are too many. */
 double *fold_numbers(ModelImport *, const Tensor *);

@@ -30,7 +30,7 @@ static bool give_sizes(ModelImport *im, Product *p) {
   return true;
 }
 
-/* Strides of an operand along each of these labels. */
+/* For each of the n labels in `label`: the operand's stride along the dimensions with this label. */
 static void strides_by(const Tensor *t, const Labels *of, int n, const int *label, int64_t *by) {
   int64_t stride[MOST_DIMS];
   strides_of(t, stride);
@@ -202,7 +202,7 @@ const Tensor *fold_gemm(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
-/* ---- 1x1 convolutions of constants, as in computations of positions ---- */
+/* ---- 1x1 convolutions of constants ---- */
 static bool is_trivial(const OnnxNode *node, const char *name, int64_t number) {
   const WireInts *list = onnx_ints(node, name);
   for (int i = 0; list && i < list->n; i++)

@@ -27,7 +27,7 @@ static const struct {
   const char *op;
   double (*before)(double), (*join)(double, double), (*after)(double); /* NULL: no function */
   bool mean;
-  double nothing; /* the result if there are no elements */
+  double nothing; /* the number that `join` starts from */
 } rows[] = {{"ReduceProd", NULL, fold_times, NULL, false, 1},
             {"ReduceMax", NULL, fmax, NULL, false, -(double)INFINITY},
             {"ReduceMin", NULL, fmin, NULL, false, (double)INFINITY},

@@ -62,7 +62,7 @@ static bool keeps_order(const Statement *s) {
                          strcmp(s->call, "flatten") == 0);
 }
 
-/* The name of a statement's layer; NULL: it has no parameters. */
+/* The layer's name in a statement; NULL: the statement has no name. */
 static const char *layer_in(ModelImport *im, const Statement *s) {
   const char *at = strstr(s->call, "name=\""), *end = at ? strchr(at + 6, '"') : NULL;
   return end ? arena_copy(im->arena, at + 6, (size_t)(end - at - 6)) : NULL;
@@ -103,7 +103,7 @@ static bool find_scores(ModelImport *im, const Value *v, Chain *c, double factor
   return sum && find_in_sum(im, s, c, factor);
 }
 
-/* Finds the chain that ends at a softmax's result, which is viewed as [rows, positions, summed]. */
+/* Finds the chain that ends at a softmax. `chances` views the softmax's result as [rows, queries, keys]. */
 static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
   const Value *v = chances->value;
   const int last = v->shape.rank - 1;
@@ -123,9 +123,9 @@ static bool find_chain(ModelImport *im, const View *chances, Chain *c) {
 }
 
 /* ---- masks ---- */
-/* An addend of the scores, [rows][queries][keys]: one row for all scores, one per outer row (in a mask), or
- * one per head (in a bias). */
+/* A constant or computed term, [rows][queries][keys], that is added to the scores of attention. */
 typedef struct Added {
+  /* number of rows: one per row of the query (in a mask), one per head (in a bias), or 1 (for all scores) */
   int64_t rows;
   float *number;
   Value *value; /* the term if it is computed; otherwise NULL */
@@ -133,7 +133,7 @@ typedef struct Added {
 typedef struct Masks {
   Added mask, bias;
   bool causal, windowed;
-  int64_t before, after; /* windowed: the largest distance of a visible key on each side of the query */
+  int64_t before, after; /* if `windowed`: the largest distance of a visible key on each side of the query */
 } Masks;
 
 const Tensor *numbers_of_constant(ModelImport *im, const Value *v) {
@@ -149,12 +149,11 @@ static const Tensor *term_numbers(ModelImport *im, const Term *t) {
   return t->layer ? weight_named(im, t->layer, "bias")->tensor : numbers_of_constant(im, t->value);
 }
 
-/* Layout of a term relative to the scores, [rows][first][second]: its number of rows, and (`along`) whether
- * the term varies along the positions of the first operand, and of the second operand. */
+/* How a term is broadcast to the scores, whose axes are the rows and the positions of both operands. */
 typedef struct Spread {
-  int64_t rows;
-  bool along[2];
-  bool by_group; /* for a computed term: its rows have the positions of all grouped heads */
+  int64_t rows;  /* number of rows of the term */
+  bool along[2]; /* by operand: whether the term varies along the positions of the operand */
+  bool by_group; /* for a computed term: each row of the term has the positions of all grouped heads */
 } Spread;
 
 /* The number of query positions of one head. */
@@ -307,8 +306,8 @@ static bool sums_channels(const View *x) {
   return x->size[2] == 1 || (summed->n && summed->f[summed->n - 1].axis == x->value->shape.rank - 1);
 }
 
-/* The number of heads for which the fewest operands must be copied. If several numbers need equally many
- * copies, heads that are parts of the channels are preferred. */
+/* Chooses the number of heads so that as few operands as possible must be copied. If several numbers of heads
+ * need equally many copies, heads that are parts of the channels are preferred. */
 static int64_t best_heads(ModelImport *im, View *const operand[3]) {
   const Factors *rows = &operand[0]->along[0];
   static const int order[] = {0, 1, 2, 3};
@@ -385,9 +384,10 @@ static View *attended_view(ModelImport *im, Value *v, int64_t rows, int64_t head
   return y;
 }
 
-/* Finds query, key and value. If the model repeats keys and values for several heads, in[] has the values
- * that are repeated. *key_heads is the number of heads of keys and values. A model may also have fewer key
- * heads without repeats: one row of keys for several rows of queries. */
+/* Finds query, key and value. If the model repeats key and value for several heads, in[] has the key and the
+ * value before the repetition. *key_heads is the number of heads of key and value. A model may also have
+ * fewer key heads without a repetition: then several rows (of the leading axis) of the query share one row of
+ * the key. */
 static bool attention_operands(ModelImport *im, View *const operand[3], int64_t heads, int64_t queries,
                                Value *in[3], int64_t *key_heads) {
   int64_t times[2] = {1, 1};

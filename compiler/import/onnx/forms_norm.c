@@ -10,8 +10,8 @@ typedef struct Along {
   int x;                           /* the reduced tensor */
   int64_t axis;                    /* INT64_MIN: unknown so far */
   double part;                     /* 1 / size, if means are computed as sums times 1 / size; otherwise 0 */
-  double spread;                   /* factor of the sum of squares, such as 1 / (size - 1); 0: a mean */
-  int nshapes, shape[MOST_SHAPES]; /* shape tensors: each must have the sizes of x, with 1 along the axis */
+  double spread;                   /* variance / sum of squares, such as 1 / (size - 1); 0: 1 / size */
+  int nshapes, shape[MOST_SHAPES]; /* shape tensors of Expand and Reshape nodes; reduced_along checks them */
   int64_t exact[MOST_SHAPES];      /* for each shape tensor: 0 if Expand reads it, 1 if Reshape reads it */
   bool failed;
 } Along;
@@ -211,9 +211,9 @@ static int reads_of(const ModelImport *im, int variance) {
   return mean && op_before(im, mean->in[0], "Mul") ? 2 : 1;
 }
 
-/* Matches (x - mean) / sqrt(mean((x - mean)^2) + epsilon), then * weight + bias. The weight may be a factor
- * of 1 / sqrt(...). Some optimizers move a Transpose of x after the difference; this function moves it
- * back. */
+/* Matches (x - mean) / sqrt(mean((x - mean)^2) + epsilon) and, if they follow, * weight + bias. The model may
+ * multiply 1 / sqrt(...) by the weight first. Some optimizers move a Transpose of x after the difference;
+ * this function moves the Transpose back. */
 static void form_norm(ModelImport *im, OnnxNode *node) {
   double epsilon = 0;
   int of = 0, factor = 0;
@@ -241,7 +241,7 @@ static void form_norm(ModelImport *im, OnnxNode *node) {
   become_norm(im, node, &a, factor, 0, epsilon);
 }
 
-/* Matches x / sqrt(mean(x * x) + epsilon), then * weight. */
+/* Matches x / sqrt(mean(x * x) + epsilon) and, if it follows, * weight. */
 static void form_rms(ModelImport *im, OnnxNode *node) {
   double epsilon = 0;
   int of = 0, factor = 0;
@@ -338,8 +338,8 @@ static void form_moments(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- softmax ---- */
-/* If the tensor is x - max(x) along an axis: the tensor x; otherwise 0. Minus infinity may be another operand
- * of the maximum. */
+/* If the tensor is x - max(x) along an axis: the tensor x; otherwise 0. The model may compute the
+ * maximum as Max(max(x), -infinity). */
 static int below_largest(const ModelImport *im, int tensor, Along *a) {
   const OnnxNode *difference = op_before(im, tensor, "Sub");
   bool kept = false, back = false;

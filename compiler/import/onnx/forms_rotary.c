@@ -151,7 +151,7 @@ View *rotary_of(ModelImport *im, View *y) {
   if (!y || quant_of(y->value)) return y;
   const bool turned = is_turned(im, y->value, &r), half = !turned && is_half_rotated(im, y->value, &r);
   if ((!turned && !half) || !find_sizes(&r, half)) return y;
-  /* the pairs are neighboring channels: each head of the value is one pair */
+  /* neighbors: whether a pair is two neighboring channels; each head of the value is then one pair */
   const bool neighbors = r.pairs == 1 && r.heads > 1;
   int64_t own = 1;
   while (own < r.heads && (r.heads % own || !repeats_after(&r, own))) own++;

@@ -133,7 +133,7 @@ typedef struct Layer {
 static int64_t filter_at(const Layer *l, int64_t i) { return i / l->inner % l->filters; }
 static float layer_scale(const Layer *l, int64_t filter) { return l->scale[l->scales == 1 ? 0 : filter]; }
 
-/* The following functions return, as a string, the reason why a layer must compute in float; or NULL. */
+/* Functions of this section that return a string: the reason why a layer must compute in float, or NULL. */
 static const char *read_layer_weights(ModelImport *im, Layer *l) {
   const Tensor *t = l->weight->tensor, *whole = t->whole;
   if (!whole) return "its weights are floats";
@@ -159,8 +159,8 @@ static const char *read_layer_weights(ModelImport *im, Layer *l) {
   return NULL;
 }
 
-/* Reads the bias, in units of the input's scale times the weight's scale: the model's own integers, or
- * rounded floats. */
+/* Reads the bias, in units of the input's scale times the weight's scale: the model's own integers if they
+ * have these units, otherwise rounded numbers. */
 static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   const Tensor *t = l->bias ? l->bias->tensor : NULL;
   const bool whole = t && t->whole && t->whole->type == TENSOR_INT32 && t->zero == 0 && t->whole->n == t->n;

@@ -139,8 +139,8 @@ typedef struct Onnx {
   OnnxGuard *guard;           /* branches of Ifs, numbered from 1 to nguards - 1 */
   bool tflite;      /* converted from a TensorFlow Lite model: several nodes may belong to one operator */
   size_t *computed; /* ModelImport.computed of an earlier import of the file; or NULL */
-  const int *shown; /* by tensor of a converted TensorFlow Lite model: the model's tensor with the same
-                       numbers, or 0; NULL for other models */
+  const int *shown; /* by tensor of a converted TensorFlow Lite model: the tensor of the .tflite file that has
+                       the same numbers, or 0; NULL for other models */
 } Onnx;
 
 /* The number of iterations of a Loop or a Scan. `output`, the first output of the node, identifies the
@@ -207,7 +207,7 @@ typedef struct OnnxFlat {
   WireList nodes, constants; /* nodes: NodeProto; constants: TensorProto */
   WireTexts names;           /* names of the constants */
   VEC(OnnxGuard) guards;
-  const char *why; /* the reason, if the model is too large */
+  const char *why; /* the reason why the graph cannot be inlined; NULL: none */
 } OnnxFlat;
 bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_bytes, OnnxFlat *);
 /* Converts dynamically quantized nodes to float nodes with the model's weights. Returns the number of

@@ -1,8 +1,8 @@
 /* onnx_dynamic.c: Conversion of dynamically quantized nodes (onnxruntime's quantize_dynamic) to float nodes.
  * In each call the model computes the scale of a value, rounds the value to uint8, multiplies the rounded
- * value by int8 weights, and scales the product back. Without the rounding, this is a float product with the
- * dequantized weights. So a scale becomes 1, and its zero point becomes 0. A value that the model
- * rounds in units of the scale is left unrounded. */
+ * value by int8 weights, and scales the product back. Without the rounding, these steps compute a float
+ * product with the dequantized weights. So each computed scale becomes 1, and its zero point becomes 0. The
+ * model also divides a bias by the scale and rounds the quotient; the conversion removes this rounding. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/table.h"

@@ -104,7 +104,7 @@ static void put_number(NodeBuild *b, NodeProto *node, const char *to, const char
   if (a) build_attribute(b, node, to)->i = a->i;
 }
 
-/* Splits the result or the bias of the dense layer that computes query, key and value into these three. */
+/* Splits the result, or the bias, of one dense layer into three parts: query, key and value. */
 static NodeProto *split_in_three(NodeBuild *b, const char *x, int axis) {
   NodeProto *node = build_node(b, "Split", build_tensor(b), x, NULL);
   for (int i = 1; i < 3; i++) vec_push(b->arena, node->output, build_tensor(b));

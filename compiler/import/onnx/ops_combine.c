@@ -48,7 +48,7 @@ static bool absorbed(ModelImport *im, bool once, const View *x, const Tensor *t,
   return true;
 }
 
-/* ---- preprocessing of raw inputs: one normalize ---- */
+/* ---- preprocessing of raw inputs, as one operator `normalize` ---- */
 static void put_list(Text *out, const char *name, int64_t n, const double *number, double otherwise) {
   bool equal = true, needed = false;
   for (int64_t i = 0; i < n; i++) {
@@ -89,8 +89,8 @@ static bool prepare(Prepared *p, const Tensor *t, const char *word) {
   return true;
 }
 
-/* Adds the operator to the normalize of an input. NULL: the value is neither an input nor the normalize
- * of an input, it has other users, or the operator cannot be part of a normalize. */
+/* Merges the operator into the operator `normalize` of an input. NULL: the value is neither an input nor the
+ * result of such a `normalize`, the value has other users, or `normalize` cannot compute the operator. */
 static View *with_prepared(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   Value *value = x->value;
   static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};
@@ -276,8 +276,8 @@ static View *plane(ModelImport *im, const View *big, const View *small, const ch
   return view_copy(im, big, emit(im, 2, both, big->value->shape, "%s(%%*)", word));
 }
 
-/* If `small` has one number per position of `big`: `small`, converted to the layout of `big`. NULL if it does
- * not, or if it cannot be converted. */
+/* If `small` has one number per position of `big`: `small`, converted to the layout of `big`. NULL: `small`
+ * has another shape or cannot be converted. */
 static const View *as_plane(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   int pos[MOST_DIMS], n = 0;
@@ -310,8 +310,9 @@ static bool is_single(const View *small, const View *big) {
   return true;
 }
 
-/* The language repeats an HxWx1 value for every channel, but does not broadcast other single numbers. So the
- * elements of the big value become the channels of one pixel, and the number becomes a 1x1x1 value. */
+/* The language repeats an HxWx1 value for every channel, but it does not broadcast a single number over all
+ * elements. So the elements of the big value become the channels of one pixel, and the number becomes a 1x1x1
+ * value. */
 static View *with_single(ModelImport *im, const View *big, const View *small, const char *word) {
   const Shape pixel = shape_image(1, 1, shape_elements(big->value->shape)), one = shape_image(1, 1, 1);
   Value *both[] = {reshaped(im, big->value, pixel), reshaped(im, small->value, one)};

@@ -111,7 +111,7 @@ static View *vector_product(ModelImport *im, const OnnxNode *node, int constant,
   return y ? view_without(im, y, drop) : NULL;
 }
 
-/* MatMul, and onnxruntime's FusedMatMul, which may transpose both matrices and multiply by `alpha`. */
+/* MatMul, and onnxruntime's FusedMatMul, which may transpose each matrix and multiply by `alpha`. */
 View *import_matmul(ModelImport *im, const OnnxNode *node) {
   const int constant = constant_of(im, node, 1) ? 1 : 0;
   const Tensor *w = constant_of(im, node, constant);
@@ -156,7 +156,7 @@ View *import_gemm(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- one-hot ---- */
-/* Whether a tensor is an integer input of the model, possibly after a reshape or transpose. */
+/* Whether a tensor is an integer input of the model, possibly after operators that only move elements. */
 static bool is_whole(const ModelImport *im, int tensor) {
   static const char *const moves[] = {"Reshape",   "Expand",  "Unsqueeze", "Squeeze",
                                       "Transpose", "Flatten", "Identity",  NULL};
@@ -193,7 +193,8 @@ static View *other_equal(ModelImport *im, const OnnxNode *node) {
   return y ? map_view(im, map_view(im, y, "multiply(-1)"), "add(1)") : NULL;
 }
 
-/* Compares integers with several numbers k: max(1 - |x - k|, 0). */
+/* Imports Equal: as one_hot; as max(1 - |x - k|, 0) for an integer input x and several constants k; or with
+ * other_equal. */
 View *import_equal(ModelImport *im, const OnnxNode *node) {
   const int constant = constant_of(im, node, 0) ? 0 : 1;
   const Tensor *t = constant_of(im, node, constant);

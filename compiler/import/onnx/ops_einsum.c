@@ -113,7 +113,7 @@ static View *view_of_result(ModelImport *im, const Contraction *c, Value *v, int
       continue;
     }
     y->size[d] = c->x->size[from];
-    y->along[d] = c->x->along[from]; /* for the batch; view_set replaces this for a position */
+    y->along[d] = c->x->along[from]; /* for positions, view_set sets another axis below */
     for (int k = 0; k < npos; k++)
       if (pos[k] == from) view_set(y, d, k);
   }

@@ -1,5 +1,5 @@
-/* ops_index.c: Import of ArgMax, TopK, OneHot, Mod, Ceil, Tile and GridSample, and of Gather, GatherElements
- * and GatherND if their indices are computed. */
+/* ops_index.c: Import of ArgMax, ArgMin, TopK, OneHot, Mod, Ceil, Tile and GridSample; also of Gather,
+ * GatherElements and GatherND if their indices are computed. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <string.h>
@@ -126,7 +126,8 @@ bool only_chooses(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* The index before a clamp to 0 .. count-1. The clamp is not needed, because the operators clamp indices. */
+/* The index before a clamp to 0 .. count-1. The clamp is not needed, because the language's operators clamp
+ * their indices. */
 static Value *uncut_index(Value *index, int64_t count) {
   const Statement *made = index->made;
   char call[64];
@@ -156,7 +157,8 @@ static bool is_one_image(const View *x, int d) {
   return x->along[d].n == 0 ? x->size[d] == 1 : x->along[d].f[0].axis == BATCH;
 }
 
-/* Lists the dimensions other than `axis` as channels, in their order. */
+/* Lists all dimensions as channels, in order, except `axis`, the batch, and broadcast dimensions of one
+ * element. */
 static int other_dimensions(const View *x, int axis, int chan[MOST_DIMS]) {
   int n = 0;
   for (int d = 0; d < x->rank; d++)

@@ -129,8 +129,8 @@ static bool channels_innermost(const View *x, int d) {
          along->f[along->n - 1].inner == 1;
 }
 
-/* The operand as one matrix per row: its own positions, then the summed dimension. *turned: whether
- * these two dimensions are exchanged. */
+/* The operand as one matrix [positions][summed dimension] per row. *turned: whether the matrix is transposed,
+ * [summed dimension][positions]. */
 static Value *laid_as_matrices(ModelImport *im, const View *side, bool *turned) {
   static const int order[2][3] = {{ROWS, FREE, SUMMED}, {ROWS, SUMMED, FREE}};
   const bool as_is = in_memory_order(side, 3, order[0]);
@@ -181,7 +181,7 @@ static View *view_of_rows(ModelImport *im, Value *v, int64_t rows) {
 }
 
 static View *multiplied(ModelImport *im, View *const side[2], double scale) {
-  /* transpose= for matmul, by turned[0] and turned[1]; the second operand is MxK unless it is turned */
+  /* transpose= of matmul, by turned[0] and turned[1]; the second operand is MxK unless it is turned */
   static const char *const words[2][2] = {{"right", "none"}, {"both", "left"}};
   const int64_t rows = side[0]->size[ROWS], l = side[0]->size[FREE], m = side[1]->size[FREE];
   Value *both[2];

@@ -168,7 +168,8 @@ static int kept_output(const ModelImport *im, const OnnxNode *node, int input) {
   return 0;
 }
 
-/* Whether an input is the final state of this layer in the previous call, and has no other users. */
+/* Whether an input is the final state of this layer in the previous call. The layer must be the only user of
+ * the input, and the final state may have at most `readers` users. */
 static bool keeps_part(const ModelImport *im, const OnnxNode *node, int input, int output, int readers) {
   const int made = output < node->nout ? node->out[output] : 0, to = kept_output(im, node, input);
   return to && made == to && im->readers[node->in[input]] == 1 && im->readers[to] <= readers;
@@ -287,10 +288,10 @@ static View *result_view(ModelImport *im, const Layer *l, Value *value, bool las
 typedef struct Cell { /* state of one direction */
   const Layer *layer;
   int64_t way;
-  bool one_bias;   /* h starts from zeros, so the first row has no layer hh: layer ih has both biases */
+  bool one_bias;   /* layer ih has both biases: h starts from zeros, so the first row has no layer hh */
   const char *hh;  /* the layer hh, which all rows share; NULL before the first row */
   Value *state[2]; /* h and c; NULL: zeros */
-  Value *all;      /* h of all rows, as sequences of one row; NULL if unused */
+  Value *all;      /* h of all rows, as one sequence; NULL if unused */
 } Cell;
 
 static Value *gate_of(ModelImport *im, const Layer *l, Value *sums, int gate, const char *then) {

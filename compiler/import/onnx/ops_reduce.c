@@ -43,7 +43,7 @@ bool reduced_axes(ModelImport *im, const OnnxNode *node, int input, int rank, bo
 typedef struct Over {
   bool dim[MOST_DIMS];
   int channels; /* the channel dimension, if it is reduced; otherwise -1 */
-  /* chan: the channels and all dimensions that are kept; pos: positions that are reduced */
+  /* chan: `channels`, and the dimensions that are not reduced, except the batch; pos: reduced positions */
   int chan[MOST_DIMS], pos[MOST_DIMS], nchan, npos;
   int kept; /* a dimension of positions that is kept while `pos` is reduced; -1: none */
 } Over;
@@ -148,7 +148,8 @@ static View *over_channels(ModelImport *im, const View *x, int axis, const char 
 
 enum { MOST_PARTS = 16 };
 
-/* Sums over a dimension that divides the channels into a few parts; NULL: the dimension has another role. */
+/* For a ReduceSum over one dimension that divides the channels into a few parts: the sum of these parts.
+ * Otherwise NULL. */
 static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   int axis = -1;

@@ -256,8 +256,9 @@ typedef struct Join {
   int chan, npos, pos[MOST_DIMS];
 } Join;
 
-/* The layout that fits the first value's memory: the concatenated dimension as channels, or another
- * dimension as channels and the concatenated dimension as positions. */
+/* The layout of a concatenation: the concatenated dimension becomes the channels if it is innermost in memory
+ * in all values, or if the first value has no other channels. Otherwise, the first value's channels stay
+ * channels, and the concatenated dimension becomes positions. */
 static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
   Join last = {.chan = axis}, other = {.chan = -1};

@@ -1,11 +1,12 @@
-/* ops_size.c: Import of Pad, Resize, DepthToSpace and SpaceToDepth. */
+/* ops_size.c: Import of Pad, Resize, Upsample, DepthToSpace and SpaceToDepth. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "import/import.h"
 
 /* ---- padding ---- */
-typedef struct Pads { /* indexed by dimension of the tensor */
+typedef struct Pads {
+  /* by dimension of the tensor: number of elements to add at the start (low) and at the end (high) */
   int64_t low[MOST_DIMS], high[MOST_DIMS];
   const char *mode; /* the mode's name in the language */
   /* infinite: the padding number if it is infinite (`value` is then 0); otherwise 0 */
@@ -136,7 +137,7 @@ static bool real_padding(ModelImport *im, const OnnxNode *node, const View *x, P
   return true;
 }
 
-/* Adds infinity to the border of a value that was padded with zeros. */
+/* Adds the infinite padding number to the border of a value that was padded with zeros. */
 static View *with_infinite_border(ModelImport *im, const OnnxNode *node, const View *y, const Pads *p) {
   int64_t dim[MOST_DIMS];
   for (int d = 0; d < y->rank; d++) dim[d] = p->low[d] || p->high[d] ? y->size[d] : 1;

@@ -1,6 +1,7 @@
 /* ops_spectrum.c: Import of Fourier transforms: DFT and STFT. A one-sided STFT becomes an stft if the
- * language has its window. A one-sided DFT becomes an stft if its length is a power of two and at least 64.
- * Other transforms become products with the constant matrix of the transform. */
+ * language has its window. A one-sided DFT becomes an stft if its length is a power of two, at least 64, and
+ * at most the length of the input. Other transforms become products with the constant matrix of the
+ * transform. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -58,7 +59,8 @@ static Value *fast_rows(ModelImport *im, Value *v, const Transform *f) {
   return reshaped(im, v, to);
 }
 
-/* The number in a constant scalar input, or in an attribute; 0 after no(). */
+/* The number in a constant scalar input. If the input is omitted: the attribute `name`, or `otherwise` if the
+ * attribute is missing too. 0 after no(). */
 static int64_t one_number(ModelImport *im, const OnnxNode *node, int input, const char *name,
                           int64_t otherwise) {
   const Tensor *t = constant_of(im, node, input);

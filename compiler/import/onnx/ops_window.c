@@ -8,7 +8,7 @@ typedef struct Window2 { /* a window of one or two axes */
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], in[2], out[2];
   bool same;
   int pos[2];   /* the tensor's dimensions along which the window moves */
-  int64_t rows; /* number of images, if they are part of the value, not a batch; otherwise 1 */
+  int64_t rows; /* number of images if the images are a part of the value and not a batch; otherwise 1 */
 } Window2;
 
 static bool ints_of(ModelImport *im, const OnnxNode *node, const char *name, int n, int64_t *to) {
@@ -97,8 +97,8 @@ static const char *window_text(Arena *arena, const Window2 *w, bool pooling) {
 }
 
 /* Sets the axes of the window: the dimensions after the channels. If the first dimension of a sequence is not
- * a batch, this dimension is also an axis of the window, with one element: each index of the dimension is a
- * separate sequence. */
+ * a batch, this dimension is also an axis of the window. The window has size 1 along this axis, because each
+ * index of the dimension is a separate sequence. */
 static void find_positions(const View *x, Window2 *w) {
   w->pos[0] = 2;
   w->pos[1] = 3;
@@ -218,8 +218,8 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   return view_windows(im, v, x, &w);
 }
 
-/* Sets the size of the output. If output_shape is given, or auto_pad is SAME (stride times the input's size),
- * also sets the crop that gives this size. */
+/* Sets the size of the output. If output_shape is given, or auto_pad is SAME (the output's size is then the
+ * stride times the input's size), also sets the crop that produces the output's size. */
 static bool transposed_size(ModelImport *im, const OnnxNode *node, Window2 *w, int64_t *more) {
   int64_t size[2];
   for (int k = 0; k < w->n; k++) size[k] = w->in[k] * w->stride[k];

@@ -57,7 +57,7 @@ static Value *turned(ModelImport *im, Value *v, int64_t rows, int64_t first, int
   return emit_one(im, v, v->shape, "channel_shuffle(%lld)", (long long)first);
 }
 
-/* Transposes all elements as a matrix with this number of columns: the last block becomes the first. */
+/* Transposes all elements as a matrix: from [rows][columns] to [columns][rows]. */
 static Value *last_first(ModelImport *im, Value *v, int64_t columns) {
   const int64_t all = shape_elements(v->shape);
   return columns == 1 || columns == all ? v

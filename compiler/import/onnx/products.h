@@ -11,12 +11,11 @@ typedef struct Letters {
 } Letters;
 int letter_place(const Letters *, char letter); /* the dimension with this letter, or -1 */
 
-/* Description of a matmul that computed scores from two values: each value viewed as [rows, its positions,
- * summed], and the factor of the product. The scores are [rows, positions of the first, positions of the
- * second]. */
+/* A matmul of two values. The result has the dimensions [rows, positions of side[0], positions of
+ * side[1]]. */
 struct Product {
-  View *side[2];
-  double scale;
+  View *side[2]; /* the two values; dimensions: rows, positions, the summed dimension */
+  double scale;  /* factor of the product */
 };
 
 /* The product of two views whose dimensions have these letters. */
@@ -27,7 +26,7 @@ View *product_of_two(ModelImport *, const OnnxNode *, View *const x[2], const Le
 /* A view [rows, n, ...] as a value with `rows` rows of n x c elements, or without rows if there is only one
  * row. NULL after no(). */
 Value *laid_as_rows(ModelImport *, const View *, int64_t n, int64_t c);
-/* The shape of `rows` rows of this shape; if there is only one row, the shape of the row. */
+/* The shape of a value with `rows` rows of shape `row`; for one row: `row`. */
 Shape shape_of_parts(int64_t rows, Shape row);
 /* Returns the result of an equal earlier statement on the value, or emits the statement. */
 Value *emitted_once(ModelImport *, Value *, Shape, const char *call);
@@ -36,8 +35,8 @@ Value *as_rows(ModelImport *, Value *, int64_t rows, int64_t n, int64_t c);
 Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
 
 /* ---- view_parts.c ---- */
-/* If the first dimension of an image tensor is a part of the value (as windows are) and not a batch: the
- * number of images; otherwise 1. */
+/* The first dimension of an image tensor, if it is a part of the value and not a batch: for example the
+ * number of windows. Otherwise 1. */
 int64_t rows_of_images(const View *);
 /* Like lay_standard and view_standard, but the tensor's first dimension may also count images that are a part
  * of the value (rows_of_images). lay_images then returns a value with one row per image or, if pointwise, an
@@ -46,8 +45,9 @@ Value *lay_images(ModelImport *, const View *, bool pointwise);
 View *view_images(ModelImport *, Value *, const View *like);
 
 /* ---- forms_attention.c ---- */
-/* Imports softmax(scores), viewed as [rows, queries, keys], times a value, viewed as [rows, keys, channels],
- * as attention; the result is [rows, queries, channels]. NULL: the product has another form. */
+/* Imports the product of softmax(scores) and a value as attention. Dimensions of the softmax (`chances`):
+ * rows, queries, keys; of the value: rows, keys, channels; of the result: rows, queries, channels. NULL: the
+ * product has another form. */
 View *attention_of_product(ModelImport *, const OnnxNode *, const View *chances, const View *values,
                            double scale);
 /* Whether a value is a softmax that is 0 where softmax() is NaN, that is, if all scores are minus

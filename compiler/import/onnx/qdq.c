@@ -159,7 +159,7 @@ bool is_move(const Statement *s) {
   memcpy(word, s->call, n);
   word[n] = 0;
   const Op *op = op_find(word);
-  if (op && op->traits.padding) /* the scale can change only if the operator pads with zeros */
+  if (op && op->traits.padding) /* a move: only padding of positions with zeros */
     return !strstr(s->call, "mode=") && !strstr(s->call, "value=") && !strstr(s->call, "channels=");
   if (op && op->traits.repeats) return strcmp(word, "upsample") == 0 && !strstr(s->call, "mode=");
   return op && (op->traits.int8 == INT8_MOVE || op->traits.int8 == INT8_LARGEST);
@@ -195,14 +195,14 @@ static void quantize_parts(const Value *value) {
   }
 }
 
-/* Whether the value itself can be stored with this quantization: the value has no float users, and the
- * operator of its statement accepts another scale. */
+/* Whether the value itself can be stored with the quantization of `node`: the value has no quantization and
+ * no float users, and the statement that computes the value accepts another scale. */
 static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *value) {
   if (value->quant || !read_once(im, node->in[0], value)) return false;
   const Statement *made = value->made;
   if (!made || !is_move(made) || strncmp(made->call, "maxpool(", 8) == 0) return true;
   const bool nothing = made->nin == 1 && shape_equal(made->in[0]->shape, value->shape);
-  return !nothing && strncmp(made->call, "zero_pad(", 9) != 0; /* a move has the scale of its operand */
+  return !nothing && strncmp(made->call, "zero_pad(", 9) != 0;
 }
 
 /* If the value is the result of moves (such as join_rows) of a product of two values, and the product has no
@@ -328,7 +328,8 @@ static bool equal_constants(const ModelImport *im, const OnnxNode *a, const Onnx
 }
 
 void quantize_once(ModelImport *im) {
-  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors); /* by tensor: 1 + a QuantizeLinear's index */
+  /* by tensor: 1 + the index of the first QuantizeLinear that reads the tensor; 0: none yet */
+  int *first = NEW_ARRAY(im->arena, int, im->onnx->ntensors);
   for (int i = 0; i < im->onnx->nnodes; i++) {
     OnnxNode *node = &im->onnx->node[i];
     if (!im->live[i] || !is_operator(node, "QuantizeLinear") || !given(node, 0) || node->nout == 0) continue;

@@ -1,4 +1,4 @@
-/* state_hints.c: Note about inputs of a model that seem to be states: outputs of the previous call. */
+/* state_hints.c: Note about inputs of a model that seem to be states (outputs of the previous call). */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static bool same_stem(Arena *arena, const char *input, const char *output) {
   const char *a = stem(arena, input), *b = stem(arena, output);
   const size_t n = strlen(a);
   if (!n || strncmp(a, b, n) != 0) return false;
-  return !b[n] || (b[n] == 'n' && !b[n + 1]); /* b is a, or a followed by n: h and hn, state and stateN */
+  return !b[n] || (b[n] == 'n' && !b[n + 1]); /* b equals a, or is a with an n appended: h, hn */
 }
 
 /* ---- shapes ---- */
@@ -81,7 +81,7 @@ static bool passes_on(const char *op) {
   return false;
 }
 
-/* Whether a tensor is `source`, or is moved or concatenated from it. */
+/* Whether a tensor is `source`, or a result of moves and concatenations of `source`. */
 static bool comes_from(const ModelImport *im, int tensor, int source, int depth) {
   if (tensor == source) return true;
   const OnnxNode *node = im->maker[tensor] >= 0 ? &im->onnx->node[im->maker[tensor]] : NULL;

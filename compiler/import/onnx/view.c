@@ -11,7 +11,7 @@ void factors_push(Factors *to, Factor f) {
   if (last && last->axis == f.axis && last->inner == f.inner * f.size)
     *last = (Factor){f.axis, f.inner, last->size * f.size};
   else if (to->n < MOST_FACTORS) to->f[to->n++] = f;
-  else to->f[MOST_FACTORS - 1].axis = BATCH; /* too many factors: `lay` refuses a view with the batch here */
+  else to->f[MOST_FACTORS - 1].axis = BATCH; /* too many factors: this mark makes `lay` refuse the view */
 }
 
 Factors factors_one(int axis, int64_t inner, int64_t size) {
@@ -256,7 +256,8 @@ static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, con
   return made ? made : no(im, "needs a transpose of %s", shape_text(im->arena, v->shape));
 }
 
-/* The innermost `n` channels as a channel dimension, the other channels as positions. */
+/* A view whose channels are the innermost `n` channels of the value; the other channels become positions.
+ * NULL: not possible. */
 View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   const Shape s = view->value->shape;
   const int c = s.rank - 1, to_c = c == 2 ? 2 : c + 1;

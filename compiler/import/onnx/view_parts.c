@@ -77,8 +77,8 @@ static Value *before_rolls(Value *v, int64_t shift[2]) {
   return v;
 }
 
-/* The value before cyclic shifts, stored with the quantization of the shifted value; if the
- * unshifted value has another quantization, the shifted value itself. */
+/* The value before the cyclic shifts that produced v, with v's quantization. If that value already has
+ * another quantization: v itself, with shift = 0. */
 static Value *before_rolls_as_stored(ModelImport *im, Value *v, int64_t shift[2]) {
   Value *image = before_rolls(v, shift);
   const Quant *wanted = quant_of(v), *has = quant_of(image);
@@ -176,7 +176,8 @@ Value *join_windows_shifted(ModelImport *im, Value *v) {
 }
 
 /* ---- operators on rows ---- */
-/* The dimensions of an axis, the outermost first; -1: mixed with dimensions of other axes. */
+/* Lists the dimensions of an axis, the outermost first, and returns their number. -1: a dimension combines
+ * several axes, or the dimensions do not cover the axis. */
 static int dimensions_of_axis(const View *x, int axis, int dims[MOST_DIMS]) {
   int n = 0;
   Factors all = {0};
@@ -199,9 +200,9 @@ static bool is_plain(const View *x) {
   return true;
 }
 
-/* Combines two values of the same size. `part` is a view of the small value as [rows, positions, channels],
- * in the order of the large value's axes. NULL if only the small value has a plain layout; the caller then
- * converts the large value to that layout. */
+/* Combines `large` and `small`, which have the same number of elements. `part` is a view of `small` as [rows,
+ * positions, channels], in the order of the axes of `large`. NULL if `small` has a plain layout and `large`
+ * does not: both_laid then converts `large`. */
 static View *combined_in_full(ModelImport *im, const View *large, const View *small, const View *part,
                               const char *word) {
   const Shape s = large->value->shape;
@@ -213,8 +214,8 @@ static View *combined_in_full(ModelImport *im, const View *large, const View *sm
   return view_copy(im, large, emit(im, 2, both, s, "%s(%%*)", word));
 }
 
-/* If the smaller value is the same for each outer part of the larger value's positions and for each row: the
- * larger value with these parts as rows; otherwise NULL. */
+/* Reshapes the larger value: the outer position dimensions that the smaller value lacks become rows. NULL if
+ * the smaller value lacks none or all of the position dimensions, or if it has rows. */
 static View *with_parts_as_rows(ModelImport *im, const View *large, const View *small) {
   const Shape s = large->value->shape;
   const int along = s.rank - 2;
@@ -263,7 +264,8 @@ View *combined_by_rows(ModelImport *im, const View *large, const View *small, co
       const int d = dims[i];
       if (small->size[d] != factors_size(&small->along[d]) && small->along[d].n) return NULL;
       const bool there = small->along[d].n > 0 || large->size[d] == 1;
-      if (!there && (to > 0 || part->along[0].n)) return NULL; /* `small` may lack only outer rows */
+      /* `small` may lack only the outermost dimensions of the rows */
+      if (!there && (to > 0 || part->along[0].n)) return NULL;
       for (int f = 0; f < small->along[d].n; f++) factors_push(&part->along[to], small->along[d].f[f]);
       if (there) part->size[to] *= small->size[d];
     }
@@ -301,7 +303,8 @@ View *combined_repeated(ModelImport *im, const View *large, const View *small, c
   return view_copy(im, large, emit(im, 2, both, s, "%s(%%*)", word));
 }
 
-/* The dimensions of a view by role: heads, positions, channels. n: number per role; at: their indices. */
+/* The dimensions of a view by role: heads, positions, channels. n: number of dimensions with each role; at:
+ * the indices of these dimensions. */
 typedef struct Apart {
   int n[3], at[3][MOST_DIMS];
 } Apart;

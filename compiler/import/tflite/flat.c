@@ -5,7 +5,7 @@
 #include <string.h>
 #include "import/common/wire.h"
 
-enum { OFFSET = 4, HEAD = 4 }; /* size of an offset; size of a vtable before its field offsets */
+enum { OFFSET = 4, HEAD = 4 }; /* bytes of an offset; bytes of a vtable's header */
 
 static bool flat_inside(Flat *flat, size_t at, size_t n) {
   if (at <= flat->n && n <= flat->n - at) return true;

@@ -13,7 +13,7 @@ typedef struct Flat {
   bool broken; /* an offset was out of range */
 } Flat;
 
-/* Positions of the start of a table or of the first element of a vector; 0: none. */
+/* `at`, also in FlatVector: position of the table's start or of the vector's first element; 0: none. */
 typedef struct FlatTable {
   size_t at, fields; /* fields: position of the vtable */
   uint32_t count;    /* number of fields in the vtable */
@@ -29,7 +29,7 @@ int64_t flat_int(Flat *, FlatTable, int field, int bytes, int64_t otherwise);
 float flat_float(Flat *, FlatTable, int field, float otherwise);
 FlatTable flat_table(Flat *, FlatTable, int field);
 FlatVector flat_vector(Flat *, FlatTable, int field,
-                       size_t element);                  /* a vector with elements of that size */
+                       size_t element);                  /* element: size of an element, in bytes */
 FlatTable flat_table_at(Flat *, FlatVector, uint32_t i); /* element of a vector of tables */
 int64_t flat_int_at(const Flat *, FlatVector, uint32_t i, int bytes);
 float flat_float_at(const Flat *, FlatVector, uint32_t i);

@@ -17,18 +17,18 @@ enum { TFLITE_RANK = MOST_DIMS, TFLITE_IO = 64, SLICE_MASKS = 5 };
 typedef struct TflTensor {
   const char *name;
   int rank;
-  int64_t dim[TFLITE_RANK], size; /* size: -1 if a dimension is dynamic or empty */
+  int64_t dim[TFLITE_RANK], size; /* size: elements; -1: a dimension is dynamic or empty */
   bool open[TFLITE_RANK];         /* the caller may choose the size of the dimension */
   bool known;                     /* the element type is supported: F32, I32, I64, U8, I8 or I16 */
   Elem elem;
   int code;            /* type number in the file, from the schema's TensorType */
   const char *type;    /* "INT8" */
-  const uint8_t *data; /* numbers of a constant, little-endian; NULL: a computed tensor */
+  const uint8_t *data; /* numbers of a constant, little-endian; NULL: not a constant */
   int scales, axis;    /* axis: the dimension along which each index has its own scale */
   const float *scale;
   int64_t zero;     /* the first zero point; for weights, all zero points must be 0 */
   bool zeros;       /* all zero points are 0 */
-  bool is_u8;       /* the caller uses q + 128 instead of q */
+  bool is_u8;       /* the caller's bytes are the int8 numbers plus 128 */
   bool is_variable; /* the tensor's value persists until the next call */
 } TflTensor;
 
@@ -60,13 +60,13 @@ typedef struct TflOperator {
   float clips[2];            /* for an LSTM: limits of the cells, and of the projection; 0: none */
   int cell_activation;       /* for a recurrent layer: the activation */
   bool time_major;           /* for a recurrent layer: the input's first axis is time */
-  bool hybrid;               /* the operator's int8 weights were converted to floats */
+  bool hybrid;               /* the operator's quantized weights were converted to floats */
   bool dense;                /* a convolution that replaced a FULLY_CONNECTED */
   bool stateful;             /* for a recurrent layer: the state is kept after a call (--variables=keep) */
   int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; one bit per dimension */
 } TflOperator;
 
-/* The initial value of a variable, which the graph of a CALL_ONCE assigns. */
+/* The initial value that the graph of a CALL_ONCE assigns to a variable. */
 typedef struct TflInitial {
   const char *variable;
   TflTensor value;
@@ -79,16 +79,16 @@ typedef struct TflModel {
   int input[TFLITE_IO], output[TFLITE_IO];
   int ninitial;
   TflInitial *initial;
-  int64_t step; /* for a model that was converted to whole sequences: input rows per call of the model in the
-                   file; otherwise 0 */
+  int64_t step; /* for a model that was converted to whole sequences: number of input rows that one call of
+                   the unconverted model reads; otherwise 0 */
 } TflModel;
 
 /* Reads a file; NULL: *why is the error. The names of the tensors are unique. */
 TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why);
-/* A model with the requested outputs. Dynamic dimensions of inputs with --shape lose their sizes. Compressed
- * weights become floats, and sparse weights become dense; convolutions between SPACE_TO_BATCH_ND and
- * BATCH_TO_SPACE_ND become dilated; operators are sorted, and unused operators are dropped. NULL after
- * [import-file]. */
+/* A model with the requested outputs. For inputs with --shape, the file's sizes of dynamic dimensions are
+ * ignored. Compressed weights become floats, and sparse weights become dense; convolutions between
+ * SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated; operators are sorted, and unused operators are
+ * dropped. NULL after [import-file]. */
 struct ImportOptions;
 TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                       const uint8_t *bytes, size_t n);
@@ -162,5 +162,5 @@ const char *tflite_list(Arena *, Diags *, Span at, const char *path, const struc
 Onnx *tflite_nodes(Arena *, Diags *, Span at, const char *path, const TflModel *, const uint8_t *bytes,
                    size_t);
 Onnx *tflite_graph(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
-                   const uint8_t *bytes, size_t); /* like tflite_nodes, for the bytes of a file */
+                   const uint8_t *bytes, size_t); /* tflite_open, then tflite_nodes */
 #endif

@@ -252,7 +252,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "reshape(%s", shape_text(k->arena, shape));
   tfl_end(k, op, layer);
   tfl_scale(k, layer, out);
-  if (wide) return true; /* int16 operators have no tables */
+  if (wide) return true; /* only conversions from int8 to int8 have a table */
   int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256);
   table_requantize(*table, k->rounding, bytes->scale[0], (int32_t)bytes->zero, out->scale[0],
                    stored_of(out->scale[0], (int32_t)out->zero, false, BOUND_NONE));
@@ -303,8 +303,8 @@ bool tfl_may_create(Making *k, const TflOperator *op, int64_t bytes) {
   return true;
 }
 
-/* Bytes of all constants of an operator in the program. Operators may share a buffer of the file, so the sum
- * of these bytes is not bounded by the size of the file. */
+/* An upper limit for the bytes of an operator's constants in the program: 4 bytes per number. Operators may
+ * share a buffer of the file, so the sum over all operators may exceed the size of the file. */
 static int64_t bytes_of_constants(const Making *k, const TflOperator *op) {
   int64_t bytes = 0;
   for (int i = 0; i < op->nin; i++) {

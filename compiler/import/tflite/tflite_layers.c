@@ -105,8 +105,8 @@ static const char *tfl_window_text(Making *k, const TflOperator *op) {
   text_put(&text, "%s", "");
   if (op->stride[0] != 1 || op->stride[1] != 1)
     text_put(&text, ", stride=%" PRId64 "x%" PRId64, op->stride[0], op->stride[1]);
-  /* the padding of a dilated convolution (tflite_prepare.c), or rows of zeros that represent the time before
-   * the first call (tflite_raise.c) */
+  /* border: the padding of a dilated convolution (tflite_prepare.c), or the number of zero rows that
+   * represent the time before the first call (tflite_raise.c) */
   const int64_t *b = op->border;
   if (op->same) text_put(&text, ", pad=same");
   else if (b[0] || b[1] || b[2] || b[3])

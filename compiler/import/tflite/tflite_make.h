@@ -14,11 +14,12 @@ typedef struct Making {
   TflProgram *program;
   Rounding rounding;
   bool litert; /* arithmetic as in LiteRT: int8 dense layers round like ROUNDING_SINGLE; int16 dense layers
-                  use double factors; products of two values use float factors */
+                  use double factors; MUL (int8 and int16) uses float factors; int16 relu, relu6 and
+                  leaky_relu use float factors; LSTMs use LiteRT's kernel */
   /* by tensor t: the tensor whose value the program uses for t. This is t itself or, if t is the result of a
    * conversion, the operand */
   int *same;
-  int *stored;                  /* by tensor t with same[t] == t: the tensor with the scale of the value */
+  int *stored;                  /* by tensor t with same[t] == t: the tensor whose scale t has */
   int *reads;                   /* by tensor: number of users; being an output counts as one */
   const char **value;           /* by tensor: the tensor's name in the program; NULL: none */
   const char **layer;           /* by tensor: the name of the layer with the tensor's scale; NULL: none */
@@ -31,7 +32,7 @@ typedef struct Making {
   VEC(const char *) layers;     /* layers with metadata */
   VEC(Refusal) problems;
   bool *unknown; /* by tensor: whether the tensor's value depends on an unsupported operator */
-  size_t *room;  /* bytes of constants that may still be created, also in a second import of the file */
+  size_t *room;  /* bytes of constants that may still be created; a second import continues the count */
 } Making;
 
 /* Emits the statement of an operator; false after tfl_no(). The caller has checked that the operator has a
@@ -44,7 +45,8 @@ typedef bool TflMake(Making *, const TflOperator *);
 TflMake tfl_state, tfl_update;
 
 /* ---- tflite_index.c ---- */
-/* Replaces each output that is an ArgMax by the operand of the ArgMax; returns comments for the program. */
+/* Replaces each output that is the result of an ARG_MAX with the operand of the ARG_MAX; returns comments for
+ * the program. */
 const char *tfl_leave_out_argmax(Arena *, TflModel *);
 
 /* ---- tflite_import.c ---- */
@@ -53,13 +55,13 @@ const TflTensor *tfl_in(const Making *, const TflOperator *, int k); /* NULL: it
 int tfl_first(const Making *, const TflOperator *); /* index of the input that the program text has before the
                                                        call */
 const TflTensor *tfl_out(const Making *, const TflOperator *);
-/* Checks that an input is a computed value of the net, and has the type of the result. False after
- * tfl_no(). */
+/* Checks that an operand has the type of the result, and is an input of the net or the result of an earlier
+ * statement. False after tfl_no(). */
 bool tfl_value(Making *, const TflOperator *, int tensor);
-/* Reads constant integers: all numbers of input k. Returns their number; -1: the input is not constant, has
- * more than TFLITE_RANK * 2 numbers, or a number is too large. */
+/* Reads constant integers: all numbers of input k. Returns their number; -1: the input is not a constant of
+ * INT32 or INT64, has more than TFLITE_RANK * 2 numbers, or a number is too large. */
 int tfl_integers(const Making *, const TflOperator *, int k, int64_t *to);
-/* Whether an operator may have new constants with this number of bytes. False after tfl_no(). */
+/* Subtracts the bytes of an operator's new constants from *room. False after tfl_no(): too little is left. */
 bool tfl_may_create(Making *, const TflOperator *, int64_t bytes);
 bool tfl_any_value(Making *, const TflOperator *, int tensor); /* like tfl_value, but allows any type */
 bool tfl_is_quantized(const TflTensor *);                      /* whether the tensor is int8 or int16 */
@@ -72,8 +74,8 @@ bool tfl_below(Multiplier); /* whether the factor is below 2^8 */
 
 const char *tfl_layer(Making *, const char *word); /* a new name: "conv1" */
 /* These functions write a statement. tfl_begin writes the result and the operand. tfl_call writes a call with
- * the layer's name and precision. tfl_end writes the activation and the end of the line. `layer` has the
- * scale of the result. */
+ * the layer's name and precision. tfl_end writes the activation and the end of the line. For tfl_end,
+ * `layer` is the layer whose scale is the scale of the result. */
 void tfl_begin(Making *, const TflOperator *, int from);
 void tfl_begin_named(Making *, const char *name, int from); /* name: NULL if none is needed */
 void tfl_call(Making *, const TflOperator *, const char *layer, const char *call, ...)
@@ -96,6 +98,6 @@ const char *tfl_constant(Making *, Shape, const float *data, const TflTensor *sc
 /* The constant operand of a binary operator: one number per channel, or as many numbers as the result has.
  * first: the constant is the first operand. NULL after tfl_no(). */
 const char *tfl_constant_beside(Making *, const TflOperator *, const TflTensor *, bool first);
-/* The int8 table of a unary function: [channels][256]. */
+/* Adds the int8 table of a unary function, [channels][256], to the weight file. */
 void tfl_table(Making *, const char *layer, int64_t channels, const int8_t *table);
 #endif

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "import/tflite/tflite_make.h"
 
-/* An operand as `rows` matrices of height x width; a single matrix has no rows in the program. */
+/* An operand as `rows` matrices of height x width. rows = 1: the operand is one sequence in the program. */
 typedef struct Matrices {
   int64_t rows, height, width;
 } Matrices;

@@ -167,8 +167,8 @@ static const struct {
 #undef OP
 };
 
-/* The name of a layer. Layers with weights are conv1, conv2, ...; other layers are named after the operator
- * and its number. */
+/* The name of a layer. Layers of the kinds in `words` are counted: conv1, conv2, ...; other layers are named
+ * after the operator and its number. */
 static const char *layer_name(Nodes *n, const TflOperator *op) {
   static const struct {
     int code;

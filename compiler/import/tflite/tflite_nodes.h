@@ -10,10 +10,10 @@ typedef struct Nodes {
   const TflModel *m;
   Onnx *onnx;
   const TflOperator *op;    /* the current operator */
-  const char *onnx_name;    /* the operator's name in tflite_ops.def */
+  const char *onnx_name;    /* the ONNX operator in the operator's line of tflite_ops.def */
   const char *kind, *title; /* the operator's name in messages: "MEAN", "MEAN 2" */
-  const char *layer;        /* the layer of the current operator: "/conv1/Conv" */
-  int count[8];             /* number of layers by kind */
+  const char *layer;        /* the layer of the current operator: "/conv1/conv" */
+  int count[8];             /* number of layers so far, by kind (layer_name) */
   const char *stateful;     /* the operators that keep state, if there are any */
   VEC(OnnxNode *) nodes;
   VEC(const char *) names; /* names of tensors; tensor t of the model has number t + 1 */

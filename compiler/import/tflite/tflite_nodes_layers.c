@@ -74,7 +74,7 @@ void nodes_pool(Nodes *n) {
 
 /* ---- products ---- */
 /* A product over the last dimension, if the operator keeps the other dimensions; otherwise the input is first
- * reshaped to rows of the weights' length. */
+ * reshaped to [rows, w->dim[1]]. */
 void nodes_dense(Nodes *n) {
   const TflTensor *x = nodes_tensor(n, 0), *w = nodes_tensor(n, 1);
   const int bias = nodes_in(n, 2);

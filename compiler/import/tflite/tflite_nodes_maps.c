@@ -66,7 +66,7 @@ void nodes_floor_div(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Div", 2, whole));
 }
 
-/* a <= b: not a > b */
+/* For example, a <= b becomes Not(Greater(a, b)). */
 void nodes_not(Nodes *n) {
   const int in[] = {nodes_in(n, 0), nodes_in(n, 1)};
   nodes_finish(n, nodes_apply_one(n, "Not", nodes_apply(n, n->onnx_name, 2, in)));

@@ -88,8 +88,8 @@ static void split_into(Nodes *n, int x, int axis, int parts) {
 
 void nodes_split(Nodes *n) { split_into(n, 1, 0, -1); }
 
-/* Converts SPLIT_V to slices. One size may be -1, which means the remainder. Parts of a known size may be
- * empty. */
+/* Converts SPLIT_V to slices. One size may be -1, which means the remainder. The other sizes may be
+ * 0. */
 void nodes_split_v(Nodes *n) {
   int64_t along[2 * MOST_DIMS], size[2 * MOST_DIMS], at = 0, left;
   const TflTensor *x = nodes_tensor(n, 0);
@@ -164,8 +164,8 @@ void nodes_slice(Nodes *n) {
 /* The changes that a STRIDED_SLICE makes to each dimension of its input. */
 typedef struct Spec {
   int rank, result;    /* result: number of result dimensions so far (new ones count, dropped ones do not) */
-  int from[MOST_DIMS]; /* for each dimension of the input: its entry in the lists; -1: there is none, the
-                          whole dimension is used */
+  int from[MOST_DIMS]; /* for each dimension of the input: index of its entry in the lists of begins, ends
+                          and steps; -1: the dimension has no entry, and is used as a whole */
   int64_t drop[MOST_DIMS], add[2 * MOST_DIMS];
   int ndrop, nadd; /* number of dropped dimensions of the input, and number of new dimensions of the result */
 } Spec;
@@ -206,8 +206,8 @@ static void bounds(const Nodes *n, const Spec *s, int64_t list[3][2 * MOST_DIMS]
   }
 }
 
-/* Converts a STRIDED_SLICE whose bounds are computed from sizes. The operator must have no ellipsis and no
- * new dimensions. */
+/* Converts a STRIDED_SLICE whose bounds are computed from sizes. The operator must have no ellipsis, no
+ * new dimensions, and no ends that are relative to the start. */
 static int slice_computed(Nodes *n, int entries) {
   const int64_t *mask = n->op->mask;
   int64_t number[3][MOST_DIMS], axes[MOST_DIMS];

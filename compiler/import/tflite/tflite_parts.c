@@ -1,5 +1,5 @@
-/* tflite_parts.c: Conversion of operators that split or join values to slices and concats, each with one
- * result, in quantized or streaming TensorFlow Lite models. */
+/* tflite_parts.c: Replacement of the operators that split or join values, in quantized or streaming
+ * TensorFlow Lite models. The new operators are slices and concats, with one result each. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/tflite_parts.h"
@@ -60,8 +60,8 @@ static TflOperator *insert_operator(Parts *p, const TflOperator *of, int code, i
   return &p->op.data[p->op.n - 1];
 }
 
-/* Adds a slice of the elements from `low` on along an axis; shrink: a slice of one element, without that
- * dimension. */
+/* Adds a slice of the elements from `low` on along an axis; shrink: a slice of one element, whose shape
+ * does not have the axis. */
 static void add_slice(Parts *p, const TflOperator *of, int x, int axis, int64_t low, int64_t size,
                       bool shrink, int out) {
   const TflTensor *t = &p->tensor.data[x];

@@ -1,5 +1,5 @@
 /* tflite_parts.h: Rewrites of TensorFlow Lite models: in quantized models, SPLIT, SPLIT_V, UNPACK, PACK and
- * GATHER become slices and joins; streaming models become models of whole sequences. */
+ * GATHER become slices and concats; streaming models become models of whole sequences. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TFLITE_PARTS_H
 #define CNNC_TFLITE_PARTS_H
@@ -16,7 +16,8 @@ int tflite_add_integers(Arena *, TflTensors *, int n, const int64_t *list);
  * calls. Models whose variables have other uses stay unchanged. The new model's outputs are the concatenated
  * outputs of the calls. narrow: rows are stored without their width, which is 1. */
 void tflite_raise(Arena *, TflModel *, bool narrow);
-/* Converts SPLIT, SPLIT_V, UNPACK, PACK, and GATHER of constant indices to slices and joins; slices with an
- * ellipsis or new dimensions become slices without them. */
+/* Converts SPLIT, SPLIT_V, UNPACK, PACK, and GATHER of consecutive constant indices to slices and concats.
+ * Each STRIDED_SLICE gets an entry for each dimension of its input, and loses its ellipsis and new
+ * dimensions. */
 void tflite_part(Arena *, TflModel *);
 #endif

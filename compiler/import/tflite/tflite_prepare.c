@@ -38,7 +38,7 @@ static float weight_float(const TflTensor *t, int64_t i, int64_t inner) {
   return (float)(q - t->zero) * t->scale[t->scales > 1 ? i / inner % t->scales : 0];
 }
 
-/* Converts a constant to floats. False: the floats need more memory than `room` permits. */
+/* Converts a constant to floats. False: the constant has more than *room elements. */
 static bool as_floats(Arena *arena, const TflTensor *from, TflTensor *to, size_t *room) {
   if ((size_t)from->size > *room) return false;
   *room -= (size_t)from->size;
@@ -69,7 +69,7 @@ static void fold_conversions(Arena *arena, TflModel *m, size_t *room) {
   }
 }
 
-/* Converts int8 weights of a float layer to floats. Only the weights' values matter, not how the layer's
+/* Converts quantized weights of a float layer to floats. Only the weights' values matter, not how the layer's
  * kernel would round its input. */
 static void fold_hybrids(Arena *arena, TflModel *m, size_t *room) {
   int *made = NEW_ARRAY(arena, int, m->ntensors + 1), n = m->ntensors, most = n;
@@ -143,7 +143,7 @@ static void become_same(TflModel *m, TflOperator *op) {
 }
 
 typedef struct Blocks {
-  TflOperator *apart, *more, *conv, *less, *together; /* more, less: EXPAND_DIMS and SQUEEZE, or NULL */
+  TflOperator *apart, *more, *conv, *less, *together; /* more, less: EXPAND_DIMS, SQUEEZE, RESHAPE or NULL */
   int axes;                                           /* number of spatial axes: 2; for sequences 1 */
   int64_t block[2], pad[4], crop[4];
 } Blocks;
@@ -181,8 +181,8 @@ static const int64_t *window_of(const TflModel *m, const TflOperator *conv) {
 }
 
 /* Changes the convolution: its dilation is the block's size, and its padding is the block's padding minus
- * the crop. False if the crop is larger than the padding, or if the convolution itself has padding or
- * strides. */
+ * the crop. False if the crop is larger than the padding, or if the convolution itself has padding, a
+ * stride or a dilation. */
 static bool become_dilated(TflModel *m, Blocks *b) {
   TflOperator *conv = b->conv;
   const TflTensor *x = &m->tensor[b->apart->in[0]], *y = &m->tensor[b->together->out[0]];
@@ -279,8 +279,9 @@ static bool is_of_state(const TflModel *m, const TflOperator *op) {
   return tflite_keeps_state(m, op) || op->code == TFL_STATE || op->code == TFL_UPDATE;
 }
 
-/* Keeps the operators that the outputs need, and state updates. Sorts the operators so that operands are
- * computed before they are used. Apart from this, the operators stay in the file's order. */
+/* Keeps the operators that the outputs need. If one of these operators uses a state, all operators on states
+ * are kept too. Sorts the operators so that operands are computed before they are used. Apart from this, the
+ * operators stay in the file's order. */
 void tflite_sort(Arena *arena, TflModel *m) {
   Order r = {.m = m};
   r.maker = NEW_ARRAY(arena, int, m->ntensors + 1);

@@ -69,7 +69,8 @@ static int add_raised(Raising *r, const TflTensor *like, int64_t rows, const int
   return r->tensor.n - 1;
 }
 
-/* Adds a tensor for the rows of a result with n new rows per call; false: the result has other rows. */
+/* Adds a tensor for the rows of a result with n new rows per call; false: the result does not have high - low
+ * rows, or is too large. */
 static bool raise_result(Raising *r, int out, int64_t n, int64_t low, int64_t high) {
   TflRows *to = &r->rows[out];
   int64_t rows;
@@ -169,8 +170,8 @@ static bool raise_elements(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* Converts a reshape, which must keep the rows: dim[1] is the number of rows before and after the reshape, or
- * there is only one row. */
+/* Converts a reshape, which must keep the rows (dim[1] is the number of rows before and after the reshape, or
+ * there is only one row) or must join all rows to one vector, for a dense layer. */
 static bool raise_reshape(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *out = &r->m->tensor[op->out[0]];
@@ -201,7 +202,8 @@ static bool initially_zero(const TflTensor *t, const TflTensor *initial) {
   return true;
 }
 
-/* Reads the rows of a state, which must start with zeros. raise_ring finds the sequence of these rows. */
+/* Reads the rows of a state. The state's initial value must be zeros. raise_ring finds the sequence of these
+ * rows. */
 static bool raise_state(Raising *r, const TflOperator *op) {
   TflRows *to = &r->rows[op->out[0]];
   const TflTensor *t = &r->m->tensor[op->out[0]];
@@ -294,7 +296,8 @@ static bool raise_concat(Raising *r, const TflOperator *op) {
 /* Adds padding to a window of `kernel` rows; the padding replaces the rows before the first call. */
 static bool raise_window(TflOperator *to, const TflRows *x, int64_t kernel) {
   const int64_t before = -x->low, reach = to->dilation[0] * (kernel - 1), stride = to->stride[0];
-  if (to->same && (kernel > 1 || stride > 1)) return false; /* each call of the model pads its own rows */
+  /* SAME pads the rows of each call, but a window over the sequence is only padded before its first row */
+  if (to->same && (kernel > 1 || stride > 1)) return false;
   if (stride < 1 || x->n % stride || x->high != x->n || before < 0 || before > reach ||
       before <= reach - stride)
     return false;
@@ -349,7 +352,7 @@ static bool raise_dense(Raising *r, const TflOperator *op) {
   vec_push(r->arena, r->tensor, filter);
   const int weight = r->tensor.n - 1, made = r->rows[op->out[0]].sequence;
   int from = x->sequence, to = made;
-  if (!r->narrow || x->row[0] > 1) { /* images are not converted to sequences: they have four dimensions */
+  if (!r->narrow || x->row[0] > 1) { /* a 2-D convolution: input and result have rank 4 */
     const int64_t row[2] = {1, w->dim[0]};
     if (image.rank != 4) {
       from = add_raised(r, &image, x->n, x->row, 4);

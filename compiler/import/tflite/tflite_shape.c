@@ -279,8 +279,9 @@ static int64_t tfl_nearest_source(const TflOperator *op, int64_t in, int64_t out
   return from < (float)(in - 1) ? (int64_t)from : in - 1;
 }
 
-/* Whether the language's resize selects the same elements as the operator. exact: for mode=nearest_exact, the
- * elements with the nearest center; otherwise for mode=nearest, element i * from / to, rounded down. */
+/* Whether the language's resize selects the same elements as the operator. exact: compares with
+ * mode=nearest_exact, which selects the element with the nearest center; otherwise with mode=nearest, which
+ * selects element i * from / to, rounded down. */
 static bool tfl_nearest_fits(const TflOperator *op, const TflTensor *in, const TflTensor *out, bool exact) {
   enum { MOST = 1 << 16 };
   for (int d = 1; d < 3; d++) {

@@ -18,7 +18,7 @@ typedef struct Level {
   bool dense;
   int64_t size;         /* size of a dense level */
   List segment, index;  /* segments and indices of a level that is not dense */
-  int dimension, block; /* block: size of a dimension within blocks; otherwise 0 */
+  int dimension, block; /* block: the block's size, for a level within blocks; otherwise 0 */
 } Level;
 
 typedef struct Sparse {

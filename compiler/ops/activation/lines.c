@@ -35,7 +35,8 @@ StreamRule lines_stream_rule(const Node *node) {
 }
 
 typedef struct Lines {
-  int64_t lines[2], size[2]; /* number of lines, elements of a line; [0]: along height, [1]: width */
+  /* lines[0] * lines[1] lines of size[0] * size[1] elements each; [0]: along height, [1]: along width */
+  int64_t lines[2], size[2];
 } Lines;
 
 static Lines axis_lines(const Node *node) {

@@ -56,8 +56,8 @@ static Val is_largest(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part,
                 num(l->b, 0));
 }
 
-/* In the last vector, lanes after the last channel contain zeros. If the largest channel is 0, too, these
- * lanes were counted by mistake. Returns their number in this case, otherwise 0. */
+/* In the last vector, lanes after the last channel contain zeros. If the largest channel is also 0, these
+ * lanes were counted as channels equal to the maximum. Returns the number of such lanes, which may be 0. */
 static Val counted_beyond(Lower *l, int64_t channels, Val largest) {
   const int lanes = walk_lanes(l, channels);
   const int64_t rest = channels % lanes;

@@ -3,7 +3,7 @@
  * scores   lanes are queries, which are transposed once. Keys are read in place, and each element is
  *          broadcast to all lanes. The maximum and the sum of each query need no reduction across lanes.
  * mix      lanes are channels of values, which are read in place; each exponential is broadcast to all
- *          lanes. The results have their final layout.
+ *          lanes. The sums already have the layout of the attention's output.
  *
  * If keys need several blocks, sums are rescaled to the largest score so far. With causal masks and windows,
  * groups of keys that no query of the tile sees are skipped.
@@ -117,7 +117,7 @@ static Limits limits_of(const Tile *t, int64_t n, bool groups) {
 }
 #define EACH_SEEN(b, v, limits) NEST_LOOP(b, v, SERIAL, (limits).nlo, (limits).lo, (limits).nhi, (limits).hi)
 
-/* Whether any of the block's keys from `from` to `to` is within the limits. */
+/* Whether any of the block's keys `from` .. `to`-1 is within the limits. */
 static Cond in_limits(const Tile *t, const Limits *k, int64_t from, int64_t to) {
   Nest *b = t->l->b;
   if (k->nhi == 1 && k->nlo == 1) return nest_always(b);
@@ -188,8 +188,8 @@ static void score_rows(const Tile *t, const Ix *j0, int rows) {
 /* Builds the nest's code for `rows` keys, starting at key `first`; `with` is the caller's data. */
 typedef void KeyGroup(const Tile *t, const void *with, const Ix *first, int rows);
 
-/* Calls `body` for each group of t->rows keys that some query of the tile sees, then for the remaining
- * keys. */
+/* Calls `body` for each full group of t->rows keys that some query of the tile may see. If the last group is
+ * smaller, calls `body` for that group, too, under the same condition. */
 static void each_key_group(const Tile *t, KeyGroup *body, const void *with) {
   Nest *b = t->l->b;
   const int64_t groups = t->keys / t->rows, rest = t->keys % t->rows;
@@ -422,8 +422,8 @@ static void query_tile(Tile *t, const Ix *index, int64_t queries) {
         store_mixed(t, nest_load(b, mix_sums(t, &i, v), t->lanes), &i, v);
 }
 
-/* Computes tiles `from` .. `to`-1 of each head, with `queries` queries each. The three loops have the same
- * kind. If they are parallel, threads share all combinations of a head and a tile. */
+/* Computes tiles `from` .. `to`-1 of each head, with `queries` queries each. kind: the kind of all three
+ * loops. If they are parallel, threads share all combinations of a head and a tile. */
 static void query_tiles(Tile *t, LoopKind kind, int64_t from, int64_t to, int64_t queries) {
   Nest *b = t->l->b;
   const Attention *a = t->a;

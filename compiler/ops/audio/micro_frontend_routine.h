@@ -63,7 +63,7 @@ static void cnn_micro_transform_routine(int32_t *x, const float *wave, int n) {
   }
 }
 
-/* Position of number i of n in digit-reversed order: digits of radix 4, then a digit of radix 2. */
+/* Position of number i of n in digit-reversed order: digits of radix 4, then at most one of radix 2. */
 static int cnn_micro_place_routine(int i, int n) {
   int place = 0;
   for (int left = n; left > 1;) {

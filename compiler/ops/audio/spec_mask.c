@@ -89,7 +89,7 @@ static void lower(Lower *l) {
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   Node *dx = graph_hidden(gradient_graph(gradient), node->op, node, node->shape, RESULT_SAMPLE, 1, &dy);
-  gradient_add(gradient, node->in[0], dx); /* graph_hidden copies the node's salt, so the mask is the same */
+  gradient_add(gradient, node->in[0], dx); /* graph_hidden copies the node's salt, so dx has the same masks */
 }
 
 static const Op op_masks = {.name = "spec_mask masks",

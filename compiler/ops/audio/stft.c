@@ -72,8 +72,8 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Sets the frames for center=true: their number and their centers are the same as in torch.stft and
- * librosa.stft, whose frames have `fft` samples. */
+/* Sets the frames for center=true: the number of frames and their centers are the same as in torch.stft and
+ * librosa.stft. (The frames of these two functions have `fft` samples.) */
 static void center_frames(ShapeContext *context, Node *node) {
   const int64_t n = node->in[0]->shape.dim[0], size = arg_int(node, "size"), step = arg_int(node, "step"),
                 fft = arg_int(node, "fft"), frames = n / step + 1,

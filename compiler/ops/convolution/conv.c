@@ -11,11 +11,11 @@
 #include "kernel/window.h"
 
 /* A direct convolution also computes the following pooling if the convolution's outputs are sums of at most
- * this number of terms. Fusing saves a pass over the result. This pass takes 4 to 43 % of the time for up to
- * 64 terms, and 0 to 4 % for 256 to 512 terms, but more for 5x5 kernels with stride 2. (Measured with
- * AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters.) With more than 512 terms, fusing saves
- * nothing. A pooled convolution reads all its weights for each row of the result, so it is 2x slower if the
- * weights exceed the cache. */
+ * this number of terms. Fusing saves a pass over the result. This pass takes 4 to 43 % of the time of
+ * convolution and pooling for up to 64 terms, and 0 to 4 % for 256 to 512 terms, but more for 5x5 kernels
+ * with stride 2. (Measured with AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters.) With more
+ * than 512 terms, fusing saves nothing. A pooled convolution reads all its weights for each row of the
+ * result, so it is 2x slower if the weights exceed the cache. */
 enum { MOST_TERMS_POOLED = 512 };
 
 static const Param params[] = {
@@ -67,8 +67,9 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
   correlation_backward(gradient, node, dy, &op_conv_input_gradient, &op_conv_weight_gradient);
 }
 
-/* Whether the convolution can also compute this pooling. The pooling must have 2x2 windows without overlap.
- * The convolution must have no groups, and either few terms or a supported Winograd schedule. */
+/* Whether the convolution can also compute this pooling. The pooling must have 2x2 windows, without overlap
+ * and without padding. The convolution must have no groups, and either few terms or a supported Winograd
+ * schedule. */
 static bool fuses_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   if (correlation_near_limits(&k) || node->shape.regions) return false;

@@ -67,7 +67,7 @@ Cost correlation_cost(const Node *node) {
   return (Cost){.macs = correlation_macs(&k)};
 }
 
-static int64_t padded(int64_t channels) { /* rounds up to a multiple of two vectors of the widest target */
+static int64_t padded(int64_t channels) { /* rounds up to a multiple of two 16-lane vectors */
   enum { VECTORS = 32 };
   return (channels + VECTORS - 1) / VECTORS * VECTORS;
 }
@@ -261,7 +261,7 @@ static const Ix *places(Nest *b, const char *name, const Correlation *k, int axi
 #define TAPS(b, v, axis, i) for (const Ix v = *taps(b, #v, &k, axis, &i); nest_enter(b);)
 #define PLACES(b, v, axis, tap) for (const Ix v = *places(b, #v, &k, axis, &tap); nest_enter(b);)
 
-/* Sizes of the weight, in the order in which correlation_weight_index numbers its elements. */
+/* Dimensions of the weight, in the order of the indices from correlation_weight_index. */
 static void weight_sizes(const Correlation *k, int64_t dim[4]) {
   const int64_t sizes[4] = {k->small.c, k->l, k->kernel[0], k->kernel[1]};
   memcpy(dim, sizes, sizeof sizes);
@@ -343,7 +343,7 @@ static Buf *weights_of_sums(Lower *l, const Correlation *k, int64_t sums) {
   return lower_pack_done(l, pack);
 }
 
-/* Sums at one position for `sums` channels of the small side, starting with channel block * sums. */
+/* Sums at one position for `sums` channels of the small side, starting with channel `block * sums`. */
 typedef struct Gather {
   Correlation k;
   int64_t sums;

@@ -10,7 +10,7 @@
  * spread   large[y'][x'][l] = sum over all contributions small[y][x][s] * w[s][l][ky][kx]:
  *           conv_transpose, and the input gradient of conv
  * weights  w[s][l][ky][kx] = sum over y, x of small[y][x][s] * large[y'][x'][l]:
- *           the weight gradient of both
+ *           the weight gradients of conv and conv_transpose
  *
  * conv and conv_transpose have the same weight layout, as in PyTorch: s is a filter of conv, or an input
  * channel of conv_transpose. A depthwise convolution has as many groups as the large side has channels. */
@@ -22,12 +22,13 @@
 typedef struct Correlation {
   Extent large, small;
   int64_t kernel[2], stride[2], dilation[2], before[2];
-  int64_t groups, l, s; /* l, s: channels of one group on the large and on the small side */
-  int rank;             /* rank of the weight: 4, on sequences 3; 2 with op->traits.matrix */
+  int64_t groups, l, s; /* l, s: number of channels per group on the large and on the small side */
+  int rank;             /* rank of the weight: 3 on sequences, 2 with op->traits.matrix, otherwise 4 */
   bool taps;            /* the weight is [s*l][kx]: op->traits.matrix_of_taps */
 } Correlation;
 
-/* The correlation of a conv, depthwise or conv_transpose, or of a hidden operator of their backward pass. */
+/* The correlation of a conv, depthwise or conv_transpose, of another operator that is computed as a
+ * convolution (as in svdf), or of a hidden operator of their backward pass. */
 Correlation correlation_of(const Node *);
 
 bool correlation_pointwise(const Correlation *); /* output pixel i depends only on input pixel i */

@@ -20,8 +20,8 @@ static void cnn_best_sink_routine(const float *scores, float *heap, int at, int 
   }
 }
 
-/* rows[n]: the indices of rows, in ascending order, without rows whose score is NaN. Moves the `most` best
- * rows to the front, the best row first; returns their number. Indices are exact in float. */
+/* rows[n]: the indices of rows, in ascending order, without rows whose score is NaN. Moves the best
+ * min(n, most) rows to the front, the best row first; returns min(n, most). Indices are exact in float. */
 static int cnn_best_routine(const float *scores, float *rows, int n, int most) {
   const int kept = n < most ? n : most;
   for (int k = kept / 2 - 1; k >= 0; k--) cnn_best_sink_routine(scores, rows, k, kept);
@@ -30,7 +30,7 @@ static int cnn_best_routine(const float *scores, float *rows, int n, int most) {
     rows[0] = rows[i];
     cnn_best_sink_routine(scores, rows, 0, kept);
   }
-  for (int left = kept - 1; left > 0; left--) { /* move the worst row to the end */
+  for (int left = kept - 1; left > 0; left--) { /* move the heap's worst row to the heap's end */
     const float worst = rows[0];
     rows[0] = rows[left];
     rows[left] = worst;

@@ -13,7 +13,7 @@ const Node *picture_of(const Node *);
 /* Maximum number of positive boxes in a sample: the arguments sample= times positives=, rounded down. */
 int most_positives(const Node *);
 
-/* Largest factor by which a delta enlarges a side of a box: exp(largest dw or dh). */
+/* Limit of dw and dh; exp(limit) is the largest factor by which a delta enlarges a side of a box. */
 double box_growth(void);
 /* Sets `box` to row `row` of the value of a default_boxes node. */
 void default_box(const Node *, int64_t row, double box[BOX]);

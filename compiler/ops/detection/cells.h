@@ -8,13 +8,14 @@
 
 void cells_strides(const Node *, double to[2]); /* the argument `stride`: distance between rows and between
                                                    columns of cells, in image pixels */
-/* The box of anchor i. Anchors are ordered by cell. Each cell has cells.c anchors, in the order of the
- * argument `anchors`. */
+/* The box of anchor i. Anchors are ordered by cell, and in a cell as in the argument `anchors`. cells: number
+ * of rows and columns of cells, and number of anchors per cell (c). */
 void cells_anchor(const Node *, Extent cells, int64_t i, double box[BOX]);
 
 /* ---- in a nest ---- */
 Val cells_center(Nest *, const Ix *cell, double stride); /* (cell + 0.5) * stride */
-Buf *cells_anchor_corners(Lower *, const Node *);        /* boxes of `anchors` around (0, 0): [anchors * 4] */
+/* Boxes with the sizes in the argument `anchors`, and with center (0, 0): four numbers per box. */
+Buf *cells_anchor_corners(Lower *, const Node *);
 /* For each cell, moves the n boxes of `corners` to the center of the cell, and stores them as rows of `to`,
  * [1][boxes][4]. If `to` is NULL, the boxes are rows of the result. */
 void cells_boxes(Lower *, Extent cells, const double stride[2], int64_t n, Buf *corners, Buf *to);

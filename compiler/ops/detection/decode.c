@@ -57,8 +57,8 @@ static void run(const Eval *eval) {
 }
 
 /* ---- the nest ---- */
-/* Loads from row `row` of boxes or deltas. In the buffer, a row of a value with regions is a pixel row (y =
- * row); a row of a sequence is one pixel of the only pixel row (x = row). */
+/* Loads from row `row` of boxes or deltas. If the value has regions, the row is pixel (row, 0) of the buffer;
+ * if it is a sequence, the row is pixel (0, row). */
 static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, int lanes) {
   const Ix zero = {0};
   const bool below = buf->dim[buf->leads] > 1;

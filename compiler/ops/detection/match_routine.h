@@ -7,8 +7,8 @@ static int cnn_match_count_routine(const int32_t *count, int most) {
 }
 
 /* Returns the index of the ground-truth box that overlaps the box most, and sets *most to that overlap; -1:
- * no box overlaps. Ground-truth boxes of classes other than 0 .. classes - 1 are ignored, unless `classes` is
- * 0. */
+ * no box overlaps. Ignores ground-truth boxes with a negative label and, if `classes` is not 0, with a label
+ * of `classes` or more. */
 static int cnn_match_truth_routine(const float *box, const float *truth, const int32_t *label, int n,
                                    int classes, float *most) {
   int best = -1;

@@ -6,16 +6,17 @@
 typedef struct cnn_panoptic_instance_routine {
   const float *mask; /* points to the mask's channel in [height][width][channels] */
   int height, width, channels;
-  float left, top, across, down; /* left, top: the box's corner; across, down: mask cells per pixel */
+  /* left, top: the box's corner, in result pixels; across, down: mask cells per result pixel */
+  float left, top, across, down;
 } cnn_panoptic_instance_routine;
 
-/* A cell of the mask; 0 outside. */
+/* Mask cell (y, x); 0 outside the mask. */
 static float cnn_panoptic_cell_routine(const cnn_panoptic_instance_routine *of, int y, int x) {
   return y >= 0 && y < of->height && x >= 0 && x < of->width ? of->mask[(y * of->width + x) * of->channels]
                                                              : 0.f;
 }
 
-/* The mask at the center of an image pixel, interpolated bilinearly between the centers of mask cells. */
+/* The mask at the center of pixel (y, x) of the result, interpolated bilinearly between mask cells. */
 static float cnn_panoptic_mask_routine(const cnn_panoptic_instance_routine *of, int y, int x) {
   const float v = ((float)y + 0.5f - of->top) * of->down + 0.5f,
               u = ((float)x + 0.5f - of->left) * of->across + 0.5f;

@@ -1,6 +1,6 @@
 /* proposals_sample.c: The training form of proposals: the ground-truth boxes, then random proposals whose IoU
  * with a ground-truth box is at least 0.5, then random other proposals. The random numbers depend on
- * the image. */
+ * the seed, the step, the image and the layer. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/proposals_sample.h"
 #include "base/random.h"

@@ -6,7 +6,7 @@
 
 enum {
   BOX = 4,
-  TOGETHER = 8 /* number of vectors per loop iteration */
+  TOGETHER = 8 /* maximum number of vectors per loop iteration */
 };
 
 /* ---- the shape ---- */
@@ -49,8 +49,8 @@ static bool takes_scale(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Whether floats represent the indices of all features and of the positions in all regions exactly. If not,
- * reports an error. */
+/* Whether floats exactly represent the indices of features along each axis, and the indices of samples
+ * (roi_pool: of elements) along each axis, counted over all regions. If not, reports an error. */
 static bool small_enough(ShapeContext *context, const Node *node, const int64_t size[2]) {
   const Shape features = node->in[1]->shape;
   int64_t rows, columns;

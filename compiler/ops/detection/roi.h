@@ -12,7 +12,7 @@ enum {
       exactly */
 typedef struct Roi {
   int64_t rows, channels;
-  int64_t size[2], length[2]; /* size: height, width of a region's value; length: of the features */
+  int64_t size[2], length[2]; /* size: height and width of one box's result; length: those of the features */
   double scale;
 } Roi;
 void roi_shape(ShapeContext *, Node *);
@@ -22,7 +22,7 @@ Roi roi_of(const Node *); /* the node is roi_pool, roi_align, or a node of its b
 const double *roi_box(const Eval *, int k, int64_t row);
 Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of the four numbers of a box */
 
-/* Kind of the loop over the rows of the value; work: the number of operations per element. */
+/* Kind of the loop over the boxes; work: the number of operations per element of the result. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);
 /* Builds the nest's code for `count` adjacent vectors of channels, starting at channel c. A single vector may
  * have fewer channels than lanes: `part`. */

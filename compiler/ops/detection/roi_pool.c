@@ -1,7 +1,8 @@
 /* roi_pool.c: roi_pool, max pooling of the features inside each box to one size (Girshick, 2015), as in
  * torchvision. The corners of a box are rounded to features, with halves rounded away from zero; both corners
- * belong to the box. A box is at least one feature high and wide. Along an axis with `size` bins, bin k has
- * the features
+ * belong to the box. A box is at least one feature high and wide. Along each axis, `first` is the first
+ * feature of the box, `length` the number of the box's features, and `size` the number of bins. Bin k has the
+ * features
  *
  * first + floor(k * length / size) .. first + ceil((k + 1) * length / size) - 1
  *
@@ -90,7 +91,7 @@ static void back_eval(const Eval *eval) {
 typedef struct Work {
   Lower *l;
   Roi roi;
-  Buf *boxes, *features, *sum; /* sum: the gradient so far */
+  Buf *boxes, *features, *sum; /* sum: the gradient of the features, summed so far */
   Val first[2], step[2];       /* per axis; first: first feature of the region; step: size of a bin */
   const Ix *n, *bin[2], *from[2], *to[2];
 } Work;
@@ -192,7 +193,8 @@ static void lower(Lower *l) {
 }
 
 /* ---- the gradient of the features ----
- * Inputs are dy, the boxes, the features. The first of equal largest elements gets dy, all others get 0. */
+ * Inputs are dy, the boxes, the features. Each bin adds dy to the gradient of its largest element; if several
+ * elements are largest, only to the gradient of the first. */
 static void scatter_largest(Lower *l, const Ix *c, int count, int part, int lanes, const void *context) {
   Nest *b = l->b;
   const Work *w = context;

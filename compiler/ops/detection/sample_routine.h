@@ -15,9 +15,9 @@ static int cnn_sample_add_routine(const float *restrict regions, const float *re
   return from + n;
 }
 
-/* out[sample][4]: the ground-truth boxes, then regions with an IoU of at least one half, until there are
- * `positives` rows, then other regions, then zeros. regions[rows][4], where an empty box means a
- * missing region; draws[rows]: random numbers. kind, rows_of[rows]: scratch. */
+/* out[sample][4]: the ground-truth boxes, then regions whose IoU with a ground-truth box is at least 0.5,
+ * until there are `positives` rows in all, then other regions, then zeros. regions[rows][4]: an empty box is
+ * a missing region; draws[rows]: random numbers. kind, rows_of[rows]: scratch. */
 static void cnn_sample_routine(const float *restrict regions, const float *restrict draws,
                                const int32_t *restrict count, const int32_t *restrict label,
                                const float *restrict truth, float *restrict kind, float *restrict rows_of,

@@ -46,8 +46,8 @@ static float cnn_suppress_pivot_routine(const float *heap, int n, int wanted) {
   return pivot;
 }
 
-/* Moves some of the best candidates to the front: at least `wanted`, or all. Orders these as a heap, and
- * returns their number. Sorting all candidates would be slow, and most of them are never used. */
+/* Moves some of the best candidates to the front: at least `wanted`, or all. Orders them as a heap, and
+ * returns the size of this heap. Sorting all candidates would be slow, and most of them are never used. */
 static int cnn_suppress_batch_routine(float *heap, int n, int wanted) {
   int front = 0;
   if (n / 16 > wanted && n >= 64) {
@@ -66,7 +66,7 @@ static int cnn_suppress_batch_routine(float *heap, int n, int wanted) {
   return front;
 }
 
-/* Removes the best candidate from the heap; returns its number. */
+/* Removes the best candidate from the heap; returns its row * classes + class. */
 static int cnn_suppress_take_routine(float *heap, int n, float *score) {
   const float number = heap[1];
   *score = heap[0];
@@ -76,8 +76,7 @@ static int cnn_suppress_take_routine(float *heap, int n, float *score) {
   return (int)number;
 }
 
-/* Does a kept box of this class overlap the box by more than `overlap`? The overlap is the area of the
- * intersection divided by the area of the union; it is 0 if the boxes do not intersect. */
+/* Does the box's IoU with a kept box of this class exceed `overlap`? */
 static int cnn_suppress_covered_routine(const float *restrict kept, const float *restrict box, float label,
                                         int from, int to, int most, float overlap) {
   const float x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3], area = (x2 - x1) * (y2 - y1);

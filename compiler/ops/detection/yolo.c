@@ -3,7 +3,7 @@
  *
  * (s(tx) + column)*stride  (s(ty) + row)*stride  anchor width*exp(tw)  anchor height*exp(th)  s(others)
  *
- * in the order of the input's numbers. */
+ * s(others): the sigmoids of the objectness and of the class scores. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/detection/yolo.h"
 #include <math.h>
@@ -160,10 +160,9 @@ static void run_back(const Eval *eval) { /* inputs: dy, x */
 typedef struct Rows {
   const YoloHead *head;
   bool back;
-  int lanes, width; /* lanes: lanes of the first vector, which contains the box; width: number of columns of
-                       `factor` */
+  int lanes, width; /* lanes: lanes of a vector, 1 without vectors; width: number of columns of `factor` */
   const float *factor, *shape; /* factor: [anchor][column]; shape: [column], 1 for w and h, else 0 */
-  const float *step[2];        /* [column], for axis x (0), y (1): the stride for x or y, else 0 */
+  const float *step[2];        /* [axis][column]: the stride in column x (axis 0) or y (axis 1), else 0 */
   Ix y, x, a;
 } Rows;
 
@@ -246,7 +245,7 @@ static void box_vector(Lower *l, const Rows *r, int part) {
   put(l, r, value, &zero, part, r->lanes);
 }
 
-/* Stores the box number by number, without vectors. */
+/* Stores the four numbers of the box one after the other, without vectors. */
 static void box_numbers(Lower *l, const Rows *r) {
   Nest *b = l->b;
   for (int k = 0; k < BOX; k++) {

@@ -9,9 +9,9 @@ enum { YOLO_X, YOLO_Y, YOLO_W, YOLO_H, YOLO_OBJECT, YOLO_CLASSES };
 
 /* node->detail of yolo and of operators on its value. Rows are ordered by cell, then by anchor. */
 typedef struct YoloHead {
-  int64_t h, w, anchors, classes; /* h, w: number of cells; anchors: per cell */
+  int64_t h, w, anchors, classes; /* h, w: rows and columns of cells; anchors: number of anchors per cell */
   int64_t picture_h, picture_w;
-  const double (*anchor)[2]; /* width and height in pixels of the image */
+  const double (*anchor)[2]; /* anchor[anchors]: width and height of each anchor, in image pixels */
 } YoloHead;
 
 extern const Op op_yolo;

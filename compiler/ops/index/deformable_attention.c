@@ -29,7 +29,7 @@ static int level_input(int level) { return level ? MORE + level - 1 : FIRST; }
 
 typedef struct Deform {
   int levels;
-  int64_t queries, heads, points, channels, width; /* width: channels of a head */
+  int64_t queries, heads, points, channels, width; /* width: number of channels per head */
 } Deform;
 
 static Deform deform_of(const Node *node) {

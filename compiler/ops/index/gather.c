@@ -86,8 +86,8 @@ static void back_eval(const Eval *eval) {
 typedef struct Work {
   Table table;
   Shape in;        /* shape of x */
-  Buf *x, *dy;     /* dy: in the backward pass, the gradient that is added to `x`; otherwise NULL */
-  const Ix *k, *c; /* c: with each=true, the channel of the index */
+  Buf *x, *dy;     /* backward pass: x is the gradient of x, to which dy is added; otherwise dy is NULL */
+  const Ix *k, *c; /* k: row of the index; c: its channel, or NULL if the index is for all channels */
 } Work;
 
 /* If x is a vector, its positions are the channels of its only pixel. */

@@ -61,7 +61,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- pairs of channels ---- */
 typedef struct Turn {
-  int64_t length, channels, heads, width, pairs; /* width: channels of a head */
+  int64_t length, channels, heads, width, pairs; /* width: number of channels per head */
   bool interleaved;
 } Turn;
 

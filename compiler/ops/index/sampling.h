@@ -1,7 +1,8 @@
 /* sampling.h: Sampling of images between pixels, for grid_sample and deformable_attention. Bilinear sampling
- * uses two pixels along each axis, `low` and the next one, if the axis has more than one pixel. A pixel's
- * weight is 1 - |distance to the point|, but at least 0. Nearest sampling uses one pixel, with weight 1; with
- * OUTSIDE_ZEROS, the weight of a pixel outside the image is 0. */
+ * uses two pixels along each axis, `low` and the next one, if the axis has more than one pixel. On each axis,
+ * a pixel has the weight 1 - |distance to the point|, but at least 0; its weight in the sample is the product
+ * of its weights on both axes. Nearest sampling uses one pixel, with weight 1; with OUTSIDE_ZEROS, the weight
+ * of a pixel outside the image is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SAMPLING_H
 #define CNNC_SAMPLING_H

@@ -46,7 +46,7 @@ static void shape(ShapeContext *context, Node *node) {
 
 /* ---- reference ---- */
 typedef struct Ranked {
-  double value; /* the smallest value comes first in the result */
+  double value; /* the number, or minus the number if the largest numbers are selected */
   int64_t index;
   bool odd;
 } Ranked;

@@ -1,7 +1,7 @@
-/* int8.h: Operators of int8 and int16 models. quantize/values.c creates these nodes from the nodes of a float
- * net and a file with scales; base/arithmetic.h defines the arithmetic. A value has the type I8, or I16 with
- * zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. A source cannot contain
- * these operators. */
+/* int8.h: Operators of int8 and int16 models. The files of quantize/ create these nodes from the nodes of a
+ * float net and a file with scales; base/arithmetic.h defines the arithmetic. A value has the type I8, or I16
+ * with zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. A source cannot
+ * contain these operators. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
@@ -17,10 +17,10 @@ typedef struct Int8Product {
   Stored stored;
   const int8_t *weight;
   int weight_most;          /* maximum absolute weight */
-  const int32_t *bias;      /* by filter; NULL: wide_bias is used instead */
-  const int64_t *wide_bias; /* 64-bit bias, if the input or the value is int16 */
-  const Multiplier *factor; /* by filter */
-  const double *real;       /* for 64-bit sums: factors by filter instead of `factor`; may be NULL */
+  const int32_t *bias;      /* one per filter; NULL: wide_bias is used instead */
+  const int64_t *wide_bias; /* like bias, 64-bit; used if the input or the value is int16 */
+  const Multiplier *factor; /* one per filter */
+  const double *real;       /* for 64-bit sums: exact factors, one per filter; NULL: `factor` is used */
   bool dense;
 } Int8Product;
 
@@ -34,13 +34,14 @@ typedef struct Int8Combine {
   Multiplier factor; /* factor of products */
 } Int8Combine;
 
-/* A sum of two int8 values as one linear function: RSH(factor[0]*a + factor[1]*b + constant, shift), clamped
- * to the bounds of the value. For all pairs of bytes a and b, the result is the same byte as that of the
- * definition (linear_sum.c). */
+/* A sum or difference of two int8 values as one linear function: (factor[0]*a + factor[1]*b + constant) >>
+ * shift, clamped to the bounds of the value. For all pairs of bytes a and b, the result is the same byte as
+ * that of the definition (linear_sum.c). */
 typedef struct LinearSum {
   int32_t factor[2], constant, shift;
 } LinearSum;
-/* Returns false if the node does not add two int8 values, or if no such function exists. */
+/* Returns false if the node is not a sum or difference of two int8 values, if it has ROUNDING_FLOAT, or if no
+ * such function exists. */
 bool linear_sum(const Node *, const Int8Combine *, LinearSum *);
 /* The result of the function for a and b, before it is clamped. */
 Val linear_sum_value(Lower *, const LinearSum *, Val a, Val b);
@@ -54,7 +55,7 @@ typedef struct Int8Pool {
   Rounding rounding;
   Multiplier factor;
   Stored stored;
-  bool from_first; /* streaming: rows before row 0 do not count; in[1]: number of earlier calls */
+  bool from_first; /* rows before the first row of the stream do not count; in[1]: number of earlier calls */
   StreamRow row;   /* index of the first row that the pool reads */
 } Int8Pool;
 
@@ -125,8 +126,8 @@ extern const Op op_int8_from_float,
     op_int8_to_float; /* used at inputs and outputs, and around operators without an int8 form */
 extern const Op op_int8_from_bytes, op_int8_to_bytes; /* conversions from and to u8 (q + 128) */
 extern const Op op_int8_same;                         /* an alias: the same q, with its own Quant */
-extern const Op op_int8_class;                        /* I32: the first channel that has the maximum */
-extern const Op op_int8_argmax;                       /* like op_int8_class, as a float */
+extern const Op op_int8_class;  /* I32: index of the first channel that has the maximum */
+extern const Op op_int8_argmax; /* like op_int8_class, as a float */
 extern const Op op_int8_embedding;
 
 bool int8_is_wide(const Node *);      /* whether the node's value or an operand is int16 */

@@ -1,6 +1,7 @@
-/* int8_matmul_words.c: Products of two int8 values with the target's dot products. Both factors are copied
- * as words of four int8 (or two int16) along k: the right factor once, the left factor tile by tile. If the
- * instruction needs an unsigned operand, a is replaced by a' = a + lift, otherwise lift is 0:
+/* int8_matmul_words.c: Products of two int8 values, computed with the target's dot product instruction. Both
+ * factors are copied as words of four int8 (or two int16) along k: the right factor once, the left factor
+ * tile by tile. If the instruction needs an unsigned operand, a is replaced by a' = a + lift, otherwise lift
+ * is 0:
  *
  * sum of (a - za)*(b - zb) = sum of a'*b - (za + lift) * sum of b - zb * sum of a + K*za*zb
  *
@@ -89,7 +90,7 @@ static Val words_across(const SideCopy *p, const Ix *k, int n) {
   return word;
 }
 
-/* Word `at` of one row or column, with n bytes. */
+/* Word `at` of one row or column: n bytes, then zeros. */
 static Val word_along(const SideCopy *p, int lane, const Ix *at, int n) {
   const WordProduct *t = p->t;
   Nest *b = t->l->b;

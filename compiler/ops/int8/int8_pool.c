@@ -1,8 +1,8 @@
-// int8_pool.c: Maxima and means over windows, in int8 or int16, with the same scale and zero point. A mean is
-// sum / n of the stored numbers, with halves rounded away from zero. If the net's rounding is `float`, a mean
-// is the mean of the numbers minus the zero point, with halves rounded to even. n counts the elements inside
-// the input and, with count_pad, also the padding, which is 0. In imported nets a mean may instead be the sum
-// times one factor, and have another scale than the input.
+// int8_pool.c: Maxima and means over windows of int8 or int16 values. The result has the scale and zero point
+// of the input. A mean is sum / n of the stored numbers, with halves rounded away from zero. If the net's
+// rounding is `float`, a mean is the mean of the numbers minus the zero point, with halves rounded to even. n
+// counts the elements inside the input and, with count_pad, also the padding, which is 0. In imported nets a
+// mean may instead be the sum times one factor, and have another scale than the input.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/walk.h"
@@ -48,7 +48,7 @@ static double window_value(const Eval *eval, int64_t y, int64_t x, int64_t c) {
       if (inside && q > most) most = q;
     }
   Stored stored = p->stored;
-  if (p->from_first && !n) n = 1; /* n is 0 only in rows before row 0, which are undefined */
+  if (p->from_first && !n) n = 1; /* n is 0 only before the stream's first row; such results are undefined */
   if (p->scaled) return stored_put(stored, multiplier_apply(p->rounding, sum - n * zero, p->factor));
   if (p->even) return stored_put(stored, average_even(sum - n * zero, n));
   stored.zero = 0;

@@ -16,8 +16,8 @@ typedef struct Int8Recurrent {
   bool litert;              /* an lstm with the arithmetic of LiteRT's kernel */
   bool wide;                /* an lstm with int16 h, whose sums are int64 */
   const int8_t *weight;     /* weights of h: [gates*units][outputs] */
-  const int32_t *bias;      /* bias of the sums with h; NULL: zeros */
-  const Multiplier *factor; /* factors that convert the sums with h to the scale 2^-12 */
+  const int32_t *bias;      /* bias of the sums W_hh h; NULL: zeros */
+  const Multiplier *factor; /* factors that convert the sums W_hh h to the scale 2^-12 */
   int32_t zero;             /* zero point of h */
   Stored stored;            /* scale of the value */
   Multiplier out;           /* factor from o*tanh(c), or from relu(sum) of rnn, to the value's scale */
@@ -32,14 +32,14 @@ void int8_recurrent_lower(Lower *);
 /* Op.keep of a core, for streaming (int8_recurrent_keep.c). With r.keeps, the core returns for each row the
  * state that the next row needs. */
 Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
-/* Values of the gates for which a state of 0 remains 0. */
+/* Gate values with which a state of 0 remains 0 in the next row. */
 const double *int8_idle_gates(Arena *, const Int8Recurrent *);
 Val int8_upper_byte(Nest *, Val wide);
 
 /* ---- int8_recurrent_words.c: recurrent layers on boards ---- */
 typedef struct RecurrentWords {
   const Int8Recurrent *p;
-  int first, gates;    /* the sums of the gates first .. first + gates - 1 */
+  int first, gates;    /* the gates are first .. first + gates - 1 */
   int64_t words;       /* number of words of h, with two channels each */
   Buf *halves, *bytes; /* weights. halves: of pairs of gates; bytes: of the last gate, if `gates` is odd */
   Buf *steps, *window; /* window: h, widened to int16 */

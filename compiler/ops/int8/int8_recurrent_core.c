@@ -141,7 +141,7 @@ static void put_h(const Core *core, const Ix *row, const Ix *u, Val h) {
     lower_store(core->l, convert(h, core->l->node->elem), &none, row, u, 1, 1);
 }
 
-/* Stores a part of the state for the next row, from channel `first` on. */
+/* Stores channel first + u of the state for the next row. */
 static void keep_unit(const Core *core, const Ix *row, const Ix *u, int64_t first, Val value) {
   const Ix none = {0}, c = *u + first;
   if (core->p->r.keeps) lower_store(core->l, convert(value, I16), &none, row, &c, 1, 1);

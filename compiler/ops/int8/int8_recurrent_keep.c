@@ -1,7 +1,7 @@
 /* int8_recurrent_keep.c: Int8 cores of recurrent layers whose state outlives a call: with keep=true, or in
  * steps of a stream. For each row the core returns the state for the next row: for lstm h relative to its
  * zero point, then c; for gru the int16 h. The last of these rows becomes the state, and the layer's value is
- * computed from all of these rows. The value of rnn is its state. */
+ * computed from these rows. The value of rnn is its state. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 #include "ops/registry.h"

@@ -182,7 +182,7 @@ void int8_recurrent_window(Lower *l, RecurrentWords *words, Buf *h) {
 }
 
 typedef struct WordSums {
-  Buf *mix, *own; /* by pair of gates; mix: the sum mix; own: SA */
+  Buf *mix, *own; /* one sum per pair of gates; mix: 256*SB + SA; own: SA */
   Buf *last;      /* the sum of the gate without a partner */
 } WordSums;
 
@@ -196,7 +196,8 @@ static void add_dot2(Nest *b, Ref sum, Val x, Val w) {
   nest_store(b, sum, nest_primitive(b, &primitive_dot2_here, nest_get(b, sum), x, w));
 }
 
-/* Adds the products of x, two words of h, with the weights. One instruction loads two words of weights. */
+/* Adds the products of the weights with x, which is two words of h. One instruction loads two words of
+ * weights. */
 static void add_gate_pairs(Lower *l, const RecurrentWords *words, const WordSums *sums, const Ix *u,
                            const Ix *at, const Val x[2]) {
   enum { MOST_PAIRS = 2 };

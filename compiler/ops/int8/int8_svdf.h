@@ -5,7 +5,7 @@
 #include "ops/int8/int8.h"
 
 /* The input has the features of all rows, int8 or int16. In node->window, the kernel is the memory, and
- * `before` is the number of rows before row 0. */
+ * `before` is the number of padding rows before the first row. */
 typedef struct Int8Svdf {
   Rounding rounding;
   Stored stored;

@@ -2,7 +2,7 @@
 // position, then rounded:
 // SPDX-License-Identifier: Apache-2.0
 //
-// x[f] = bias[f] + sum over taps with y + P - ky*D = i*S, and channels, of weight * (q[i] - zero)
+// x[f] = bias[f] + sum over taps with y + P - ky*D = n*S, and channels, of weight * (q[n] - zero)
 //
 // The nest loops over i and r for the output rows y = S*i + r. For each of these rows, it tests which input
 // rows near i contribute. Columns are processed in the same way.

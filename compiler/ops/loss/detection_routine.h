@@ -3,8 +3,8 @@
  * background; for rows whose IoU with a ground-truth box is at least `overlap`, also the smooth L1 of the
  * deltas. The sum is divided by the number of rows. scores, softmax[rows][classes], log_sum[rows]: log(sum of
  * exp); deltas[rows][width], width 4 or 4*classes; boxes[rows][4]; box_log[rows][2], truth_log[most][2]:
- * logarithms of sizes. out: the loss, its gradients with respect to scores and deltas. Copied into generated
- * C. */
+ * logarithms of sizes. out: the loss, then its gradients with respect to scores and deltas. Copied into
+ * generated C. */
 static void cnn_detection_routine(const float *restrict scores, const float *restrict softmax,
                                   const float *restrict log_sum, const float *restrict deltas,
                                   const float *restrict boxes, const float *restrict box_log,

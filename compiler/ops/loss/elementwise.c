@@ -14,7 +14,7 @@ void loss_elements_shape(ShapeContext *context, Node *node) {
   if (node->in[0]->shape.rank) node->shape = shape_vector(1);
 }
 
-/* ---- the loss: inputs output, target, scale ---- */
+/* ---- the loss; inputs: output, target, scale ---- */
 void loss_elements_run(const Eval *eval) {
   const Node *node = eval->node;
   const int64_t n = shape_elements(node->in[0]->shape);
@@ -110,7 +110,7 @@ void loss_elements_scale_lower(Lower *l) {
               &zero, &zero, 1, 1);
 }
 
-/* ---- the gradient: inputs output, target, scale ---- */
+/* ---- the gradient; inputs: output, target, scale ---- */
 void loss_elements_gradient_run(const Eval *eval) {
   const Node *node = eval->node;
   const int64_t n = shape_row_elements(node->shape);

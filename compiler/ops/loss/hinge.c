@@ -51,7 +51,7 @@ static Val hinge_share(Lower *l, Buf *row, const Ix *y, const Ix *x) {
 
 static void lower(Lower *l) { loss_classes_lower(l, hinge_share); }
 
-/* ---- the gradient: 1/C for each class within the margin; for the label, minus the sum of these ---- */
+/* ---- the gradient: 1/C for each class within the margin; for the label, minus the sum of the others ---- */
 static void gradient_run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   const double share = eval->in[2][0] / (double)e.c;

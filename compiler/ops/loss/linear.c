@@ -1,5 +1,5 @@
 /* linear.c: linear, the mean of o * t. The target is the gradient of the caller's own loss, times the number
- * of output elements of the batch. */
+ * of output elements of all images of the batch. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/loss/loss.h"
 

@@ -4,8 +4,8 @@
  * bilinearly at the centers of the mask's cells and rounded to 0 or 1, are compared with the mask channel of
  * the object's class (binary cross-entropy). The loss is the mean over the rows with such an object, and over
  * their cells. score, softplus, sigmoid[rows][height][width][classes] of the linear output; boxes[rows][4];
- * instance[tall][wide]: for each pixel of the image 0, or k + 1 for object k. out: the loss, its gradient.
- * Copied into generated C. */
+ * instance[tall][wide]: for each pixel of the image 0, or k + 1 for object k. out: the loss, then its
+ * gradient. Copied into generated C. */
 
 /* Samples `instance` bilinearly at a point, where pixels equal to `of` count as 1 and all other pixels as 0.
  * The point (0, 0) is the center of the first pixel. */

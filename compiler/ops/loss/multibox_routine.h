@@ -2,8 +2,9 @@
 /* Loss of a detector that corrects default boxes (Liu et al., 2016). Copied into generated C. */
 
 /* Matches boxes with ground-truth objects. match[row]: index of the object; -1: none. A box gets the object
- * with the highest IoU, if this IoU is at least `overlap`. Then each object also gets the box with the
- * highest IoU, even below `overlap`. Returns the number of matched boxes. */
+ * with the highest IoU, if this IoU is at least `overlap`. Then an object's best box gets the object, even
+ * below `overlap`; if objects share their best box, it gets the last of these objects. Returns the number of
+ * matched boxes. */
 static int cnn_multibox_match_routine(const float *restrict boxes, const int32_t *restrict label,
                                       const float *restrict truth, float *restrict match, int rows,
                                       int classes, int n, float overlap) {
@@ -31,7 +32,7 @@ static int cnn_multibox_match_routine(const float *restrict boxes, const int32_t
  * cross-entropy are selected: `negatives` per matched box. The sum of all terms is divided by the number of
  * matched boxes. scores, softmax[rows][classes], log_sum[rows]: log(sum of exp); deltas, boxes[rows][4];
  * box_log[rows][2], truth_log[most][2]: logarithms of sizes. match, worst, cost[rows]: scratch. out: the
- * loss, its gradients with respect to scores and deltas. */
+ * loss, then its gradients with respect to scores and deltas. */
 static void cnn_multibox_routine(const float *restrict scores, const float *restrict softmax,
                                  const float *restrict log_sum, const float *restrict deltas,
                                  const float *restrict boxes, const float *restrict box_log,

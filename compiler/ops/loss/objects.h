@@ -9,7 +9,7 @@
 #include "ops/registry.h"
 #include "ops/loss/loss.h"
 
-/* The inputs of a detection loss after its first `values` inputs, which are values of the net. */
+/* The ground truth of a detection loss: the inputs that follow the `values` inputs from the net. */
 typedef struct Objects {
   int64_t most;
   Buf *count, *label, *box; /* I32 [1][1][1], I32 [1][1][most], F32 [1][most][4] */

@@ -3,8 +3,8 @@
 
 /* Matches anchors with ground-truth objects. For each anchor: the index of the object with the highest IoU,
  * if this IoU is at least `high`, or if the anchor is the best one for some object; -1: every IoU is below
- * `low`; -2: the highest IoU is between `low` and `high`; -3: the anchor extends outside the image. If the
- * width is 0, no anchor is outside the image. */
+ * `low`; -2: the highest IoU is between `low` and `high`; -3: the anchor extends outside the image. If
+ * `width` is 0, no anchor counts as outside. */
 static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *restrict label,
                                   const float *restrict truth, float *restrict match, int rows, int n,
                                   int height, int width, float high, float low) {
@@ -33,7 +33,7 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
 }
 
 /* Selects at most `most` of the rows with a ground truth or, if `positive` is 0, of the negative rows: those
- * with the largest random numbers. Returns their number. */
+ * with the largest random numbers. Returns the number of selected rows. */
 static int cnn_rpn_draw_routine(const float *restrict match, const float *restrict draws,
                                 float *restrict rows_of, int rows, int positive, int most) {
   int n = 0;
@@ -42,11 +42,11 @@ static int cnn_rpn_draw_routine(const float *restrict match, const float *restri
   return cnn_best_routine(draws, rows_of, n, most);
 }
 
-/* The loss of `sample` anchors, at most `positives` of them with a ground truth: the binary cross-entropy of
- * their scores, and the smooth L1 (beta 1/9) of the deltas of anchors with a ground truth; divided by
- * `sample`. scores, sigmoid, softplus, draws[rows]; deltas, anchors[rows][4]; anchor_log[rows][2],
- * truth_log[most][2]: logarithms of sizes. match, rows_of[rows]: scratch. out: the loss, its gradients with
- * respect to scores and deltas. */
+/* The loss of at most `sample` anchors, of which at most `positives` have a ground truth: the binary
+ * cross-entropy of the anchors' scores, and the smooth L1 (beta 1/9) of the deltas of anchors with a ground
+ * truth; divided by `sample`. scores, sigmoid, softplus, draws[rows]; deltas, anchors[rows][4];
+ * anchor_log[rows][2], truth_log[most][2]: logarithms of sizes. match, rows_of[rows]: scratch. out: the loss,
+ * then its gradients with respect to scores and deltas. */
 static void cnn_rpn_routine(const float *restrict scores, const float *restrict sigmoid,
                             const float *restrict softplus, const float *restrict draws,
                             const float *restrict deltas, const float *restrict anchors,

@@ -56,7 +56,7 @@ static float cnn_yolo_square_routine(float difference, float scale, float *slope
   return scale * difference * difference;
 }
 
-/* The loss of row r's box for its object, and its gradient. `area`: the area of the image. */
+/* The loss of row r's box for object `truth`. by: the gradient. area: the area of the image. */
 static float cnn_yolo_shape_routine(const cnn_yolo_head_routine *of, int r, const float *t,
                                     const float *sigmoid, const float *truth, const float *truth_log,
                                     float area, float *by) {
@@ -73,7 +73,7 @@ static float cnn_yolo_shape_routine(const cnn_yolo_head_routine *of, int r, cons
   return sum;
 }
 
-/* Does one of the first n objects of row r have class c? */
+/* Does one of the first n objects belong to row r and have class c? */
 static int cnn_yolo_class_routine(const float *place, const int32_t *label, int n, int r, int c) {
   int has = 0;
   for (int k = 0; k < n; k++) has |= place[k] == (float)r && label[k] == c;
@@ -106,7 +106,7 @@ static float cnn_yolo_empty_routine(const cnn_yolo_head_routine *of, const float
 
 /* t[rows][5 + classes], and its sigmoid and softplus; size[rows][2]: exp(tw), exp(th); truth_log[most][2]:
  * logarithms of sizes. place[most]: the row of each object. If several objects share a row, the last object
- * defines the box, and all of them define the classes. out: the loss, its gradient with respect to t. */
+ * defines the box, and all of them define the classes. out: the loss, then its gradient with respect to t. */
 static void cnn_yolo_routine(const float *restrict t, const float *restrict sigmoid,
                              const float *restrict softplus, const float *restrict size,
                              const float *restrict anchor, const int32_t *restrict count,

@@ -89,8 +89,8 @@ static void gradient_run(const Eval *eval) { /* inputs dy, x; sums the derivativ
   }
 }
 
-/* ---- lower: a row of scratch with zeros on both sides for each pixel of a block, so that no window needs a
- * test ---- */
+/* ---- lower: each pixel of a block has a scratch row with zeros before its first channel and after its last
+ * channel, so that windows need no bounds checks ---- */
 typedef struct Rows {
   Buf *squares, *terms, *scaled; /* [pixel][c]; if threads share the image rows, [y][pixel][c] */
   int64_t before, after, pixels;
@@ -127,7 +127,7 @@ static void zero_block(Lower *l, Rows *rows, Buf *row, const Ix *y) {
   }
 }
 
-/* The sum over the window of channel c: elements c .. c+size-1 of the pixel's row, which begins with the
+/* The sum over the window of channel c: elements c .. c+size-1 of the pixel's scratch row, which begins with
  * padding. */
 static Val window_sum(Lower *l, const Rows *rows, Buf *row, const Ix *y, const Ix *c, int part, int lanes) {
   Nest *b = l->b;

@@ -161,7 +161,8 @@ static void lower_by_pixel(Lower *l, Work *w, Extent e) {
   Nest *b = l->b;
   const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
   Val part = num(b, 1 / (double)e.c);
-  const bool local = kind == PARALLEL && e.h == 1 && e.c <= MOST_LOCAL; /* threads share the row's pixels */
+  /* the image has one row, and threads share the pixels of this row */
+  const bool local = kind == PARALLEL && e.h == 1 && e.c <= MOST_LOCAL;
   if (!local) w->row = walk_row_scratch(l, "row", kind, e.h, e.c);
   nest_fn(b, b->name, false);
   WALK_PIXELS(b, y, x, e, local || e.h > 1 ? kind : SERIAL) {
@@ -250,7 +251,8 @@ static void merge_moments(Lower *l, const Work *w, const Ix *first, int64_t chan
   }
 }
 
-/* Stores the group's mean of dy, and its factor * (mean of dy*h), for each channel of the group. */
+/* For each channel of a group, stores the group's mean of dy in `sum`, and the group's
+ * factor * (mean of dy*h) in `products`. */
 static void merge_sums(Lower *l, const Work *w, const Ix *first, int64_t channels) {
   Nest *b = l->b;
   Buf *sum = NEST_REGISTERS(b, "all_dy", 1, 1), *products = NEST_REGISTERS(b, "all_products", 1, 1);
@@ -316,7 +318,7 @@ void standardize_gradient(Gradient *gradient, Node *node, Node *dy) {
   gradient_input(gradient, detail_of(node)->back, node, 2, (Node *[]){dy, node->in[0]});
 }
 
-/* ---- in training: a node for h, the normalized x, then a node for h*weight + bias ---- */
+/* ---- in training: a node computes h (the normalized x), then another node computes h*weight + bias ---- */
 MAP_EVAL(affine) { return x[0] * weight[WEIGHT] + weight[BIAS]; }
 MAP_SLOPE(affine_slope) { return weight[WEIGHT]; }
 static double affine_weight_slope(UNUSED const Node *node, const double *x, UNUSED double y,
@@ -345,7 +347,8 @@ Node *standardize_train(Graph *graph, Node *node) {
   return graph_hidden(graph, &op_affine, node, node->shape, RESULT_SAMPLE, 1, &h);
 }
 
-/* ---- the gradient of the operator as one node, for inspection, which uses the inference graph ---- */
+/* ---- input gradient of the operator when one node computes h*weight + bias, as in the inference graph;
+ * inspection needs this gradient ---- */
 MAP_EVAL(weighted) { return x[0] * weight[WEIGHT]; }
 MAP_VALUE(weighted_value) { return mul(m->x[0], map_weight(m, WEIGHT)); }
 static const Op op_weighted = {.name = "norm weighted",

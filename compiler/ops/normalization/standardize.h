@@ -10,7 +10,8 @@
 typedef struct Standardize { /* the detail of a node, and of its hidden nodes */
   bool by_pixel;    /* true: a group is all channels of one pixel; false: `channels` channels of all pixels */
   int64_t channels; /* channels per group */
-  const Op *standardized, *back; /* standardized: h, in training; back: its gradient with respect to x */
+  /* standardized: computes h in training; back: computes the gradient of x from the gradient of h */
+  const Op *standardized, *back;
 } Standardize;
 
 #define STANDARDIZE_PARAMS                                                                                   \
@@ -20,15 +21,15 @@ typedef struct Standardize { /* the detail of a node, and of its hidden nodes */
 
 /* Adds one weight and one bias per channel; the result has the input's shape. */
 void standardize_shape(ShapeContext *, Node *, Standardize);
-void standardize_run(const Eval *);      /* input x; with weight and bias if the operator has parameters */
+void standardize_run(const Eval *);      /* input x; a hidden node only computes h, without weight and bias */
 void standardize_back_run(const Eval *); /* inputs dy, x */
 void standardize_lower(Lower *);         /* the nests of standardize_run and standardize_back_run */
 void standardize_gradient(Gradient *, Node *, Node *dy); /* the gradient of h */
 void standardize_affine_gradient(Gradient *, Node *, Node *dy);
 Node *standardize_train(Graph *, Node *);
 
-/* Op members, in this order: of the operator, of the hidden operator for h, of the hidden operator for the
- * gradient of h. */
+/* Three macros with the Op members of three operators: layernorm (or groupnorm, instancenorm), the hidden
+ * operator that computes h, and the hidden operator that computes the gradient of x. */
 #define STANDARDIZE_OPERATOR                                                                                 \
   .eval = standardize_run, .gradient = standardize_affine_gradient, .train = standardize_train,              \
   .lower = standardize_lower

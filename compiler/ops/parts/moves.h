@@ -23,7 +23,7 @@ typedef struct Windows {
   int64_t shift[2];          /* 0 <= shift < length of the axis */
   bool grid;
 } Windows;
-/* Reads the shift of the windows; false after an error. whole: height and width. */
+/* Reads the windows' shift; returns false after an error. whole: height and width of the image. */
 bool windows_shift(ShapeContext *, const Node *, const int64_t whole[2], int64_t shift[2]);
 Windows windows_of(const Node *);
 void windows_run(const Eval *, bool to_parts);

@@ -59,7 +59,8 @@ static double window_share(const Eval *eval, const Node *forward, int64_t oy, in
   return 1 / n;
 }
 
-/* For each window: adds 1/n of its elements to its mean; with `spread`, adds 1/n of dy to its elements. */
+/* Without `spread`, adds each element of a window, divided by n, to the window's mean in `out`.
+ * With `spread`, adds the window's dy, divided by n, to each element of the window in `out` (dx). */
 static void eval_mean(const Eval *eval, const Node *forward, bool spread) {
   const double *from = eval->in[0];
   double *to = eval->out;

@@ -37,8 +37,8 @@ Pool pool_of(const Node *); /* the node: a pooling operator, or an operator of i
 void pool_walk(Lower *, const Pool *, PoolBody,
                const void *context); /* visits all windows; except in the reference schedule, windows inside
                                         the image are in separate loops without tests */
-void pool_each_tap(Lower *, const PoolPixel *, PoolTap,
-                   void *context); /* calls the PoolTap for each tap of a window, in row order */
+/* Calls the PoolTap for the elements of a window in row order, but not for padding. */
+void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context);
 
 /* Combines the elements of a window in row order, starting with `start`. */
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,

@@ -424,9 +424,10 @@ static const Op op_last = {.name = "recurrent last",
                            .gradient = value_gradient,
                            .lower = part_lower};
 
-/* The final h is the last row of the value. The final c is a part of the record, so its gradient is added to
- * the gradient of the record, where value_gradient reads it. value_gradient always runs later, because every
- * node that reads c also reads h. */
+/* The final h is the row of the value that is computed last. The final c is a part of the record, so its
+ * gradient is added to the gradient of the record, where value_gradient reads it. value_gradient runs
+ * later, because the backward pass reaches the value after the final c. It always runs, because every node
+ * that reads c also reads h, and so the value has a gradient. */
 static const Op op_final = {.name = "recurrent final",
                             .traits.layer_part = true,
                             .eval = part_run,
@@ -551,8 +552,8 @@ Node *recurrent_cut(Graph *graph, const Node *layer, Node *from, Shape shape, Bo
   return boxed_part(graph, layer, &op_part, "", shape, from, at);
 }
 
-/* The last row of the value, or the c of that row. If the value is joined from segments, the row is in the
- * last segment. */
+/* The row of the value that is computed last, or the c of that row. If the value is joined from segments,
+ * this row is in the last segment. */
 Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
   if (value->op == &op_concat) value = value->in[value->nin - 1];
   const bool whole = value->op == &op_core;
@@ -605,7 +606,7 @@ enum {
 
 typedef struct Segments {
   int n, given;            /* given: number of segments with a gradient so far */
-  Node **rows, **gradient; /* by position in the sequence: the segment's rows, and their gradient */
+  Node **rows, **gradient; /* by position in the sequence: value of a segment; gradient of its input */
 } Segments;
 typedef struct Segment {
   Segments *all;

@@ -8,11 +8,11 @@
  *
  * In training a sequence of many rows is computed in segments, each with its own gates and record.
  *
- * [m], only with a projection, is o*tanh(c), from which the projection computes h. q belongs to gate r of a
- * gru: it is the candidate's product with h (reset=after), or r*h (reset=before). Slopes are the gradients of
- * the sums. [h], only with a projection, is the gradient of h. [r z q], only with reset=after, are the
- * gradients of the products with h. If a layer has initial values, an additional last row of the slopes has
- * the gradients of the initial values: of h, then of c. */
+ * [m], only with a projection, is o*tanh(c), from which the projection computes h. q of a gru is the product
+ * of h with the candidate's weights (reset=after), or r*h (reset=before). Slopes are the gradients of the
+ * sums to which sigmoid, tanh or relu is applied. [h], only with a projection, is the gradient of h. [r z q],
+ * only with reset=after, are the gradients of the products of h with the weights. If a layer has initial
+ * values, an additional last row of the slopes has the gradients of the initial values: of h, then of c. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_RECURRENT_H
 #define CNNC_RECURRENT_H
@@ -36,15 +36,16 @@ typedef struct Recurrent {
   bool project, reverse, last, before, relu;     /* before: reset=before */
   bool bf16; /* products multiply bf16 numbers: inputs, h and, before a projection, o*tanh(c) are rounded */
   bool records; /* training: the core's value has a record of each row */
-  /* keep=true: the next call starts from the final state. The core of an lstm returns h and c of each row */
+  /* keep=true: the next call starts from the final state. With keep=true, the core of an lstm returns h and c
+   * of each row */
   bool keeps;
   double clip;              /* 0: none */
   const QatRounding *reads; /* QAT: rounding of h where it is multiplied by weights; or NULL. The state of a
                                gru is not rounded, because it is int16 in an int8 model */
   int hidden, state;        /* indices of initial h and initial c among the core's inputs; 0: initially
                                zeros */
-  int calls; /* index of the layer's input with the number of earlier calls; 0: none, as no row has a negative
-                index */
+  int calls; /* index of the layer's input that is the number of earlier calls; 0: no such input, because no
+                row has a negative index */
   StreamRow first; /* index of the first row, computed from the number of calls */
 } Recurrent;
 
@@ -55,8 +56,10 @@ typedef struct KeptLayer {
   StreamRow first;
 } KeptLayer;
 
-typedef struct Record {                 /* the channels at which the parts of a record begin */
-  int64_t state, middle, hidden, width; /* state: c, or q; middle: m */
+/* Channels of a record. state, middle, hidden: the first channel of c (or q), of m and of h; width: number of
+ * channels. */
+typedef struct Record {
+  int64_t state, middle, hidden, width;
 } Record;
 typedef struct Slopes {
   int64_t other, width, rows; /* other: where [h] or [r z q] begins, after the slopes of the sums */
@@ -79,7 +82,7 @@ Record recurrent_record(const Recurrent *);
 Record recurrent_value(const Recurrent *); /* the channels of h and c, or of a record, in the core's value */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* the row that a step computes */
-int64_t recurrent_summed_bias(const Recurrent *);       /* number of sums with two biases: the first sums */
+int64_t recurrent_summed_bias(const Recurrent *);       /* n, where sums 0 .. n-1 have two biases */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
 bool recurrent_input_fits(ShapeContext *, const Node *); /* checks that the input is a sequence or a vector */
@@ -89,11 +92,11 @@ Node *recurrent_parts(Graph *, Node *, bool training);
 /* Appends a forward layer that starts from the final state of the previous call: the layer's states, the
  * layer, and the updates of the states (recurrent_keep.c). */
 Node *recurrent_keep(Graph *, Node *layer, Node *calls, int64_t rows, int64_t offset);
-/* A state of a kept layer, and its update by a hidden operator. The operator's inputs are the layer, the
- * state and the layer's inputs. */
+/* A state that a layer keeps between calls, and the state's update by a hidden operator. The operator's
+ * inputs are the layer, the state and the layer's inputs. */
 Node *recurrent_state(Graph *, const Node *layer, const char *part, Shape);
 Node *recurrent_update(Graph *, Node *layer, const Op *, Node *state);
-Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the last row */
+Node *recurrent_final(Graph *, Node *layer, Node *value, bool cell); /* h or c of the row computed last */
 /* Nodes that compute a float or int8 layer. recurrent_rows: the layer's input as a sequence; recurrent_gates:
  * the gates of all rows for one direction, a 1x1 convolution; recurrent_start: a direction's part of an
  * initial value; recurrent_join: the joined directions; recurrent_stacked: the rows of `above`, then the rows
@@ -114,7 +117,7 @@ typedef struct Svdf {
   StreamRow first;  /* index of the first row, computed from the number of calls */
 } Svdf;
 Svdf svdf_of(const Node *);
-/* The features of `memory` - 1 earlier rows, then of all rows: [memory - 1 + rows][features]. */
+/* The features of `memory` - 1 earlier rows, then of this call's rows: [memory - 1 + rows][features]. */
 double *svdf_features(Arena *, const Svdf *, const double *const *in, const double *weight);
 
 /* The rounding of h in the nest of a node whose Recurrent has `reads` (recurrent_slopes.c). */
@@ -125,13 +128,13 @@ void recurrent_eval(const Eval *); /* the layer */
 /* The record of a direction of a layer with these inputs and weights. */
 double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double *const *in,
                                const double *const *weights);
-void recurrent_eval_final(const Eval *);  /* an update of recurrent_keep.c: h or c of the last row */
-void recurrent_eval_gates(const Eval *);  /* this and the following functions evaluate hidden nodes */
+void recurrent_eval_final(const Eval *);  /* a state update (recurrent_keep.c): h or c of the last row */
+void recurrent_eval_gates(const Eval *);  /* evaluates hidden nodes, as do eval_core .. eval_weights */
 void recurrent_eval_core(const Eval *);   /* inputs: gates, and initial values */
 void recurrent_eval_record(const Eval *); /* has the same inputs as the core */
 /* inputs: dy, the record, initial values, gradient of the final c */
 void recurrent_eval_slopes(const Eval *);
-int recurrent_final_cell(const Node *slopes); /* index of the gradient of the final c; 0: none */
+int recurrent_final_cell(const Node *slopes); /* index of the input that is the final c's gradient; 0: none */
 void recurrent_eval_weights(const Eval *);    /* inputs: slopes, the record, and initial h if there is one */
 
 /* recurrent_core.c, recurrent_slopes.c: the nests of these nodes */

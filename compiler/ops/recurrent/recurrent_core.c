@@ -114,7 +114,7 @@ static void store_unit(const Units *u, Buf *buf, int v, Val value) {
   walk_put(u->core->l, buf, value, &none, &none, &c, v == u->vectors - 1 ? u->part : u->lanes, u->lanes);
 }
 
-/* Stores the part of the record that begins at `channel`. */
+/* Stores vector v of the part of the record that begins at `channel`. */
 static void record_part(const Units *u, int64_t channel, int v, Val value) {
   const Ix y = {0}, c = *u->unit + (channel + v * u->lanes);
   walk_put(u->core->l, u->core->l->out, value, &y, u->row, &c, v == u->vectors - 1 ? u->part : u->lanes,
@@ -292,7 +292,8 @@ static void whole_blocks(const Pass *pass, int vectors, int lanes) {
       }
 }
 
-/* Visits all units of a row: blocks, parts of a block, and the rest of the last block. */
+/* Visits all units of a row: the complete blocks, the complete groups of `vectors` vectors in the incomplete
+ * last block, and the remaining units. */
 static void each_unit(const Pass *pass) {
   const Product *p = pass->product;
   Lower *l = pass->core->l;
@@ -316,7 +317,7 @@ static void each_unit(const Pass *pass) {
 /* ---- the core ---- */
 static Buf *core_scratch(Lower *l, const char *name, int64_t n) { return lower_scratch(l, name, 1, &n); }
 
-/* Scratch for n operands of a product; in bf16 whole words. */
+/* Scratch for n operands of a product; in bf16, n is rounded up to whole words. */
 static Buf *operand_scratch(const Core *core, const char *name, int64_t n) {
   return core->r->bf16 ? lower_scratch_of(core->l, name, BF16, 1, (int64_t[]){ceil_divide(n, 2) * 2})
                        : core_scratch(core->l, name, n);

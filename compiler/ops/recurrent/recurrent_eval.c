@@ -40,11 +40,11 @@ void recurrent_eval_gates(const Eval *eval) {
 }
 
 /* ---- the core ---- */
-typedef struct Row { /* the new record; h and c of the previous row */
+typedef struct Row { /* a row of the core; h, c: those of the previous row */
   const Recurrent *r;
   const Parameters *p;
   const double *gates, *h, *c;
-  double *to, *read; /* read: the operand of the products: h, rounded in QAT */
+  double *to, *read; /* to: record of this row; read: h as operand of products, rounded in QAT and bf16 */
 } Row;
 
 static void read_rounded(const Row *row, const double *from) {
@@ -138,7 +138,7 @@ static void run_core(Arena *arena, const Recurrent *r, const Parameters *p, cons
   }
 }
 
-/* Copies the part of a record that the layer returns: h of all rows, or of the last row. */
+/* Copies the part of a record that the layer returns: h of all rows, or of the row computed last. */
 static void give(const Recurrent *r, const double *record, double *out, int64_t pitch) {
   const Record at = recurrent_record(r);
   for (int64_t t = 0; t < r->rows; t++)
@@ -240,8 +240,8 @@ typedef struct BackRow {
   RoundingGrid grid;    /* QAT: rounding of h where it was multiplied by weights */
 } BackRow;
 
-/* Adds the slopes of n sums times rows first .. first+n-1 of the weights to dh, the gradients of `h`; in
- * QAT only for elements of h that were not clipped. */
+/* Adds the slopes of n sums, multiplied by rows first .. first+n-1 of the weights, to dh (the gradients of
+ * `h`). In QAT, gradients of clipped elements of h are left unchanged. */
 static void through_weights(const BackRow *row, const double *slope, int64_t first, int64_t n,
                             const double *h, double *dh) {
   const int64_t outputs = row->r->outputs;

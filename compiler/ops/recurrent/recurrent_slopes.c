@@ -101,7 +101,7 @@ static void lstm_slopes(const Place *p) {
   set_number(p, k->dc, 0, mul(dc, f));
 }
 
-/* Slopes of z and of the candidate. */
+/* Slopes of z and of the candidate; with reset=after, also of r. */
 static void candidate_slopes(const Place *p) {
   const Back *k = p->back;
   Nest *b = k->l->b;
@@ -130,7 +130,7 @@ static void candidate_slopes(const Place *p) {
   set_number(p, k->dh, 0, mul(dh, z));
 }
 
-/* Slopes of r, with reset=before: from the slopes of r*h. */
+/* Slopes of r with reset=before, computed from the gradients of r*h. */
 static void reset_slopes(const Place *p) {
   const Back *k = p->back;
   Nest *b = k->l->b;
@@ -327,7 +327,7 @@ void recurrent_lower_slopes(Lower *l) {
 }
 
 /* ---- gradients of weights ---- */
-typedef struct OuterRows { /* rows of the weight, from `row` on */
+typedef struct OuterRows { /* n rows of the weight, starting at outer->first + row */
   const Recurrent *r;
   const Outer *outer;
   const Ix *row;

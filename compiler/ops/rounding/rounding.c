@@ -6,9 +6,9 @@
 //     seen range               each image: the minimum and maximum, after clipping a fraction at each end
 //     running range            range = momentum*range + (1 - momentum)*batch; the first batch sets the range
 //
-// A step rounds with the range from the previous steps, so that images are independent. While the switch is
-// 0, and before the first batch, y = x. Scale and zero point follow from the range as in cnnc quantize
-// (quantize/calibrate.c). Weights are rounded where they are packed (kernel/rounded.c).
+// A training step rounds with the range from the batches before it, so that images are independent. While
+// the switch is 0, and before the first batch, y = x. Scale and zero point follow from the range as in cnnc
+// quantize (quantize/calibrate.c). Weights are rounded where they are packed (kernel/rounded.c).
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -231,7 +231,7 @@ static void ends_of_channels(Lower *l, const Ix *y0, const Ix *x0, const Ix *c, 
   nest_store(b, hi, vmax(lanes > 1 ? hmax(high) : high, nest_get(b, hi)));
 }
 
-/* Counts the numbers in each bin between lo and hi; then finds the number of bins to clip at each end. */
+/* Counts the elements in each bin between lo and hi, then moves lo and hi inward by the bins to clip. */
 static void lower_tails(Lower *l, Buf *end) {
   Nest *b = l->b;
   Buf *count = lower_scratch(l, "bins", 1, (int64_t[]){BINS}), *sum = NEST_REGISTERS(b, "sum", 1, 2),
@@ -338,7 +338,7 @@ void rounding_observe(Graph *graph, int n, Node *const *value, const QatRounding
   Node *seen[MOST_INPUTS];
   int parts = 0;
   if (n == 0) return;
-  /* more than MOST_INPUTS ranges: a node merges them, by observing their ends (all ranges contain 0) */
+  /* when `seen` is full, a further `seen range` node merges all ranges in `seen` into one range */
   for (int from = 0; from < n; from += MOST_INPUTS) {
     if (parts == MOST_INPUTS) parts = 0, seen[parts++] = seen_node(graph, MOST_INPUTS, seen, rounds);
     seen[parts++] = seen_node(graph, n - from < MOST_INPUTS ? n - from : MOST_INPUTS, value + from, rounds);

@@ -6,9 +6,9 @@
 
 /* The int8 steps of a range, for eval. */
 typedef struct RoundingGrid {
-  bool any; /* the switch: whether anything is rounded */
+  bool any; /* whether values are rounded: the switch is on, and the range is not empty */
   float scale;
-  double least, most; /* limits, as numbers of steps from 0 */
+  double least, most; /* the smallest and the largest rounded value, in steps */
 } RoundingGrid;
 RoundingGrid rounding_grid(const QatRounding *, const double *range, const double *on);
 double rounding_nearest(const RoundingGrid *, double x);

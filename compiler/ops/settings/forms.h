@@ -1,4 +1,5 @@
-/* forms.h: Codes that group augmentations and metrics by their operands, and schedules by their arguments. */
+/* forms.h: Codes that group augmentations and metrics by their operands, and learning-rate schedules by their
+ * arguments. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FORMS_H
 #define CNNC_FORMS_H
@@ -8,7 +9,8 @@ typedef enum ScheduleCode {
   SCHEDULE_STEP,  /* exactly one of `every` and `at` is given */
 } ScheduleCode;
 
-/* The codes up to AUGMENT_SOUND change the elements of their inputs; at least one input must not be i32. */
+/* Augmentations with a code up to AUGMENT_SOUND change elements of the net's inputs, so at least one of these
+ * inputs must not be i32. */
 typedef enum AugmentCode {
   AUGMENT_ANY,         /* any input */
   AUGMENT_SHADE,       /* the first input is an image */

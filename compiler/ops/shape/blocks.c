@@ -78,7 +78,7 @@ static void move_one(Lower *l, const Spot *from, const Spot *to) {
               1);
 }
 
-/* Element by element, in the order of the result. */
+/* Copies element by element, in the order of the result. */
 static void gather_block(Lower *l, const Blocks *k, const Spot *deep) {
   Nest *b = l->b;
   NEST_FOR(b, c, k->flat.c)

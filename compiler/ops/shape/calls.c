@@ -1,5 +1,6 @@
-/* calls.c: Training with `steps`, where a sample is several calls: the values of some calls, and the values
- * of all calls, as regions. The values of both kinds are aliases (passes/alias.c). */
+/* calls.c: Hidden operators for training with `steps`, where a sample is several calls. One operator joins
+ * the values of all calls as the regions of one value; another cuts the values of some calls out of this
+ * value. The results of both operators are aliases (passes/alias.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "kernel/map.h"

@@ -10,7 +10,7 @@ static const Param params[] = {{"x", PARAM_VALUE, NULL,
                                 0, NULL},
                                {0}};
 
-/* h, w: the size of the other value, whose elements are not used; box: the position of the center. */
+/* h, w: height and width of the result; box: the input position of the result's first element. */
 typedef struct Middle {
   Box box;
   int64_t h, w;

@@ -20,8 +20,9 @@ void box_lower_place(Lower *, Box, double around); /* the result is in[0] surrou
 Node *box_gradient_cut(Gradient *, Node *of, Node *dy, Shape, Box);
 Node *box_gradient_place(Gradient *, Node *of, Node *dy, Shape, Box);
 
-/* Reads the sizes of zero_pad or crop by axis: N, [h, w] or [top, bottom, left, right]; on sequences [before,
- * after]. Returns false after an error. */
+/* Reads the border argument of zero_pad or crop: N, [h, w] or [top, bottom, left, right]; for a sequence, N
+ * or [before, after]. Element 0 of the results is for the height, element 1 for the width or length. Returns
+ * false after an error. */
 bool box_border(ShapeContext *, const Node *, const char *param, int64_t before[2], int64_t after[2]);
 void box_border_of(const Node *, const char *param, int64_t before[2],
                    int64_t after[2]);            /* like box_border, for a node that was checked */

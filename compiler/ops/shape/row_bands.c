@@ -37,14 +37,15 @@ static void lower_cut(Lower *l) { box_lower_cut(l, band_region(l->node)); }
 static const Op op_rows = {
     .name = "some rows", .traits.slice_offset = first_element, .eval = eval_rows, .lower = lower_cut};
 
-/* ---- rows that the next band reads, too ---- */
+/* ---- copies of rows that the next band reads again ---- */
 MAP_EVAL(kept_eval) { return x[0]; }
 MAP_VALUE(kept_map) { return m->x[0]; }
 
 static const Op op_kept = {.name = "kept rows", MAP_OPERATOR, .map_eval = kept_eval, .map = kept_map};
 
 /* ---- the last rows of an image, which may be moved to the start of the image's memory ---- */
-enum { WORD = 4, WORDS = 8 }; /* WORD: bytes per word; WORDS: words that are loaded before they are stored */
+/* WORD: bytes per word; WORDS: number of words that are loaded before the first of them is stored */
+enum { WORD = 4, WORDS = 8 };
 
 static void eval_moved(const Eval *eval) {
   const int64_t n = shape_elements(eval->node->shape);

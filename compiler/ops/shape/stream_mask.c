@@ -22,7 +22,7 @@ Node *stream_counter(Graph *graph, int64_t most) {
   return state_advanced(graph, "calls", 1, &op_stream_count, detail);
 }
 
-/* ---- indices of a step's rows in the sequence; negative before the start of the sequence ---- */
+/* ---- indices of a call's rows in the sequence; negative before the start of the sequence ---- */
 double stream_first_row(const Eval *eval, const StreamRow *row) {
   return eval->in[1][0] * (double)row->rows + (double)row->offset;
 }
@@ -39,7 +39,7 @@ Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
 /* ---- the mask ---- */
 typedef struct Mask {
   StreamRow row;
-  double fill;           /* the fill; in an int8 model the stored number */
+  double fill;           /* replaces the masked elements; in an int8 model, the stored integer */
   const double *channel; /* NULL, or one fill per channel, which replaces `fill` */
 } Mask;
 

@@ -50,7 +50,7 @@ Node *ring_positions(Graph *graph, int n, const RingPlace *ring) {
   return state_advanced(graph, "ring_position", n, &op_ring_positions, p);
 }
 
-/* ---- rows, which are the height of an image or the length of a sequence ---- */
+/* ---- rows: along the height of an image or the length of a sequence ---- */
 typedef struct RowCopy {
   Buf *from;
   const Ix *row;

@@ -1,11 +1,12 @@
-/* stream_ring.h: Gather rings: ring buffers, as states, with the last rows of a value. They are used if all
- * readers are dilated windows with few taps: then a step copies only the rows that the taps read. */
+/* stream_ring.h: Gather rings: states that are ring buffers of the last rows of a value. A value gets a
+ * gather ring if a dilated window reads the value, and all its readers together need fewer rows than the ring
+ * has. A call then copies only the rows that the readers need. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STREAM_RING_H
 #define CNNC_STREAM_RING_H
 #include "graph/graph.h"
 
-enum { MOST_RING_ROWS = 1 << 22 }; /* positions are stored as floats */
+enum { MOST_RING_ROWS = 1 << 22 }; /* positions are stored as floats, and must be exact */
 
 typedef struct RingPlace {
   int index; /* index of the ring in ring_positions; a position is the index of the oldest row in the ring */
@@ -18,7 +19,7 @@ typedef struct RingTaps {
   int64_t n, first, apart, rows;
 } RingTaps;
 
-/* The state with the positions of all rings, and its update. */
+/* Appends the state with the positions of all rings, and the update of this state; returns the state. */
 Node *ring_positions(Graph *, int n, const RingPlace *);
 /* The rows of all taps, one tap after the other. */
 Node *ring_gathered(Graph *, Node *value, Node *state, Node *positions, const RingPlace *, const RingTaps *);

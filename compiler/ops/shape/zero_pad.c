@@ -150,7 +150,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
                  box_gradient_cut(gradient, node, dy, node->in[0]->shape, inside(node)));
 }
 
-/* In a stream the last element is unknown until it arrives, so the end cannot be mirrored or repeated. */
+/* In a stream, padding along the length must not be copied from the input: the last element is unknown. */
 static StreamRule stream_rule(const Node *node) {
   int64_t before[2], after[2];
   const int axis = node->in[0]->shape.rank == 2;

@@ -43,7 +43,8 @@ typedef struct TapRun {
   int64_t first, count, from, to;
 } TapRun;
 enum { MOST_TAP_RUNS = 64 };
-/* Divides the taps into runs, and returns the number of runs; -1: more than MOST_TAP_RUNS. */
+/* Divides the taps into runs, and returns the number of runs; -1: more than MOST_TAP_RUNS. A tap that is
+ * outside the large side for all n is in no run. */
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]);
 /* Combines n runs. small: number of elements of the small side. Result: the taps of all runs are inside the
  * large side for the elements n with from <= n < to; count is the total number of taps. */

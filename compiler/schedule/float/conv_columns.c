@@ -4,8 +4,8 @@
 //
 // The input is copied to scratch memory, with a border of zeros and with rows padded to whole vectors. So no
 // tap needs a bounds check. A tile consists of several filters, the rows of a pooling window (without
-// pooling: one row), and one or two vectors of columns. Results are stored lane by lane, because the filters
-// of a pixel are contiguous in memory.
+// pooling: one row), and one or two vectors of columns. Results are stored lane by lane, because the outputs
+// of all filters at a pixel are contiguous in memory.
 //
 // Example: `x: 28x28x1 -> conv(3, 5x5)` --target=x86-64-v3, lines 10-24 of conv1:
 //
@@ -39,7 +39,7 @@ typedef struct Columns {
 } Columns;
 
 /* ---- choices: all targets of a generated file share the packed weights, so the schedule must be possible
- * for all of them or for none; it depends on the kernel and on the vectors of the widest target ---- */
+ * for all targets or for none. So only the kernel and the vectors of the widest target are tested ---- */
 static const char *conv_columns_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const Correlation own = correlation_of(l->node), *k = &own;

@@ -1,13 +1,14 @@
-// conv_direct.c: Direct convolution. Tiles read the input itself. There are two exceptions, which read a
-// padded copy: tile registers (conv_matrix.c), and bf16 inputs with an odd number of channels
+// conv_direct.c: Direct convolution. Tiles read the input itself. Only two kinds of tiles can read a padded
+// copy: tile registers (conv_matrix.c), and tiles for bf16 inputs with an odd number of channels
 // (conv_padded.c).
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of PX pixels of a row times NV vectors of output channels stays in registers during the loops over
 // taps and input channels. The range of ty excludes rows outside of the input. Only tiles at the left and
 // right edge have columns outside of the input. In the unrolled loop over columns, conditions on constants
-// exclude these columns. Weights are packed in the order in which a tile reads them: in panels as wide as two
-// vectors of the widest target. The remaining channels of a group have a separate panel, padded with zeros.
+// exclude these columns. Weights are packed in the order in which a tile reads them: in panels of one or
+// two vectors of the widest target (with interleaved images, of up to four channels). The remaining channels
+// of a group have a separate panel, padded with zeros.
 //
 // Example: `x: 28x28x8 -> conv(16, 3x3, stride=2)` --target=x86-64-v3, lines 8-17 of conv1_tile_5x2_body:
 //
@@ -41,8 +42,8 @@ static bool own_pairs(const Lower *l) {
   return direct_pairs(l, &k, l->node->op->family == FAMILY_CONV_SCATTER);
 }
 
-/* The maximum number of pixels of a tile whose accumulators, weights and one broadcast input fit in the
- * registers. An operand of bf16 words needs two registers, unless the target has an instruction that
+/* The maximum number of pixels (1 to 16) of a tile whose accumulators, weights and one broadcast input fit in
+ * the registers. An operand of bf16 words needs two registers, unless the target has an instruction that
  * multiplies words. */
 static int most_pixels(const Lower *l, int vectors, int64_t parts) {
   const Target *t = l->target;
@@ -83,9 +84,9 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* The width of a tile. tile_pixels may make tiles narrower because of their stores only if the fused nodes
- * are cheap: expensive nodes already distribute the stores over time. With a leading axis, the cost of the
- * fused nodes is not known here, so tiles are not made narrower. */
+/* The width of a tile. If the fused nodes are expensive, they already distribute the stores over time. So
+ * tile_pixels is allowed to make tiles narrower only if the fused nodes are cheap. With a leading axis, the
+ * cost of the fused nodes is not known here, so tiles are not made narrower. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -97,19 +98,20 @@ static int tile_lanes(const Lower *l, int64_t channels) {
   return (int)smaller(l->target->lanes, direct_unit(l, channels));
 }
 
-static int tile_vectors(const Lower *l, int lanes,
-                        int64_t channels) { /* width of a tile in vectors; smaller with a fused pooling, which
-                                               needs four sums per pixel */
+/* Width of a tile in vectors. If the target has fewer than 32 registers, tiles with a fused pooling are
+ * narrower, because the pooling needs several sums per pixel. */
+static int tile_vectors(const Lower *l, int lanes, int64_t channels) {
   const int64_t most = l->kernel->pool && l->target->registers < 32 ? 2 : 4,
                 tiles = (channels + most - 1) / most;
   if (l->images > 1) return (int)((channels + tiles - 1) / tiles);
   return lanes == 1 ? 4 : l->kernel->pool && l->target->registers < 32 ? 1 : 2;
 }
 
-/* Number of adjacent rows that a pointwise convolution treats as one row. All rows are merged if a row has at
- * most Target.chains pixels. Otherwise, the result is 1 in two cases: if there is a single panel, because
- * threads then share the rows, and if the tiles of a row are at least 90 % full. In the other cases, the
- * result is the smallest number of rows with which tiles are at least 97 % full. */
+/* Number of adjacent rows that a pointwise convolution without pooling treats as one row. All rows are merged
+ * if a row has at most Target.chains pixels. Otherwise, the result is 1 in two cases: if there is a single
+ * panel, because threads then share the rows, and if the tiles of a row are at least 90 % full. In the other
+ * cases, the result is the smallest divisor of the number of rows with which tiles are at least 97 % full; if
+ * no divisor achieves this, the result is 1. */
 static int64_t rows_joined(const Lower *l, const Correlation *k, int vectors) {
   if (!correlation_pointwise(k) || l->kernel->pool) return 1;
   const int64_t width = k->small.w, rows = k->small.h, most = most_pixels(l, vectors, 1);
@@ -237,7 +239,7 @@ static void pack_row(const Direct *d, const Panels *panels, Pack *pack, const Ro
 }
 
 /* For a convolution after an upsampling: packs the weights tap by tap, because each merged tap is the sum of
- * different elements of the kernel. */
+ * its own set of kernel elements. */
 static void pack_sums(const Direct *d, const Panels *panels, Pack *pack, Row *row) {
   Nest *b = pack->nest;
   for (int64_t ty = 0; ty < d->k.kernel[0]; ty++)
@@ -269,7 +271,7 @@ static void pack_tap(const Direct *d, const Panels *panels, Pack *pack, Row *row
         }
 }
 
-/* Packs a row of a tight kernel (Direct.tight): number n of the row is channel n % in of tap n / in. */
+/* Packs a row of a tight kernel (Direct.tight): element n of the row is channel n % in of tap n / in. */
 static void pack_tight_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky) {
   Nest *b = pack->nest;
   const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0};
@@ -342,7 +344,8 @@ Direct direct_begin(Lower *l, bool spread) {
                                        : unit,
                 taps = d.k.kernel[0] * d.k.kernel[1];
   /* Pooling, leading axis, gate: a single block, because the tile function has no free parameter for flags of
-   * blocks. bf16 result: a single block, because a bf16 number cannot hold a partial sum. */
+   * blocks. bf16 result: a single block, because a bf16 number cannot hold a partial sum. Pairs: a single
+   * block, which direct_inner_blocks may divide. */
   d.block = l->kernel->pool || l->kernel->gate || l->b->nleads || l->out->type.elem == BF16 || has_pairs(&d)
                 ? d.in
                 : choose_block(l, d.in, width * taps);
@@ -388,8 +391,8 @@ static void call_tile(Nest *b, const Direct *d, const RowTiles *run, const TileA
   nest_call_list(b, run->fn, run->fn->nparams - b->nleads, args);
 }
 
-/* Divides the tiles that start at pixel `first` into runs: each tile at an edge is a run, and the tiles
- * between the edges form one run. */
+/* Divides `tiles` adjacent tiles, from pixel kind->first on, into runs: each tile at an edge is a run, and
+ * the tiles between the edges form one run. */
 static int runs_of(const Axis *x, const RowTiles *kind, int64_t tiles, RowTiles *run, int n) {
   for (int64_t t = 0, length; t < tiles; t += length) {
     const int64_t from = kind->first + t * kind->pixels;
@@ -413,10 +416,11 @@ static int64_t all_weights(const Direct *d) { /* bytes */
   return 4 * d->k.groups * d->in * d->out * taps;
 }
 
-/* Whether the outer loop is over rows and the inner loop over panels. This order is used with a pooling, and
- * if all weights stay in a cache. Otherwise a panel is used for all rows before the next panel. With
- * interleaved images, the outer loop is over panels, too: values are larger than weights, and the few rows of
- * a panel stay in the first-level cache. */
+/* Whether the outer loop is over rows and the inner loop over panels. A fused pooling needs this order.
+ * Without a pooling, Choice.order can set the order. By default, the outer loop is over rows if all weights
+ * stay in a cache, or if each row is a block of pixels (Direct.blocked). In all other cases, a panel is used
+ * for all rows before the next panel. With interleaved images, the default is an outer loop over panels,
+ * too. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;

@@ -1,4 +1,4 @@
-// conv_groups.c: Convolutions with groups narrower than a vector, whose lanes belong to several groups.
+// conv_groups.c: Convolutions with groups narrower than a vector: a vector has channels of several groups.
 // SPDX-License-Identifier: Apache-2.0
 //
 // At one tap, the weights from n inputs of a group to n outputs form a square of n diagonals: diagonal r

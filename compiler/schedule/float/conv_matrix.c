@@ -51,8 +51,8 @@ typedef struct Matrix {
 } Matrix;
 
 /* ---- sets of tiles ---- */
-/* `count` tiles of a span, from tile `first` on. For these tiles, the taps t with from <= t < to are inside
- * the input. */
+/* `count` tiles of a span, from tile `first` on. In each of these tiles, a tap t is inside the input for at
+ * least one sum if from <= t < to. */
 typedef struct TapSpan {
   int span;
   int64_t first, count, from, to;
@@ -124,8 +124,8 @@ static int sets_by_taps(const TileSet *whole, bool merged, TileSet set[MOST_SETS
   return n;
 }
 
-/* Creates the sets of tiles, and returns their number. A scatter with a stride has one set per phase. In
- * other cases, the tiles are one set or are divided by taps. */
+/* Creates the sets of tiles, and returns the number of sets. A scatter with a stride has one set per phase.
+ * In other cases, the tiles are one set or are divided by taps. */
 static int tile_sets(const Lower *l, TileSet set[MOST_SETS]) {
   const Correlation own = correlation_of(l->node), k = correlation_gathering(l->node);
   if (!correlation_spreads(l->node)) {

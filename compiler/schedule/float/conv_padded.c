@@ -7,8 +7,8 @@
 #include "kernel/walk.h"
 #include "schedule/float/direct.h"
 
-/* Whether the input can be viewed as [h][1][w*c]: there are no gaps between its pixels, and the kernel has no
- * other operand in the same buffer. */
+/* Whether the input can be viewed as [h][1][w*c]: there are no gaps between its pixels, and neither the
+ * result nor another operand of the kernel is in the same buffer. */
 static bool is_one_line(const Lower *l) {
   const Buf *in = l->in[0];
   for (int i = 0; i < l->nothers; i++)
@@ -40,7 +40,8 @@ void padded_begin(Direct *d, bool lined, bool planes, bool single, int64_t spare
     dim[2] *= dim[1];
     dim[1] = 1;
   }
-  if (is_tight(d)) dim[2] += 2 - dim[2] % 2; /* zeros complete the last word of a row */
+  /* at least one zero after a row, for the last word of the last window; with the zeros, dim[2] is even */
+  if (is_tight(d)) dim[2] += 2 - dim[2] % 2;
   if (lined && is_one_line(d->l)) view_as_line(d->l->in[0]);
   d->lined = lined;
   d->pitch = single ? size[1] : 0;

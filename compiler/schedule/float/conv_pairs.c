@@ -88,7 +88,7 @@ static bool few_channels(const Correlation *k) {
 }
 
 static bool has_tight_rows(const Correlation *k) {
-  enum { MOST_WORDS = 16 }; /* row packing is unrolled; also, a tile register has 16 rows of words */
+  enum { MOST_WORDS = 16 }; /* limit of unrolled code (pack_tight_row), and rows of a tile register */
   const int64_t words = ceil_divide(k->l * k->kernel[1], 2);
   return few_channels(k) && k->l % 2 && words >= FEWEST_PAIRS && words <= MOST_WORDS;
 }
@@ -103,8 +103,8 @@ int64_t direct_run_of(const Lower *l, const Correlation *k) {
   return ceil_divide(k->l, 2) * (merged ? k->kernel[1] : 1);
 }
 
-/* Whether the phases fit tile registers: each phase must have taps, and all phases must have the same number
- * of outputs. */
+/* Whether the phases fit tile registers: there is no dilation and no fused pooling, each phase has taps, and
+ * all phases have the same number of outputs. */
 static bool phases_fit(const Lower *l) {
   const Correlation k = correlation_of(l->node);
   if (k.dilation[0] > 1 || k.dilation[1] > 1 || l->kernel->pool) return false;

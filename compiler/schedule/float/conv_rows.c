@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 //     out[n][oy][ox][f] = finish(bias[f] + sum over ty, tx, c of in[n][iy][ix][c] * w[ky][kx][c][f])
-//     one Axis (axis.h) determines oy, iy and ky for each ty; a second Axis: ox, ix and kx for each tx
+//     One Axis (axis.h) determines oy and, for each ty, iy and ky. A second Axis determines ox and, for each
+//     tx, ix and kx.
 //
 // A register tile has the sums of one position, for several images and one or two vectors of output channels.
 // So at an edge, the same taps are outside the input for the whole tile. Output channels are divided into
@@ -136,7 +137,7 @@ static void fill_panel(Nest *b, const Rows *c, const Panel *panel, const Ix *fir
 }
 
 /* ---- tiles ---- */
-/* Number of tiles for all images. */
+/* Number of tiles that cover all images at one output position. */
 static int64_t tiles_of(const Rows *c) { return ceil_divide(c->l->rows, c->tile); }
 
 /* Output position (oy, ox) of all images, and `depth` input channels, from channel `first` on. site: index of

@@ -6,9 +6,9 @@
 // For each tap, the sums of a tile stay in registers during the loop over the pixels of all images. A tile is
 // some channels of the small side times vectors of channels of the large side. In copies of both sides, the
 // pixels of all images at one position are contiguous, so one loop covers a row of all images. Positions at
-// which a tap reads outside of the image are skipped. The gradients of all taps are collected, and then
-// transposed into the order of the weights. So each gradient is written once, with vector stores. If the copy
-// of a panel of the large side is larger than the first-level cache, the images are processed in blocks.
+// which a tap reads outside of the image are skipped. If the copy of a panel of the large side is larger
+// than the first-level cache, the images are processed in blocks. The gradients of all taps are collected,
+// and then transposed into the order of the weights. So each gradient is written once per block.
 //
 // Example: `x: 4x4x512 -> conv(512, 3x3, pad=same) -> train(64)` --target=x86-64-v3 --train --exact,
 // lines 2-11 of conv1_weight_gradient:

@@ -88,7 +88,8 @@ static int64_t first_column(const Correlation *k, int64_t p) {
 }
 
 /* Divides the batch into blocks of images. The panel of a block fills at most a quarter of the second-level
- * cache. The division is chosen so that products have many words, few of which belong to missing images. */
+ * cache; only a block of two images may be larger. The division is chosen so that products have many words,
+ * few of which belong to missing images. */
 static WeightsRows weights_rows_of(const Correlation *k, int64_t batch, int64_t l2) {
   enum { MORE_BLOCKS = 4 };
   WeightsRows m = {.k = *k,
@@ -122,7 +123,8 @@ static Ref turned_at(const WeightsRows *m, const Ix *s16, const Chunk *c, const 
   return nest_at(m->l->b, m->turned, *s16, c->block, c->y, c->step, *row, *number);
 }
 
-/* Copies and transposes up to 16 numbers of the operand, starting at number `first`, for 16 channels. */
+/* Copies and transposes the operand's numbers of 16 channels: for each channel, up to 16 numbers, from index
+ * `first` on. */
 static void turn_numbers(const WeightsRows *m, const Ix *s16, const Chunk *c, int64_t first, int part) {
   Nest *b = m->l->b;
   const int numbers = (int)smaller(2 * m->words - first, MATRIX_LANES);
@@ -236,7 +238,7 @@ static void fill_zeros(const WeightsRows *m, const LargePanel *p, const Ix *row,
 }
 
 /* Fills a row of the copy with row y of all images of a block: for each position modulo the stride, the
- * columns of the map, with zeros before and after them. */
+ * columns of the images at this position, with zeros before and after these columns. */
 static void fill_row(const WeightsRows *m, const LargePanel *p, const Ix *block, const Ix *row, const Ix *y) {
   const Correlation *k = &m->k;
   const int64_t S = k->stride[1], P = k->before[1];
@@ -402,8 +404,8 @@ static const char *conv_rows_weights_matrix_refused(const Lower *l, const Choice
 }
 
 Cycles rows_weights_by_matrix(const Target *target, const Node *node, int64_t batch, int64_t weight_bytes) {
-  /* cycles. PRODUCT: per product; TURNED, PAIRED: per copied element of the small side and of the large side;
-   * ADDED: per gradient of a 1x1 kernel */
+  /* cycles. PRODUCT: per product; TURNED: per copied element of the small side; PAIRED: per copied element of
+   * the large side; ADDED: per gradient of a 1x1 kernel */
   static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, ADDED = 0.1;
   const Correlation k = weights_rows_correlation(node);
   const WeightsRows m = weights_rows_of(&k, batch, target->l2);

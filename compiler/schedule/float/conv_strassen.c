@@ -3,11 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Such a convolution is the product of two matrices, [pixels][input channels] and [input channels][output
-// channels]. If the algorithm is applied once, these matrices and the result are divided in halves along both
-// axes. The blocks of the result are computed with 7 products of sums of blocks, instead of 8. If it is
-// applied twice, the matrices are divided in quarters, and 49 products replace 64. A tile has 2 (4) adjacent
-// pixels: its k-th pixel belongs to the k-th block along the pixels. So blocks of tiles can be as small as
-// the caches require (conv_points.c):
+// channels]. If the algorithm is applied once, each axis of these matrices and of the result is divided into
+// two halves. The blocks of the result are computed with 7 products of sums of blocks, instead of 8. If it is
+// applied twice, each axis of a matrix is divided into four parts, and 49 products replace 64. A tile has 2
+// adjacent pixels, or 4 if the algorithm is applied twice. Pixel k of a tile belongs to block k along the
+// pixels. So blocks of tiles can be as small as the caches require (conv_points.c):
 //
 //     split    V[xi][t][c] = left factor of product xi, from channel c of each part of tile t's inputs
 //     weights  the right factors, computed when the weights are packed

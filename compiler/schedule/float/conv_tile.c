@@ -87,8 +87,8 @@ static void fetch_output(Nest *b, const Tile *t, const TileArgs *a) {
 }
 
 /* With groups narrower than a vector, a tile reads one cache line per pixel. Hardware prefetchers do not
- * predict these reads. If inputs and outputs are larger than the second-level cache, the code prefetches the
- * pixels that the next row of tiles reads first. */
+ * predict these reads. If inputs and outputs together are larger than the second-level cache, the code
+ * prefetches the pixels that the next row of tiles reads, but this row does not. */
 static void fetch_input(Nest *b, const Tile *t, const TileArgs *a) {
   const Direct *d = t->d;
   Buf *in = d->l->in[0], *out = d->l->out;
@@ -174,8 +174,8 @@ static void finish_phases(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   }
 }
 
-/* Finishes the outputs if the fused nodes need tens of instructions. The sums are copied to memory, and a
- * loop that is not unrolled finishes them. So the code is small, and its constants stay in registers. */
+/* Finishes the outputs; used if the fused nodes need tens of instructions. The sums are copied to memory, and
+ * a loop that is not unrolled finishes them. So the code is small, and its constants stay in registers. */
 static void finish_in_loop(Nest *b, const Tile *t, const TileArgs *a, Buf *acc) {
   const Direct *d = t->d;
   const Ix oy = tile_row_of(t, a, 0);
@@ -227,10 +227,10 @@ static int64_t tile_row_taps(const Tile *t) { return joins_taps(t->d) ? 1 : t->x
  * a panel. */
 static bool taps_apart(const Tile *t) { return t->x->taps < t->d->k.kernel[1] && t->x->tap_stride != 1; }
 
-/* While a tile reads its panel, it prefetches a slice of the next panel. It does this only for the first tap
- * of each row (tx = 0). The slice depends on the tile's row, on the tile's position in the row, and on the
- * channel. If the taps are not adjacent, the tile prefetches a slice of each tap instead. Slices of
- * neighboring tiles may overlap. */
+/* While a tile reads its panel, it prefetches a slice of the next panel. The prefetches are only at the first
+ * tap of each kernel row (tx = 0). The slice depends on the tile's row, on the tile's position in that row,
+ * and on the channel. If the taps are not adjacent, the tile prefetches a slice of each tap instead. Slices
+ * of neighboring tiles may overlap. */
 static void fetch_next(Nest *b, const Tile *t, const TileArgs *a, const Ix *ty, const Ix *tx, const Ix *c,
                        int u) {
   const Direct *d = t->d;
@@ -435,7 +435,8 @@ NestFn *tile_function(Tile *t, const char *phase) {
 }
 
 /* ---- split of a row into tiles ---- */
-/* If possible, tiles have two widths that differ by one; otherwise the last tile may be narrow. */
+/* If possible, all tiles have the same width, or two widths that differ by one. Otherwise the last tile is
+ * narrower. */
 Tiling tiling_of(int64_t width, int64_t pixels) {
   const int64_t tiles = ceil_divide(width, pixels), narrow = tiles * pixels - width;
   if (narrow == 0) return (Tiling){.pixels = pixels, .count = tiles};

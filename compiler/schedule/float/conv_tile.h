@@ -22,7 +22,7 @@ typedef struct Tile {
   int pixels, vectors, part; /* part: lanes in use in the last vector */
   int terms;                 /* terms per pixel: one per vector, unless there are diagonals */
   Term term[MOST_VECTORS];
-  int piece;    /* if the sums of all diagonals do not fit in registers: number of the current pass, which
+  int piece;    /* if the sums of all diagonals do not fit in registers: index of the current pass, which
                    computes some diagonals of one square (a piece) */
   Buf *squares; /* [pixel][square of weights (conv_groups.c)]: sums over the pieces so far; NULL: one piece */
   int cut;      /* if diagonals are longer than a vector: index of the computed output vector; otherwise 0 */
@@ -30,13 +30,14 @@ typedef struct Tile {
   int narrower;      /* difference between the widths of a whole tile and of a narrow tile */
   Ix real_pixels,
       real_columns; /* number of pixels, and of columns of sums, of the current tile, which may be narrow */
-  bool guarded;     /* columns are tested at run time, because an edge is wider than a few
-                       tiles */
-  int64_t runs;     /* number of successive tiles that read the same panel: all tiles of an image or of a row.
-                       Together, these tiles prefetch the next panel. 0: no prefetch */
-  bool again;       /* each row of tiles reads all panels */
-  int chains; /* number of parts of a sum, each over its own share of the input channels; above 1 if a tile
-                 has too few sums (pixels * vectors) to hide the latency of additions */
+  /* tile of one pixel, which tests at run time whether the columns of its inputs are inside the image; used
+   * at an edge that has many tiles, or if a row of the kernel has many taps */
+  bool guarded;
+  int64_t runs; /* number of successive tiles that read the same panel: all tiles of an image or of a row.
+                   Together, these tiles prefetch the next panel. 0: no prefetch */
+  bool again;   /* each row of tiles reads all panels */
+  int chains;   /* number of parts of a sum, each over its own share of the input channels; above 1 if a tile
+                   has too few sums (pixels * vectors) to hide the latency of additions */
 } Tile;
 
 /* Arguments of a tile function: y, x0: the first output; c0, f0: the first input and output channel; h: first

@@ -251,8 +251,8 @@ bool weights_take_matrix(const Target *target, const Node *node) {
 }
 
 Cycles weights_by_matrix(const Target *target, const Node *node) {
-  /* cycles. PRODUCT: per product; TURNED, PAIRED: per copied element of the small side and of the large side;
-   * TAP: per tap of a tile with four registers */
+  /* cycles. PRODUCT: per product; TURNED: per copied element of the small side; PAIRED: per copied element of
+   * the large side; TAP: per tap of a tile with four registers */
   static const double PRODUCT = 18, TURNED = 0.6, PAIRED = 0.3, TAP = 60;
   const Correlation k = correlation_of(node);
   Cycles cycles = cost_weights(target, &k);

@@ -174,7 +174,8 @@ const char *conv_winograd_title(const Lower *l, const Choice *choice) {
 
 /* The reason why the sizes of the weights are not supported, or NULL. A panel of weights must not contain two
  * phases. The number of transformed weights is limited, too. correlation_near_limits cannot check this limit:
- * it ignores phases and the points of groups, and counts too few points with a stride. */
+ * it ignores phases, counts taps instead of points if there are groups, and counts too few points with a
+ * stride. */
 static const char *winograd_weights_refused(const Lower *l, const Correlation *k, int64_t points) {
   enum { UNIT = 16 }; /* padding adds fewer than UNIT filters to a group */
   const Correlation own = correlation_of(l->node);

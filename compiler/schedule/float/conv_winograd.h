@@ -20,7 +20,7 @@ typedef struct Conv {
                     can be divided into blocks */
   /* A transposed convolution has stride[0] * stride[1] phases, whose filters are the output channels of k,
    * phase after phase. Output q of phase r is output stride*q + r - shift of the node, if the node has such
-   * an output. Other convolutions have one phase. */
+   * an output. In other convolutions, stride[0] and stride[1] are 1. */
   int64_t stride[2], shift[2], out[2];
   /* In a dilated convolution, the outputs whose indices have the same remainder modulo the dilation form a
    * phase along the axis. A phase is a convolution without dilation, on inputs that are `dilation` apart.

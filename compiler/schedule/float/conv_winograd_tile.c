@@ -99,8 +99,8 @@ static void split_column(const Split *s, const Channels *at, const Ix *i, Buf *d
  * memory anyway. */
 static bool in_memory(const Conv *c) { return c->w[0].n * c->w[1].n > 2 * c->l->target->registers; }
 
-/* Transforms some channels of a tile. If the tile is at a border (such tiles are few), or if its values are
- * in memory anyway, loops are not unrolled, and positions are tested at run time. */
+/* Transforms some channels of a tile. Loops are not unrolled if the tile may be at a border (such tiles are
+ * few), or if its values are in memory anyway. Positions are tested only if the tile may be at a border. */
 static void winograd_tile_split_channels(const void *split, const Channels *at) {
   const Split *s = split;
   const Conv *c = s->c;
@@ -119,8 +119,8 @@ static void winograd_tile_split_channels(const void *split, const Channels *at) 
   }
 }
 
-/* Prefetches the columns that the tile after the next tile reads first. The prefetches are distributed over
- * the vectors of channels, a few lines each, so that other loads need not wait. */
+/* Prefetches the columns that the tile after the next tile reads, but the next tile does not. The prefetches
+ * are distributed over the vectors of channels, a few lines each, so that other loads need not wait. */
 static void fetch_ahead(const Split *s, const Channels *at) {
   const Conv *c = s->c;
   Nest *b = c->l->b;

@@ -1,4 +1,4 @@
-// conv_winograd_weights.c: Weight gradients of Winograd convolutions.
+// conv_winograd_weights.c: Weight gradients of convolutions, computed with Winograd.
 // SPDX-License-Identifier: Apache-2.0
 //
 // For each tile, the convolution is A^T [(G w G^T) * (B^T x B)] A. This is linear in w, so the gradient uses
@@ -16,8 +16,8 @@
 // of panels have been computed, the sums S of the pair are joined. Each group has separate panels of both
 // sides.
 //
-// In the batched form, a block has the tiles of several images, whose number is limited by the last-level
-// cache. The sums of a block are joined once for all of its images. This saves time if an image has few
+// In the batched form, a block has the tiles of several images. The last-level cache limits the number of
+// images. The sums of a block are joined once for all of its images. This saves time if an image has few
 // tiles.
 //
 // Example: `x: 28x28x32 -> conv(32, 3x3, pad=same) -> train(8)` --target=x86-64-v3 --train,
@@ -51,9 +51,9 @@ typedef struct Weights {
                  the second axis */
   int64_t rows, width, block; /* number of rows of tiles; tiles per row; rows per block */
   int64_t large,
-      small; /* channels per panel of the large side, and of the small side; no panel spans two groups */
-  Buf *V, *Y,
-      *S; /* S: sums of one pair of panels; if threads share the panels of V, one array per panel of V */
+      small;      /* channels per panel of the large side, and of the small side; no panel spans two groups */
+  Buf *V, *Y, *S; /* S: sums of one pair of panels; batched: one array per panel of V, as threads share these
+                     panels */
   NestFn *split_large, *split_small, *clear;
 } Weights;
 
@@ -139,7 +139,8 @@ static NestFn *winograd_weight_split_row(const Weights *k) {
   return fn;
 }
 
-/* Clears the tiles of a missing image, so that they add nothing to the sums. */
+/* For clear_channels, which clears the tiles of a missing image, so that the image adds nothing to the
+ * sums. */
 typedef struct Clear {
   const Weights *k;
   Buf *buf;

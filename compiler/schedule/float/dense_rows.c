@@ -8,7 +8,8 @@
 //
 // Each of these products is sums[row][column] += sum over k of a[row][k] * b[k][column]. The columns are
 // divided into panels of a few vectors. The rows of b in a panel are divided into parts of at most
-// Blocking.dense_depth rows (in inference: Blocking.dense_packed). All register tiles, which have a few rows
+// Blocking.dense_depth rows (in inference: Blocking.dense_packed); in the weight gradient, all rows form one
+// part. All register tiles, which have a few rows
 // each, read one part before the next. In training, each part of b is first copied to contiguous memory. In
 // inference, b is the packed weights, and each tile prefetches its share of the next part.
 //

@@ -35,7 +35,7 @@
 enum {
   ODD = 1, /* number of unused rows per factor; with them, rows that have the same index in different factors
               map to different cache sets */
-  MOST_STACK = 1 << 18 /* maximum bytes of a panel, and of the sums of a panel */
+  MOST_STACK = 1 << 18 /* maximum bytes of the factors of a panel; the sums of the panel need less */
 };
 
 /* rows, columns, depth: sizes of the blocks, which are halves of the matrices along each axis. */

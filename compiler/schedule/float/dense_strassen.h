@@ -5,7 +5,9 @@
 #include "kernel/lower.h"
 
 enum {
-  STRASSEN_DEPTH = 128 /* number of elements of each half of the inner axis that are processed together */
+  /* maximum number of elements of each half of the inner axis that are processed together; not for weight
+   * gradients, which process the whole inner axis together */
+  STRASSEN_DEPTH = 128
 };
 
 /* Strassen multiplies seven pairs of factors. This struct describes the seven factors of the operand that
@@ -14,7 +16,7 @@ enum {
  * [n][k] of the blocks, by additions and subtractions. */
 typedef struct ImageFactors {
   Lower *l;
-  const Ix *count; /* number of images; missing images are zeros */
+  const Ix *count; /* number of images of the batch; the missing images of a block are zeros */
   int64_t images, depth;
   int lanes, tile; /* tile: number of adjacent images that are stored together */
   bool right;      /* the images are the right operand; otherwise the left operand */

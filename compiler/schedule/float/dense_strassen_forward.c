@@ -4,8 +4,8 @@
 // The result is computed transposed, units by images. So the weights are read along their rows, and need not
 // be transposed. The factors of the images are computed once. The factors of the weights are computed for a
 // tile of units and a part of the inner axis, right before all images are multiplied by them. The sums of a
-// chunk of tiles stay on the stack until the whole inner axis has been added; then they are transposed and
-// finished.
+// chunk of tiles stay on the stack until the whole inner axis has been added; then they are transposed, and
+// the bias and the fused operators are applied.
 #include "base/number.h"
 #include "schedule/float/dense_strassen.h"
 #include "schedule/float/images.h"
@@ -60,7 +60,8 @@ void dense_image_factors(Nest *b, const ImageFactors *f, const Ix *m, const Ix *
   }
 }
 
-/* units, images, inputs: sizes of the blocks, which are halves of the matrices along each axis. */
+/* units, images, inputs: size of a block along these axes. Each axis of a matrix is divided into two
+ * blocks. */
 typedef struct Forward {
   Lower *l;
   int64_t units, images, inputs;
@@ -116,7 +117,7 @@ static Ref strassen_forward_result_at(Nest *b, const StrassenTile *t, int block,
 }
 
 /* Prefetches the weights of the next tile while the products of this tile are computed. Each step prefetches
- * the weights of one block. The tiles of all panels of images share these prefetches. */
+ * the weights of one block. For each panel of images, another part of the rows is prefetched. */
 static void fetch_weights(Nest *b, const StrassenTile *t, int step) {
   const At *at = t->at;
   const Forward *f = at->f;

@@ -12,17 +12,17 @@
 #include "schedule/matrix.h"
 #include "schedule/schedule.h"
 
-typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block][width]. If the input is
-                           bf16, the weights are bf16, too, and the weights of two input channels are
+typedef struct Panels { /* packed weights [groups * each * blocks * inner][ky][kx][block][width]. With
+                           Direct.pairs, the weights are bf16, and the weights of two input channels are
                            adjacent: [...][block / 2][2 * width]; if the taps are merged, [groups *
                            each][ky][1][kx * block / 2][2 * width] */
   Buf *w;
-  int64_t count, width; /* number of panels of a group; numbers per row, a multiple of the lanes of the
-                           layout's target */
+  int64_t count, width; /* number of panels of a group; number of output channels of a panel, including
+                           padding: a multiple of direct_unit */
   int64_t valid,
-      first; /* number of channels in use per panel; first channel of the first panel, in the group */
-  /* Two Panels may share w. each: number of panels of a group in w, of both Panels; before: number of these
-   * that precede the panels of this struct */
+      first; /* number of channels in use per panel; index, within the group, of the panels' first channel */
+  /* Two structs may share w. each: number of panels that a group has in w, for both structs; before: number
+   * of panels of the group that are stored before the panels of this struct */
   int64_t each, before;
 } Panels;
 
@@ -32,7 +32,7 @@ typedef struct Panels { /* packed weights [groups * each * blocks][ky][kx][block
 typedef struct Diagonals {
   int64_t n, ins,
       outs; /* ins, outs: number of squares along inputs and along outputs; at least one of the two is 1 */
-  int64_t unit; /* at least n; a panel has ins * unit inputs and outs * unit outputs */
+  int64_t unit; /* a panel has the weights of unit / n groups: ins * unit inputs and outs * unit outputs */
 } Diagonals;
 
 typedef struct Direct {
@@ -54,11 +54,12 @@ typedef struct Direct {
   bool merged;     /* the packed weights have one dimension for kx and the words of a tap (see Panels) */
   bool tight;      /* merged, with an odd number of channels: a row of the kernel is one sequence of numbers,
                       divided into words; only its last word may have a second half of zeros */
-  int64_t members; /* number of the layer's groups that form a group here (conv_groups_joined.c) */
+  int64_t members; /* number of the layer's groups that form one group of k (conv_groups_joined.c) */
   int64_t in, out; /* number of input and output channels of a group; with pairs, `in` may include a last
                       channel of zeros */
-  int64_t block, blocks; /* `blocks` blocks of `block` input channels, so that panels stay in the L2 cache */
-  /* number of blocks that a tile sums one after the other; 1 if there are several `blocks` */
+  /* The input channels of a group are blocks * inner * block channels; blocks or inner is 1. blocks: above 1
+   * if the panels of all channels would exceed the L2 cache; inner: number of blocks that one tile sums */
+  int64_t block, blocks;
   int64_t inner;
   /* number of iterations of the loop over the channels of a block: `block`; with pairs, block / 2; if tight,
    * the number of words of a row of the kernel */
@@ -100,7 +101,8 @@ typedef struct Tiling {
   int64_t pixels, count, rest,
       rests; /* tiles of a row: `count` tiles of `pixels` pixels, then `rests` tiles of `rest` pixels */
 } Tiling;
-/* Tiles have `pixels` pixels, or one pixel less, if possible. Otherwise the last tile is narrower. */
+/* If possible, each tile has `pixels` or `pixels` - 1 pixels. Otherwise all tiles have `pixels` pixels,
+ * except for the last tile, which is narrower. */
 Tiling tiling_of(int64_t width, int64_t pixels);
 Tiling direct_tiling(const Lower *, int64_t width,
                      int vectors); /* the tiling for tiles of `vectors` vectors of channels */
@@ -110,7 +112,7 @@ int64_t direct_unit(const Lower *, int64_t channels); /* packed weights are padd
                                                          number of channels; this number depends only on the
                                                          kernel and on the targets of the generated file */
 void direct_fill(Lower *, Buf *to, Buf *bias,
-                 int lanes); /* fills the output with the bias or zeros, before parts of it are written */
+                 int lanes); /* fills `to` with the bias (NULL: zeros), before parts of `to` are written */
 enum { DIRECT_PHASES = 9 };  /* maximum number of phases */
 void direct_gather(Direct *, int64_t macs); /* creates the functions and loops of a gather */
 /* Creates the functions and loops that compute each phase separately, for transposed convolutions and after
@@ -143,11 +145,11 @@ static inline int64_t direct_inner_blocks(const Lower *l) { return (void)l, 1; }
 #else
 void padded_begin(Direct *, bool lined, bool planes, bool single, int64_t spare);
 void padded_fill(const Direct *, LoopKind outer);
-/* Whether the weights of all taps of a row are merged into one dimension: this is done if there are so few
- * channels that only the words of several taps fill a register. */
+/* Whether the weights of all taps of a row are merged into one dimension: this is done only if there are so
+ * few channels that the words of one tap do not fill a register. */
 bool direct_merges(const Lower *, const Correlation *);
-/* Whether the number of channels is odd, and the input is therefore copied: the copy can be read as words of
- * two numbers. The copy has one more channel, of zeros, unless direct_is_tight. */
+/* Whether the input is copied because its number of channels is odd. The copy can be read as words of two
+ * numbers. The copy has one more channel, of zeros, unless direct_is_tight. */
 bool direct_pads_channels(const Lower *, const Correlation *);
 /* Whether the copy is tight (Direct.tight). For example, a first layer with three channels and a 7x7 kernel
  * multiplies 77 words per output if the copy is tight, and 98 words with a channel of zeros. */
@@ -155,15 +157,17 @@ bool direct_is_tight(const Lower *, const Correlation *);
 /* Width of a panel, in vectors of the layout's target. If one tile of the tile registers (matrix.h) computes
  * the whole map, the panel is as wide as this tile. */
 int direct_panel_vectors(const Lower *, const Correlation *);
-/* Number of blocks of input channels (Direct.inner); the words of a block fill a register. All taps of a
- * block read its inputs from the first-level cache. */
+/* Number of blocks of input channels (Direct.inner). It is above 1 only with tile registers: the words of a
+ * block fill a row of a tile register, and all taps read the inputs of a block before the inputs of the next
+ * block are read. */
 int64_t direct_inner_blocks(const Lower *);
 bool direct_matrix(const Lower *,
                    const Target *); /* whether the target computes the convolution with tile registers */
 MatrixMap direct_matrix_map(const Lower *, const Correlation *);
 double direct_matrix_products(const Lower *); /* cycles of the products in tile registers */
 /* Number of words (two channels each) that are contiguous in both the input and the weights. direct_run_of:
- * with all channels of the convolution, as a gather; direct_run: with one block of channels of d. */
+ * if all input channels are in one block (the convolution is given as a gather); direct_run: for the blocks
+ * of d. */
 int64_t direct_run_of(const Lower *, const Correlation *);
 int64_t direct_run(const Direct *d);
 void direct_by_matrix(Direct *); /* conv_matrix.c: builds the nest */

@@ -1,10 +1,12 @@
-// gradient_tile.c: Addition of a tile's sums to a weight gradient. The sums are vectors of channels. They are
-// transposed to runs of taps, so that each gradient is written once, with vector stores.
+// gradient_tile.c: Addition of a tile's sums to a weight gradient. The sums are vectors of channels. If the
+// kernel has more than two taps, the sums are transposed to runs of taps, so that gradients are written with
+// vector stores.
 // SPDX-License-Identifier: Apache-2.0
 #include "schedule/float/gradient_tile.h"
 #include "base/number.h"
 
-/* MOST_FETCHED: larger gradients are not prefetched, because their positions do not fit into int */
+/* MOST_FETCHED: gradients with more elements are not prefetched, because their positions might not fit into
+ * int */
 enum { FEW_TAPS = 2, MOST_FETCHED = 1 << 28 };
 
 int gradient_tile_part(const GradientTile *t, const GradientColumns *c, int v) {

@@ -20,6 +20,7 @@ bool images_gather(Lower *); /* builds the nest that converts an input or target
 /* For a nest that is built with vectors and not widened: adds the last dimension, the images, to values.
  * Must be called before nest_fn. */
 void images_values(Lower *);
-/* Converts a value to the caller's order; parameters: in, out, number of images. */
+/* Builds the nest that converts a value to the caller's order. The nest's parameters: in, out, number of
+ * images. */
 Nest *images_scatter(Arena *, const Node *value, int images);
 #endif

@@ -34,7 +34,7 @@ static bool costly_channels(const Kernel *kernel) {
 }
 
 /* Whether loads convert the elements to floats (for example from bytes), and a vector has more lanes than
- * there are channels. If so, compilers vectorize a whole row. */
+ * there are channels. If so, the kernel is built as scalar loops, which the C compiler vectorizes. */
 static bool few_bytes(const Lower *l) {
   return l->in[0]->as_floats && shape_extent(l->node->shape).c < l->target->lanes;
 }
@@ -44,8 +44,8 @@ static bool map_is_gapless(const Buf *buf) {
   return lower_pixels_touch(buf) && !buf->leads && buf->room[1] == buf->dim[1];
 }
 
-/* Whether adjacent pixels, one per lane of a vector, can be computed as one pixel: the kernel must be one
- * function of one value, without parameters. */
+/* Whether n adjacent pixels can be computed as one pixel with all their channels; n is the number of lanes of
+ * a vector. The kernel must be one function of one value, without parameters. */
 static bool map_joins_pixels(const Lower *l) {
   const Extent e = shape_extent(l->node->shape);
   const int lanes = l->target->lanes;

@@ -30,8 +30,8 @@ typedef struct Factors {
 
 static bool matmul_pairs_takes(const Lower *l) { return node_is_bf16(l->node) && l->layout_lanes > 1; }
 
-/* Number of words of a row. If the layout's target has tile registers, and a step would have fewer than
- * GOOD_STEP words, the number is rounded up to a multiple of GOOD_STEP. */
+/* Number of words of a row. If the layout's target has tile registers, and a step (matrix_step) would have
+ * fewer than GOOD_STEP words, the number is rounded up to a multiple of GOOD_STEP. */
 static int64_t matmul_words(const Lower *l, const MatrixProduct *m) {
   const int64_t words = ceil_divide(m->k, 2);
   return l->layout->tiles > 0 && matrix_step(words) < GOOD_STEP ? ceil_divide(words, GOOD_STEP) * GOOD_STEP

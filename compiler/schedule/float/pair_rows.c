@@ -2,8 +2,9 @@
 // tile of rows and columns are in vector registers, or in tile registers that hold 16 rows (AMX).
 // SPDX-License-Identifier: Apache-2.0
 //
-// A panel has two vectors of columns. A single row reads each panel once, from start to end. The pairs of
-// numbers are distributed over several sums, so that no addition waits for the previous addition.
+// For the widest target, a panel has one or two vectors of columns, so a tile of one row reads the panel
+// once, from start to end. If a tile has few sums, each output has several partial sums, so that an addition
+// need not wait for the previous addition.
 //
 // The number of rows of a batch is known only at run time. Rows that do not fill a tile are computed with one
 // tile of half the size, if there are enough rows, and then one by one.
@@ -57,8 +58,8 @@ static void finish_pair_sum(const PairRows *p, Val sum, const Ix *row, const Ix 
 }
 
 /* ---- vectors ---- */
-/* Multiplies `rows` rows, from `row` on, by `vectors` vectors of the panel, from lane h on. f0: the panel's
- * first column. */
+/* Multiplies `rows` rows, from `row` on, by `vectors` vectors of the panel, from column h of the panel on.
+ * f0: the panel's first column. */
 static void pair_tile(const PairPanel *q, const Ix *row, int rows, const Ix *panel, const Ix *f0, int64_t h,
                       int vectors) {
   const PairRows *p = q->p;
@@ -231,7 +232,7 @@ static void batch_rows(const PairKind *kind, const Ix *count, const Ix *panel, c
   }
 }
 
-/* Sets every element to 0, because the prover cannot show that `batch_rows` writes every element. */
+/* Sets all outputs of the panel to 0, because the prover cannot show that `batch_rows` writes all of them. */
 static void clear_panel(const PairKind *kind, const Ix *count, const Ix *f0) {
   const PairRows *p = kind->q.p;
   Nest *b = p->l->b;

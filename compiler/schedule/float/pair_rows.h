@@ -10,18 +10,19 @@
  * w[1] has the last panel of `rest` columns, if there are any, padded with zeros to whole vectors. */
 typedef struct PairRows {
   Lower *l;
-  Buf *in;      /* bf16: [row][1][1][2 * pairs] if `leading`, or [1][row][2 * pairs], or [row][2 * pairs] */
+  Buf *in;      /* bf16, 2 * pairs numbers per row: [row][1][1][number] if `leading`; otherwise
+                   [1][row][number] or [row][number] */
   bool leading; /* rows are rows of the leading axis; the nest has a size argument if this axis is a batch */
   int64_t rows; /* maximum number of rows */
   Ix count;     /* number of rows of a batch; pair_rows_build sets it */
   int64_t pairs, columns;
   int64_t panels, width, rest, rest_width;
-  int lanes;        /* lanes of the target's vectors that process a panel */
+  int lanes;        /* number of lanes of a vector of columns on the target */
   Buf *w[2], *bias; /* bias NULL: there is no bias */
   double scale;
 } PairRows;
 
-/* Sets panels, width, rest and rest_width from `columns`. */
+/* Sets lanes, panels, width, rest and rest_width from `columns`. */
 void pair_rows_panels(PairRows *);
 /* Creates the functions and loops; `begin` is called after the main function has begun. */
 typedef void PairRowsBegin(const void *context);

@@ -60,8 +60,8 @@ Correlation winograd_correlation(const Node *node) {
 }
 
 /* ---- all phases together ---- */
-/* The taps of all phases, combined. Output S*m + p of an axis reads input m + first + t with kernel element p
- * + P - S*(first + t), if the kernel has this element. */
+/* The taps of all phases, combined. S: stride; P: padding (Correlation.before). Output S*m + p of an axis
+ * reads input m + first + t with kernel element p + P - S*(first + t), if the kernel has this element. */
 typedef struct PhaseTaps {
   int64_t first, taps, count; /* count: number of values of m */
 } PhaseTaps;

@@ -12,10 +12,10 @@
 enum {
   FEWEST_IMAGES = 8
 }; /* minimum number of images for which a large dense layer is batched in training */
-/* A layer is batched if its predicted time with batching is less than WORTH times its predicted time image by
- * image. WORTH is less than 1 because batching interrupts the loop over images. For weight gradients, the
- * factor is WORTH_KEEPING: they also need values of the forward pass. With batching, these values must be
- * stored; they cannot be recomputed. */
+/* A convolution is batched only if its predicted time with batching is less than WORTH times its predicted
+ * time image by image. WORTH is less than 1 because batching interrupts the loop over images. For weight
+ * gradients, the factor is WORTH_KEEPING: they also need values of the forward pass. With batching, these
+ * values must be stored; they cannot be recomputed. */
 static const double WORTH = 0.9, WORTH_KEEPING = 0.7;
 
 static Cycles by_winograd(const RowsCosts *c, const Node *node, const Correlation *k, int m, int64_t batch) {
@@ -59,10 +59,11 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
   return best;
 }
 
-/* A kernel is unsupported if one of two panels is too large. The first is the panel of the large side of one
- * image. The second is the panel of weights (or weight gradients) for a vector of input channels. In bf16
- * weight gradients, the panel of the large side may be as large as the stack permits, because batching is
- * faster on targets with tile registers. */
+/* A kernel is unsupported if it has several groups, or if one of two panels is too large. The first is the
+ * panel of the large side of one image. The second is the panel of weights (or weight gradients) for a vector
+ * of input channels. In bf16 weight gradients, the panel of the large side may be as large as the stack
+ * permits: the faster schedule with tile registers is a candidate only if this schedule supports the kernel.
+ */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);

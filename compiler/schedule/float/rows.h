@@ -16,8 +16,8 @@ RowsCosts rows_costs(const Lower *); /* the inputs of the choice for a batched k
 
 /* Cycles of a batched convolution or its gradient, with Winograd. */
 Cycles rows_by_winograd(const RowsCosts *, const Node *, int m, int64_t batch);
-const char *rows_direct_refused(const RowsCosts *,
-                                const Node *); /* why the schedule is unsupported; NULL: it is supported */
+/* Why the batched schedule (direct, or with Winograd) cannot compute the node; NULL: it can. */
+const char *rows_direct_refused(const RowsCosts *, const Node *);
 const char *rows_winograd_refused(const RowsCosts *, const Node *);
 
 bool rows_pay(const void *rows_costs, const Node *, int64_t batch,

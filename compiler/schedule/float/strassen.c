@@ -7,10 +7,11 @@
 
 /* worst: the error bound of a sum over half the channels is multiplied by 18 for each application of the
  * algorithm (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 23.2.2). typical: the
- * worst block of the result is a sum of four products. In the first product, both factors are single blocks;
- * in the other three products, both factors are sums of 3, 2 and 2 blocks. For random blocks, the standard
- * deviations of these products are 1, 3, 2 and 2, relative to a product of two blocks. The root of the sum of
- * their squares is 3 times the standard deviation of the result. */
+ * block of the result with the largest error is a sum of four products. In the first product, both factors
+ * are single blocks. In the second product, both factors are sums of 3 blocks; in the third and fourth
+ * product, both factors are sums of 2 blocks. For random blocks, the standard deviations of these products
+ * are 1, 3, 2 and 2, relative to a product of two blocks. The root of the sum of their squares is 3 times the
+ * standard deviation of the result. */
 WinogradError strassen_error(int levels, int64_t channels) {
   const double unit = 0x1p-24, steps = (double)channels / (double)(1 << levels) + 6;
   return (WinogradError){.typical = 1.5 * unit * pow(3, levels) * sqrt(steps / 6),

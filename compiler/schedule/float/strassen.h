@@ -20,8 +20,8 @@ const char *strassen_refused_for(Arena *, const Target *layout, bool exact, cons
 const char *strassen_name(int parts);
 
 /* The additions as statements: the four blocks of the left or right matrix become the factors of the seven
- * products, and the seven products become the four blocks of the result. The terms are floats, int16 halves
- * or words modulo 2^32; two functions that the caller passes build their sums and differences. */
+ * products, and the seven products become the four blocks of the result. The terms are floats, packed int16x2
+ * words, or 32-bit integers modulo 2^32; `add` and `sub` build sums and differences of terms. */
 typedef struct StrassenSums {
   Val (*add)(Val, Val), (*sub)(Val, Val);
 } StrassenSums;
@@ -36,8 +36,8 @@ static inline int strassen_column(int k) { return k % 2; }
 
 /* A tile: some rows times some vectors of columns of all four blocks of the result, computed from the factors
  * of the seven products (strassen_tile.c). part: lanes in use in the last vector; adds: the tile is added to
- * the result's previous contents. The functions return references to an element of a left factor, to a
- * vector of a right factor, and to a vector of the result. */
+ * the result's previous contents. The functions left, right and result return references to an element of a
+ * left factor, to a vector of a right factor, and to a vector of the result. */
 enum { STRASSEN_VECTORS = 2 /* maximum number of vectors in a tile */ };
 typedef struct StrassenTile StrassenTile;
 struct StrassenTile {

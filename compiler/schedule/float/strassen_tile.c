@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The seven products are computed one after the other in the same registers. If strassen_result adds a
-// product to a sum, the product's loop continues with that sum in the registers; sums that are needed later
-// are kept on the stack. So few additions remain after the products.
+// product to only one sum, the product's loop continues with that sum in the registers; sums that are needed
+// later are kept on the stack. Therefore, few additions remain after the products.
 #include "schedule/float/strassen.h"
 
 static int strassen_tile_part_of(const StrassenTile *t, int v) {

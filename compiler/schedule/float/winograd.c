@@ -3,12 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A convolution is a product of polynomials, which is computed from the values of the polynomials at n points
-// (Toom and Cook). The points are 0, 1, -1, 2, -2 and so on, and infinity; the value at infinity is the
-// leading coefficient. The points determine all matrices. The rows of a pair of points p, -p differ only in
-// the signs of odd powers. So both rows are computed from two sums: one sum of the even powers, and one sum
-// of the odd powers. Coefficients are exact in floats. Each sum begins with a value whose coefficient is 1.
-// So no addition has two products as operands. (If both were products, C compilers could differ in which of
-// the two they fuse with the addition.)
+// (Toom and Cook). The points are 0, pairs p and -p (first p = 1, then 2, 0.5 and 0.75), and infinity; the
+// value at infinity is the leading coefficient. The points determine all matrices. The rows of a pair of
+// points p, -p differ only in the signs of odd powers, except in input transforms with odd n (see by_rows).
+// So both rows are computed from two sums: one sum of the even powers, and one sum of the odd powers.
+// Coefficients are exact in floats. Each sum begins with a value whose coefficient is 1. So no addition has
+// two products as operands. (If both were products, C compilers could differ in which of the two they fuse
+// with the addition.)
 #include "schedule/float/winograd.h"
 #include <math.h>
 #include "base/number.h"
@@ -49,7 +50,8 @@ Winograd winograd_of(int m, int r) {
   return w;
 }
 
-/* With stride 2, the first points are F(m,2) of the even inputs; the remaining points are the odd inputs. */
+/* With stride 2, the first m + 1 points are the points of F(m,2), applied to the even inputs; the other m
+ * points are the odd inputs. */
 static Winograd even_inputs(int m) { return winograd_of(m, 2); }
 
 Winograd winograd_of_stride_two(int m) {

@@ -7,8 +7,8 @@
  * of the even inputs with m + 1 products; the odd inputs are multiplied by the middle weight, which needs m
  * more products. So there are n = 2m + 1 products instead of 3m.
  *
- * For an image, F(m,r) is applied along both axes: F(m x m, r x r). If the kernel has one row or column, the
- * algorithm along this axis is F(1,1), the identity. */
+ * For an image, F(m,r) is applied along both axes: F(m x m, r x r). Along an axis on which the kernel has
+ * length 1, the algorithm is F(1,1), the identity. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_WINOGRAD_H
 #define CNNC_WINOGRAD_H

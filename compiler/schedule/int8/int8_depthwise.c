@@ -6,9 +6,9 @@
 // computed along the row: the words of each column are built once, and multiplied by all taps that read the
 // column. Before that, the input is copied with its padding.
 //
-// If the channels fill groups of four vectors (quads), words are loaded from the input in memory order. Lane
-// i then has four channels, 4i to 4i + 3. Within each lane, bytes of words from several rows are exchanged,
-// so that lane i of vector v gets channel 4i + v. The results are stored as bytes of such words again, so no
+// If the channels fill groups of four vectors (quads), words are loaded from the copy in memory order. Lane i
+// then has four channels, 4i to 4i + 3. Within each lane, bytes of words from several rows are exchanged, so
+// that lane i of vector v gets channel 4i + v. The results are stored as bytes of such words again, so no
 // vector is widened or narrowed. Vectors 0 and 2, from even bytes, are computed first, then vectors 1 and 3.
 //
 // Example: `x: 14x14x32 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 18-27 of depthwise1_tile_4:
@@ -46,8 +46,8 @@ typedef struct Depthwise {
   bool copies_words; /* rows are copied four bytes per lane */
 } Depthwise;
 
-/* Number of rows in a word. Rows are shifted into a word one by one, so several rows fill the last elements
- * of the word; a single row is in the first element. */
+/* Number of rows in a word. Without quads, rows are shifted into a word one by one, so several rows fill the
+ * last elements of the word; a single row is in the first element. */
 static int64_t rows_of_word(const Depthwise *d, int64_t word) {
   return smaller(d->height, d->k.kernel[0] - word * d->height);
 }
@@ -93,8 +93,9 @@ static Buf *int8_depthwise_packed_weights(const Depthwise *d) {
   return lower_constants(d->l, d->height == 4 ? "weight_bytes" : "weight_halves", I32, 4, dim, values);
 }
 
-/* ---- the input with its padding: bytes + 128, or unchanged ---- */
-/* Copies bytes of a pixel, four bytes per lane. Returns the number of bytes that were copied. */
+/* ---- the padded copy of the input: elements + 128, or unchanged elements ---- */
+/* Copies bytes of a pixel, four bytes per lane; pad: stores padding instead. Returns the number of bytes that
+ * were copied. */
 static int64_t store_words(const Depthwise *d, const Ix *y, const Ix *to, const Ix *x, bool pad) {
   Nest *b = d->l->b;
   Lower *l = d->l;
@@ -349,7 +350,7 @@ static void call_channels(const Depthwise *d, const Tiles *tiles, int rest, cons
   }
   const int64_t unit = d->finish.unit, steps = unit / d->lanes, whole = d->k.s / unit,
                 more = d->k.s % unit / d->lanes, lost = d->k.s % d->lanes;
-  for (int part = 0; part < 3; part++) { /* whole units; then whole vectors; then a partial vector */
+  for (int part = 0; part < 3; part++) { /* whole units (Finish.unit); whole vectors; a partial vector */
     const int64_t units = part ? 1 : whole, count = part == 0 ? steps : part == 1 ? more : lost > 0;
     if (!count || !units) continue;
     NEST_FOR(b, v, units)
@@ -439,7 +440,8 @@ static const char *int8_depthwise_refused(const Lower *l, const Choice *choice) 
   return int8_product_refused(l);
 }
 
-/* For each column, a word is built element by element, and then multiplied. */
+/* Estimate for tiles without quads: the words of each column are built element by element, and then
+ * multiplied. */
 static Cycles int8_depthwise_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;

@@ -79,10 +79,10 @@ STEP(left)
 STEP(m)
 STEP(shift)
 
-/* Whether the rounding constant, half of 2^shift, can include the zero point, so that one addition adds
- * both. The shifts of all filters must be small enough. */
+/* Whether the rounding constant, half of 2^shift, can include the zero point, so that one addition adds both.
+ * This requires ROUNDING_SINGLE, small shifts in all filters, and a model that is not updatable. */
 static bool holds_zero(const Lower *l, const Int8Product *p, const Correlation *k) {
-  enum { MOST_SHIFT = 22 }; /* the upper half of a product is less than 2^30 */
+  enum { MOST_SHIFT = 22 }; /* the upper half of sum * factor is below 2^30, so no sum overflows */
   for (int64_t f = 0; f < k->small.c; f++)
     if (int8_steps(p->rounding, p->factor[f]).shift > MOST_SHIFT) return false;
   return p->rounding == ROUNDING_SINGLE && !l->updatable;

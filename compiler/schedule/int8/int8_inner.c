@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A word of the input has the halves x1, x3 in the plane of odd bytes, and x0, x2 in the plane of even bytes.
-// The weights have the same halves.
+// The weights w0 to w3 are split in the same way.
 //
 //     x0*w0 + x1*w1 = (x0 + w1) * (x1 + w0) - x0*x1 - w0*w1
 //
@@ -17,7 +17,7 @@
 
 /* With the inner product, tiles have fewer pixels. So the inner product is faster only for layers that meet
  * three conditions. A window has at most MOST_TAPS taps, because each output sums the products x0*x1 of all
- * taps. There are at least FEWEST_PIXELS pixels. A pixel has at least FEWEST_WORDS words. */
+ * taps. There are at least FEWEST_PIXELS output pixels. An input pixel has at least FEWEST_WORDS words. */
 enum { MOST_TAPS = 16, FEWEST_PIXELS = 32, FEWEST_WORDS = 8 };
 
 bool inner_gains(const Lower *l) { return l->target->dot == DOT_HALVES && l->target->avx != AVX_NONE; }

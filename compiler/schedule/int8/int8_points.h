@@ -4,7 +4,8 @@
  * The model stores the weights as bytes, as int8_words.c packs them. Each call transforms the weights to
  * points, one bundle of filters after the other. A word of four bytes becomes two words of two int16 each:
  * the even word has the even bytes, the odd word the odd bytes. A row of V (the transformed input) has the
- * even words of a part, then its odd words; so does a row of the weights. */
+ * even words of a part of the input channels, then the odd words of this part; so does a row of the
+ * weights. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_POINTS_H
 #define CNNC_INT8_POINTS_H
@@ -37,7 +38,8 @@ void points8_begin(Points8 *, Lower *, int64_t odd, bool inner);
  * vector that contains these filters; points8_lane: the lane of the first filter. */
 Ix points8_vector(const Points8 *, const Ix *bundle, int64_t half, int v);
 Ix points8_lane(const Points8 *, int v);
-/* Requantizes and stores `sum`, which has the sums of these filters for output pixel (y, x). */
+/* Requantizes and stores `sum`, which has the sums of the filters in vector v of half `half` of the bundle,
+ * for output pixel (y, x). */
 void points8_finish(const Points8 *, Val sum, const Ix *y, const Ix *x, const Ix *bundle, int64_t half,
                     int v);
 void points8_about(const Points8 *, const char *name, const char *products);

@@ -23,8 +23,8 @@ typedef struct Product {
                   channel and the next channel; otherwise NULL */
   int lanes, vectors; /* number of lanes of a vector; number of vectors of a tile */
   Tiling row;
-  /* slots: number of strips whose halves are stored at the same time; strips: number of whole strips of a
-   * group */
+  /* strips: number of whole strips of a group; slots: number of strips whose halves are stored at the same
+   * time (halves NULL: equal to `strips`, but at least 1) */
   int64_t slots, strips;
   LoopKind outer;
   bool rows_first;

@@ -2,13 +2,13 @@
 // (Lavin and Gray, 2016).
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tile of 6x6 inputs q is transformed to V = B'qB. Its elements are at most 100 * 128 = 12,800, so they fit
-// into int16. Weights g are transformed to U = GgG', where G is multiplied by 24 (its last row by 6). The
-// elements of U are at most 144 * 127 = 18,288. Sums of products are modulo 2^32, and A'(U.V)A is 576 times
-// the outputs, modulo 2^32. Multiplied by the inverse of 9, it is 64 times the outputs. This is exact if the
-// outputs are below 2^25, which depends on the weights. With many channels, this bound only holds for parts
-// of the channels; then the outputs of the parts are added. The algorithm needs 1/4 of the products of a
-// direct convolution.
+// A tile of 6x6 inputs q is transformed to V = B'qB. The elements of V are at most 100 * 128 = 12,800, so
+// they fit into int16. Weights g are transformed to U = GgG', where G is multiplied by 24 (its last row by
+// 6). The elements of U are at most 144 * 127 = 18,288. Sums of products are modulo 2^32, and A'(U.V)A is 576
+// times the outputs, modulo 2^32. Multiplied by the inverse of 9, it is 64 times the outputs. This is exact
+// if the outputs are below 2^25, which depends on the weights. With many channels, this bound only holds for
+// parts of the channels; then the outputs of the parts are added. The algorithm needs 1/4 of the products of
+// a direct convolution.
 //
 // int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call. Stored in the
 // model, U would need eight times the memory of the weights. If the image has more than a few tiles,
@@ -299,7 +299,7 @@ static NestFn *int8_winograd_join_row(const Points *p, const Bundle *bundle) {
   return int8_winograd_row_of(&w->d, "join_row", int8_winograd_join_tile(w));
 }
 
-/* If there are several parts: sets the sums over all parts to 0. */
+/* Creates the function that sets the sums over all parts (Winograd8.total) to 0. */
 static NestFn *clear_total(const Winograd8 *w) {
   const Points8 *d = &w->d;
   Nest *b = d->l->b;
@@ -344,7 +344,7 @@ static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   d->p.rows = blocks * d->p.block;
 }
 
-/* Sets the sizes and parts. Returns NULL, or the reason why none are possible. */
+/* Sets the sizes and parts. Returns NULL, or the reason why no sizes or no parts are possible. */
 static const char *int8_winograd_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
   if (!points8_fit(d, l, &k, 1)) return "channels or filters that do not fill vectors";

@@ -144,8 +144,8 @@ static void int8_store_words(Lower *l, const Words *w, Val bytes, const Ix *y, c
   nest_store(b, words_at(b, w, 1, y, at), nest_primitive(b, &primitive_odd_bytes, four, NULL, NULL));
 }
 
-/* Processes n adjacent elements in the widest possible vectors. A step processes `lanes` elements, starting
- * at `at`. */
+/* Processes n adjacent words of a row, in the widest possible vectors. A step processes `lanes` words, from
+ * word `at` on. */
 typedef void Step(Lower *, const Words *, const Ix *y, const Ix *at, int lanes, const void *context);
 static void each_vector(Lower *l, const Words *w, const Ix *y, int64_t n, Step *step, const void *context) {
   Nest *b = l->b;
@@ -177,7 +177,7 @@ static void pad_columns(Lower *l, const Words *w, const Ix *y, int64_t from, int
   if (from < to) each_vector(l, w, y, (to - from) * w->pixel, pad_step, &at);
 }
 
-/* ---- the part inside the input ---- */
+/* ---- the columns of the copy that are inside the input ---- */
 static void copy_step(Lower *l, const Words *w, const Ix *y, const Ix *at, int lanes, const void *context) {
   Nest *b = l->b;
   const Val bytes = nest_load_words(b, nest_at(b, l->in[0], *y - w->before[0], 0, *at * WORD_BYTES), lanes);
@@ -192,8 +192,8 @@ static Ref byte_at(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c
                                : nest_at(b, l->in[0], *y - w->before[0], *x, NEST_Z + c);
 }
 
-/* Loads a word of n channels (at most four of them), starting at c. beyond: bytes after these channels may be
- * read, because their weights are 0. */
+/* Loads a word: the channels from c on, at most four. n: number of channels from c to the last channel of the
+ * group. beyond: the word may include bytes after this last channel, because their weights are 0. */
 static Val word_of(Lower *l, const Words *w, const Ix *y, const Ix *x, int64_t c, int64_t n, bool beyond) {
   Nest *b = l->b;
   if (beyond || n >= WORD_BYTES) return nest_load_words(b, byte_at(l, w, y, x, c), 1);
@@ -270,7 +270,8 @@ static void pad_bytes(Lower *l, const Words *w, const Ix *y, int64_t from, int64
       nest_store(b, nest_at(b, w->buf, 0, *y, from + i), convert(lower_number(l, "padding_byte", byte), I8));
 }
 
-/* Copies bytes in vectors; the last vector overlaps the previous one. */
+/* Copies the bytes of a row in vectors. If the bytes do not fill whole vectors, the last vector overlaps the
+ * previous one. */
 static void copy_bytes(Lower *l, const Words *w, const Ix *y) {
   Nest *b = l->b;
   const int64_t bytes = w->in.w * w->channels, left = w->before[1] * w->channels;

@@ -30,8 +30,8 @@ typedef struct Words {
   int64_t channels; /* number of channels of a group */
   int64_t window;   /* number of bytes of a row of a window; 0 if columns are pixels */
   int64_t stride;   /* stride of windows, in pixels */
-  int64_t pitch;    /* if all rows are a single row: number of columns from one row to the next; otherwise
-                       0 */
+  int64_t pitch;    /* if the copy stores all rows as one row: number of columns from the start of a row to
+                       the start of the next row; otherwise 0 */
 } Words;
 
 Words words_begin(Lower *, const Correlation *); /* creates the buffer */
@@ -67,7 +67,8 @@ typedef struct Finish {
   Buf *bias, *factor, *half, *shift, *left; /* NULL if the rounding does not need the array */
 } Finish;
 
-/* Whether all partial sums fit into int32, or may be assumed to fit (lower_assumes). */
+/* Whether all partial sums, and the sums shifted left by the requantization, fit into int32, or may be
+ * assumed to fit (lower_assumes). */
 bool finish_may(const Lower *, Dot, const Int8Product *, const Correlation *);
 Finish finish_begin(Lower *, Dot, const Int8Product *, const Correlation *, int unit, bool inner);
 Finish finish_quads(Lower *, Dot, const Int8Product *, const Correlation *, int unit);

@@ -40,8 +40,8 @@ static Cycles plain_cycles(const Lower *l, const Target *target, const Choice *c
   (void)target;
   (void)choice;
   const double outputs = (double)shape_row_elements(l->node->shape);
-  /* On targets with vectors, this is the only schedule for sums and products of values. It takes about 40
-   * instructions per vector, because both operands and the result are rescaled. */
+  /* On targets with vectors, the reference loops are the only schedule for elementwise sums and products. A
+   * vector takes about 40 instructions, because both operands and the result are rescaled. */
   if (l->node->op == &op_int8_combine && l->target->lanes > 1)
     return dsp_cycles(l, (DspWork){.vectors = 40 * outputs / l->target->lanes}, (DspWork){0});
   if (l->node->op == &op_int8_combine)

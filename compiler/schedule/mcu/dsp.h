@@ -9,9 +9,10 @@
 #include "schedule/schedule.h"
 
 /* ---- dsp.c ---- */
-bool dsp_takes(const Lower *); /* whether the schedules of boards may compute the kernel: int8, one thread, a
-                                  target with `dsp` */
-/* whether the kernel is a layer with int8 inputs and int16 results, such as recurrent gates */
+bool dsp_takes(const Lower *); /* whether the schedules of boards may compute the kernel: int8 without int16
+                                  activations, one thread, neither -O0 nor -Os, a target with `dsp` */
+/* whether the schedules of boards may compute the kernel as a layer with int8 inputs and int16 results, such
+ * as recurrent gates */
 bool dsp_takes_gates(const Lower *);
 const char *dsp_limits(const Lower *); /* the reason why the kernel's sizes are too large, or NULL */
 /* Whether the buffer has no gaps along the axes from `from` on. */
@@ -35,7 +36,7 @@ DspWork dsp_small_work(double filters); /* extra work for small constants, for `
 int64_t dsp_bytes(int n, const int64_t *words);
 
 /* ---- dsp_finish.c ---- */
-/* Bounds of a filter's sum over all possible inputs, computed from its weights. Padding counts as 0. */
+/* Bounds of a filter's sum over all possible inputs, computed from its weights. Padding adds 0 to the sum. */
 typedef struct DspFilter {
   int64_t lo, hi; /* range of the filter's sum with the bias; both 0 if `constant` */
   bool constant;  /* the filter's stored value is `value` for every input; false if the layer cannot use quick
@@ -44,14 +45,14 @@ typedef struct DspFilter {
 } DspFilter;
 const DspFilter *dsp_filters(const Lower *);
 
-/* Requantization of a layer's sums to int8. */
+/* Requantization of a layer's sums to int8, or to int16 (dsp_takes_gates). */
 typedef struct DspFinish {
   Rounding rounding;
   Stored stored;
   bool doubled; /* quick, with `double` rounding: the sums are already doubled */
   bool quick;   /* requantization in int32: the upper half of a product, and a shift */
   bool same;    /* quick: all filters have the same steps */
-  Buf *steps;   /* quick: [filters][3]; for pairs of filters [filters / 2][6]; same: [1][3] */
+  Buf *steps;   /* quick: [filters][3]; for pairs of filters [pairs][6]; same: [1][3] */
   bool small;   /* quick: factors are stored as words, shifts as bytes; `plus` is computed from the shift */
   /* If small, or not quick: constants by filter. exponent: the shifts, or NULL with float rounding. */
   Buf *factor, *exponent;

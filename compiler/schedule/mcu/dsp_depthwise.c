@@ -33,11 +33,11 @@ enum {
   CHANNELS = 4,
   NARROW = 16,       /* rows and columns of a tall map are exchanged if it has fewer columns than this */
   MOST_ROWS = 12,    /* maximum number of output rows for which planes are computed together */
-  MOST_PLANES = 4096 /* maximum bytes of all planes */
+  MOST_PLANES = 4096 /* maximum size of all planes together, in bytes */
 };
 
 typedef struct Depthwise {
-  Correlation k; /* the axes are in the order of traversal */
+  Correlation k; /* the layer's geometry; if `exchanged`, with rows and columns exchanged */
   bool exchanged;
   int64_t stride, rows, plane_rows, pairs; /* rows: number of output rows that are computed together; pairs:
                                               number of words in a row of a plane */

@@ -1,13 +1,13 @@
-// dsp_finish.c: Requantization to int8, in int32 where the factors permit:
+// dsp_finish.c: Requantization to int8 or int16, in int32 where the factors and sums permit:
 // SPDX-License-Identifier: Apache-2.0
 //
 //     single  (upper half of x*m + c) / 2^(s-1)                    c = 2^(s-2) + zero * 2^(s-1)   2 <= s
 //     double  (upper half of 2x*m, rounded, + c - (x < 0)) / 2^s   c = 2^(s-1) + zero * 2^s
 //
 // where the factor is m / 2^(31+s). The bits below the upper half cannot change the quotient of `single`,
-// because c is added to the upper half as an integer. `double` rounds halves away from zero, depending on the
+// because c is added to the upper half as an integer. `double` rounds ties away from zero, depending on the
 // sign of the rounded product. The code uses the sign of x instead. The two signs differ only if x < 0 and
-// the product is 0; then c - 1 and c have the same quotient, because s is at least 1.
+// the rounded product is 0; then c - 1 and c have the same quotient, because s is at least 1.
 #include "base/number.h"
 #include "schedule/mcu/dsp.h"
 
@@ -70,8 +70,9 @@ const DspFilter *dsp_filters(const Lower *l) {
 
 enum { STEPS = 3, PAIR = 2 * STEPS, FACTOR = 0, PLUS = 1, SHIFT = 2 };
 
-/* The position of a filter's step among all steps. A pair stores the factor and `plus` of the first filter,
- * both shifts, then the factor and `plus` of the second filter. */
+/* Index of a filter's FACTOR, PLUS or SHIFT in the array of the requantization steps of all filters. A pair
+ * stores the factor and `plus` of the first filter, both shifts, then the factor and `plus` of the second
+ * filter. */
 static int64_t step_place(bool pairs, int64_t filter, int step) {
   static const int in_pair[2][STEPS] = {{0, 1, 2}, {4, 5, 3}};
   return pairs ? filter / 2 * PAIR + in_pair[filter % 2][step] : filter * STEPS + step;
@@ -90,7 +91,7 @@ static bool one_factor(const Lower *l, int64_t filters, const DspFilter *filter)
 }
 
 /* Small constants contain no `plus`, because it is computed from the shift. But `plus` of a constant filter
- * is the filter's value, so a layer with such a filter needs large constants. */
+ * depends on the filter's value, so a layer with such a filter needs large constants. */
 bool dsp_finish_shrinks(const Lower *l, int64_t filters, const DspFilter *filter) {
   if (l->updatable) return false; /* with other weights, a filter may be constant */
   for (int64_t f = 0; f < filters; f++)

@@ -3,12 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // F(4x4): a tile of 6x6 inputs d, minus their zero point, is transformed to V = B'dB. The elements of V are
-// at most 68 * 255 = 17,340, so they fit into int16. Weights g are transformed to U = GgG', where G is
-// multiplied by 24 (its last row by 6). The elements of U are at most 144 * 127 = 18,288. Sums of products
-// are modulo 2^32, and A'(U.V)A is 576 times the outputs, modulo 2^32. Multiplied by the inverse of 9, it is
-// 64 times the outputs. The outputs are exact if they are below 2^25, which depends on the weights. F(2x2): a
-// tile has 4x4 inputs, |V| <= 4 * 255; G is multiplied by 2, and |U| <= 9 * 127. A'(U.V)A is 4 times the
-// outputs, which are exact if they are below 2^29.
+// at most 68 * 255 = 17,340 in magnitude, so they fit into int16. Weights g are transformed to U = GgG',
+// where G is multiplied by 24 (its last row by 6). The elements of U are at most 144 * 127 = 18,288 in
+// magnitude. Sums of products are modulo 2^32, and A'(U.V)A is 576 times the outputs, modulo 2^32.
+// Multiplying this result by the inverse of 9 modulo 2^32 yields 64 times the outputs. The outputs are exact
+// if they are below 2^25, which depends on the weights. F(2x2): a tile has 4x4 inputs, |V| <= 4 * 255; G is
+// multiplied by 2, and |U| <= 9 * 127. A'(U.V)A is 4 times the outputs, which are exact if they are below
+// 2^29.
 //
 // In every output, the sum at point (1,1) has the coefficient 1. So the bias, times 576 or 4, is the initial
 // value of this sum. Compared with a direct convolution, F(4x4) needs 1/4 of the products, and 8x the memory
@@ -39,7 +40,8 @@ enum { MOST_M = 4, MOST_SIDE = MOST_M + 2, SUMS = 8, WORDS = 4, WIDE = 16 };
 typedef struct Winograd8 {
   Correlation k;
   int m, side, points; /* a tile has m x m outputs, side x side inputs and `points` sums of products */
-  int tiles, filters;  /* numbers of tiles and filters per iteration: 4 and 2, or 2 and 4 on narrow maps */
+  int tiles, filters;  /* numbers of tiles and filters per iteration: 4 and 2; or 2 and 4 if rows are short or
+                          not whole groups of four tiles */
   int64_t words;       /* number of words that hold the channels of a point */
   const DspFilter *filter;
   Buf *weight, *start; /* weight: [blocks][points][words][filters]; start: [all filters] */
@@ -269,7 +271,8 @@ static void dsp_winograd_join(Nest *b, int outputs, Val y[], const Val m[]) {
   y[1] = wrapped_minus(wrapped_minus(m[1], m[2]), m[3]);
 }
 
-/* The sum to requantize, from a result y of join: the sum itself or, for some roundings, twice the sum. */
+/* The sum to requantize, from a result y of join: twice the sum if d->finish.doubled is set, otherwise the
+ * sum itself. */
 static Val dsp_winograd_sum_of(Lower *l, const Winograd8 *d, Val y) {
   const int most = d->m == 4 ? 6 : 2;
   return nest_primitive(l->b, d->m == 4 ? &primitive_part576 : &primitive_shift_right, y,

@@ -4,10 +4,11 @@
 // An instruction multiplies sixteen signed bytes by sixteen other bytes, and adds all products to an int32
 // register. So the window of a pixel is gathered as contiguous bytes, with the input's zero point as padding;
 // the bias subtracts the zero point's contribution (int8_finish.c). Weights have the same order, padded with
-// zeros to whole vectors, so the bytes after a window have no effect. If a window is one pixel, and its
-// channels fill whole vectors, the input is read in place. A tile has three pixels and two filters. It needs
-// registers for six sums, which can only be in every second register of the CPU, and for two pointers to the
-// operands. A tile of a single pixel has four filters. Sums of four filters are requantized as a vector.
+// zeros to whole vectors, so the bytes after a window have no effect. In a 1x1 convolution with stride 1, the
+// input is read in place if the channels of a pixel fill whole vectors and the pixels are contiguous in
+// memory. A tile has three pixels and two filters. It needs registers for six sums, which can only be in
+// every second register of the CPU, and for two pointers to the operands. If the output has one pixel per
+// row, tiles have one pixel and four filters. Sums of four filters are requantized as a vector.
 //
 // Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv8.1-m, lines 64-76 of conv1:
 //
@@ -45,7 +46,7 @@ typedef struct Across {
   int pixels;    /* number of pixels of a tile */
   int filters;   /* number of filters of a tile: 2 or 4 */
   Finish finish;
-  Buf *weight; /* [units * 4 / filters][depth / 16][filters * 16] */
+  Buf *weight; /* [units * 4 / filters][depth / 16][filters * 16]; a unit: four filters */
 } Across;
 
 static Across across_of(const Lower *l) {
@@ -81,7 +82,6 @@ DspWork helium_finish_work(const Lower *l, double vectors) {
   return (DspWork){.vectors = steps * vectors};
 }
 
-/* Cycles of the vector instructions, and of additional scalar instructions. */
 static Cycles helium_product_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   (void)choice;
@@ -126,8 +126,8 @@ typedef struct Tile {
   const Ix *y, *x;
 } Tile;
 
-/* Source of elements: element c of pixel (y, x). If the input is flat, x is 0, and c is an element of row y.
- * A NULL pointer means elements that represent 0. */
+/* The first element to copy: element c of pixel (y, x). If the input is flat, x is 0, and c is an element of
+ * row y. A NULL pointer means elements that represent 0. */
 typedef struct From {
   Ix y, x, c;
 } From;

@@ -2,10 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The lanes of a vector are four channels, in int32. (The instruction that sums the products of a whole
-// vector would need contiguous taps of one channel.) A tile has three pixels of a row. The eight vector
-// registers hold the sums of these pixels, the weights of a row of taps, an input vector and a product. In a
-// tile whose windows cross an edge of the image, the code tests for each element whether it is inside the
-// image.
+// vector would need contiguous taps of one channel.) A tile has three pixels of a row. In a 3x3 convolution,
+// the eight vector registers hold the sums of these pixels, the weights of a row of taps, an input vector and
+// a product. In a tile whose windows may cross an edge of the image, the code tests for each input pixel
+// whether the pixel is inside the image.
 //
 // Example: `x: 14x14x16 -> depthwise(3x3, pad=same)` --target=armv8.1-m, lines 9-21 of depthwise1_tile_3:
 //
