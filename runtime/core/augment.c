@@ -1,7 +1,7 @@
 /* augment.c: Augmentation of one sample, with random numbers that only this sample uses. Consecutive
  * geometric steps are merged into one map from result pixels to source pixels. So the image is resampled only
- * once for these steps. The other steps change values. Each step has its own range of the random numbers. So
- * the numbers that a step draws do not depend on the other steps' draws. */
+ * once for these steps. The other steps change values. Each step draws separate random numbers, which do not
+ * depend on the draws of the other steps. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -219,8 +219,8 @@ static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t t
   }
 }
 
-/* Bilinear resampling with half-pixel centers; pixels outside the image are zero. Nearly all pixels have four
- * neighbors inside the image, and need no bounds checks. */
+/* Bilinear resampling with half-pixel centers; pixels outside the image are zero. Nearly all result pixels
+ * have four neighbors inside the source image, and need no bounds check for each neighbor. */
 static void resample(const Warp *warp, cnn_plane plane, const float *in, float *out) {
   const Warp w = *warp;
   const double width = plane.width, height = plane.height;
@@ -270,7 +270,7 @@ static void pick_nearest(const Warp *w, cnn_plane plane, size_t bytes, int borde
   }
 }
 
-/* ---- steps that change values; `scale`: the full scale of the input's values (255 for pixels) */
+/* ---- steps that change values; `scale`: the full scale of the input's values (u8 inputs: 255) */
 
 static double luma(const float *pixel) {
   return 0.299 * (double)pixel[0] + 0.587 * (double)pixel[1] + 0.114 * (double)pixel[2];
@@ -301,7 +301,7 @@ static void hue(cnn_plane plane, float *pixel, float turn) {
     if (!(range > 0)) continue;
     float sector = most == r   ? (g - b) / range
                    : most == g ? 2 + (b - r) / range
-                               : 4 + (r - g) / range; /* -1 .. 5, of 6 sectors in a circle */
+                               : 4 + (r - g) / range; /* from -1 to 5; a circle has 6 sectors */
     sector += 6 * turn;
     while (sector < 0) sector += 6;
     while (sector >= 6) sector -= 6;
@@ -415,8 +415,8 @@ static void values_write(cnn_type type, const float *in, void *out, int64_t n) {
   }
 }
 
-/* Limits values to the range of the type. `pixel` has i8 values with 128 added, so their range is 0 .. 255.
- * f32 values and i32 indices have no limits. */
+/* Limits values to the range of the type. `pixel` stores i8 values with 128 added, so that they
+ * have the range 0 .. 255. f32 values and i32 indices have no limits. */
 static void clip(cnn_type type, float *pixel, int64_t n) {
   if (type == CNN_F32 || type == CNN_I32) return;
   const float low = type == CNN_I16 ? -32768 : 0, high = type == CNN_I16 ? 32767 : 255;
@@ -437,7 +437,7 @@ static void swap(float **a, float **b) {
 }
 
 /* Merges consecutive geometric steps, beginning with step *step. Sets *step to the next step that is not
- * geometric. */
+ * geometric, or to the number of steps. */
 static Warp warp_from(const cnn_augmentation *a, int32_t *step) {
   Warp warp = NOTHING, next;
   for (; *step < a->recipe->augments && step_warp(a, *step, &next); (*step)++)

@@ -1,8 +1,9 @@
-/* mix.c: Mixing of samples: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). A sample's share of the
- * result is drawn from a beta distribution. Cutmix pastes a rectangle, clipped at the edges of the image, and
- * then recomputes the share from the clipped rectangle. Class numbers cannot be mixed. So a target that is a
- * class number becomes the label of one of the two samples, chosen at random. The probability of a sample is
- * its share of the result. Then the expected loss is the same as with mixed labels. */
+/* mix.c: Mixing of two samples: mixup (Zhang et al., 2018) and cutmix (Yun et al., 2019). The share of the
+ * first sample in the result is drawn from a beta distribution. Cutmix pastes a rectangle of the second
+ * sample, clipped at the edges of the image, and then recomputes the share from the clipped rectangle. Class
+ * numbers cannot be mixed. So a target that is a class number becomes the label of one of the two samples,
+ * chosen at random. Each sample is chosen with a probability equal to its share of the result. Then the
+ * expected loss is the same as with mixed labels. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"

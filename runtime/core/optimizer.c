@@ -1,11 +1,11 @@
 /* optimizer.c: Optimizers: SGD, Adam, AdamW and RMSprop with the formulas of PyTorch's torch.optim; LARS and
- * LAMB with the formulas of their papers. Scalars are double, tensors float. */
+ * LAMB with the formulas of their papers. Tensors are float, and each element is updated in float. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 #include "scalar.h"
 
 #if defined __GNUC__ && !defined __clang__
-#pragma GCC optimize("O3") /* at -O2 gcc does not vectorize these loops */
+#pragma GCC optimize("O3") /* at -O2 gcc does not vectorize the loops over elements */
 #endif
 
 /* Elements are independent: the result does not depend on the number of threads. For small tensors, several
@@ -49,7 +49,8 @@ static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restri
 }
 
 /* m and v are the moving averages of the gradient and of its square. They are stored without bias correction;
- * the step corrects both. Adam adds the decay to the gradient. AdamW shrinks the weights before the step. */
+ * the weight update corrects both. Adam adds decay*w to the gradient. AdamW shrinks the weights before the
+ * update. */
 static void adam(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                  float *restrict m, float *restrict v, int64_t count, int64_t step, double rate,
                  double decay) {
@@ -67,8 +68,8 @@ static void adam(const cnn_recipe *recipe, float *restrict w, const float *restr
   }
 }
 
-/* s = alpha*s + (1 - alpha)*g*g; w -= rate * g / (sqrt(s) + epsilon). With momentum: b = momentum*b + g /
- * (sqrt(s) + epsilon); w -= rate * b. */
+/* g += decay*w; s = alpha*s + (1 - alpha)*g*g; w -= rate * g / (sqrt(s) + epsilon). With momentum:
+ * b = momentum*b + g / (sqrt(s) + epsilon); w -= rate * b. */
 static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                     float *restrict s, float *restrict b, int64_t count, float rate, float decay) {
   const float alpha = (float)recipe->alpha, fresh = (float)(1 - recipe->alpha),

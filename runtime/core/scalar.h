@@ -13,10 +13,11 @@ double cnn_power_whole(double x, int64_t n); /* n >= 0; computed by repeated squ
 double cnn_cos_turn(double p);               /* cos(pi * p) for 0 <= p <= 1 */
 double cnn_sqrt(double x);
 
-/* Square root, rounded correctly to float. With -fno-math-errno on x86-64 and AArch64, this is the square
- * root instruction, which the compiler can vectorize. Elsewhere, Newton's method computes 1/sqrt in double
- * from a bitwise estimate. The square root of a float, scaled to 1..2, is never closer than 2^-50 to the
- * middle between two floats. So Newton's method gives the same bits as the instruction. */
+/* Square root, rounded correctly to float. With -fno-math-errno on x86-64 and AArch64, the function compiles
+ * to the square root instruction, which the compiler can vectorize. Elsewhere, Newton's method computes
+ * 1/sqrt in double from a bitwise estimate. If the square root of a float is between 1 and 2, its distance to
+ * the middle between two floats is at least 2^-50. So Newton's method gives the same bits as the
+ * instruction. */
 #if defined __NO_MATH_ERRNO__ && (defined __SSE2__ || defined __aarch64__)
 static inline float cnn_sqrt_float(float value) { return __builtin_sqrtf(value); }
 #else

@@ -13,7 +13,8 @@ enum { ALIGNMENT = 64 };
 
 static size_t round_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-/* Lays out the trainer's arrays one after the other. If `memory` is NULL, only computes their size. */
+/* Lays out the trainer's arrays one after the other. If `memory` is NULL, only computes the size of all
+ * arrays together. */
 static size_t place(cnn_trainer *trainer, bool accumulates, char *memory) {
   const cnn_recipe *recipe = &trainer->recipe;
   size_t array = round_up((size_t)trainer->network->parameters * sizeof(float)), used = 0;
@@ -109,8 +110,8 @@ static void clip(const cnn_network *network, float *gradients, double most) {
   for (int64_t i = 0; i < network->parameters; i++) gradients[i] *= (float)scale;
 }
 
-/* The first step copies the weights, like PyTorch's AveragedModel. Running statistics are copied in every
- * step. */
+/* The first step copies the weights to the average, like PyTorch's AveragedModel. Running statistics are
+ * copied in every step. */
 static void move_average(cnn_trainer *trainer) {
   const cnn_network *network = trainer->network;
   float *average = trainer->average;
@@ -128,7 +129,7 @@ void cnn_trainer_update(cnn_trainer *trainer, double rate) {
   const cnn_recipe *recipe = &trainer->recipe;
   if (trainer->samples == 0) return;
   float *gradients = trainer->gradients;
-  if (trainer->sum) { /* the mean over all samples of the step, as for one large batch */
+  if (trainer->sum) { /* the mean gradient of all samples of the step, as for one batch */
     gradients = trainer->sum;
     const float scale = (float)(1 / (double)trainer->samples);
     for (int64_t i = 0; i < network->parameters; i++) gradients[i] *= scale;

@@ -8,9 +8,10 @@
  *
  * This header adds evaluation and training of a net. Functions that can fail return a cnn_status, whose
  * message states the cause. For an error in a file, the message also states the file's name and the position
- * of the error. Only cnn_main, which is a whole program, prints text or ends the process. There is one
- * exception: if memory runs out, training on several processes prints a message and ends the process. The
- * caller must not free a net while these functions use it. */
+ * of the error. Only cnn_main, cnn_main_launched and cnn_main_mpi, which are whole programs, print text or
+ * end the process. There is one exception: if memory runs out, or if an MPI message would be too long,
+ * training on several processes prints an error and ends all processes. The caller must not free a net while
+ * these functions use it. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_H
 #define CNN_H
@@ -41,8 +42,7 @@ int32_t cnn_threads(int32_t wanted);
 enum { CNN_METRICS = 16 }; /* maximum number of metrics of a net */
 
 typedef struct cnn_metric {
-  char
-      name[64]; /* "accuracy", "top5", "mae", "iou", "map"; with several measured outputs "OUTPUT_accuracy" */
+  char name[64]; /* such as "accuracy" or "top5"; with several measured outputs "OUTPUT_accuracy" */
   double value;
 } cnn_metric;
 
@@ -82,7 +82,7 @@ typedef struct cnn_quality {
   double pq, sq, rq; /* sq: mean IoU of matched segments; rq: F1 score of detection; pq of a class: sq * rq */
 } cnn_quality;
 
-/* Metrics of outputs with boxes, masks and segments; arrays are NULL if no output has them. */
+/* Metrics of boxes, masks and segments. An array is NULL if no metrics were computed for it. */
 typedef struct cnn_objects {
   int32_t classes;
   cnn_precision boxes, masks;
@@ -123,11 +123,13 @@ typedef struct cnn_epoch { /* values of a row in the log */
 } cnn_epoch;
 
 typedef enum cnn_event_kind {
-  CNN_EVENT_NOTE,       /* `note` is a line that should be printed at any verbosity */
-  CNN_EVENT_STEP,       /* a step is finished; at most ten per second, and the last step of an epoch */
+  CNN_EVENT_NOTE,       /* `note`: one or more lines, which should be printed at any verbosity */
+  CNN_EVENT_STEP,       /* a step is finished; sent at most every 0.1 seconds, but always for the last step of
+                           an epoch */
   CNN_EVENT_VALIDATION, /* validation begins */
   CNN_EVENT_EPOCH,      /* an epoch has ended */
-  CNN_EVENT_END         /* success; `done`: the epoch with the best weights, perhaps before a resume */
+  CNN_EVENT_END         /* success; `done`: the epoch with the best weights; in a resumed run, this epoch may
+                           have ended before the run was resumed */
 } cnn_event_kind;
 
 typedef struct cnn_event {
@@ -173,9 +175,9 @@ typedef struct cnn_train_options {
 /* Default options, with the program's recipe. The field `out` is NULL and must be set. */
 cnn_train_options cnn_train_defaults(const cnn_network *network);
 /* For resuming a run from the checkpoint of options->out: copies the settings of that run into the options.
- * The caller may then change them. The settings are seed, batch, epochs, rate, shuffle, overfit, val, limit,
- * fit and target. If the program's batch, epochs or rate has changed since the checkpoint was written, the
- * program's value is kept. Call this function before the data set is opened. */
+ * The caller may then change them. The settings are seed, batch, epochs, rate, shuffle, overfit,
+ * epochs_given, val, limit, fit and target. If the program's batch, epochs or rate has changed since the
+ * checkpoint was written, the program's value is kept. Call this function before the data set is opened. */
 cnn_status cnn_train_settings(const cnn_network *network, cnn_train_options *options);
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options);
 

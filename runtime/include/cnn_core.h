@@ -86,7 +86,8 @@ void cnn_trainer_place(cnn_trainer *trainer, const cnn_network *network, const c
                        bool accumulates, void *memory);
 
 /* Quantization-aware training: turns the rounding of values and weights on if the time t, in epochs, is at
- * least recipe.quantize_start; otherwise turns it off. Returns true if this call turns rounding on. */
+ * least recipe.quantize_start; otherwise turns it off. If recipe.quantize is 0, the function does nothing.
+ * Returns true if this call turns rounding on. */
 bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
 /* Computes the gradients of one batch of 1 .. train_batch samples, and returns the mean loss of the batch.
  * Running statistics are updated immediately. */
@@ -104,7 +105,7 @@ void cnn_trainer_update(cnn_trainer *trainer, double rate);
  * epochs. */
 float cnn_train_step(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
                      float *const *output, double t);
-/* The weights that are saved and evaluated: trainer->average if it is not NULL, otherwise
+/* The weights that are saved and evaluated: trainer->average if it is not NULL and a step was made, otherwise
  * trainer->weights. */
 const float *cnn_trainer_result(const cnn_trainer *trainer);
 
@@ -139,18 +140,19 @@ int64_t cnn_augment_scratch(cnn_plane plane); /* number of floats in cnn_augment
  * outside of the input are zero (i8: -128). */
 void cnn_augment_input(const cnn_augmentation *augmentation, cnn_plane plane, cnn_type type, float scale,
                        const void *in, void *out, float *scratch);
-/* Moves a target with one number per pixel. `classes`: the numbers are int32 classes, and the result is the
- * class of the nearest pixel, or -1 outside of the image. Otherwise the numbers are floats, which are
- * interpolated bilinearly; outside of the image the result is 0. */
+/* Applies the geometric steps to a target that has pixels. `classes`: the target has an int32 class per
+ * pixel, and the result is the class of the nearest pixel, or -1 outside of the image. Otherwise the target
+ * has floats, which are interpolated bilinearly; outside of the image the result is 0. */
 void cnn_augment_target(const cnn_augmentation *augmentation, cnn_plane plane, bool classes, const void *in,
                         void *out);
 
-/* Moves an instance map, with an object number per pixel: the number of the nearest pixel; 0 outside of the
- * image. */
+/* Applies the geometric steps to an instance map, which has an object number per pixel. The result is the
+ * object number of the nearest pixel, or 0 outside of the image. */
 void cnn_augment_instances(const cnn_augmentation *augmentation, cnn_plane plane, const uint8_t *in,
                            uint8_t *out);
-/* Moves a box x1 y1 x2 y2 in pixels of the plane. The result is the smallest box around the four moved
- * corners, clipped at the edges of the plane. False: less than a quarter of the box is inside the plane. */
+/* Applies the geometric steps to a box x1 y1 x2 y2, in pixels of the plane. The result is the smallest box
+ * around the four moved corners, clipped at the edges of the plane. False: less than a quarter of the box is
+ * inside the plane. */
 bool cnn_augment_box(const cnn_augmentation *augmentation, cnn_plane plane, const float in[4], float out[4]);
 /* Clips a box at the four edges. False: less than a quarter of the box's area is left. */
 bool cnn_box_cut(float box[4], float left, float top, float right, float bottom);
@@ -173,7 +175,7 @@ typedef struct cnn_mix {
   cnn_plane plane; /* plane of the first input */
   double share;    /* share of the sample itself (`own`) in the mixture */
   int64_t partner; /* index of the other sample in the epoch */
-  bool boxed;      /* true for cutmix: the rectangle below comes from the other sample */
+  bool boxed;      /* true for cutmix: the rectangle (top, left, bottom, right) comes from the other sample */
   int32_t top, left, bottom, right;
   bool label; /* true with probability 1 - share: class targets that are not mixed pixel by pixel come from
                  the other sample */

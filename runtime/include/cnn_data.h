@@ -1,6 +1,6 @@
 /* cnn_data.h: Data sets for training and evaluation, and the inputs and outputs of a prediction.
  *
- * The contents of the path determine the kind of the set:
+ * The path and the files at the path determine the kind of the set:
  *
  *   IDX files            MNIST, Fashion-MNIST; plain or .gz
  *   CIFAR-10/100         the binary files
@@ -8,7 +8,8 @@
  *   WAV files            in the same folders
  *   an .npz file         x, y, x_val, y_val, x_test, y_test
  *   a table              .csv or .tsv; or train.csv, val.csv and test.csv in a directory
- *   class masks          images/ and masks/, one mask per image; Pascal VOC's folders
+ *   class masks          images/ and masks/, one mask per image; Pascal VOC's folders; COCO's panoptic
+ *                        annotations
  *   boxes                YOLO's images/ and labels/; COCO's annotations/ or one of its JSON files; Pascal
  *                        VOC's Annotations/
  *   "synthetic"          a small learnable set, generated for any net
@@ -20,8 +21,8 @@
  * a net has no labels and the names are not class numbers, the folders are numbered in the order of their
  * names.
  *
- * Samples come in the order of the file. Samples of folders alternate between the classes, so that the first
- * N samples contain all classes.
+ * Samples come in the order of the file. Samples of folders alternate between the classes, so that the
+ * first samples of a part are of different classes.
  *
  * Samples are raw: the elements of images are 0..255 for any input type (i8: minus 128); arrays are as in the
  * file. Samples are always laid out height, width, channels; cnn_port_arrange converts to the caller's layout
@@ -58,26 +59,26 @@ typedef struct cnn_data_options {
                     validation */
   int64_t limit; /* only the first `limit` samples of each part; 0: all */
   cnn_fit fit;
-  int64_t keep; /* memory, in bytes, for decoded images of folders, so that each image is decoded only once;
-                   0: an image is decoded each time it is read */
+  int64_t keep; /* maximum number of bytes of decoded images of folders that are kept in memory. Other images
+                   are decoded each time they are read */
   const char *target; /* CSV: name of the first target column, or its number, counted from 1; NULL: the
                          targets are the last columns */
-  bool skip_bad;      /* images, masks and boxes that cannot be read are counted and dropped */
+  bool skip_bad;      /* images, sounds, masks and boxes that cannot be read are counted and dropped */
   bool any_target;    /* for inspection or export: the set may lack the net's targets */
 } cnn_data_options;
 #define CNN_DATA_DEFAULTS {0.1, 0, CNN_FIT_STRETCH, 0, NULL, false, false}
 
 typedef struct cnn_data cnn_data;
 
-/* The net must outlive the set. cnn_data_open checks all labels, so that a wrong label is found before
- * training begins. */
+/* The net must outlive the set. cnn_data_open checks the classes of all samples, except the classes in masks,
+ * so that a wrong class is found before training begins. */
 cnn_status cnn_data_open(cnn_data **data, const char *path, const cnn_network *network,
                          const cnn_data_options *options);
 void cnn_data_close(cnn_data *data); /* may be NULL */
 
 /* A description, such as "IDX files: 54,000 training, 6,000 validation and 10,000 test samples". */
 const char *cnn_data_describe(const cnn_data *data);
-const char *cnn_data_notes(const cnn_data *data); /* lines about skipped files and classes without samples */
+const char *cnn_data_notes(const cnn_data *data); /* notes, one per line, for example on skipped files */
 int64_t cnn_data_count(const cnn_data *data, cnn_part part);
 bool cnn_data_has_test(const cnn_data *data); /* whether the set has a separate test part */
 /* Number of samples of CNN_PART_TEST that are also used for training. */
@@ -88,10 +89,11 @@ const char *cnn_data_class(const cnn_data *data, int32_t c); /* the set's name f
 const char *const *cnn_data_class_names(const cnn_data *data);
 
 /* cnn_data_inspect checks that the files of a set are readable, before the samples are needed. Images of
- * class folders are decoded if all training and validation images will be kept in memory; otherwise, only the
- * beginning and the end of each file are checked. Images with masks or boxes are always decoded. If one image
- * is unreadable, the result is its error. If several images are unreadable, the callback gets a line for each
- * of the first ten. */
+ * class folders are decoded if all training and validation images will be kept in memory, or if the net's
+ * input is not an image. Otherwise, the beginning and the end of each file are checked, and only files that
+ * look damaged are decoded. Images with masks or boxes are always decoded. If one image is unreadable, the
+ * result is its error. If several images are unreadable, the callback gets a line for each of the first ten.
+ */
 typedef struct cnn_inspection {
   int64_t samples[3]; /* number of samples to check in each part, from its first sample */
   int32_t threads;
@@ -135,8 +137,9 @@ void cnn_port_arrange(const cnn_port *input, const void *hwc, void *out);
  * .npz keyed by input name, or a table (.csv), with or without the target's columns. */
 typedef struct cnn_inputs cnn_inputs;
 cnn_status cnn_inputs_open(cnn_inputs **inputs, const char *path, const cnn_network *network, cnn_fit fit);
-/* Like cnn_inputs_open, but ignores the column `target` of a table (see cnn_data_options). NULL: the last
- * columns are ignored if the table has all columns of the input and of the target. */
+/* Like cnn_inputs_open, but `target` names the first target column of a table, as in cnn_data_options. The
+ * target columns are ignored. Without a name (`target` is NULL, or in cnn_inputs_open), the last columns are
+ * ignored if the table has all columns of the input and of the target. */
 cnn_status cnn_inputs_open_table(cnn_inputs **inputs, const char *path, const cnn_network *network,
                                  cnn_fit fit, const char *target);
 void cnn_inputs_close(cnn_inputs *inputs);

@@ -1,5 +1,5 @@
 /* cnn_ranks.h: Interface to processes that train a net together, on one machine or on several. The runtime
- * only calls the functions of struct cnn_ranks; libcnn-mpi implements them with MPI. */
+ * only calls the functions of the structs cnn_ranks and cnn_launch; libcnn-mpi implements them with MPI. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_RANKS_H
 #define CNN_RANKS_H

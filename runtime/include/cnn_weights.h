@@ -1,5 +1,5 @@
-/* cnn_weights.h: Reading of weight files (.safetensors, .npz, PyTorch's .pt) and writing of weight files
- * (.safetensors, .npz). */
+/* cnn_weights.h: Reading of weight files (.safetensors, .npz, .npy, PyTorch's .pt) and writing of weight
+ * files (.safetensors, .npz). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_WEIGHTS_H
 #define CNN_WEIGHTS_H
@@ -11,8 +11,8 @@ extern "C" {
 #endif
 
 typedef struct cnn_weights_report {
-  int32_t matched, missing, extra, differing; /* number of weights by name: found, missing in the file,
-                                                 missing in the net, with another shape */
+  int32_t matched, missing, extra, differing; /* number of weights that are found, missing in the file,
+                                                 missing in the net, of another shape or type */
   char *text;        /* one line per missing, extra or differing weight, from malloc; NULL: none */
   bool *taken;       /* [network->weights]: whether each weight was found, from malloc */
   char warning[400]; /* an ambiguity that shapes cannot resolve, such as the order of a flatten; or empty */
@@ -44,8 +44,8 @@ typedef struct cnn_weights_names {
                          later lines have priority; or NULL */
   int32_t by_order;   /* not 0: names are ignored. The first array of the file is the first weight of the net,
                          the second array is the second weight, and so on. Every shape must match. If not all
-                         weights are required, the longest run of complete layers with equal shapes is loaded,
-                         so that a new head keeps its initial weights */
+                         weights are required, the longest run of complete layers that have the same shapes in
+                         the net and in the file is loaded, so that a new head keeps its initial weights */
 } cnn_weights_names;
 
 /* Like cnn_weights_load, or, with `some`, like cnn_weights_load_some, for a file with other names; `names`

@@ -5,9 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The first twelve colors are the easiest to distinguish. The hue of a later class c is c * 0.618 turns (the
- * golden ratio), and every third color is darker.
- */
+/* The first twelve colors are the easiest to distinguish. The hue of a later class c is c * 0.618 turns
+ * (the golden ratio minus 1), and every third color is darker. */
 void cnn_class_color(int64_t c, uint8_t rgb[3]) {
   static const uint8_t first[][3] = {{230, 25, 75},  {0, 130, 200}, {60, 180, 75},  {245, 130, 48},
                                      {145, 30, 180}, {0, 165, 165}, {240, 50, 230}, {150, 190, 0},
@@ -19,7 +18,7 @@ void cnn_class_color(int64_t c, uint8_t rgb[3]) {
   }
   const double turn = 6 * fmod((double)c * 0.6180339887498949, 1), bright = c % 3 ? 235 : 150;
   for (int i = 0; i < 3; i++) {
-    const double away = fabs(fmod(turn + 6 - 2 * i, 6) - 3); /* 3 at this channel's hue, 0 opposite to it */
+    const double away = fabs(fmod(turn + 6 - 2 * i, 6) - 3); /* 3: this channel's hue; 0: the opposite hue */
     rgb[i] = (uint8_t)(bright * fmin(1, fmax(0.1, away - 1)));
   }
 }

@@ -116,7 +116,7 @@ cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n,
     free(out);
     return cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   }
-  stream.next_in = (unsigned char *)(uintptr_t)gz; /* not const, but zlib only reads these bytes */
+  stream.next_in = (unsigned char *)(uintptr_t)gz; /* zlib's pointer is not const, but zlib only reads */
   bool enough = false, memory = true;
   int result = Z_OK;
   while (!enough) {
@@ -174,8 +174,8 @@ static long temporary_process(const char *name, const char *base) {
   return errno || id > INT_MAX ? 0 : id;
 }
 
-static bool locked(int descriptor) { /* Returns true if a process, perhaps on another machine that shares the
-                                        directory, holds the lock, or if this is unknown. */
+static bool locked(int descriptor) { /* Returns true if another process (perhaps on another machine that
+                                        shares the directory) holds the lock, or if the query fails. */
   struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   return fcntl(descriptor, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
 }

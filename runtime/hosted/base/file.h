@@ -25,8 +25,8 @@ cnn_status cnn_text_of(const char *path, const unsigned char *bytes, size_t n, c
 /* Reads a text file; the result is zero-terminated and from malloc. */
 cnn_status cnn_text_read(const char *path, char **text, size_t *length);
 
-/* Inflates at most `most` bytes of a gzip file of one or more members, and ignores the rest. The result is
- * from malloc. */
+/* Unpacks a gzip file of one or more members. Stops when at least `most` bytes have been unpacked, and
+ * ignores the rest. The result is from malloc. */
 cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most,
                             unsigned char **data, size_t *size);
 
@@ -37,7 +37,7 @@ typedef struct cnn_writer {
   unsigned char *buffer;
   size_t buffered;
   char *path, *temporary; /* temporary is NULL if path is a device or a pipe, which is written directly */
-  int error;              /* the first error; 0: none */
+  int error;              /* errno of the first error; 0: none */
 } cnn_writer;
 
 /* System calls that are repeated when a signal interrupts them. */

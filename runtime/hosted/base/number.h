@@ -6,7 +6,7 @@
 
 typedef struct cnn_text {
   char text[48];
-} cnn_text; /* returned by value, so that one printf call can use several */
+} cnn_text; /* returned by value, so that one printf call can use several texts */
 
 /* Formats with `digits` significant digits: "0.001", "1.2e-05"; NaN is "nan". */
 cnn_text cnn_number(double value, int digits);

@@ -5,8 +5,9 @@
 #define CNN_SIMILAR_H
 #include <stdint.h>
 
-/* The number of edits that turn one name into the other. An edit changes, adds or removes a letter, or swaps
- * two adjacent letters. Case is ignored. Of a longer name, only the last 127 letters count. */
+/* The smallest number of edits that turn one name into the other. An edit changes, adds or removes a letter,
+ * or swaps two adjacent letters. Case is ignored. If a name has more than 127 letters, only its last 127
+ * letters count. */
 int32_t cnn_letters_between(const char *a, const char *b);
 /* Returns the most similar name, or NULL if no name is similar enough. */
 const char *cnn_similar(const char *word, const char *const *name, int32_t names);

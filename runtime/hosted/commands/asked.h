@@ -6,7 +6,7 @@
 
 typedef struct cnn_asked {
   const char *class;
-  int64_t pixel[2]; /* x and y in the original image, as `predict` prints them */
+  int64_t pixel[2]; /* x and y, in pixels of the original image */
   int64_t box; /* number of the box, from 1, in the order of `predict`; if `class` is set, only the boxes of
                   this class are counted */
   bool at_pixel, of_box;
@@ -26,7 +26,7 @@ typedef struct cnn_asked {
    &(asked).at_pixel}
 
 /* Finds the unit to inspect: by default, the class with the best score. Must be called after a forward pass
- * of the file `path`. */
+ * of the sample from the file `path`. */
 cnn_status cnn_asked_unit(const cnn_viewer *viewer, const char *path, const cnn_asked *asked, cnn_unit *unit);
 /* Writes the unit's name to `room`: "disc", or "disc at 12,30" if a pixel was requested. */
 const char *cnn_asked_name(const cnn_network *network, const cnn_asked *asked, cnn_unit unit, char room[200]);

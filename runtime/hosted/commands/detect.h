@@ -48,7 +48,7 @@ typedef struct cnn_detection {
 typedef struct cnn_detector {
   const cnn_network *network;
   const cnn_detect_options *options;
-  int64_t channels, rows; /* rows: number of rows read */
+  int64_t channels, rows; /* rows: number of rows added since the reset */
   double *latest;         /* [average][channels] */
   double free_from;       /* --hold: nothing is detected before this time, in seconds */
   char room[24];

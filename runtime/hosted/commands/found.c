@@ -262,7 +262,7 @@ bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, 
 
 /* ---- Images */
 
-/* Integer factor by which the image to draw on was enlarged. */
+/* The factor by which cnn_overlay_enlarge enlarged the image: an integer. */
 static int32_t factor_of(const cnn_shown *shown, const cnn_image *picture) {
   return picture->width / shown->view.width;
 }

@@ -25,9 +25,9 @@ typedef struct cnn_shown {
 /* Prints boxes as "disc 0.9134 (12.0 30.5 80.2 99.0), ...", and segments as "grass 0.5210, disc 0.0812 score
  * 0.9134, ...". False: out of memory. */
 bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot);
-/* Appends the detections to an array in the format of COCO results. False: out of memory. */
+/* Appends the boxes and segments to `results`, in the format of COCO results. False: out of memory. */
 bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, json_t *results);
-/* Draws onto the RGB image. A small image is enlarged; if the net has segments, a legend is added below the
- * image. False: out of memory. */
+/* Draws the boxes and segments onto the RGB image. A small image is enlarged; if there are segments, a legend
+ * is added below the image. False: out of memory. */
 bool cnn_found_draw(const cnn_shown *shown, float *const output[], cnn_image *picture);
 #endif

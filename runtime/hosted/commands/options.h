@@ -29,7 +29,7 @@ typedef struct cnn_flag {
 
 typedef struct cnn_usage {
   const char *program, *command; /* "lenet5", "train" */
-  const char *operands;          /* "": none; "IMAGE": one; "INPUT...": one or more; "[INPUT...]": any */
+  const char *operands; /* "": none; "IMAGE": one; "INPUT...": one or more; "[INPUT...]": 0 or more */
   const char *summary;
   const cnn_flag *flag;
   int32_t flags;

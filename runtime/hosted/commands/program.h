@@ -36,8 +36,8 @@ cnn_status cnn_program_finish(void); /* flushes standard output and reports erro
  * the net. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
-/* Fraction of the samples that was used for validation when the weights from the latest call of
- * cnn_program_weights were trained. Applies to data sets without a validation part. */
+/* Fraction of the samples that training used for validation, for the weights from the latest call of
+ * cnn_program_weights. Applies to data sets without a validation part. */
 double cnn_program_val(const cnn_program *program);
 /* Returns CNN_GO_ON if the program finds weights. Otherwise prints an error and returns the exit status. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);

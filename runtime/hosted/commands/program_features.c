@@ -32,7 +32,7 @@ static const char *shape_text(int32_t rank, const int32_t dim[3], char room[48])
   return room;
 }
 
-/* Height of each channel of a sequence on the page, in pixels. All sequences have the same width, so that
+/* Height of each channel of a sequence in the figure, in pixels. All sequences have the same width, so that
  * they line up in time. */
 static int32_t strip_zoom(int32_t channels) {
   const int32_t zoom = OVERVIEW_HEIGHT / channels;

@@ -12,7 +12,7 @@
 enum {
   MATRIX_ROWS = 512,
   MATRIX_COLUMNS = 1024
-}; /* of a dense layer, at most this number of rows and columns of the weights is drawn */
+}; /* largest part of a dense layer's weight matrix that is drawn */
 
 typedef struct Arguments {
   const char *weights, *out, *layer;
@@ -40,8 +40,8 @@ static const cnn_weight *weight_of(const cnn_network *network, const char *layer
   return NULL;
 }
 
-/* The layer with that name. Without a name: the first convolution that has filters; if there is none, the
- * first dense layer. */
+/* Finds the layer `name`. If `name` is NULL, chooses the first convolution that has filters; if there is
+ * none, the first dense layer. */
 static cnn_status choose_layer(const cnn_network *network, const char *name, int32_t *layer) {
   if (cnn_weights_fixed(network))
     return cnn_failure(CNN_BAD_ARGUMENT, "'filters' needs a float net; this is an int8 model");

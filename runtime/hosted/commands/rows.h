@@ -42,5 +42,7 @@ void cnn_rows_close(cnn_rows *rows); /* also valid after a failed open */
  * is NULL. An incomplete step or window at the end is dropped. But if the net is called with windows, a
  * recording shorter than one window is padded with zeros. */
 cnn_status cnn_rows_file(cnn_rows *rows, const char *path, double *seconds);
-cnn_status cnn_rows_pipe(cnn_rows *rows); /* Reads standard input: samples of the input's type. */
+/* Like cnn_rows_file, but reads samples from standard input, in the type of the net's input, and never pads
+ * with zeros. */
+cnn_status cnn_rows_pipe(cnn_rows *rows);
 #endif

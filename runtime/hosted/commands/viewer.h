@@ -58,8 +58,8 @@ cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit
 /* The unit's name as it is printed. */
 const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]);
 
-/* Finds the layer by its name in the summary. If no layer has this name, the error suggests a similar
- * name. */
+/* Finds the layer with this name; the command `info` lists the names. If no layer has this name, the error
+ * suggests a similar name. */
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer);
 
 /* Converts all elements of an input to float. */
@@ -80,17 +80,17 @@ typedef struct cnn_sheet {
 } cnn_sheet;
 /* Images: one map per channel; sequences: channels by time; vectors: wrapped into lines. */
 cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]);
-/* Draws an input in its own colors, or with a color scale if it is not an image. `value` is laid out as
- * viewer->value. */
+/* Draws an input in its own colors, or with a color scale if it is not an image. `value` is
+ * [h][w][c]. */
 void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption);
 
 /* Whether the output file `path` is an .npy array. All other output files are figures. */
 bool cnn_out_is_array(const char *path);
 cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int32_t rank,
                          const int64_t *dim);
-/* Checks the command line of the commands that inspect a net. Returns CNN_GO_ON. If the command line is
- * incomplete, or if the output would overwrite the input, prints an error and returns an exit status.
- * `input`: NULL, or the input file. */
+/* Checks the command line of a command that inspects a net. Returns CNN_GO_ON if the command can run. Prints
+ * an error and returns an exit status if there are no weights, if -o is missing or has a wrong suffix, or if
+ * the output would overwrite the program, the weights or `input`. `input`: NULL, or the input file. */
 int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights,
                      const char *input, const char *out, bool array);
 #endif

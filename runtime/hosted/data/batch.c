@@ -1,4 +1,4 @@
-/* batch.c: Filling of batches from a data set, augmented and in the net's layout. */
+/* batch.c: Filling of batches with samples of a data set: augmentation, conversion to the net's layout. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/batch.h"
 

@@ -6,9 +6,10 @@
 #include "cnn.h"
 #include "hosted/data/truth.h"
 
+/* input[inputs]; target[cnn_ports + 1]. The last target is the annotation record. Unused targets are NULL. */
 typedef struct cnn_parts {
   void **input, **target;
-} cnn_parts; /* input[inputs]; target[cnn_ports + 1]: the last is for the annotation record; NULL: not used */
+} cnn_parts;
 
 typedef struct cnn_batch {
   const cnn_network *network;
@@ -29,7 +30,7 @@ typedef struct cnn_reader {
 /* The order of an epoch's samples, and their split into batches. */
 typedef struct cnn_course {
   const cnn_data *data;
-  cnn_part from; /* the part of the data set */
+  cnn_part from; /* training, validation or test part */
   const cnn_recipe *recipe;
   const int32_t *order; /* NULL: the order of the data set */
   int64_t samples;
@@ -55,7 +56,7 @@ cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, co
 cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course,
                           int64_t at);
 
-/* Number of samples in the call that begins at sample `at`. */
+/* Number of samples in the call of gradients that begins with sample `at`. */
 int32_t cnn_course_count(const cnn_course *course, int64_t at);
 /* Whether a batch is complete after `at` samples. */
 bool cnn_course_ends_batch(const cnn_course *course, int64_t at);

@@ -32,7 +32,7 @@ typedef struct BoxesSet {
   char **file; /* annotation files */
   int64_t files;
   int64_t bad_objects, bad_pictures; /* number dropped by --skip-bad */
-  int64_t unmasked;                  /* objects without a mask, except ignored objects */
+  int64_t unmasked;                  /* number of objects without a mask; ignored objects are not counted */
   char first[400];                   /* the message for the first dropped object or image */
 } BoxesSet;
 
@@ -53,8 +53,8 @@ cnn_status cnn_boxes_bad(cnn_data *data, bool picture, const cnn_status *status)
  * describes what is wrong with the box. */
 cnn_status cnn_boxes_check(float box[4], double height, double width);
 /* Sets class_of[] to the class number of each name: the number of the net's label with the same name. If the
- * net has no labels for objects, the class number is the index of the name. `where` names the source of the
- * names in messages. */
+ * net has no labels for objects, the class number is the index of the name. In messages, `where` is the
+ * source of the names. */
 cnn_status cnn_boxes_name(cnn_data *data, const char *where, char *const *name, int32_t names,
                           int32_t *class_of);
 /* Completes the set after all annotations have been read: checks the images and reports what was skipped. */

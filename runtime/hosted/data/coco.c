@@ -131,7 +131,7 @@ static cnn_status categories_keep(const File *file, const cnn_category *category
   return cnn_boxes_name(file->data, file->path, coco->name, count, coco->class_of);
 }
 
-/* Checks that a later file has the same categories. */
+/* Checks that a later file has the categories of the first file. */
 static cnn_status categories_compare(const File *file, const cnn_category *category, int32_t count) {
   const cnn_coco *coco = file->coco;
   for (int32_t k = 0; k < count && k < coco->categories; k++) {

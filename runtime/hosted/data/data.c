@@ -172,7 +172,9 @@ static cnn_status kind_open(cnn_data *data) {
   return status;
 }
 
-/* Checks that the set has boxes if the net needs them, and that the net uses the boxes of the set. */
+/* Checks that the set has boxes if the net needs them, and that the net uses the boxes of a set without pixel
+ * classes. Rejects more classes of boxes than the net has labels, and augmentation that mixes two images,
+ * because boxes cannot be mixed. */
 static cnn_status boxes_agree(const cnn_data *data) {
   const cnn_network *network = data->network;
   const bool wanted = cnn_boxes_wanted(network);

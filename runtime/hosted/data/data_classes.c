@@ -1,4 +1,4 @@
-/* data_classes.c: Mapping of image folders to classes: by name, if the net has labels; by number, if all
+/* data_classes.c: Mapping of class folders to classes: by name, if the net has labels; by number, if all
  * folder names are numbers; otherwise by alphabetical order. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
@@ -223,7 +223,7 @@ static cnn_status by_order(cnn_data *data, char *const *folder, int32_t folders,
 
 /* ---- notes */
 
-/* Lists the classes without a folder as "b, c"; returns their number. */
+/* Writes the names of the classes without a folder to `text`: "b, c". Returns the number of these classes. */
 static int32_t without_folder(const cnn_data *data, const int32_t *class_of, int32_t folders, char *text,
                               size_t room) {
   const char **missing = calloc((size_t)data->classes + 1, sizeof *missing);
@@ -254,7 +254,7 @@ static cnn_status few_folders(cnn_data *data, int32_t folders, int64_t classes) 
   return cnn_success();
 }
 
-/* Weight files can only store UTF-8. */
+/* Sets data->nameless if a class name is not UTF-8, because weight files can only store UTF-8. */
 static void check_text(cnn_data *data) {
   char *note = cnn_classes_note((const char *const *)data->class_name, data->classes);
   data->nameless = !note;

@@ -234,7 +234,7 @@ cnn_status cnn_data_open_panoptic(cnn_data *data, const Listing *listing) {
   return directory_open(data, listing, true);
 }
 
-/* The path without its last `levels` components; "." at the top. From malloc. */
+/* The path without its last `levels` components; "." if no component is left. From malloc. */
 static char *above(const char *path, int levels) {
   char *folder = cnn_path_join("", path);
   for (int k = 0; folder && k < levels; k++) {

@@ -33,7 +33,7 @@ typedef struct Tables {
   char **name;                     /* column names if there is a header; otherwise NULL */
   int32_t columns, first, targets; /* target columns: first .. first + targets - 1 */
   bool texts;                      /* classes are matched by name */
-  bool fractions;                  /* some input is not an integer */
+  bool fractions;                  /* some value of the input is not an integer */
   int32_t names_room;
 } Tables;
 

@@ -1,6 +1,6 @@
 /* data_folders.c: Folders of images or WAV files: train/CLASS, val/CLASS, test/CLASS, or only CLASS folders,
  * whose samples are all for training. data_classes.c maps folders to classes. Samples of the classes
- * alternate, so that the first N samples of a part contain all classes. */
+ * alternate, so that the first samples of a part are of different classes. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +174,7 @@ static void kept_open(cnn_data *data, Folders *set) {
     Kept *kept = &set->pool[p].kept;
     int64_t count = set->pool[p].count < room ? set->pool[p].count : room;
     if (count <= 0) continue;
-    kept->input = malloc((size_t)count * input_bytes(data)); /* a page needs no memory until it is written */
+    kept->input = malloc((size_t)count * input_bytes(data)); /* memory pages need no RAM until written */
     kept->state = calloc((size_t)count, sizeof *kept->state);
     if (kept->input && kept->state) kept->count = count;
     room -= count;
@@ -295,7 +295,7 @@ static void folder_files(const cnn_data *data, cnn_each_file *each, void *contex
   for (int64_t i = 0; i < set->background.count; i++) each(context, set->background.picture[i].path);
 }
 
-/* Whether a new file `below` would be a part of the set. Files in hidden folders are not read. A table in the
+/* Whether a new file `below` would belong to the set. Files in hidden folders are not read. A table in the
  * directory itself would be read instead of the folders. */
 static bool folder_takes(const cnn_data *data, const char *below) {
   const Folders *set = data->set;
@@ -335,7 +335,7 @@ static cnn_status part_collect(cnn_data *data, Folders *set, int pool, const cha
   return status;
 }
 
-/* Reports folders next to the parts, which are not read. */
+/* Reports folders that are not read because they are not parts. */
 static void others_note(cnn_data *data, const Folders *set, const Listing *listing) {
   for (int32_t i = 0; i < listing->count; i++) {
     const Entry *entry = &listing->entry[i];
@@ -362,7 +362,8 @@ static cnn_status background_collect(cnn_data *data, Folders *set, const Listing
   return status;
 }
 
-/* A directory with train/, val/ or test/ has parts. Then other folders in the directory are ignored. */
+/* Reads the parts (see part_collect). If there are parts, other folders in the directory are ignored, except
+ * background recordings. If there are no parts, all folders are classes of the training part. */
 static cnn_status parts_collect(cnn_data *data, Folders *set, const Listing *listing, cnn_status *empty) {
   cnn_status status = cnn_success();
   for (int32_t i = 0; i < listing->count && status.code == CNN_OK; i++) {
@@ -393,7 +394,7 @@ static cnn_status loose_collect(cnn_data *data, Folders *set) {
   return status.code == CNN_OK ? found_take(data, set) : status;
 }
 
-/* Images outside of class folders are accepted if no output needs a class. */
+/* Images outside of class folders are accepted if no output needs a class, or with options.any_target. */
 static cnn_status classless(cnn_data *data, Folders *set) {
   bool wanted = false;
   for (int32_t o = 0; o < cnn_ports(data->network); o++) wanted = wanted || cnn_target_wanted(data, o);

@@ -1,6 +1,7 @@
-/* data_masks.c: Images with one class mask each: images/ and masks/ with equal file stems, in the directory
- * itself or in train/, val/ and test/; and Pascal VOC's JPEGImages, SegmentationClass and
- * ImageSets/Segmentation. The value of a mask pixel is its class; 255: the pixel is ignored. */
+/* data_masks.c: Data sets of images, each with a mask of its pixel classes. There are two layouts: images/
+ * and masks/ with equal file stems, in the directory itself or in train/, val/ and test/; or Pascal VOC's
+ * JPEGImages/, SegmentationClass/ and ImageSets/Segmentation/. The value of a mask pixel is its class; 255:
+ * the pixel is ignored. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@ typedef struct Pairs {
 } Pairs;
 typedef struct Masks {
   Pairs pool[POOLS];
-  cnn_gathered gathered; /* only used while the set is opened */
+  cnn_gathered gathered; /* only used while the set is being opened */
   int64_t left_out;      /* number of pairs that --skip-bad dropped; first: error of the first dropped pair */
   char first[300];
 } Masks;
@@ -127,7 +128,7 @@ static const DataKind masks = {masks_read,    NULL,        masks_close, NULL, ma
 
 /* Adds a pair; the set takes ownership of both paths. */
 static cnn_status pair_add(const cnn_data *data, Pairs *pairs, Pair pair) {
-  if ((pairs->count & (pairs->count - 1)) == 0) { /* a power of two: the capacity doubles */
+  if ((pairs->count & (pairs->count - 1)) == 0) { /* full at counts 0, 1, 2, 4 ... */
     Pair *moved = realloc(pairs->pair, sizeof *moved * (size_t)(pairs->count ? 2 * pairs->count : 1));
     if (!moved) {
       pair_free(&pair);
@@ -150,8 +151,8 @@ static char *mask_path(const char *directory, const char *stem, size_t n) {
   return path;
 }
 
-/* Adds an image and the mask with the same stem. With --skip-bad, unreadable pairs are counted and dropped.
- */
+/* Adds an image and the mask with the same stem. With --skip-bad, a pair with an error is dropped and
+ * counted. */
 static cnn_status pair_take(cnn_data *data, Masks *set, int pool, Pair pair) {
   cnn_status status = cnn_success();
   if (!pair.image || !pair.mask) status = cnn_data_no_memory(data);
@@ -186,7 +187,7 @@ static cnn_status folder_pair(cnn_data *data, Masks *set, const cnn_image_list *
   return status;
 }
 
-/* Pairs images with masks across all folders; each image is used once. */
+/* Pairs each image with its mask, in all folders; each image is used once. */
 static cnn_status folders_pair(cnn_data *data, Masks *set) {
   cnn_gathered *all = &set->gathered;
   cnn_status status = cnn_gathered_once(all);
@@ -197,7 +198,8 @@ static cnn_status folders_pair(cnn_data *data, Masks *set) {
   return status;
 }
 
-/* Gathers the files in images/ and masks/ of a directory. *there: whether both folders exist. */
+/* Gathers the images in images/ of a directory; their masks are in masks/. Sets *there to whether both
+ * folders exist. */
 static cnn_status directory_gather(Masks *set, int pool, const char *path, bool linked, bool *there) {
   Listing listing;
   cnn_status status = cnn_listing_read(&listing, path);

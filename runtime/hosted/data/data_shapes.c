@@ -99,7 +99,7 @@ static cnn_status options_read(const cnn_data *data, Shapes *set, const char *op
   return status;
 }
 
-/* The kind of annotations that the net's targets need, for a path without `kind=`. */
+/* The kind of annotations for a path without `kind=`: enough for all targets of the net. */
 static int kind_for(const cnn_data *data) {
   if (!cnn_boxes_wanted(data->network)) return KIND_PIXELS;
   return cnn_pixels_limit(data) > 0 ? KIND_PANOPTIC : KIND_MASKS;

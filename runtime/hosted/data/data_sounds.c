@@ -47,7 +47,8 @@ static const char *below(const cnn_data *data, const char *path) {
   return path + n + strspn(path + n, "/");
 }
 
-/* Moves the listed files of the training pool to another pool; returns their number. */
+/* Moves the listed files of the training pool to another pool. Returns the number of moved files; -1: out of
+ * memory. */
 static int64_t listed_move(const cnn_data *data, Folders *set, int to, const PartList *list) {
   Pool *from = &set->pool[POOL_TRAIN], *pool = &set->pool[to];
   int64_t kept = 0, moved = 0;

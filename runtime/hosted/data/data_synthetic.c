@@ -1,9 +1,12 @@
 /* data_synthetic.c: Synthetic data set: a small learnable set for any net. Both the inputs and the targets of
- * a sample are derived from a few random numbers:
+ * a sample are derived from its index and a few random numbers. Kinds of targets, and the inputs for each
+ * kind:
  *
  * one class per sample   stripes whose frequency, direction and brightness depend on the class
+ * one sigmoid            the same stripes, for two classes
  * one class per position a line divides the image between two classes with different brightness and stripes
- * values                 four numbers: the strengths of patterns in the inputs; targets repeat them
+ * values                 four patterns; target i is the strength of pattern i % 4
+ * several sigmoids       four patterns; target i is 1 if pattern i % 4 is present
  *
  * Noise is added to all inputs. The code only uses additions, products, divisions and counter-based random
  * numbers, so the set is the same on every machine. */
@@ -51,8 +54,8 @@ static float wave(float t) {
   return within < 0.5f ? 2 * within : 2 - 2 * within;
 }
 
-/* The texture of class `c` of `classes` at position (v, u) of channel ch; no class is the mirror image of
- * another. */
+/* The texture of class `c` of `classes` at position (v, u) of channel ch. No texture is the mirror image of
+ * another class's texture. */
 static float texture(int64_t c, int64_t classes, float v, float u, int64_t ch) {
   float across = 0.5f + 1.5f * (float)(c % 3), down = 0.5f + 1.5f * (float)(c / 3 % 3);
   float bright = ((float)c + 0.5f) / (float)classes;
@@ -157,9 +160,9 @@ static float trace(const cnn_data *data, const Sample *sample, int64_t index, in
   return sum / (float)LATENTS;
 }
 
-/* Whether the values of the input are generated as pixels. f32 pixels are 0..255, if the program itself
- * normalizes images; f32 inputs of other programs are about -1..1. u8, i8 and i16 inputs have the range of
- * their type, and i32 inputs have the range 0..255. */
+/* Whether the values of the input are generated as pixels. f32 pixels are 0..255, if the net has a
+ * normalize; f32 inputs of other nets are about -1..1. u8, i8 and i16 inputs have the range of their type,
+ * and i32 inputs have the range 0..255. */
 static bool takes_pixels(const cnn_network *network, const cnn_port *port) {
   if (port->type != CNN_F32) return true;
   for (int32_t l = 0; l < network->layers; l++)

@@ -1,6 +1,6 @@
-/* data_voc.c: Pascal VOC's boxes: JPEGImages/ and Annotations/ with one XML file per image, and the parts in
- * ImageSets/Main/train.txt, val.txt and test.txt; or images/ and annotations/. Both kinds of folders may also
- * be in train/, val/ and test/. */
+/* data_voc.c: Data sets with Pascal VOC's boxes: JPEGImages/, and Annotations/ with one XML file per image.
+ * The two folders may also be named images/ and annotations/. The files train.txt, val.txt and test.txt in
+ * ImageSets/Main/ list the images of the parts; or train/, val/ and test/ each contain the two folders. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,7 +132,8 @@ static cnn_status stem_take(cnn_data *data, Voc *voc, int pool, const char *imag
 
 /* ---- Parts */
 
-/* Reads ImageSets/Main/PART.txt: the first word of each line names an image. `there`: the file exists. */
+/* Reads ImageSets/Main/PART.txt: the first word of each line names an image. Sets *there to true if
+ * the file exists. */
 static cnn_status list_take(cnn_data *data, Voc *voc, int pool, const char *part, const char *images,
                             const char *annotations, bool *there) {
   char below[64], stem[300];
@@ -196,8 +197,8 @@ static cnn_status has_xml(const char *folder, bool *there) {
   return status;
 }
 
-/* Finds the folder of images and the folder of XML files in a directory; from malloc. Both are NULL if the
- * directory does not have them. */
+/* Finds the folder of images and the folder of XML files in a directory. Their paths are from malloc; both
+ * are NULL if the directory does not have the two folders. */
 static cnn_status folders_find(const cnn_data *data, const char *directory, char **images,
                                char **annotations) {
   Listing listing;

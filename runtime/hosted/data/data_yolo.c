@@ -1,7 +1,8 @@
-/* data_yolo.c: Images with YOLO text files of boxes: images/ and labels/ with equal file stems. Each part
- * folder (train/, val/, test/) contains these two folders, or each of the two contains part folders.
- * classes.txt or data.yaml name the classes. A line is an object: class, center, width and height, as
- * fractions of the image size. An image without a text file has no objects. */
+/* data_yolo.c: Images with YOLO text files of boxes: images/ and labels/ with equal file stems. The
+ * two folders are in each part folder (train/, val/, test/) or in the directory itself; in the directory
+ * itself, both may contain part folders. classes.txt or data.yaml names the classes. Each line of a text file
+ * describes an object: its class, and its center, width and height as fractions of the image size. An image
+ * without a text file has no objects. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,7 +146,7 @@ static cnn_status folders_take(cnn_data *data, Yolo *yolo) {
   return status;
 }
 
-/* directory/name/BELOW, or directory/name; from malloc. */
+/* directory/name/BELOW, or directory/name if `below` is empty; from malloc. */
 static char *folder_path(const char *directory, const char *name, const char *below) {
   char *path = cnn_path_join(directory, name), *whole = path && *below ? cnn_path_join(path, below) : NULL;
   if (!*below) return path;

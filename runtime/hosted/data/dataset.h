@@ -20,7 +20,7 @@ typedef struct cnn_identity {
 
 typedef struct Entry {
   char *name;
-  bool directory, linked; /* linked: a symbolic link; the other fields describe its target */
+  bool directory, linked; /* linked: a symbolic link; `directory` and `identity` describe its target */
   cnn_identity identity;
 } Entry;
 typedef struct Listing {
@@ -46,7 +46,7 @@ char *cnn_path_join(const char *directory, const char *name); /* from malloc; NU
 typedef void cnn_each_file(void *context, const char *path);
 /* Calls a function for every file from which the set reads samples. */
 void cnn_data_files(const cnn_data *data, cnn_each_file *each, void *context);
-/* Decodes all images of the pools, on all processors, before the set has parts. Sets bad[i] if image i,
+/* Reads all samples of the pools, on all processors, before the set has parts. Sets bad[i] if sample i,
  * counted over all pools in order, is unreadable, and writes the first error to `first`. */
 cnn_status cnn_pools_inspect(const cnn_data *data, bool *bad, char *first, size_t room);
 /* Whether a file written to this path would be read as data when the set is opened the next time. */
@@ -60,8 +60,8 @@ typedef struct DataKind {
   /* Whether the full scale of an f32 input is 1 (see cnn_data_scale); NULL: it is 255. */
   bool (*unit)(const cnn_data *data, int32_t input);
   void (*files)(const cnn_data *data, cnn_each_file *each, void *context); /* NULL: no files */
-  /* Checks whether the sample can be read, if the check is cheap; `input` is scratch space for one input.
-   * NULL: all samples were checked when the set was opened. */
+  /* Checks that the sample can be read; `input` is scratch space for one input. NULL: the samples are
+   * generated, or were checked when the set was opened. */
   cnn_status (*inspect)(const cnn_data *data, int pool, int64_t index, void *input);
   /* Whether a file written to this path below the set's directory would be read as data when the set is
    * opened the next time; NULL: never. */
@@ -81,16 +81,16 @@ typedef struct Part {
 } Part; /* sample i of the part is sample list[i] of all pools; if list is NULL, sample first + i */
 
 struct cnn_data {
-  const cnn_network *network; /* the net with the ports of a sample: see calls.h */
-  cnn_network samples;        /* storage of that net, if a sample has several calls */
-  cnn_port *ports;            /* ports of `samples`; otherwise NULL */
+  const cnn_network *network; /* the net; its ports hold whole samples: see calls.h */
+  cnn_network samples;        /* storage of *network if a sample has several calls */
+  cnn_port *ports;            /* ports of `samples`; NULL: a sample is one call */
   cnn_data_options options;
   char *path;
   const DataKind *kind;   /* NULL: not recognized yet */
   const char *title;      /* "IDX files" */
   const char *file_kind;  /* kind of the set's files, for messages: "image", "WAV file" */
   bool sounds;            /* the set's files are WAV files */
-  void *set;              /* data of this kind of set */
+  void *set;              /* private data of the set; the type depends on `kind` */
   const cnn_noise *noise; /* background recordings; NULL: none, or nothing needs them */
   int64_t pool[POOLS];    /* number of samples */
   int32_t classes;        /* number of classes; 0: no classes */
@@ -98,8 +98,8 @@ struct cnn_data {
   int64_t unlabeled;      /* with one class per sample: number of samples of class -1, which are ignored */
   bool has_zero;          /* whether any sample is of class 0 */
   bool inputs_only;       /* rows for prediction: a target may be present, and is ignored */
-  bool lacks_targets;     /* with any_target: the targets of the outputs are missing */
-  bool nameless;          /* some class names cannot be stored in files */
+  bool lacks_targets;     /* with any_target: the set lacks a target that the net needs */
+  bool nameless;          /* a class name is not UTF-8, so weight files cannot store the names */
   bool objects, masks, pixels; /* whether the set has objects, instance maps, pixel classes */
   int32_t stuff;               /* number of pixel classes outside of objects; these are the first classes */
   Part part[3];
@@ -170,12 +170,12 @@ bool cnn_boxes_wanted(const cnn_network *network);
 /* Checks that the set has the object masks that losses need. */
 cnn_status cnn_masks_agree(const cnn_data *data);
 /* Whether the target of an output is optional: the output has scores but no loss, and the net has other
- * losses. The target is then the class of the sample, if it has one; the class may be -1. */
+ * losses. The target is then the sample's class, or -1 (ignored) if the sample has no class. */
 bool cnn_target_optional(const cnn_data *data, int32_t output);
 /* Number of classes if the target is one number per sample; 0: any number is accepted. */
 int64_t cnn_label_limit(const cnn_port *output);
-/* Number of classes if the targets are one label per sample; 0: any number is accepted, or no label is
- * needed. */
+/* Smallest number of classes of the outputs that need one label per sample; 0: any number is accepted, or no
+ * label is needed. */
 int64_t cnn_label_classes(const cnn_data *data);
 /* Checks that one class per sample fits every output that needs a target, and that no output has fewer
  * classes than the set; `what` names the set. */

@@ -64,7 +64,8 @@ static void color_of(int32_t class, uint8_t color[3]) { /* ignored pixels are gr
   else cnn_mask_color(class, color);
 }
 
-/* Draws the annotation of a pixel: its class, or the class of its object; otherwise the pixel itself. */
+/* Draws a pixel in the color of its class, or of its object's class. Draws the pixel itself if the image has
+ * neither pixel classes nor an instance map. */
 static void pixel_show(const cnn_truth *truth, int64_t i, const uint8_t own[3], uint8_t color[3]) {
   memcpy(color, own, 3);
   if (truth->pixels) color_of(truth->pixels[i], color);
@@ -245,8 +246,8 @@ static bool images_have_classes(const cnn_data *data) {
          cnn_data_label(data, CNN_PART_TRAIN, 0, &label);
 }
 
-/* Folder of a class: its name in the set, if all names are valid folder names; otherwise its number, which a
- * net accepts with any labels. */
+/* Folder of a class: its name in the set, if all names are valid folder names; otherwise the class
+ * number. */
 static const char *class_folder(const cnn_data *data, int32_t c, char room[24]) {
   const char *const *name = cnn_data_class_names(data);
   for (int32_t k = 0; name && k < data->classes; k++)

@@ -1,5 +1,5 @@
-/* export_coco.c: Export of objects as COCO's JSON. A category id is the class + 1, background classes first.
- */
+/* export_coco.c: Export of objects as COCO's JSON. A category id is the class number + 1,
+ * where the background classes have the smallest numbers. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/export_coco.h"
 
@@ -34,8 +34,8 @@ static json_t *box_of(const float box[4]) { /* x y width height */
                    (double)box[3] - (double)box[1]);
 }
 
-/* The run lengths of an object's pixels, and the number of these pixels. NULL: there are none, or out of
- * memory. */
+/* Returns the run lengths of the pixels of object k, and sets *area to the number of these pixels. NULL: the
+ * object has no pixels, or out of memory. */
 static json_t *runs_of(const cnn_truth *truth, int k, int64_t *area, bool *memory) {
   cnn_runs runs;
   json_t *object = NULL;

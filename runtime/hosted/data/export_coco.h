@@ -11,8 +11,8 @@ typedef struct cnn_coco_writer {
 } cnn_coco_writer;
 
 cnn_status cnn_coco_writer_open(cnn_coco_writer *writer, const cnn_data *data);
-/* Adds the image of the file `name`. segments: path of the segment image, which is written only if
- * writer->segments is not NULL. */
+/* Adds an image, whose file is `name`, and its objects. segments: path of the segment image, which is written
+ * only if writer->segments is not NULL. */
 cnn_status cnn_coco_writer_add(cnn_coco_writer *writer, int64_t index, const char *name,
                                const cnn_truth *truth, const char *segments);
 /* Writes the objects to the file `instances`, and the segments, if there are any, to the file `panoptic`. */

@@ -5,9 +5,9 @@
 #include <string.h>
 #include "hosted/data/image.h"
 
-/* Whether the input is an image; then images are resized to its size. Any other input accepts an image only
- * if the input's size is height x width, or height x width x channels. For example, a vector of 784 elements,
- * or a sequence of 28x28, accepts a gray image of 28x28 pixels. */
+/* Whether the input is an image; images are then resized to the size of the input. Any other input accepts an
+ * image only if the input's size is height x width, or height x width x channels. For example, a vector of
+ * 784 elements, or a sequence of 28x28, accepts a gray image of 28x28 pixels. */
 static bool port_is_picture(const cnn_port *port) { return port->rank == 3; }
 
 cnn_status cnn_image_fits(const char *what, int32_t height, int32_t width, int32_t channels,

@@ -17,7 +17,7 @@ typedef struct Kept {
   unsigned char *input;
   atomic_uchar *state;
   int64_t count;
-} Kept; /* cache: the pool's first images as net inputs */
+} Kept; /* cache: the pool's first samples as net inputs */
 typedef struct Pool {
   Picture *picture;
   int64_t count;
@@ -31,17 +31,18 @@ typedef struct Folders {
   uint8_t *pools;    /* [folder]: a bit for each pool that has the folder */
   int32_t names;
   bool parts;                /* the class folders are inside part folders */
-  cnn_gathered gathered;     /* only used while the set is opened */
+  cnn_gathered gathered;     /* only used while the set is being opened */
   cnn_skipped skipped;       /* files in class folders that are neither images nor, for a sequence input, WAV
                                 files */
   cnn_skipped loose;         /* images outside class folders */
-  bool all_kept;             /* the cache has room for all images for training and validation */
+  bool all_kept;             /* the cache has room for all training and validation samples */
   cnn_image_list background; /* files of _background_noise_ */
   cnn_noise noise;
   cnn_noise_bad bad_noise; /* recordings that --skip-bad skipped */
 } Folders;
 
-bool cnn_folders_name_add(Folders *set, char *name); /* takes ownership of the name; false: out of memory */
+/* Takes ownership of the name. False: out of memory; the caller still owns the name. */
+bool cnn_folders_name_add(Folders *set, char *name);
 
 /* ---- sounds: conventions of the Speech Commands data set */
 

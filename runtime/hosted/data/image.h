@@ -27,7 +27,8 @@ typedef struct cnn_frame {
   int32_t top, left, height, width;
 } cnn_frame;
 cnn_frame cnn_frame_make(int32_t h, int32_t w, int32_t out_h, int32_t out_w, cnn_fit fit);
-/* The pixel of an image of height x width that is nearest to an input pixel; -1: outside. */
+/* Index of the pixel, in an image of height x width, that is nearest to pixel (y, x) of the input; -1: the
+ * input pixel is outside the image. */
 int64_t cnn_frame_source(const cnn_frame *frame, int32_t y, int32_t x, int32_t height, int32_t width);
 
 /* The image that a prediction's inputs were read from; NULL: they were not an image. */

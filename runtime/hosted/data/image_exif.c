@@ -48,8 +48,9 @@ int cnn_exif_orientation(const unsigned char *bytes, size_t n) {
   return 1;
 }
 
-/* 2: mirrors left to right; 3: rotates by 180 degrees; 4: mirrors top to bottom; 5: transposes; 6: rotates by
- * 90 degrees clockwise; 7: transposes along the other diagonal; 8: rotates by 90 degrees counterclockwise. */
+/* Orientation 2 mirrors left to right; 3 rotates by 180 degrees; 4 mirrors top to bottom; 5 transposes; 6
+ * rotates by 90 degrees clockwise; 7 transposes along the other diagonal; 8 rotates by 90 degrees
+ * counterclockwise. */
 cnn_status cnn_image_turn(cnn_image *image, const char *path, int orientation) {
   if (orientation < 2 || orientation > 8) return cnn_success();
   bool swapped = orientation >= 5, up = (1 << orientation) & (1 << 3 | 1 << 4 | 1 << 6 | 1 << 7);

@@ -19,7 +19,7 @@ static bool is_litter(const char *name) {
 
 /* The next two functions take ownership of the path. */
 static bool add_picture(cnn_image_list *pictures, char *path, const Entry *entry, bool linked) {
-  if ((pictures->count & (pictures->count - 1)) == 0) { /* a power of two: the capacity doubles */
+  if ((pictures->count & (pictures->count - 1)) == 0) { /* full at counts 0, 1, 2, 4 ... */
     size_t room = (size_t)(pictures->count ? 2 * pictures->count : 1);
     cnn_picture *moved = realloc(pictures->picture, sizeof *moved * room);
     if (!moved) {
@@ -190,7 +190,8 @@ typedef struct Seen {
   int64_t turn; /* index of the image, counted over all lists */
 } Seen;
 
-/* Orders paths so that all paths of a file are adjacent, and paths without links come first. */
+/* Orders paths so that all paths of a file are adjacent; a file's paths without links precede its other
+ * paths. */
 static int seen_order(const void *a, const void *b) {
   const Seen *x = a, *y = b;
   const cnn_picture *p = x->picture, *q = y->picture;

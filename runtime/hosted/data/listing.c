@@ -38,7 +38,7 @@ static int entry_order(const void *a, const void *b) {
 }
 
 static bool listing_add(Listing *listing, const char *name) {
-  if ((listing->count & (listing->count - 1)) == 0) { /* a power of two: the capacity doubles */
+  if ((listing->count & (listing->count - 1)) == 0) { /* full at counts 0, 1, 2, 4 ... */
     Entry *moved = realloc(listing->entry, sizeof *moved * (size_t)(listing->count ? 2 * listing->count : 1));
     if (!moved) return false;
     listing->entry = moved;

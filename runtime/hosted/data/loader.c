@@ -29,7 +29,7 @@ typedef struct Worker {
 
 struct cnn_loader {
   Place place[AHEAD];
-  int64_t begun, taken; /* batches begun, and batches taken; the last batch taken is still in use */
+  int64_t begun, taken; /* numbers of batches begun and batches taken; the last batch taken is in use */
   const cnn_course *course;
   int64_t at;    /* the next batch's first sample, as an index into the course */
   int32_t share; /* number of samples that a thread reads at a time */

@@ -10,11 +10,12 @@ typedef struct cnn_noise_bad {
   int64_t count;
   char first[400];
 } cnn_noise_bad;
-/* Loads WAV files, with the rate and channels of the input. bad NULL: an unreadable file is an error. */
+/* Loads WAV files, and converts them to the rate and channels of the input. bad NULL: an unreadable file is
+ * an error. */
 cnn_status cnn_noise_open(cnn_noise *noise, char *const *path, int64_t paths, const cnn_port *port,
                           cnn_noise_bad *bad);
 void cnn_noise_close(cnn_noise *noise);
-/* Fills an input with the part of recording r at `place`, from 0 at its beginning to 1 at its end. A shorter
- * recording is repeated. */
+/* Fills an input with the part of recording r at `place`: 0 is the beginning of the recording, 1 is its end.
+ * If the recording is shorter than the input, it is repeated. */
 void cnn_noise_feed(const cnn_noise *noise, int32_t r, double place, const cnn_port *port, void *input);
 #endif

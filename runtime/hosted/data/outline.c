@@ -79,7 +79,7 @@ cnn_status cnn_outline_run(cnn_outline *outline, double pixels, int64_t *sum, in
   return cnn_success();
 }
 
-/* Reads one number: 5 bits per letter, least significant first; the next bit marks a continuation, and the
+/* Reads one number: 5 bits per letter, least significant first; the sixth bit marks a continuation, and the
  * highest of the last five bits is the sign. Returns false if the number has an invalid letter, is not
  * terminated, or is too long. */
 static bool number_unpack(const char **text, const char *end, int64_t *number) {
@@ -116,7 +116,8 @@ cnn_status cnn_outline_unpack(cnn_outline *outline, const char *text, size_t n, 
 
 /* ---- Painting */
 
-/* Fills the pixels with first <= index < end. The index counts down the columns, from left to right. */
+/* Fills the pixels with first <= index < end. The index counts the pixels column by column:
+ * columns from left to right, and the pixels of a column from top to bottom. */
 static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width, uint8_t value,
                        uint8_t *map) {
   int64_t x = first / height, y = first % height;
@@ -126,14 +127,14 @@ static void span_paint(int64_t first, int64_t end, int32_t height, int32_t width
   }
 }
 
-/* Transitions between inside and outside. `odd` has one byte per pixel, in the order down the columns, and
- * one byte for the end. A byte is 1 if an odd number of transitions is at its pixel. */
+/* Transitions between inside and outside. `odd` has one byte per pixel, column by column (see span_paint),
+ * and one byte for the end. A byte is 1 if an odd number of transitions is at its pixel. */
 typedef struct Changes {
   uint8_t *odd;
   int64_t first, last; /* range of the transitions; first > last: none */
   int32_t height, width;
   bool begun;
-  int32_t x, y; /* the last point on the finer grid */
+  int32_t x, y; /* the point that was added last, on the finer grid */
 } Changes;
 
 /* Adds the next point of a side, and a transition if the side crosses the middle of a pixel column there. */

@@ -1,4 +1,4 @@
-/* pixels.c: Pixel classes as targets, resized to an output with the nearest pixel. */
+/* pixels.c: Pixel classes as targets, resized to the size of an output (nearest neighbor). */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/pixels.h"
 #include "hosted/data/image.h"
@@ -38,7 +38,8 @@ int64_t cnn_pixels_limit(const cnn_data *data) {
   return limit;
 }
 
-/* Stores a class at one pixel: its number, or a one-hot vector. */
+/* Stores a class at one pixel, in the target's form: the class number, a one-hot vector, or, if the output
+ * has one channel, 1 for class 1 and 0 for other classes. */
 static void store_one(const cnn_port *output, int64_t pixel, int32_t class, void *target) {
   if (output->target != CNN_TARGET_VALUES) {
     ((int32_t *)target)[pixel] = class;

@@ -37,7 +37,7 @@ int64_t cnn_runs_area(const cnn_runs *runs) {
   return area;
 }
 
-/* Walks along the runs of both masks, and stops wherever one of them changes. */
+/* Walks along both masks in steps. A step ends where a run of either mask ends. */
 int64_t cnn_runs_shared(const cnn_runs *a, const cnn_runs *b) {
   int64_t shared = 0, i = 0, k = 0;
   if (a->height != b->height || a->width != b->width) return 0;

@@ -47,7 +47,7 @@ typedef struct Thing {
 
 typedef struct Ground {
   Color color[2];
-  float cell[2][CELLS][CELLS]; /* random heights on a coarse and a fine grid */
+  float cell[2][CELLS][CELLS]; /* random values on a coarse and a fine grid */
   Stripes stripes;
 } Ground;
 
@@ -98,7 +98,7 @@ static Ground ground_draw(Draw *d) {
   return g;
 }
 
-/* Bilinear interpolation of random heights; the field is periodic. y, x >= 0, in cells. */
+/* Bilinear interpolation of random values; the field is periodic. y, x >= 0, in cells. */
 static float field_at(const float cell[CELLS][CELLS], float y, float x) {
   const int32_t i = (int32_t)y, j = (int32_t)x;
   const float v = y - (float)i, u = x - (float)j;

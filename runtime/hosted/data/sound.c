@@ -10,8 +10,8 @@
 #include "hosted/base/file.h"
 
 enum {
-  HEADER = 12, /* "RIFF", a size, "WAVE" */
-  CHUNK = 8,   /* a name and a size */
+  HEADER = 12, /* bytes of "RIFF", a size, "WAVE" */
+  CHUNK = 8,   /* bytes of the name and the size of a chunk */
   TAG_PCM = 1,
   TAG_FLOAT = 3,
   TAG_EXTENSIBLE = 0xFFFE,

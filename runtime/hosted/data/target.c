@@ -126,9 +126,10 @@ bool cnn_target_optional(const cnn_data *data, int32_t output) {
 
 typedef enum Form { FORM_CLASS, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
 
-/* The label of a sample is the label of all its calls. The target of a class is: for one sigmoid or a
- * regression, the class number as a float; for several sigmoids, a one-hot vector; otherwise, the class
- * number as an integer. */
+/* The form of the target that is made from the label of a sample; all calls of the sample have this label.
+ * One float per call: the label (FORM_NUMBER). One float per channel: a one-hot vector of the class
+ * (FORM_ONE_HOT). One class per call: the class number (FORM_CLASS). Other targets need more than one label
+ * (FORM_NONE). */
 static Form label_form(const cnn_port *output) {
   const int64_t calls = cnn_port_calls(output), size = output->size / calls;
   if (output->target == CNN_TARGET_VALUES)

@@ -12,8 +12,8 @@ enum { CNN_INSTANCES_MOST = 255 }; /* maximum number of objects in an instance m
 struct cnn_outline;
 
 typedef struct cnn_object {
-  int32_t label; /* 0 .. classes - 1 */
-  bool ignored;  /* a crowd or a difficult object; its detections are neither true nor false */
+  int32_t label; /* object class, from 0; background classes are not counted */
+  bool ignored;  /* a crowd or a difficult object; detections of it count as neither true nor false */
   float box[4];  /* x1 y1 x2 y2 in pixels of the image */
   /* In the original image, before resizing: */
   double area;                       /* from the data set; 0: not given */

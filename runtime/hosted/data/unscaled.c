@@ -1,4 +1,4 @@
-// unscaled.c: Detection of inputs with large numbers that no operator scales.
+// unscaled.c: Detection of inputs whose numbers are still large at the first weights.
 // SPDX-License-Identifier: MIT-0
 #include "hosted/data/unscaled.h"
 
@@ -47,8 +47,8 @@ static double normalized(const cnn_port *port, double high) {
   return (high * scale - extreme(port->normalize, "mean=", false)) / extreme(port->normalize, "std=", false);
 }
 
-/* Whether the numbers are probably pixels. The numbers of a table can be pixels only if they are bytes, and
- * if a row has enough of them for an image. */
+/* Whether the numbers are probably pixels. The numbers of a table can be pixels only if all are from 0 to
+ * 255, and if the input has three dimensions or at least FEW elements. */
 static bool are_pixels(const cnn_data *data, const cnn_port *port, double low, double high) {
   enum { FEW = 64 };
   if (!cnn_data_is_csv(data)) return true;

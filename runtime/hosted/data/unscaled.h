@@ -7,7 +7,7 @@
 
 typedef struct cnn_unscaled {
   bool there;             /* false: the numbers are small, or the net scales them itself */
-  double low, high, made; /* made: the result of the net's own normalize for `high`, or 0 */
+  double low, high, made; /* made: result of the net's normalize for `high`; 0: no normalize */
   char remedy[40];        /* "normalize(scale=1/255)" */
 } cnn_unscaled;
 

@@ -17,7 +17,7 @@ typedef struct Parse {
   cnn_voc *voc;
   const char *path;
   int depth;
-  char tag[5][16]; /* names of the enclosing elements, as far as they are needed */
+  char tag[5][16]; /* names of the enclosing elements from the root on: at most 5, each cut to 15 bytes */
   char text[TEXT_MOST];
   size_t letters;
   cnn_status status;
@@ -52,7 +52,7 @@ static void XMLCALL begin(void *context, const XML_Char *name, const XML_Char **
   p->letters = 0;
   cnn_voc *voc = p->voc;
   if (!is_at(p, 2, "object", NULL, NULL)) return;
-  if ((voc->count & (voc->count - 1)) == 0) { /* a power of two: the capacity doubles */
+  if ((voc->count & (voc->count - 1)) == 0) { /* full at counts 0, 1, 2, 4 ... */
     cnn_voc_object *moved =
         realloc(voc->object, sizeof *moved * (size_t)(voc->count ? 2 * (size_t)voc->count : 1));
     if (!moved) {

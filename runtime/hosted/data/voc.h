@@ -8,7 +8,7 @@
 typedef struct cnn_voc_object {
   char *name;
   int64_t line;
-  cnn_object object; /* without a label; coordinates of the box count from 1, as in the file */
+  cnn_object object; /* without a label; before cnn_voc_check, coordinates of the box count from 1 */
   int32_t sides;     /* a bit for each side of the box whose value is present, and is a number */
 } cnn_voc_object;
 

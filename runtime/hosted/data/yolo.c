@@ -11,8 +11,8 @@
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-/* Reads the words of a line as numbers, stores at most `room` of them, and returns the count of all; -1: *at
- * is at a word that is not a number. */
+/* Reads the words of a line as numbers, stores the first `room` numbers, and returns the number of words; -1:
+ * *at is at a word that is not a number. */
 static int32_t numbers_read(const char **at, const char *end, double *number, int32_t room) {
   int32_t count = 0;
   for (;;) {
@@ -121,7 +121,7 @@ static void trim(const char **text, size_t *n) {
 
 cnn_status cnn_names_lines(cnn_names *names, const char *path, const char *text, size_t n) {
   const char *const end = text + n;
-  int64_t empty = 0; /* the first line without a name */
+  int64_t empty = 0; /* number of the first line without a name; 0: none */
   cnn_status status = cnn_success();
   for (int64_t line = 1; text < end && status.code == CNN_OK; line++) {
     const char *stop = memchr(text, '\n', (size_t)(end - text)), *name = text;

@@ -1,8 +1,8 @@
-/* events.c: Scalars for TensorBoard. An event file consists of records: the length of a message, a checksum
- * of these 8 bytes, the message, and a checksum of the message; all numbers are little-endian. A message is a
- * protocol buffer, Event of tensorflow/core/util/event.proto. Only seven fields are needed, so this code does
- * not use protobuf-c. The event file of a run keeps its name and its first bytes when the run is resumed, so
- * TensorBoard continues to read it. */
+/* events.c: Scalars for TensorBoard. An event file consists of records: the length of a message (8 bytes), a
+ * checksum of the length, the message, and a checksum of the message; all numbers are little-endian. A
+ * message is a protocol buffer, Event of tensorflow/core/util/event.proto. Only seven fields are needed, so
+ * this code does not use protobuf-c. The event file of a run keeps its name and its first bytes when the run
+ * is resumed, so TensorBoard continues to read it. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <string.h>

@@ -93,7 +93,7 @@ typedef struct Section {
   char heading[280];
   bool scaled;
   cnn_scale scale;
-  int32_t columns, zoom, first, count, strip; /* strip: width of all panels; 0: automatic */
+  int32_t columns, zoom, first, count, strip; /* strip: width of each panel in pixels; 0: automatic */
 } Section;
 
 struct cnn_figure {
@@ -212,8 +212,10 @@ static int32_t bar_width(const Section *section) {
   return 2 * GAP + BAR + 6 + width;
 }
 
-/* Scales by integer factors, so that all pixels have the same size. A panel that is too large shrinks by an
- * integer factor; a panel of few rows is drawn taller. */
+/* Computes the size at which a panel is drawn. Each pixel of the panel becomes `zoom` x `zoom` pixels of the
+ * page, where `zoom` is the section's zoom or, if that is 0, the largest zoom that fits. If the section's
+ * zoom is 0, a panel that is too large shrinks by an integer factor. section->strip replaces the width. A
+ * panel of few rows is drawn taller. */
 static void drawn_size(const Section *section, const Layout *layout, const Panel *panel, int32_t *height,
                        int32_t *width) {
   const int32_t room_width = layout->room_width, room_height = layout->room_height;
@@ -240,8 +242,8 @@ static bool has_captions(const cnn_figure *figure, const Section *section) {
   return false;
 }
 
-/* Size limit of a panel. A single panel is as wide as the page. Panels without captions are so small that all
- * of them fit on a page. */
+/* Size limit of a panel. A single panel may be as wide as the page. If panels have no captions, their height
+ * is limited so that the rows of the section take at most 2 * HEIGHT_MOST pixels together. */
 static void find_room(const Section *section, Layout *layout) {
   layout->room_width = most((PAGE - layout->bar) / layout->columns - layout->gap, 1);
   layout->room_height = HEIGHT_MOST;

@@ -19,11 +19,12 @@ typedef struct cnn_scale {
 cnn_scale cnn_scale_of(const float *value, int64_t n);
 void cnn_scale_color(const cnn_scale *scale, double value, uint8_t rgb[3]);
 
-/* ---- pages; cnn_figure_write reports a lack of memory */
+/* ---- pages */
 
 typedef struct cnn_figure cnn_figure;
 
-/* NULL: out of memory; the functions below then do nothing. */
+/* NULL: out of memory; the functions below accept NULL. cnn_figure_write reports any earlier lack of memory.
+ */
 cnn_figure *cnn_figure_new(const char *title, const char *subtitle);
 void cnn_figure_free(cnn_figure *figure);
 /* Starts a section for the next panels. `scale` is drawn next to these panels, and the heading reports the

@@ -22,8 +22,8 @@ cnn_image cnn_overlay_copy(const cnn_image *image) {
   return copy;
 }
 
-/* Labels need an image whose sides have a few hundred pixels. For a long image the factor is limited, because
- * otherwise the result would be too large. */
+/* Labels need an image whose sides have a few hundred pixels. A long image is enlarged less, so that its long
+ * side has at most MOST pixels. */
 bool cnn_overlay_enlarge(cnn_image *image) {
   enum { WANTED = 320, MOST = 2048 };
   const int32_t side = least(image->height, image->width), end = most(image->height, image->width);

@@ -1,11 +1,12 @@
-/* overlay.h: Detections of a net, drawn on its input image. All images here are RGB. */
+/* overlay.h: Detections of a net, drawn on its input image. All images here are RGB, except the
+ * argument of cnn_overlay_copy. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_OVERLAY_H
 #define CNN_OVERLAY_H
 #include <stdbool.h>
 #include "cnn_image.h"
 
-/* A copy in RGB; its pixels are NULL if out of memory. */
+/* Copies a gray or RGB image to RGB; the pixels of the copy are NULL if out of memory. */
 cnn_image cnn_overlay_copy(const cnn_image *image);
 /* Enlarges a small image by an integer factor, so that labels fit. False: out of memory. */
 bool cnn_overlay_enlarge(cnn_image *image);
@@ -21,7 +22,7 @@ typedef struct cnn_label {
  * room for all of them; otherwise, the first labels are drawn on top. Labels are placed in the order of the
  * array. False: out of memory. */
 bool cnn_overlay_labels(const cnn_image *image, const cnn_label *label, int32_t labels);
-/* Colors the nonzero pixels of a mask [height][width], and draws its outline. */
+/* Colors the image where mask[height][width] is not 0, and draws the outline of the mask. */
 void cnn_overlay_mask(const cnn_image *image, const uint8_t *mask, const uint8_t color[3]);
 /* Colors each pixel by its class, class[height][width]; -1: unchanged. Outlines follow changes of
  * segment[height][width], or of the class if `segment` is NULL. */
@@ -32,6 +33,6 @@ typedef struct cnn_key {
   uint8_t rgb[3];
   char text[80];
 } cnn_key;
-/* Adds a legend of the colors below the image. False: out of memory. */
+/* Adds a legend below the image, with one entry per color. False: out of memory. */
 bool cnn_overlay_legend(cnn_image *image, const cnn_key *key, int32_t keys);
 #endif

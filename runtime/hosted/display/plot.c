@@ -63,7 +63,7 @@ static void widen(Panel *panel, const cnn_epoch *epoch, Series *series, int32_t 
   }
 }
 
-/* Rounds the range to whole steps; if a curve is constant, the range is widened first. */
+/* Rounds the range to whole steps; if all values are equal, the range is widened first. */
 static void round_range(Panel *panel) {
   if (!(panel->low <= panel->high)) {
     panel->low = 0;
@@ -152,7 +152,7 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
   cnn_status status = cnn_writer_open(&writer, path);
   if (status.code != CNN_OK) return status;
   const cnn_measures *first =
-      epochs > 0 ? &epoch[0].train : NULL; /* train or validation, whichever has more metrics */
+      epochs > 0 ? &epoch[0].train : NULL; /* of the first epoch: train or val, whichever has more metrics */
   if (first && epoch[0].val.samples && epoch[0].val.metrics > first->metrics) first = &epoch[0].val;
   const int32_t metrics = first ? first->metrics : 0, rows = (metrics + 2) / 2;
   double height = 84 + rows * (HEIGHT + 84) + RATE_HEIGHT + 60;
@@ -194,7 +194,7 @@ static const char *class_name(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
-/* The number of characters at the start of a name, at most `most`; *bytes is their length in bytes. */
+/* The number of characters of a name, but at most `most`; *bytes is the size of these characters in bytes. */
 static int start_of(const char *name, int most, int *bytes) {
   int length = 0;
   for (*bytes = 0; name[*bytes]; ++*bytes)

@@ -1,4 +1,4 @@
-/* progress.h: Progress on standard error: a live bar on a terminal, otherwise lines about finished epochs. */
+/* progress.h: Progress on standard error: lines about finished epochs and, on a terminal, a live bar. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PROGRESS_H
 #define CNN_PROGRESS_H
@@ -6,8 +6,8 @@
 
 typedef struct cnn_progress {
   bool live, quiet, unicode;
-  bool drawn;         /* the current line has a progress bar */
-  int32_t line_every; /* number of epochs per printed line */
+  bool drawn;         /* the current line shows live progress */
+  int32_t line_every; /* number of epochs per printed line; 0 means 1 */
 } cnn_progress;
 
 typedef enum cnn_progress_kind { CNN_PROGRESS_AUTO, CNN_PROGRESS_PLAIN, CNN_PROGRESS_NONE } cnn_progress_kind;

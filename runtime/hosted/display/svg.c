@@ -18,7 +18,7 @@ void cnn_svg_put(cnn_writer *writer, const char *format, ...) {
 
 cnn_text cnn_svg_at(double value) { return cnn_number_fixed(value, 1); }
 
-/* Writes at most `most` characters of a text, with XML's special characters escaped. */
+/* Writes at most `most` characters of a text, with XML's special characters escaped; "…" marks a cut. */
 static void put_escaped(cnn_writer *writer, const char *text, int most) {
   for (int n = 0; *text; text++) {
     if (((unsigned char)*text & 0xC0) != 0x80 && ++n > most) {

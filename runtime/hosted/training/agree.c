@@ -1,5 +1,5 @@
-/* agree.c: Messages by which processes that train together agree on errors and the last step, and compare
- * the program, the data and the weights. */
+/* agree.c: Messages by which processes that train together agree on errors and the last step, compare
+ * numbers, and add up counts; report of the bytes and times of an exchange. */
 // SPDX-License-Identifier: MIT-0
 #include <stdio.h>
 #include <stdlib.h>

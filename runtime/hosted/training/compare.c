@@ -16,9 +16,10 @@
 #include "hosted/data/dataset.h"
 #include "hosted/training/facts.h"
 
-/* A data set's hash covers the names and sizes of all files, and the contents of the files up to WHOLE_BYTES
- * bytes in total. If a file is larger than the remaining bytes, only its beginning and its end are read,
- * because archives store checksums at their end. */
+/* A data set's hash covers the numbers of samples, the class names, the names and sizes of all files, and the
+ * contents of the files up to about WHOLE_BYTES bytes in total. If a file is larger than the rest of
+ * WHOLE_BYTES, only its beginning and its end are read, because archives store checksums at their end. When
+ * nothing is left of WHOLE_BYTES, the contents of the other files are not read. */
 enum { WHOLE_BYTES = 64 << 20, END_BYTES = 64 << 10 };
 
 static uint64_t mix_word(uint64_t sum, uint64_t word) {
@@ -45,7 +46,7 @@ static uint64_t mix_text(uint64_t sum, const char *text) {
   return text ? mix(sum, text, strlen(text) + 1) : sum;
 }
 
-/* Adds up to `most` bytes of a file, from its current position, to a hash. */
+/* Adds at most `most` bytes of a file, from its current position, to a hash. */
 static uint64_t mix_stream(uint64_t sum, FILE *file, int64_t most) {
   static unsigned char bytes[1 << 16];
   while (most > 0) {
@@ -71,7 +72,7 @@ static uint64_t program_sum(const cnn_network *network) {
 typedef struct Files {
   uint64_t sum;
   size_t folder; /* length of the data set's own path, which may differ on another machine */
-  int64_t left;  /* number of bytes that may still be read */
+  int64_t left;  /* unread rest of WHOLE_BYTES; 0 or less: no more contents are read */
 } Files;
 
 static void see_file(void *context, const char *path) {
@@ -145,8 +146,8 @@ cnn_status cnn_compare_weights(Exchange *x, const cnn_run *run, const cnn_train_
       (int)other, x->place[other], x->place[0], (int)run->finished + 1, cnn_run_kept(run, options));
 }
 
-/* Compares checkpoints. This precedes the comparison of data and options, which may differ only because the
- * checkpoints differ. */
+/* Compares checkpoints. Must be called before data and options are compared: if the checkpoints differ, data
+ * and options often differ as a result, and the message should name the cause. */
 static cnn_status compare_checkpoints(Exchange *x, const cnn_run *run, const cnn_train_options *options) {
   const int64_t number[] = {run->trainer.steps, run->finished, run->at};
   int32_t other;

@@ -31,8 +31,8 @@ static int64_t layer_size(const cnn_layer *layer) {
   return size;
 }
 
-/* Recomputes the values of image `slot` of the batch in inference. Reports the first layer that has a
- * non-finite value. */
+/* Computes the values of all layers for image `slot` of the batch, as in inference. Reports the first layer
+ * that has a non-finite value. */
 static bool blame_values(const cnn_network *network, const cnn_batch *batch, int32_t slot, void *memory,
                          const float *weights, char *text, size_t room) {
   const void **input = calloc((size_t)network->inputs + 1, sizeof *input);

@@ -28,8 +28,8 @@ typedef struct Worker {
   cnn_reader reader;
   cnn_tally tally;
   float **output;
-  cnn_batch one; /* for samples of several calls: inputs and outputs of one call */
-  float **one_output;
+  cnn_batch one;           /* inputs of one call, if a sample needs several calls */
+  float **one_output;      /* outputs of that call */
   void *workspace, *state; /* state: NULL if the net keeps no state between calls */
   cnn_status status;
   int64_t failed; /* if a batch failed: the number of its first sample */
@@ -37,7 +37,7 @@ typedef struct Worker {
 
 struct cnn_evaluator {
   const cnn_network *network;
-  int32_t threads, threads_inside; /* number of workers, and of the net's threads in each worker */
+  int32_t threads, threads_inside; /* maximum number of workers; threads of the net in each worker */
   Worker *worker;
   void *model;
   cnn_sums *sums;            /* [samples][outputs] */
@@ -210,7 +210,7 @@ static void *work(void *context) {
     worker->status = evaluate_batch(worker, first);
     if (worker->status.code == CNN_OK) continue;
     worker->failed = first;
-    atomic_store(&evaluator->next, evaluator->to); /* the other workers can stop */
+    atomic_store(&evaluator->next, evaluator->to); /* stops the other workers */
     break;
   }
   return NULL;

@@ -7,7 +7,7 @@
 #include "hosted/training/exchange.h"
 #include "hosted/training/measure.h"
 
-typedef struct cnn_evaluator cnn_evaluator; /* keeps its memory from one run to the next */
+typedef struct cnn_evaluator cnn_evaluator; /* keeps its memory between calls of cnn_evaluator_run */
 
 cnn_status cnn_evaluator_open(cnn_evaluator **evaluator, const cnn_network *network, int32_t threads,
                               bool confusion);

@@ -29,7 +29,7 @@ struct Travel {
   int64_t room_out, room_in;
   const float **at; /* [shards]: sum of the subtree that begins with this shard, if it is known */
   int32_t *end;     /* [shards]: the end of that subtree; 0: no subtree begins there */
-  int32_t *message; /* numbers of the sends and receives that are not complete */
+  int32_t *message; /* identifiers of the sends and receives that are not complete */
   int32_t messages, step;
 };
 

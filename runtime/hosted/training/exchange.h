@@ -13,10 +13,10 @@ typedef struct Exchange {
   const cnn_ranks *ranks; /* NULL: a single process */
   const cnn_network *network;
   cnn_exchange functions; /* for generated code */
-  int64_t *samples;       /* [size + 1]: the first sample of each process in the current batch */
-  int64_t *bytes;         /* [size + 1]: byte offsets of a gather */
-  /* [size]: number of sums that each process sends. There is one sum for each maximal subtree whose shards
-   * all belong to the process. */
+  int64_t *samples;       /* [size + 1]: the first sample of each process, in the batch or evaluation */
+  int64_t *bytes;         /* [size + 1]: byte offset of each process's part in a gather */
+  /* [size]: number of maximal subtrees whose shards all belong to the process. For each of these subtrees,
+   * the process computes one sum per element of the gradients. */
   int32_t *subtrees;
   Travel **travel; /* [travels]; in this step, `under_way` of them were begun and `done` are complete */
   int32_t travels, under_way, done;
@@ -24,11 +24,12 @@ typedef struct Exchange {
   double *waited;    /* [size]: seconds that each process has waited for other processes in this epoch */
   double gathering;  /* seconds that this process has spent in gathers */
   double waiting;    /* seconds that this process has waited for sums at the ends of steps */
-  double travelling; /* seconds from the first sum's start to the last sum's end in a step, over all steps */
-  int32_t slowest;   /* the process for which the other processes waited in the last epoch; -1: none */
-  double begun;      /* start time of the current step */
-  double through;    /* seconds from `begun` until all sums begun so far were complete */
-  int64_t sent;      /* bytes of gradients that this process has sent */
+  /* seconds from the start of a step's first sum to the end of its last sum, added up over the steps */
+  double travelling;
+  int32_t slowest; /* the process for which the other processes waited in the last epoch; -1: none */
+  double begun;    /* time at which the first sum of the current step began */
+  double through;  /* seconds from `begun` until all sums begun so far were complete */
+  int64_t sent;    /* bytes of gradients that this process has sent */
   int64_t steps;
 } Exchange;
 
@@ -44,14 +45,14 @@ static inline bool cnn_exchange_first(const Exchange *exchange) {
 void cnn_exchange_share(const Exchange *, int64_t count, int64_t *from, int64_t *to);
 /* Must be called before the gradients of a batch of `count` samples are computed. */
 void cnn_exchange_begin(Exchange *, int64_t count);
-/* Completes an array with `bytes` bytes per sample of the batch: each process sends its own samples, and
- * receives the samples of the other processes. */
+/* Completes an array with `bytes` bytes per sample of the batch or evaluation: each process sends the bytes
+ * of the samples that it computed, and receives the bytes of all other samples. */
 void cnn_exchange_gather(Exchange *, void *values, int64_t bytes);
 
 void cnn_place(char *name, size_t room); /* name of this machine */
 
 /* Lets the processes agree whether to continue. If some processes fail, all processes return the failure of
- * the first failed process, with its name in the message. If all processes fail, the message names no
+ * the first failed process; the message names this process. If all processes fail, the message names no
  * process. If a process has set `stop`, all processes get its value of `stop`. */
 cnn_status cnn_exchange_agree(Exchange *, cnn_status status, int *stop);
 /* Like cnn_exchange_agree, before an exchange exists. */

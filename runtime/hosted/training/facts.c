@@ -227,7 +227,7 @@ json_t *cnn_facts(const cnn_network *network, const cnn_recipe *recipe) {
 
 /* ---- Changes */
 
-/* The text of a setting. Checkpoints of older programs have "lamb without momentum". */
+/* The text of a setting. Checkpoints of older programs have "lamb without momentum", which means "lamb". */
 static const char *text_of(const json_t *facts, const char *name) {
   static const char old[] = "lamb without momentum, ";
   const char *text = json_string_value(json_object_get(facts, name));

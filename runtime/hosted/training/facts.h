@@ -16,8 +16,8 @@ typedef struct cnn_change {
   json_t *program_now, *chosen_now;
 } cnn_change;
 
-/* Rejects changes of settings that are fixed during a run: losses, metrics, the seed, and the kind of
- * optimizer state. */
+/* Rejects changes of settings that are fixed during a run: losses, metrics, the seed, the kind of
+ * optimizer state, and whether weights are averaged. */
 cnn_status cnn_change_check(const cnn_change *change);
 /* Reports all other changes. Also reports settings that keep the value in the checkpoint, although the
  * program now has another value. */

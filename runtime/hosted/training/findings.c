@@ -30,7 +30,7 @@ cnn_fit cnn_fit_usual(const cnn_network *network) {
   return cnn_output_first(network, CNN_OUTPUT_DETECTIONS) >= 0 ? CNN_FIT_LETTERBOX : CNN_FIT_STRETCH;
 }
 
-/* ---- coordinates: input to image */
+/* ---- conversion between coordinates of the input and of the image */
 
 cnn_view cnn_view_make(const cnn_port *input, int32_t height, int32_t width, cnn_fit fit) {
   const int32_t h = input->dim[0], w = input->dim[1];
@@ -123,7 +123,7 @@ static void box_whole(const cnn_view *view, const float *row, double box[BOX]) {
   }
 }
 
-/* Whether a row has a class, and no NaN as a corner. */
+/* Whether a row has a class, and no NaN among the coordinates of its box. */
 static bool is_detection(const float *row) {
   bool numbers = true;
   for (int k = 0; k < BOX; k++) numbers = numbers && !isnan(row[k]);

@@ -19,7 +19,8 @@ typedef struct cnn_view {
   cnn_frame frame;
 } cnn_view;
 cnn_view cnn_view_make(const cnn_port *input, int32_t height, int32_t width, cnn_fit fit);
-/* Index of an image's pixel in a map of out_height x out_width that covers the input; -1: outside. */
+/* Index of an image's pixel in a map of out_height x out_width that covers the input; -1: the pixel is
+ * outside the map. */
 int64_t cnn_view_place(const cnn_view *view, int32_t y, int32_t x, int32_t out_height, int32_t out_width);
 
 /* Converts a box of the image to pixels of the input. */
@@ -28,20 +29,20 @@ void cnn_view_box(const cnn_view *view, const double box[4], double there[4]);
 typedef struct cnn_findings {
   int32_t count;
   cnn_found *found;  /* the best first */
-  bool boxes, masks; /* whether the net has an output of boxes, an output of masks */
+  bool boxes, masks; /* boxes: the net has an output of boxes; masks: found[].mask is used */
 } cnn_findings;
 
-/* Reads the detections of image `slot` from the outputs, clipped to the image. Boxes outside the image, and
- * boxes with NaN, are dropped. If the output of the masks is NULL, masks are not read. `image` is stored in
- * each detection. False: out of memory. */
+/* Reads the detections of image `slot` from the outputs, and clips their boxes to the image. Boxes outside
+ * the image, and boxes with NaN, are dropped. If the output of the masks is NULL, masks are not read. `image`
+ * is stored in each detection. False: out of memory. */
 bool cnn_findings_read(cnn_findings *findings, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t image);
 void cnn_findings_free(cnn_findings *findings);
 
 /* Reads the segment of each pixel of the image from a panoptic output. The first `stuff` classes
- * are background classes, the others are object classes. A pixel of an object class without an instance
- * belongs to no segment, as in COCO's panoptic task. stuff = 0: it is unknown which classes are objects, so
- * pixels without an instance belong to segments, too. False: out of memory. */
+ * are background classes, the others are object classes. A pixel of an object class whose instance
+ * is 0 belongs to no segment, as in COCO's panoptic task. stuff = 0: it is unknown which classes are
+ * objects, so pixels with instance 0 belong to segments, too. False: out of memory. */
 bool cnn_segments_read(cnn_segments *segments, const cnn_network *network, float *const output[],
                        int64_t slot, const cnn_view *view, int32_t stuff);
 bool cnn_segments_open(cnn_segments *segments, int64_t pixels); /* initially no pixel belongs to a segment */

@@ -19,9 +19,9 @@ static void first_weights(Training *training) {
   }
 }
 
-/* Compares the classes of the weights with the labels. Weights with other classes are accepted, because the
- * net learns its own classes. If the classes are equal but in another order, the rows of the score layer
- * are permuted to the order of the labels. */
+/* Compares the class names in the weight file with the net's labels. Weights for other classes are accepted,
+ * because the net learns its own classes. If the classes are equal but in another order, permutes the rows of
+ * the score layer to the order of the labels, provided that cnn_rows_by_class finds this layer. */
 static cnn_status compare_classes(const Training *training) {
   const char *path = training->options->init, *layer = NULL;
   cnn_archive archive;
@@ -128,7 +128,7 @@ static char *lines_first(const char *text) {
   return shown;
 }
 
-/* Reports the numbers of loaded and of newly initialized weights, and details. */
+/* Reports the numbers of loaded and of newly initialized weights, then differences, warning and renames. */
 static cnn_status tell_taken(Training *training, const cnn_weights_report *report) {
   const char *const init = training->options->init;
   const int32_t all = training->network->weights, fresh = report->missing + report->differing;

@@ -121,7 +121,7 @@ static cnn_status directory_make(const char *directory) {
   for (char *end = path + 1; *end; end++) {
     if (*end != '/') continue;
     *end = 0;
-    mkdir(path, 0777); /* if this fails, creating the last directory fails as well */
+    mkdir(path, 0777); /* any failure but EEXIST makes the last mkdir fail as well */
     *end = '/';
   }
   bool made = mkdir(path, 0777) == 0 || errno == EEXIST;

@@ -30,7 +30,7 @@ cnn_status cnn_journal_open_events(cnn_journal *journal, const char *directory, 
                                    const cnn_epoch *epoch, int32_t epochs);
 /* path of the event file; the caller frees it; NULL: out of memory */
 char *cnn_journal_events_path(const char *directory, const char *name);
-/* No effect if the journal is not open. */
+/* Adds the row of an epoch. Does nothing if the journal is not open. */
 cnn_status cnn_journal_add(cnn_journal *journal, const cnn_epoch *epoch);
 void cnn_journal_close(cnn_journal *journal);
 

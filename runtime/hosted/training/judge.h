@@ -10,8 +10,8 @@ typedef struct cnn_judged_sample {
   cnn_findings findings;
   cnn_sought *sought;
   int32_t soughts;
-  cnn_quality_counts *quality; /* [segments]; NULL: the net or the sample has no segments */
-  int32_t segments;            /* 1 + the largest class of a detected or annotated segment */
+  cnn_quality_counts *quality; /* [segments], one for each class; NULL: net or sample lacks segments */
+  int32_t segments;            /* number of classes: 1 + the largest class of a segment */
 } cnn_judged_sample;
 
 /* Whether the net detects boxes or segments in images, and the data set has annotations of images. */

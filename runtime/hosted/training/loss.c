@@ -55,7 +55,7 @@ static double cross_entropy(const cnn_port *output, const cnn_loss *loss, const 
          e / (double)n * spread;
 }
 
-/* (1 - p)^gamma * -log(p), where p is the probability of the true class. */
+/* class weight * (1 - p)^gamma * -log(p), where p is the probability of the true class. */
 static double focal(const cnn_port *output, const cnn_loss *loss, const float *score, int64_t n,
                     int32_t label) {
   double log_p = log_probability(output, (double)score[label], normalizer(output, score, n));

@@ -10,8 +10,8 @@ typedef struct cnn_loss_sum {
 } cnn_loss_sum; /* the mean is sum/weight */
 
 bool cnn_loss_known(const cnn_port *output); /* whether infer's outputs suffice to compute the loss */
-/* The loss of one sample on one output. For cross_entropy with class weights, the sample has the weight of
- * its true class, as in PyTorch's mean. */
+/* The loss of one sample on one output. For cross_entropy with class weights, each position has the
+ * weight of its true class, as in PyTorch's mean. */
 cnn_loss_sum cnn_loss_sample(const cnn_port *output, const float *values, const void *target);
 double cnn_loss_weight(const cnn_port *output); /* weight of this output's loss in the total */
 #endif

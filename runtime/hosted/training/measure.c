@@ -209,7 +209,7 @@ static cnn_sums judge_call(const cnn_tally *tally, const cnn_port *port, const c
   return sums;
 }
 
-/* Number of the first call whose results are counted. */
+/* Index of the first call whose results are counted. */
 static int64_t first_call(const cnn_network *network, const cnn_port *port) {
   return network->recipe && port->calls > 1 ? network->recipe->loss_from : 0;
 }

@@ -13,7 +13,7 @@ typedef struct cnn_tally {
   int64_t counts; /* length of count */
   int64_t *count;
   bool confusion; /* also counts pairs of true and predicted class, for the first output with classes */
-  /* if each pixel has a class: counts for iou, accuracy and dice, even if the program does not name them */
+  /* if each pixel has a class: iou, accuracy and dice are computed, even if the program does not name them */
   bool all;
 } cnn_tally;
 
@@ -30,8 +30,8 @@ void cnn_tally_add(cnn_tally *tally, const cnn_tally *other);
 void cnn_tally_sample(cnn_tally *tally, float *const output[], void *const target[], int64_t slot,
                       cnn_sums sums[]);
 void cnn_sums_add(cnn_sums *total, const cnn_sums *sums, int32_t outputs);
-/* The loss is NaN if no output has a loss, or if the loss of some output cannot be computed from the outputs
- * of infer. */
+/* The loss is NaN if no output has a loss, or if some loss cannot be computed from the outputs of infer, such
+ * as a loss on objects. */
 void cnn_tally_measures(const cnn_tally *tally, int64_t samples, const cnn_sums *total,
                         cnn_measures *measures);
 

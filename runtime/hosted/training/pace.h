@@ -10,9 +10,10 @@
 #include "cnn_network.h"
 
 typedef struct cnn_pace {
-  int32_t most, threads, tried;  /* numbers of threads: maximum; outside trials; in a trial (0: no trial) */
-  int64_t calls, tried_calls;    /* timed calls: outside trials, since the last mean; in the trial */
-  double seconds, tried_seconds; /* total duration of these calls */
+  int32_t most, threads, tried; /* numbers of threads: maximum; outside trials; in a trial (0: no trial) */
+  /* calls: number of timed calls outside trials since the last mean; tried_calls: of the current trial */
+  int64_t calls, tried_calls;
+  double seconds, tried_seconds; /* total durations of `calls` and of `tried_calls` */
   double usual;                  /* mean duration of a call with `threads` threads; 0: unknown */
   double wait, patience;         /* seconds to the next trial; seconds between trials */
   bool up;                       /* the next trial uses more threads */

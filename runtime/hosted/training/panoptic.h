@@ -24,7 +24,7 @@ typedef struct cnn_quality_counts { /* counts of one class, over any number of i
   int64_t right, wrong, missed;
 } cnn_quality_counts;
 
-/* Adds an image to of_class[classes]; labels are below `classes`. False: no memory. */
+/* Adds the counts of an image to of_class, which has an element for each label. False: no memory. */
 bool cnn_quality_add(cnn_quality_counts *of_class, const cnn_segments *truth, const cnn_segments *found);
 cnn_quality cnn_quality_of(const cnn_quality_counts *counts); /* all 0 if no segment is matched */
 /* Means over the classes that are annotated or detected in some image; -1: there is no such class. */

@@ -79,9 +79,10 @@ static double overlap_of(const Room *room, const Found *f, const Sought *s) {
   return both > 0 ? both / (s->of->ignored ? f->area : f->area + area - both) : 0;
 }
 
-/* Returns the annotation that a detection matches, or NULL. This is the free annotation with the largest IoU;
- * the IoU must be at least `least`. An ignored annotation (a crowd, or one outside the range of areas)
- * matches only if no other annotation does. A crowd may match several detections. */
+/* Returns the annotation that a detection matches, or NULL. Of the annotations that no other detection has
+ * matched, it is the one with the largest IoU; the IoU must be at least `least`. An ignored annotation (a
+ * crowd, or one outside the range of areas) matches only if no other annotation does. A crowd may match
+ * several detections. */
 static Sought *match(const Room *room, const Sought *first, const double *overlap, int64_t soughts,
                      double least) {
   Sought *best = NULL;
@@ -115,7 +116,8 @@ static void judge(const Room *room, const Found *f, int64_t founds, const Sought
 }
 
 /* Matches the detections of a class in an image with the annotations of this class, which begin at
- * room->sought[first]. Adds the number of annotations in each range of areas to `truths`. */
+ * room->sought[first]. Adds to truths[r] the number of these annotations whose area is in range r.
+ * Crowds and difficult objects do not count. */
 static bool judge_image(Room *room, const Found *f, int64_t founds, int64_t first, int64_t soughts,
                         int64_t truths[RANGES], uint8_t *verdict, int64_t stride) {
   Sought *s = room->sought + first;
@@ -167,7 +169,7 @@ static double average(const Room *room, const Found *f, int64_t founds, int64_t 
   return sum / (double)CNN_RECALL_POINTS;
 }
 
-/* Of the detections of a class, keeps the MOST detections with the largest scores in each image. Returns the
+/* Of the detections of a class, keeps at most MOST per image: those with the largest scores. Returns the
  * number of detections kept. */
 static int64_t keep_best(Found *f, int64_t founds) {
   int64_t kept = 0, rank = 0;

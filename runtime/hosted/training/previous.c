@@ -34,7 +34,8 @@ void cnn_about_weights(cnn_about *about, const char *data, const char *loss, dou
 
 enum { TEXT = 300 };
 typedef struct Weights {
-  bool there, opened, ours, rated; /* opened: an archive of tensors; ours: written by a net's executable */
+  bool there, opened, ours, rated; /* opened: the file is an archive of tensors;
+                                    ours: written by a program that cnnc built */
   char data[TEXT], loss[TEXT], epoch[16], measure[72];
   double value;
 } Weights;

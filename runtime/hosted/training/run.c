@@ -56,7 +56,7 @@ const char *cnn_run_kept(const cnn_run *run, const cnn_train_options *options) {
                                                     : "the weights of earlier epochs are saved";
 }
 
-/* ---- arrays of a trainer, and their names in the file */
+/* ---- arrays of a trainer, and their names in the checkpoint */
 
 typedef struct Array {
   const char *name;
@@ -93,8 +93,7 @@ static void for_each_tensor(const cnn_trainer *trainer, each_tensor *function, v
   }
 }
 
-/* ---- numbers as JSON: Jansson writes doubles with 17 digits, which restores the same bits, in any locale
- * */
+/* ---- numbers as JSON: Jansson writes 17 digits of a double, in any locale, so no bit is lost */
 
 static json_t *real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
@@ -158,7 +157,7 @@ static void epoch_read(const json_t *object, cnn_epoch *epoch) {
   epoch->best = json_is_true(json_object_get(object, "best"));
 }
 
-/* The seed is a text: JSON integers are signed. */
+/* The seed is stored as text, because Jansson's integers are signed. */
 static json_t *settings_json(const cnn_train_options *options) {
   char seed[24];
   snprintf(seed, sizeof seed, "%" PRIu64, options->recipe.seed);

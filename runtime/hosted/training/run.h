@@ -8,7 +8,7 @@
 typedef struct cnn_run {
   cnn_trainer trainer;
   void *memory;           /* memory of the trainer */
-  int64_t samples;        /* number of samples in the training part */
+  int64_t samples;        /* number of training samples in one epoch */
   int32_t finished;       /* number of finished epochs */
   int64_t at;             /* number of samples of the current epoch that were used */
   double loss;            /* sum of the losses of the used samples */
@@ -17,9 +17,9 @@ typedef struct cnn_run {
   double mean_rate;       /* mean learning rate of the current epoch's steps */
   int64_t rates;          /* number of steps in mean_rate */
   cnn_tally tally;        /* counts for the metrics, over the used samples of the current epoch */
-  cnn_sums *sums;         /* [outputs]: sums for the metrics, over the same samples */
-  double best;            /* the criterion's value in the best of the last `rated` epochs; negated if larger
-                             values are better */
+  cnn_sums *sums;         /* [outputs]: sums for the metrics, over the used samples */
+  double best;            /* the loss or metric that selects the best epoch: its value in the best of the
+                             last `rated` epochs; negated if larger values are better */
   int32_t rated, waiting; /* waiting: epochs since the best epoch */
   cnn_epoch *history;     /* [finished] */
   int32_t room;
@@ -28,14 +28,15 @@ typedef struct cnn_run {
 cnn_status cnn_run_open(cnn_run *run, const cnn_network *network, const cnn_recipe *recipe, int64_t samples);
 void cnn_run_close(cnn_run *run);
 bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch); /* false: no memory */
-/* For errors during training: which weights were saved. --overfit saves only after its last epoch. */
+/* Text for error messages of training: which weights have been saved. --overfit saves only after its last
+ * epoch. */
 const char *cnn_run_kept(const cnn_run *run, const cnn_train_options *options);
 
 /* Saves the checkpoint: weights, average and optimizer state as tensors, the rest as one JSON text in the
  * metadata. */
 cnn_status cnn_run_save(const cnn_run *run, const cnn_train_options *options, const char *path);
-/* Loads a checkpoint. The callback receives a line for each changed setting of the recipe; changes that are
- * not permitted are errors. */
+/* Loads a checkpoint. The callback receives a line for each setting of the run that has changed since the
+ * checkpoint, or that differs from the program. Changes that are not permitted are errors. */
 cnn_status cnn_run_load(cnn_run *run, const char *path, void (*tell)(void *context, const char *line),
                         void *context);
 /* Sets `unfinished` if the file exists and is the checkpoint of an unfinished run; `progress` is then a text

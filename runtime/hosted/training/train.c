@@ -60,8 +60,8 @@ static cnn_status check_options(const cnn_network *network, const cnn_train_opti
   return cnn_success();
 }
 
-/* The recipe of the run. --overfit trains on a few samples only. Then the rate is constant, and there is no
- * early stop. The number of steps is at least OVERFIT_STEPS, unless --epochs is given. */
+/* The recipe of the run. With --overfit, which trains on a few samples only, the rate is constant, and there
+ * is no early stop. A run with --overfit has at least OVERFIT_STEPS steps, unless --epochs is given. */
 static cnn_recipe recipe_for(const cnn_train_options *options, int64_t samples) {
   enum { OVERFIT_STEPS = 300 };
   cnn_recipe recipe = options->recipe;
@@ -290,8 +290,7 @@ static cnn_status prepare_files(Training *training) {
 static void measure(const Training *training, cnn_measures *measures) {
   const cnn_run *run = &training->run;
   cnn_tally_measures(&run->tally, run->at, run->sums, measures);
-  measures->loss =
-      run->at > 0 ? run->loss / (double)run->at : NAN; /* mean over the samples; from the generated code */
+  measures->loss = run->at > 0 ? run->loss / (double)run->at : NAN; /* mean over the used samples */
 }
 
 static double speed(const Training *training, double now) {
@@ -452,8 +451,8 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   return cnn_training_agree(training, save_epoch(training, epoch->best));
 }
 
-/* Reports the exchange after the first and the last epoch, and when another process has become the slowest.
- */
+/* Reports the bytes and times of the gradient exchange after the first and the last epoch, and when
+ * exchange.slowest has changed. */
 static void note_exchange(Training *training) {
   const int32_t before = training->exchange.slowest;
   char text[400];

@@ -24,10 +24,10 @@ typedef struct Training {
   int32_t *order;
   char *last, *checkpoint; /* paths of files */
   int32_t threads;
-  cnn_pace pace;     /* number of threads for the steps */
+  cnn_pace pace;     /* selects the number of threads for each batch */
   int64_t validated; /* samples in the validation part; 0: none */
   double began, reported, validation_seconds;
-  int64_t began_at; /* samples of this epoch that an earlier process used; 0 unless resumed */
+  int64_t began_at; /* samples of this epoch that were used before the run was resumed, or 0 */
   bool unread;      /* the run ends because a sample could not be read or evaluated */
   Exchange exchange;
   int stop; /* with several processes: the signal that one process received, set when all processes know it */
@@ -50,6 +50,7 @@ cnn_status cnn_training_first_weights(Training *);
 void cnn_training_note_memory(const Training *);
 void cnn_training_note_idle(const Training *);   /* reports processes that get no part of a batch */
 void cnn_training_note_labels(const Training *); /* reports the number of samples per class */
-/* Reports an input whose numbers are still large at the first weights (see unscaled.h). */
+/* Reports an input whose numbers are still large when they reach the first layer with weights (see
+ * unscaled.h). */
 cnn_status cnn_training_note_scale(const Training *);
 #endif

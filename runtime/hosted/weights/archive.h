@@ -1,5 +1,5 @@
-/* archive.h: Named arrays of numbers in files: .safetensors, .npz, .npy, and PyTorch's. This code depends
- * only on file.h and the status type, and is also built into the compiler (see file.h). */
+/* archive.h: Named arrays of numbers in files: .safetensors, .npz, .npy, and PyTorch's. Also built into the
+ * compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_ARCHIVE_H
 #define CNN_ARCHIVE_H
@@ -8,8 +8,8 @@
 #include <stdint.h>
 #include "hosted/base/file.h"
 
-typedef enum cnn_dtype { /* In a .safetensors file, tensors are sorted by type, in the reverse order of these
-                            constants (tensor_order in safetensors.c). Tensors of some types can be read and
+typedef enum cnn_dtype { /* cnn_safetensors_write sorts tensors by type, in the reverse order of these
+                            constants. Tensors of some types can be read and
                             written as bytes, but not converted to numbers: see cnn_tensor_numeric */
                          CNN_DTYPE_BOOL,
                          CNN_DTYPE_F4,
@@ -31,8 +31,8 @@ typedef enum cnn_dtype { /* In a .safetensors file, tensors are sorted by type, 
                          CNN_DTYPE_F64,
                          CNN_DTYPE_I64,
                          CNN_DTYPE_U64,
-                         CNN_DTYPE_OTHER /* in .npy: texts, objects, structures; in PyTorch files: quantized
-                                            and complex numbers */
+                         CNN_DTYPE_OTHER /* any other type, such as texts in an .npy file, or quantized
+                                            numbers in a PyTorch file */
 } cnn_dtype;
 
 #define CNN_NAMELESS "arr_0" /* NumPy's name for an array without a name, such as the array of an .npy */
@@ -58,7 +58,7 @@ typedef struct cnn_note {
 typedef struct cnn_archive {
   cnn_file file;
   bool torch;         /* a PyTorch file */
-  const char *others; /* the other dictionaries of the PyTorch file: "'ema' (12 tensors), ..."; or NULL */
+  const char *others; /* unread dictionaries of the PyTorch file: "'ema' (12 tensors), ..."; or NULL */
   int32_t count, notes;
   cnn_tensor *tensor;
   cnn_note *note;
@@ -92,7 +92,7 @@ bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_bat
 /* Formats a shape: "[6, 1, 5, 5]"; returns text. */
 const char *cnn_tensor_shape(const cnn_tensor *tensor, char *text, size_t room);
 
-/* ---- for the readers of formats */
+/* ---- for the code that reads and writes the file formats */
 bool cnn_machine_big_endian(void);
 void *cnn_archive_alloc(cnn_archive *archive, size_t bytes); /* zeroed; NULL: out of memory */
 /* Sets size and bytes from dtype and dim. False: a number overflows, or the size is not a whole number of

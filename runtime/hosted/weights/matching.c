@@ -20,7 +20,7 @@ typedef struct Match {
   int32_t count;
   const char *prefix;
   bool *used; /* per tensor: whether it is matched to a weight, or suggested for one */
-  bool blind; /* names are ignored, and not used for suggestions */
+  bool blind; /* no tensors are suggested for missing weights */
   cnn_matching *out;
   bool failed; /* no memory */
 } Match;
@@ -147,7 +147,7 @@ static const cnn_tensor *find(const Match *match, const char *prefix, const char
                                                                 : find_exactly(match, prefix, stacked);
 }
 
-/* Names of parameters in other frameworks, and in PyTorch. */
+/* Parameter names of Keras and TensorFlow, each with PyTorch's name for the same parameter. */
 static const char *const members[][2] = {{"gamma", "weight"},
                                          {"beta", "bias"},
                                          {"kernel", "weight"},
@@ -215,7 +215,7 @@ static const cnn_tensor *likely(const Match *match, const cnn_tensor *own) {
   return best ? best : only_one(match, own);
 }
 
-/* ---- a prefix common to all names */
+/* ---- a prefix of the names in the file */
 
 /* Number of the net's weights that the file contains with this prefix before their names. */
 static int32_t count_behind(const Match *match, const char *prefix) {
@@ -224,7 +224,7 @@ static int32_t count_behind(const Match *match, const char *prefix) {
   return count;
 }
 
-/* Looks for a prefix common to all names. If a name in the file ends with the name of a weight, the text
+/* Looks for a prefix of the names in the file. If a name ends with the name of a weight, the text
  * before the weight's name is a candidate. The candidate with which the file has the most weights is used. */
 static void prefix_look(Match *match) {
   int32_t tried = 0;
@@ -416,7 +416,7 @@ bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t 
   return !match.failed;
 }
 
-/* ---- the longest run of layers with equal shapes */
+/* ---- the longest run of layers that have the same shapes in the net and in the file */
 
 /* `length` consecutive weights, beginning with weight number `weight`, and `length` consecutive tensors of a
  * list, beginning with tensor number `tensor`. */

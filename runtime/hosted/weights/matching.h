@@ -1,5 +1,5 @@
-/* matching.h: Matching of a net's weights with a file by name and shape, and a text about mismatches. Also
- * built into the compiler (see file.h). */
+/* matching.h: Matching of a net's weights with the tensors of a file, by name or by order, and a text about
+ * mismatches. Also built into the compiler (see file.h). */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_MATCHING_H
 #define CNN_MATCHING_H
@@ -37,7 +37,8 @@ bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, co
 /* Matches in order, ignoring names: the file's first array is the net's first weight. */
 bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                         cnn_matching *matching);
-/* Matches, in order, the longest run of layers with equal shapes; all other layers stay unmatched. */
+/* Matches, in order, the longest run of layers that have the same shapes in the net and in the file; all
+ * other layers stay unmatched. */
 bool cnn_match_run(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                    cnn_matching *matching);
 /* Renames the archive's tensors by the lines of a file: "theirs = ours". A '*' in theirs matches any text;

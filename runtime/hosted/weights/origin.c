@@ -1,4 +1,4 @@
-/* origin.c: Metadata of a weight file about its net: its name, its inputs and their normalization, its class
+/* origin.c: Metadata of a weight file about a net: the net's name, inputs with their normalization, and class
  * names. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/origin.h"

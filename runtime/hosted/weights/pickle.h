@@ -6,17 +6,18 @@
 #include "hosted/weights/archive.h"
 
 typedef enum cnn_pickled_kind {
-  CNN_PICKLED_OTHER, /* None, floating-point numbers, bytes, sets, and objects that only Python can create */
+  CNN_PICKLED_OTHER, /* None, floating-point numbers, integers of more than 8 bytes, bytes, sets, and
+                      * objects that only Python can create */
   CNN_PICKLED_INTEGER,
   CNN_PICKLED_TEXT,
   CNN_PICKLED_NAME, /* a class or function: the name of its module and its
                      * own name, separated by a newline */
   CNN_PICKLED_TUPLE,
   CNN_PICKLED_LIST,
-  CNN_PICKLED_DICT,    /* items: key, value, key, value ...; of equal keys, the last one counts */
+  CNN_PICKLED_DICT,    /* items: key, value, key, value ...; keys may repeat */
   CNN_PICKLED_STORAGE, /* items: "storage", type, file member, device, number of elements */
   CNN_PICKLED_TENSOR,  /* items: storage, offset, sizes, strides ... */
-  CNN_PICKLED_MODULE   /* an object that contains modules: a net in Python code */
+  CNN_PICKLED_MODULE   /* an object of PyTorch's class Module */
 } cnn_pickled_kind;
 
 typedef struct cnn_pickled cnn_pickled;

@@ -6,8 +6,8 @@
 #define CNN_SAFETENSORS_H
 #include "hosted/weights/archive.h"
 
-/* The tensors point into `bytes`. Everything that the format forbids is an error that names the tensor and
- * the problem. */
+/* The tensors point into `bytes`. Everything that the format forbids is an error, whose message states the
+ * problem and, if the problem is in one tensor, the name of this tensor. */
 cnn_status cnn_safetensors_parse(cnn_archive *archive, const char *path, const unsigned char *bytes,
                                  size_t n);
 

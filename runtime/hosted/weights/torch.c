@@ -15,7 +15,7 @@ typedef struct Reader {
   const cnn_zip *zip;
   const char *path;
   cnn_zip_member **member; /* members, sorted by name */
-  size_t folder;           /* length of "archive/", the start of the members' names */
+  size_t folder;           /* length of the folder in all members' names, such as "archive/" */
   bool swapped;
 } Reader;
 
@@ -179,7 +179,7 @@ static cnn_status tensor_set(const Reader *reader, const char *pickle, cnn_tenso
   const int64_t offset = value->item[1]->number, elements = storage->item[4]->number;
   int64_t last = 0;
   tensor->dtype = dtype_of(storage->item[1]);
-  if (tensor->dtype == CNN_DTYPE_OTHER) return cnn_success(); /* quantized and complex tensors are not read */
+  if (tensor->dtype == CNN_DTYPE_OTHER) return cnn_success(); /* for example, a quantized tensor */
   tensor->swapped = reader->swapped;
   tensor->rank = sizes->count;
   for (int32_t d = 0; d < tensor->rank; d++) tensor->dim[d] = sizes->item[d]->number;

@@ -84,8 +84,9 @@ static bool member_next(cnn_zip_member *member, const unsigned char *bytes, size
   return member_widen(member, p + 46 + name, extra);
 }
 
-/* Reads the members. Rejects them if their total compressed size is larger than the file. Then the bytes of
- * some members overlap, and the members could unpack to more data than deflate can produce from the file. */
+/* Reads the members. Rejects them if their total compressed size is larger than the file. In that case, the
+ * bytes of some members overlap, and the members could unpack to more data than deflate can produce from the
+ * file. */
 static cnn_status members_read(cnn_zip *zip, const Directory *directory) {
   size_t at = (size_t)directory->offset, end = at + (size_t)directory->bytes, left = zip->n;
   for (uint64_t i = 0; i < directory->entries; i++) {
