@@ -1,10 +1,15 @@
-/* none.c: Stubs for the parts that the browser build omits: recurrent layers, states, --stream, attention and
- * operators on parts of rows, audio operators, operators of indices, sines and rounding, schedules and
- * instructions for int8 models and bf16, Strassen schedules, convolutions with groups narrower than a vector,
- * four schedules for weight gradients (Winograd, by rows, narrow groups, bf16), transposed convolutions with
- * few filters, convolutions after nearest upsampling, tuning, flash and RAM budgets, row bands,
- * rematerialization, dumps of trees, graphs, programs, nests and schedules, embedded weights, translation
- * units, exchange between processes, and the help of the command line. */
+/* none.c: Stubs for the parts that the browser build omits:
+ * - recurrent layers, states, --stream and --slide
+ * - attention, operators on parts of rows, audio operators, operators that compute or use indices, axis=
+ * - the operators sin, cos, floor, modulo, rmsnorm, stochastic_pool, panoptic
+ * - schedules and instructions for int8 models and bf16
+ * - Strassen schedules, schedules for convolutions with groups narrower than a vector, for transposed
+ *   convolutions with few filters, and for convolutions after nearest upsampling
+ * - four schedules for weight gradients (Winograd, by rows, narrow groups, bf16)
+ * - tuning, flash and RAM budgets, row bands, rematerialization, merging of functions that differ in numbers
+ * - dumps of trees, graphs, programs, nests and schedules; the interpreter of nests
+ * - calibration of recurrent layers and indices
+ * - embedded weights, translation units, exchange between processes, the help of the command line */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include "driver/compilation.h"
@@ -55,7 +60,7 @@ const Schedule schedule_dsp_direct = {.name = "dsp_direct"};
 const Schedule schedule_dsp_depthwise = {.name = "dsp_depthwise"};
 const Schedule schedule_dsp_winograd = {.name = "dsp_winograd"};
 
-/* Operators that the page only reports as missing. */
+/* Operators that the browser build only reports as missing. */
 static void absent_shape(ShapeContext *context, Node *node) {
   op_error(context, node, DIAG_unknown_operator, "the browser build has no %s; use cnnc itself",
            node->op->name);

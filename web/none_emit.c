@@ -1,7 +1,7 @@
 /* none_emit.c: Stubs for the parts of emit/ that the browser build omits: states, functions that are declared
- * before they are printed, exchange between processes, nested parallel loops, tile registers, loads of
- * several words, threads without OpenMP, annotations for Frama-C. The other stubs are in none.c: one file
- * cannot include the headers of both, because their names conflict. */
+ * before they are printed, barriers, nested parallel loops, tile registers, loads of several words, threads
+ * without OpenMP, annotations for Frama-C. The other stubs are in none.c: one file cannot include the headers
+ * of both, because their names conflict. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/acsl.h"
 #include "emit/emit.h"

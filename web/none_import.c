@@ -1,6 +1,7 @@
 /* none_import.c: Stubs for importer features that the browser build omits: int8 models, onnxruntime's fused
  * operators, selections by computed values, loops, recurrent layers, computed indices, products with several
- * matrices, Fourier transforms, broadcasting of opsets before 7. */
+ * matrices, Fourier transforms, broadcasting of opsets before 7, and operators that the browser build lacks,
+ * such as attention. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/import.h"
 #include "import/onnx/onnx_inline.h"

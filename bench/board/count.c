@@ -1,17 +1,18 @@
-/* count.c: qemu plugin (interface 1, declared here: the header is not packaged) that counts the executions of
- * each instruction between two marks, and the bytes of flash that are read as data.
+/* count.c: qemu plugin that counts the executions of each instruction between two marks, and the bytes of
+ * flash that are read as data. The header of the plugin interface is not packaged, so this file declares
+ * version 1 of the interface.
  *
- * Usage: -plugin count.so,start=0x...,stop=0x...,out=FILE[,loops=FILE][,caches=CODE:DATA]. start and stop are
- * the addresses of the marks. FILE gets one line per instruction, with its address and count, then a line
+ * Usage: -plugin count.so,start=0x...,stop=0x...,out=FILE[,loops=EDGES][,caches=CODE:DATA]. start and stop
+ * are the addresses of the marks. FILE gets one line per instruction, with its address and count, then a line
  * with "flash" and the number of bytes.
  *
- * loops: a file with one line per edge to a loop's header: the header's address, the address of the
- * instruction executed before, and 1 for a back edge, 0 for an entry. Address 0 means all other instructions.
- * FILE gets lines "most:HEADER N" and "total:HEADER N": the largest number of back edges per entry, and the
- * number of all back edges.
+ * EDGES is a file with one line per edge to a loop's header: the header's address, the address of the
+ * instruction executed before the header, and 1 for a back edge or 0 for an entry. Address 0 means all other
+ * instructions. FILE gets lines "most:HEADER N" and "total:HEADER N": the largest number of back edges per
+ * entry, and the number of all back edges.
  *
- * caches: numbers of lines of a code cache and a data cache of the flash (fully associative, least recently
- * used, LINE bytes). FILE gets lines "misses:code N" and "misses:data N". */
+ * CODE and DATA are the numbers of lines of a code cache and a data cache of the flash (fully associative,
+ * least recently used, LINE bytes per line). FILE gets lines "misses:code N" and "misses:data N". */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdbool.h>
@@ -56,7 +57,7 @@ typedef struct {
   uint64_t header, from[EDGES];
   bool back[EDGES], others; /* others: edges from any other instruction are back edges */
   unsigned edges;
-  uint64_t now, most, total; /* numbers of back edges: since the last entry, at most per entry, in total */
+  uint64_t now, most, total; /* back edges: since the last entry; largest `now`; of all entries */
 } Loop;
 static Loop loops[LOOPS];
 static unsigned n_loops;

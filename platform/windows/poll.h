@@ -7,6 +7,7 @@ struct pollfd {
   int fd;
   short events, revents;
 };
-/* Supports one descriptor, and does not wait. Returns 0 if it is an open pipe without data. */
+/* Supports one descriptor, and does not wait. Returns 0 if the descriptor is an open pipe without data,
+ * otherwise 1. */
 int poll(struct pollfd *, unsigned n, int milliseconds);
 #endif

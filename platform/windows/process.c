@@ -104,7 +104,7 @@ static HANDLE open_job(void) {
   return made;
 }
 
-/* Starts the process, which inherits these three handles and no others. */
+/* Starts the process, which inherits the n handles in `streams` and no others. */
 static DWORD create_process(const char *program, char *line, HANDLE *streams, int n, STARTUPINFOEXA *start,
                             HANDLE *process) {
   PROCESS_INFORMATION made;
@@ -185,7 +185,7 @@ Command *process_wait(Command *list, int n, bool *done, const char **why) {
 }
 
 void processes_stop(const Command *list, int n) {
-  if (job) TerminateJobObject(job, STATUS_CONTROL_C_EXIT); /* also ends the processes that they started */
+  if (job) TerminateJobObject(job, STATUS_CONTROL_C_EXIT); /* ends commands and their child processes */
   for (int i = 0; i < n; i++)
     if (list[i].process) TerminateProcess((HANDLE)list[i].process, STATUS_CONTROL_C_EXIT);
 }

@@ -1,8 +1,9 @@
-/* compiler_stub.c: A program that replaces a C compiler in tests, on Windows and Linux. The "object" that it
- * writes is a copy of the text on standard input; its "executable" is a concatenation of its objects.
- * $STUB_LOG: the file to which the program adds a line "begin", a line for each word of its command line, and
- * a line "end". $STUB_STATUS: its exit status. $STUB_SAYS: a message that it prints. $STUB_MEET: a number n;
- * the program waits, at most 20 s, until n runs of this program have written "begin" to $STUB_LOG. */
+/* compiler_stub.c: A program that replaces a C compiler in tests, on Windows and Linux. An "object" that the
+ * program writes is a copy of the text on standard input. An "executable" is a concatenation of the object
+ * files on the command line. $STUB_LOG: the file to which the program adds a line "begin", a line for each
+ * word of its command line, and a line "end". $STUB_STATUS: its exit status. $STUB_SAYS: a message that it
+ * prints. $STUB_MEET: a number n; the program waits, at most 20 s, until n runs of this program have written
+ * "begin" to $STUB_LOG. The program then adds "met" to $STUB_LOG, or "alone" if it waited in vain. */
 // SPDX-License-Identifier: MIT-0
 #include <stdbool.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ static bool has_suffix(const char *word, const char *suffix) {
   return n >= m && strcmp(word + n - m, suffix) == 0;
 }
 
-/* Whether the next word belongs to this option. */
+/* Whether the word after `word` on a command line is the argument of option `word`. */
 static bool takes_word(const char *word) {
   static const char *const options[] = {"-x", "-I", "-Xlinker", "-target", "-o", NULL};
   for (const char *const *option = options; *option; option++)

@@ -1,4 +1,5 @@
-/* archive.h: Helper of the fuzz targets for array files: reads every element of an accepted file. */
+/* archive.h: Helper of the fuzz targets for array files: reads the last element and up to 1000 other elements
+ * of each array in an accepted file. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef FUZZ_ARCHIVE_H
 #define FUZZ_ARCHIVE_H

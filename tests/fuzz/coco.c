@@ -1,6 +1,6 @@
-/* coco.c: Fuzz target for COCO JSON. The boxes of accepted objects must be inside the image, and the masks of
- * these objects are rasterized. The reader may skip objects and images only with the option skip_bad, and it
- * must describe the first skipped object or image. */
+/* coco.c: Fuzz target for COCO JSON. The boxes of accepted objects must be inside the image. In small
+ * images, the masks of these objects are rasterized, too. The reader may skip objects and images only with
+ * the option skip_bad, and it must describe the first skipped object or image. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include <string.h>

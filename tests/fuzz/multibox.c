@@ -55,7 +55,8 @@ static void check_slopes(const Case *c) {
     if (!others++ || c->cost[r] < least) least = c->cost[r];
   }
   hold(others <= positives * c->negatives);
-  /* the counted boxes have the largest losses: fewer boxes than the limit exceed the smallest counted loss */
+  /* the counted boxes have the largest losses: fewer boxes than the limit have a loss above the smallest
+   * counted loss */
   for (int r = 0, worse = 0; r < c->rows && others; r++) {
     worse += c->match[r] < 0.f && c->cost[r] > least;
     hold(worse < positives * c->negatives);

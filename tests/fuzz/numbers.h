@@ -30,7 +30,7 @@ static inline float number_of(uint8_t byte) { /* unusual numbers, and multiples 
   return byte < 5 ? odd[byte] : (float)byte / 4.f - 16.f;
 }
 
-/* n numbers, one for each byte; zeros after the last byte. */
+/* n numbers: one per byte of `bytes`, then zeros if there are fewer than n bytes. */
 static inline float *numbers(Bytes *bytes, int n) {
   float *x = calloc((size_t)n, sizeof *x);
   hold(x != NULL);

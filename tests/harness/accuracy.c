@@ -82,7 +82,7 @@ void accuracy_table(void) {
 typedef struct Trial {
   const Check *check;
   const GraphRun *run; /* result of eval for the plan's graph */
-  double **value;      /* by node id: the values of `run`, rounded to float; inputs of kernels */
+  double **value;      /* by node id: the values of `run`, rounded to float; kernels read them */
   const Kernel *kernel;
   const Target *target;
   double least; /* errors are relative to at least this number, because sums may cancel */

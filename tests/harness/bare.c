@@ -1,6 +1,7 @@
-// bare.c: A program without a C library, for CPUs emulated by qemu-user: reads standard input into bare_in,
-// calls bare_run, and writes bare_out to standard output. bare.mjs does the same for WebAssembly. memcpy
-// and memset are defined here, because generated code may call them.
+// bare.c: A program without a C library, for CPUs that QEMU emulates: reads standard input into bare_in,
+// calls bare_run, and writes bare_out to standard output. On an emulated board, it reads the file `in` and
+// writes the file `out`. bare.mjs does the same for WebAssembly. memcpy and memset are defined here, because
+// generated code may call them.
 // SPDX-License-Identifier: Apache-2.0
 #include <stddef.h>
 

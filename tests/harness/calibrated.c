@@ -12,7 +12,7 @@
 
 typedef enum Which { WHICH_NONE, WHICH_SOME, WHICH_ALL, WHICH_KINDS } Which;
 
-/* The names of some or all of the nodes that satisfy the condition. */
+/* The names of none, some or all of the nodes that satisfy the condition, depending on `which`. */
 static Table chosen_names(const Sample *s, Which which, uint64_t state, bool (*condition)(const Node *)) {
   Table names = {0};
   for (int i = 0; i < s->graph->nodes.n && which != WHICH_NONE; i++) {

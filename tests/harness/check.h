@@ -26,8 +26,8 @@ typedef struct Check {
   Sample sample;
   Limits limits;
   const char *work; /* directory for compiled code */
-  /* Whether inputs contain NaN, infinities and denormals. Then methods that round differently are not used,
-   * and results must be NaN or infinite exactly where eval's are (but see may_spread). */
+  /* Whether inputs contain NaN, infinities and denormals. Then schedules are chosen as with --exact, and
+   * results must be NaN or infinite exactly where eval's are (but see may_spread). */
   bool special;
   bool infer;        /* inference only */
   bool rows;         /* values have a leading axis, so images are not interleaved */
@@ -53,8 +53,8 @@ bool may_spread(const Check *, const Node *output);
 double training_error(const Check *, float loss, const float *gradients, float *const *output);
 /* Threshold below which a gradient counts as 0: the fraction `part` of the magnitude of its summands. */
 double gradient_floor(const Sample *, const GraphRun *, const Weight *, double part);
-/* Accepted difference of a weight's gradient: a multiple of its largest change if values are rounded to
- * floats. `moved` is the result of sample_round; if `moved` is NULL, the result is 0. */
+/* Accepted difference of a weight's gradient: a multiple of the largest change of the gradient if values are
+ * rounded to floats. `moved` is the result of sample_round; if `moved` is NULL, the result is 0. */
 double gradient_rounding(const Weight *, const double *moved);
 
 /* ---- the interpreter ---- */
@@ -73,9 +73,10 @@ void check_compiled(Check *, const Target *, const char *level); /* compiled.c *
 void check_foreign(Check *, const Target *);                     /* compiled.c */
 void check_races(const Check *);                                 /* compiled.c */
 void check_nests(Check *);                                       /* nests.c */
-void check_choices(Check *);                                     /* nests.c: all choices of the schedules */
-void check_accuracy(Check *);                                    /* accuracy.c */
-void accuracy_table(void);                                /* accuracy.c: prints the table for all programs */
+/* nests.c: checks inference with each schedule and each variant that tuning may choose */
+void check_choices(Check *);
+void check_accuracy(Check *);                             /* accuracy.c */
+void accuracy_table(void);                                /* accuracy.c: prints the table of all errors */
 void check_commands(Check *);                             /* commands.c */
 void check_programs(Check *);                             /* programs.c */
 void check_exchanges(const Check *);                      /* exchanges.c */
@@ -86,13 +87,14 @@ void check_look(Check *);                                 /* slopes.c */
 void check_streams(Check *, bool nests);
 void check_step_programs(Check *); /* streams.c: check_programs for the program of a step, and of a window */
 /* int8.c: quantizes the net with random parameters, once for each rounding, and compares every output byte
- * with eval's. */
-void check_int8(Check *, bool nests); /* nests: only in the interpreter, for any net */
+ * with eval's. nests: only in the interpreter; then a net with float values is compared only if it has bf16
+ * layers. */
+void check_int8(Check *, bool nests);
 /* calibrated.c: checks that the weights of a calibration are a complete int8 model. */
 void check_calibrated(Check *);
 /* aware.c: compares the outputs of QAT and of the int8 model that is quantized from the QAT weights. */
 void check_aware(Check *);
-/* models.c: checks an imported int8 model like check_int8, and compares each stored value with the hashes of
- * a reference. */
+/* models.c: checks an imported int8 model like check_int8, and compares the hash of each stored
+ * value with the hash in the file `values`. */
 void check_model(Check *, const char *weights, const char *rounding, const char *values);
 #endif

@@ -1,4 +1,4 @@
-/* commands.c: Runs cnnc on a program with many command lines: the exit status must be 0, and in the
+/* commands.c: Runs many command lines of cnnc for a program: the exit status must be 0, and in the
  * interpreter the lowered program must give eval's results. The test writes no files and runs no C compiler.
  * Each command line runs in a separate process, as when a user runs cnnc, because a bug of the compiler may
  * end the process. */

@@ -25,7 +25,7 @@ double numbers_error(const double *got, const double *want, int64_t n, double le
 }
 
 /* The difference of two numbers. If `want`, rounded to float, is NaN or infinite, the difference is 0 if
- * `got` is the same, and infinite if not. */
+ * `got`, rounded to float, is the same, and infinite if not. */
 static double finite_error(double got, double want) {
   const float nearest = (float)want;
   if (isnan(nearest)) return isnan(got) ? 0 : HUGE_VAL;

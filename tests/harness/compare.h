@@ -13,7 +13,7 @@ double numbers_error(const double *got, const double *want, int64_t n, double le
 double floats_error(const float *got, const double *want, int64_t n, double least);
 
 /* Like numbers_error, but NaN and infinities are expected: the numbers must be NaN or infinite exactly where
- * float arithmetic gives NaN or infinity. */
+ * the expected numbers, rounded to float, are NaN or infinite. */
 double special_error(const double *got, const double *want, int64_t n, double least);
 /* Limit of the errors that the next two functions return, for results that are computed from values rounded
  * to bf16. */

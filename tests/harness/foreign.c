@@ -29,7 +29,7 @@ static const char *emulator_of(const Target *target) {
 
 /* The option with which node accepts modules for the target; NULL if node never accepts them. In Node
  * 20 relaxed vectors are experimental and need the option; later versions always accept them, and reject the
- * option. The bytes in the script are a module with an instruction of this extension. */
+ * option. The bytes in the script are a module with a relaxed vector instruction. */
 static const char *node_option(Arena *arena, const Target *target) {
   static const char *const options[] = {"", "--experimental-wasm-relaxed-simd "};
   static const char script[] =

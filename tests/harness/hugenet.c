@@ -1,10 +1,10 @@
-/* hugenet.c: Prints a random program with numbers near the limits. Usage: hugenet [far] SEED
+/* hugenet.c: Prints a random program with numbers near the limits of C types. Usage: hugenet [far] SEED
  *
  * The program is of one of two kinds. The first kind is a chain of layers with huge sizes, kernels, strides,
- * dilations and paddings. The second kind has ordinary layers and a train block with numbers that barely fit
- * a float, an int or a line of C. cnnc compiles such a program or rejects it with an error that has a
- * position. With `far`, all programs are valid and small enough for netcheck: their windows have large
- * strides, dilations and paddings, but their values are small. */
+ * dilations and paddings. The second kind has ordinary layers and a train block, numbers that barely fit a
+ * float or an int or do not fit, and very long names. cnnc compiles such a program or rejects it with an
+ * error that has a position. With `far`, all programs are valid and small enough for netcheck: their windows
+ * have large strides, dilations and paddings, but their values are small. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>

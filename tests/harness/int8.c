@@ -22,8 +22,8 @@
 
 typedef void InferFunction(void *const *input, void **output);
 
-/* All elements of the first image are the minimum. If there is a second image, all its elements are the
- * maximum. */
+/* Sets the elements of the first image to the least number of their integer type, and the elements of the
+ * second image to the greatest number. Float elements become -3 in the first image, 3 in the second. */
 static void draw_extremes(Sample *s) {
   for (int i = 0; i < s->graph->inputs.n; i++) {
     const Node *node = s->graph->inputs.data[i].node;
@@ -60,7 +60,7 @@ static double allowed(const Check *check, const Node *output) {
   return fmax(SHARE * most, quant ? STEPS * (double)quant->scale : 0);
 }
 
-/* Number of elements that differ from eval's. */
+/* Number of output elements that differ from eval's by more than `allowed`. */
 static double differences(const Check *check, double *const *numbers, void *const *bytes) {
   const Sample *s = &check->sample;
   double n = 0;
@@ -118,20 +118,21 @@ static bool board_tried(const Target *target) {
 }
 
 /* Whether this rounding is tested for the target. Roundings differ only in one primitive, so each target
- * tests only one rounding, and successive targets test different roundings. */
+ * tests only one rounding, and successive targets test different roundings. With $NETCHECK_ALL, or
+ * if the program names its targets, each target tests all roundings. */
 static bool has_rounding(const Check *check, const Target *target, const char *rounding) {
   Rounding turn = ROUNDING_SINGLE; /* used if `rounding` is not the name of a rounding */
   rounding_find(rounding, &turn);
   return share_has_turn(&check->limits.share, (int)(target - target_table) + (int)turn, ROUNDINGS);
 }
 
-/* Whether the code for this target and net differs from the code for all targets in earlier rows of
- * target_table. */
+/* False for a target that is meant only for nets with bf16 layers, if this net has no bf16 layers. */
 static bool is_for_models(const Check *check, const Target *target) {
   return !target->for_bf16 || target->for_int8 || graph_has_bf16(check->sample.graph);
 }
 
-/* Checks the nests of each target that has int8 schedules, and the nests of the reference schedule. */
+/* Checks the nests of the targets that have int8 schedules, and of the target generic, also with reference
+ * schedules. Targets that do not test this rounding are left out. */
 static void check_all_nests(const Check *check, const char *rounding) {
   for (const Target *target = target_table; target->name; target++)
     if (is_for_models(check, target) &&
@@ -173,7 +174,7 @@ static bool put_glue(const Check *check, const char *path) {
   return fclose(file) == 0;
 }
 
-/* Options that are used in place of a level such as -O2. */
+/* Options in place of a level such as -O2. LEAST means the option that least_flash returns. */
 static const char TEAM[] = "--threads=openmp", SLOW_FLASH[] = "--flash-wait=20", LEAST[] = "the least flash";
 
 /* --flash=BYTES with the size of the smallest model, which the compiler reports if the limit is smaller. */

@@ -1,6 +1,6 @@
 /* int8_draw.c: File of random int8 weights, occasionally at their limits. The scales in the file are chosen
  * so that few elements saturate and most elements differ from each other. Values with precision=i16 in the
- * program are int16; with `some_wide`, a fifth of the other values is int16, too. */
+ * program are int16. With `some_wide`, a fifth of the other values that can be int16 is int16, too. */
 // SPDX-License-Identifier: Apache-2.0
 #include "int8_draw.h"
 #include <math.h>
@@ -120,7 +120,7 @@ static int any_zero(Drawing *d) {
 
 /* ---- layers ---- */
 /* Whether the node is the first one, in the order of computation, that has the weight. Shared weights are
- * drawn only for this node; other layers read the same weights. */
+ * written only for this node; other layers read the same weights. */
 static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
   for (int i = 0; i < d->graph->nodes.n; i++) {
     const Node *one = d->graph->nodes.data[i];
@@ -130,8 +130,8 @@ static bool is_first(const Drawing *d, const Weight *weight, const Node *node) {
   return false;
 }
 
-/* Makes many filters of some layers zero or constant, and lets some layers read only a part of their
- * channels. Such layers test the removal of dead channels. */
+/* In some layers, makes the results of many filters constant. In some layers, sets the weights of some input
+ * channels to 0. Both changes test the removal of dead channels. */
 static void draw_idle(Drawing *d, const Node *node, int8_t *w, int32_t *bias, double spread) {
   const double FAR = 40;
   const int64_t filters = int8_filters(node), terms = node->weight[0]->size / filters,
@@ -173,10 +173,10 @@ static void draw_weights(Drawing *d, const Node *node) {
                                 : floor(between(d, -most_weight, most_weight + 1)));
     scale[f] = (float)(all ? own : own * between(d, 0.2, 2));
     bias[f] = (int32_t)between(d, -spread, spread);
-    /* such a bias permits only the reference schedule */
+    /* HUGE_BIAS permits only the reference schedule */
     if (kind >= 0.2 && kind < 0.203) bias[f] = kind < 0.2015 ? HUGE_BIAS : -HUGE_BIAS;
     wide_bias[f] = (int64_t)bias[f] * (wide_in ? 1 << WIDE_BITS : 1);
-    /* with these biases, sums reach their upper or lower bound */
+    /* with the bias `most - 1` or `1 - most`, sums reach their upper or lower bound */
     if (kind >= 0.2 && kind < 0.22) wide_bias[f] = kind < 0.21 ? most - 1 : 1 - most;
   }
   draw_idle(d, node, w, bias, spread);
@@ -266,8 +266,8 @@ static void draw_recurrent(Drawing *d, const Node *node) {
     text_put(&d->notes, "%s\\\"%s\\\":{\\\"kernel\\\":\\\"litert\\\"}", d->notes.n ? "," : "", node->name);
 }
 
-/* The features are int8 or int16, and some of them saturate. Sums of the largest features with int16 weights
- * nearly fill 32 bits. */
+/* The features are int8 or int16, and some of them saturate. Sums of products of the largest features
+ * and the int16 weights nearly fill 32 bits. */
 static void draw_svdf(Drawing *d, const Node *node) {
   const Svdf s = svdf_of(node);
   const int64_t one = 1, n = s.features * s.memory;
@@ -307,7 +307,7 @@ static void draw_svdf(Drawing *d, const Node *node) {
 }
 
 /* Writes the scale of a function's result. The range of the result is computed from the function's values at
- * both ends of the input's range and at some numbers between them. */
+ * inputs between -128 and 128 times the input's scale. */
 static void draw_function(Drawing *d, const Node *node) {
   enum { STEPS = 64 };
   double lo = 0, hi = 0;
@@ -516,7 +516,7 @@ bool int8_draw(Arena *arena, const Graph *graph, const char *path, const char *r
                .notes = {.arena = arena}};
   d.rounds_floats = strcmp(rounding, "float") == 0;
   d.some_wide = some_wide && may_widen(graph, d.uses);
-  /* `halves` does not depend on the seed, which is the same for all programs */
+  /* netcheck has one seed for all programs, so the graph determines `halves` */
   d.halves = some_wide && !d.rounds_floats && (graph->nodes.n + graph->parameters) % 4 == 0;
   d.seed = seed;
   for (int i = 0; i < graph->nodes.n; i++)

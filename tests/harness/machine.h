@@ -17,7 +17,7 @@ typedef struct Machine {
   /* number of processes that share the batch; 0 means 1. The machine runs a single process */
   int64_t processes;
   bool little_ram;       /* results may overlap operands */
-  bool exact;            /* like --exact: no method that rounds differently */
+  bool exact;            /* lowers the plan as with --exact */
   int sums;              /* maximum number of sums in a reference loop; 0 means 1 */
   bool single;           /* rounds every result to float */
   struct Tuning *tuning; /* choices of schedules, or NULL: the cost model's */

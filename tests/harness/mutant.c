@@ -1,7 +1,8 @@
 /* mutant.c: Prints a program with some of its tokens changed. Usage: mutant SEED FILE
  *
- * Tokens are dropped, doubled, exchanged, or replaced by other tokens of the file or by tokens that are
- * likely to cause errors. The result is usually invalid; then the compiler must report an error. */
+ * Tokens are dropped, doubled, exchanged, inserted, copied to another position, or replaced by other tokens.
+ * New tokens come from the file, or are likely to cause errors. The result is usually invalid; then the
+ * compiler must report an error. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <stdio.h>

@@ -32,7 +32,7 @@ enum { LEVELS = sizeof levels / sizeof *levels };
 
 typedef struct Way { /* how a program is lowered and run */
   const Target *target;
-  /* lanes for which weights are packed: the target's own, or the lanes of a wider target in the file */
+  /* lanes for which weights are packed: the target's own, or those of a wider target in the same C file */
   int layout;
   const Level *level;
   bool little_ram;

@@ -24,8 +24,8 @@
  *     --races      runs code with 2 and 4 threads under ThreadSanitizer, which must report no race; then with
  *                  3 threads and without one barrier, for each barrier in turn: for at least one of them it
  *                  must report a race. Prints no line for a program without threads
- *     --special    inputs are NaN, infinities, zeros of both signs and denormals; inference only, without
- *                  methods that round differently: the results must have eval's NaN and infinities
+ *     --special    inputs are NaN, infinities, zeros of both signs and denormals; inference only, with
+ *                  --exact: the results must have eval's NaN and infinities
  *     --stream     computes programs in steps of several sizes, and in windows; --stream-nests: in the
  *                  interpreter alone
  *     --infer      inference only, for large nets
@@ -36,10 +36,11 @@
  * Prints one TAP line per comparison. The first lines of a program may set
  *
  *     # check: images=3 batch=2 tolerance=1e-5 gradient=1e-4 difference=1e-6 rounding=0.125 cut=boxes
- *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc precision=f16w
+ *     # check: targets=generic,x86-64-v3 levels=-O0,-O2 compiler=cc
+ *     # check: streams=5 precision=f16w
  *
- * Settings of the second line that a program does not set are drawn from a seed, which is printed:
- * share.c. */
+ * If a program does not set targets, levels or compiler, share.c draws these settings from a seed, which is
+ * printed. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include <math.h>
@@ -291,7 +292,7 @@ static void draw(Check *check, Mode mode) {
     limits->images = SEVERAL;
   if (mode == COMMANDS && s->training.graph)
     limits->images = smaller(limits->images, s->graph->training->batch);
-  // A net with states has no function for fewer images than its batch, so the batch must not be larger.
+  // A net with states has no function for fewer images than its batch, so the batch is at most `images`.
   if (graph_states(s->graph)) limits->batch = smaller(limits->batch, limits->images);
   sample_draw(s, limits->images, 1);
   if (check->special) sample_spoil(s, 1);

@@ -1,6 +1,7 @@
 /* programs.c: Mutants of lowered programs. Each mutant has one mistake: for example, a moved buffer, a
  * missing barrier, two exchanged calls or a shortened lifetime. program_verify must reject every mutant that
- * gives wrong results in the interpreter, in any order in which the threads of a team may run it. */
+ * gives wrong results in the interpreter. The interpreter runs a mutant in several orders in which the
+ * threads of a team may run it; wrong results in one order are enough. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdio.h>

@@ -121,7 +121,7 @@ int joined_outputs(Net *, Value output[MOST_OUTPUTS]); /* returns the number of 
 
 /* ---- random_parts.c: nets with rows split into heads and windows, and attention ---- */
 void write_parts(Net *);
-int parts_outputs(Net *, Value output[MOST_OUTPUTS]); /* also writes the train block; returns 0 */
+int parts_outputs(Net *, Value output[MOST_OUTPUTS]); /* may also write a train block; returns 0 */
 
 /* ---- random_sequence.c: nets of sequences ---- */
 void write_sequence(Net *);

@@ -1,4 +1,4 @@
-/* random_joined.c: Nets whose values are joined, split and reused. They have several inputs of any rank
+/* random_joined.c: Nets whose values are joined, split and reused. They have one to four inputs of any rank
  * (float, u8 or i8) and branches that are joined with flatten and concat. A concat may join a value with
  * itself, and may join the results of other concats. The result of a concat may be sliced or cropped. Inner
  * values may be outputs and have losses. Numbers of channels are often prime, and windows often have unusual
@@ -117,7 +117,7 @@ static void write_concat(Net *net, Value *const *part, int n) {
   name_value(net);
 }
 
-/* Joins values of any rank and size as one vector. Some of the values are joined twice. */
+/* Joins values of any rank and size as one vector. A value may be joined twice. */
 static void write_vectors(Net *net) {
   Value *part[4], *from = NULL;
   int n = (int)between(net, 2, 3);
@@ -189,7 +189,7 @@ static void write_slices(Net *net) {
 }
 
 /* ---- repeats ---- */
-/* Ends the body of a repetition whose input is `in`: joins its layers `a` and `b` of n channels each, and
+/* Ends the body of a repetition whose input is `in`: joins the layers `a` and `b` of the body, and
  * restores the number of channels of `in`. */
 static void join_round(Net *net, int id, const char *flat) {
   static const char *const forms[] = {"a%d -> concat(b%d) -> %s(in.channels%s)",

@@ -163,8 +163,8 @@ static void write_rcnn(Net *net, const Head *h) {
            "sample=%lld, positives=0.5)\n",
            id, id, id, anchors > 1 ? ", [7, 3]" : "", (long long)h->step[0], (long long)h->step[1],
            (long long)between(net, most, 20), most, sample);
-  /* the regions are only for the loss: later statements must not read them, because in training their number
-   * of rows is `sample` */
+  /* only the head and its losses read the regions: other statements must not read the regions, because in
+   * training the number of regions is `sample` */
   Value regions = {.size = 12};
   lose(net, &regions,
        arena_printf(net->arena, "rpn(r%d, sample=%lld, high=0.5", id, (long long)between(net, 1, 9)));

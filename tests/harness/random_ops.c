@@ -214,7 +214,7 @@ bool op_activation(Net *net) {
   const char *name = activation(net);
   const bool wide = strchr("ralpgsh", name[0]) && strcmp(name, "relu6") && !strstr(name, "sigmoid") &&
                     !strstr(name, "softplus");
-  const bool softmax = net->now.softmax; /* a loss may be fused with the activation */
+  const bool softmax = net->now.softmax; /* draw_loss treats the result like a softmax */
   text_put(net->out, "%s", name);
   becomes(net, net->now.shape, wide || net->now.size < 6 ? net->now.size : 6);
   net->now.softmax = softmax;
@@ -222,7 +222,7 @@ bool op_activation(Net *net) {
   return true;
 }
 
-bool op_curve(Net *net) { /* operators that need a bounded input */
+bool op_curve(Net *net) { /* powers, exp, log, softmax and others; inputs are limited where necessary */
   const double size = net->now.size;
   switch (below(net, 10)) {
   case 6:
@@ -478,7 +478,7 @@ bool op_block(Net *net) {
   return true;
 }
 
-/* ---- one of these operators ---- */
+/* ---- any operator ---- */
 void tame(Net *net) { /* scales large numbers down */
   static const char *const some[] = {
       "tanh", "sigmoid", "normalize(scale=1/64)", "clip(-4, 4)", "batchnorm(epsilon=0.1)", "hard_sigmoid"};

@@ -51,7 +51,7 @@ static bool put_split_heads(Net *net, Value *from) {
   text_put(net->out, "split_heads(%lld", (long long)n);
   s.c /= n;
   end(net, s, rows, from->size);
-  net->value[net->nvalues - 1].regions = rows; /* even a single head is a row */
+  net->value[net->nvalues - 1].regions = rows; /* with a single head, too, the value has a leading axis */
   return true;
 }
 
@@ -319,8 +319,8 @@ void write_parts(Net *net) {
     done += put[below(net, sizeof put / sizeof *put)](net, any_value(net));
 }
 
-/* Writes the outputs: tanh of the last value, and all values that nothing reads yet. Also writes the train
- * block, in most nets. */
+/* Writes the outputs: tanh of the last value, and all computed values that nothing reads yet. Also writes the
+ * train block, in most nets. */
 int parts_outputs(Net *net, Value output[MOST_OUTPUTS]) {
   Value *last = &net->value[net->nvalues - 1];
   last->reads++;

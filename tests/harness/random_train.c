@@ -6,7 +6,7 @@ static const char *draw_loss(Net *net, const Value *v, bool *classes) {
   const int64_t c = v->shape.c;
   const bool pixels = v->shape.rank == 3 && v->shape.h * v->shape.w > 1;
   int form = (int)below(net, c > 1 ? 11 : 4);
-  if (v->softmax && (form == 3 || form == 8)) form = 0; /* binary_cross_entropy and hinge take raw scores */
+  if (v->softmax && (form == 3 || form == 8)) form = 0; /* binary_cross_entropy and hinge reject a softmax */
   if (form == 10 && (v->softmax || !pixels)) form = 9;
   *classes = form >= 4;
   if (form < 4)

@@ -2,14 +2,14 @@
  *
  * Every program is valid by construction (like NNSmith's: Liu et al., 2023): this file tracks the shape of
  * each value with its own formulas, and writes only operators that fit. Graphs have branches, blocks,
- * repeats, shared and frozen parameters, several inputs and outputs; the train block has suitable losses. One
- * program in ten is a tower: a small net like nets that are commonly trained (random_towers.c). With `bf16`,
- * nets compute in bf16. The other kinds have no towers. With `joined`, values of every rank are joined and
- * reused (random_joined.c). With `sequence`, there are recurrent layers, causal windows and states
- * (random_sequence.c). `stream` is like `sequence`, but without states, so that the nets can be computed in
- * steps. With `parts`, there are heads, windows, products and attention (random_parts.c). One program in six
- * with `sequence` or `stream` computes in bf16. Values stay within magnitudes where float and double agree;
- * the first line has the tolerances for netcheck. */
+ * repeats, shared and frozen parameters, several inputs and outputs; the train block has suitable losses.
+ * With `bf16`, nets compute in bf16. Towers occur with `bf16`, or if SEED is the only argument: one program
+ * in ten is a small net like nets that are commonly trained (random_towers.c). With `joined`, values of every
+ * rank are joined and reused (random_joined.c). With `sequence`, there are recurrent layers, causal windows
+ * and states (random_sequence.c). `stream` is like `sequence`, but without states, so that the nets can be
+ * computed in steps. With `parts`, there are heads, windows, matrix products and attention (random_parts.c).
+ * One program in six with `sequence` or `stream` computes in bf16. Values stay within magnitudes where float
+ * and double agree; the first line has the tolerances for netcheck. */
 // SPDX-License-Identifier: Apache-2.0
 #include "random.h"
 #include <stdio.h>
@@ -255,9 +255,8 @@ int main(int argc, char **argv) {
   if (!flows && noutputs && chance(net, argc == 3 || tower ? 95 : 70)) write_train(net, noutputs, output);
   static const char *const targets[] = {"x86-64-v4", "x86-64-v3", "x86-64",
                                         "generic"}; /* C is compiled for one of these targets */
-  static const int batches[] = {1, 1, 1, 2,
-                                3, 5}; /* maximum images per call, for a net with three images: the last call
-                                          may have fewer images */
+  /* maximum images per call; the check runs three images, so the last call may have fewer */
+  static const int batches[] = {1, 1, 1, 2, 3, 5};
   const int batch = batches[below(net, 6)];
   printf("# check: images=3 batch=%d tolerance=5e-5 gradient=1e-3 difference=%s%s targets=%s\n", batch,
          net->jumps ? "inf" : "1e-4", bf16 ? " rounding=inf" : "", targets[below(net, 4)]);

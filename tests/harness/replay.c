@@ -8,7 +8,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most);
 __attribute__((weak)) int LLVMFuzzerInitialize(int *argc, char ***argv); /* defined by some targets */
 
-/* A function of libFuzzer, which fuzz targets with a mutator call. Here it changes nothing. */
+/* In a program with libFuzzer, libFuzzer defines this function. Custom mutators of fuzz targets call the
+ * function. This version leaves the bytes as they are. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t most) {
   (void)data;
   return n < most ? n : most;
@@ -35,7 +36,8 @@ int main(int argc, char **argv) {
     size_t n = 0;
     uint8_t *data = read_whole(argv[i], &n);
     if (!data) return perror(argv[i]), 2;
-    fprintf(stderr, "%s\n", argv[i]); /* after a crash, the last line names its input */
+    /* after a crash, the last line is the name of the file that caused the crash */
+    fprintf(stderr, "%s\n", argv[i]);
     LLVMFuzzerTestOneInput(data, n);
     free(data);
   }

@@ -58,7 +58,8 @@ static void draw_weight(const Weight *weight, float *to, uint64_t *state) {
 /* ---- QAT ---- */
 /* Draws numbers whose sums and products are exact in float: otherwise a value might be rounded differently in
  * float and double. The scales of ranges and of filters are powers of two; to achieve this, the first weight
- * of each filter is the filter's largest weight. Rounding is on only if it starts in epoch 0. */
+ * of each filter is the filter's largest weight. The drawn weights turn on the rounding of QAT only if QAT
+ * starts in epoch 0. */
 static double draw_step(uint64_t *state, double unit, double most) {
   return unit * floor(most / unit * (2 * sample_number(state) - 1));
 }
@@ -284,7 +285,8 @@ void sample_draw(Sample *sample, int64_t count, uint64_t seed) {
 static void spoil_image(float *to, double *numbers, int64_t n, int kind, uint64_t *state) {
   static const float some[] = {NAN, INFINITY, -INFINITY, -0.f, 0.f, 0x1p-149f, -0x1p-140f, 0x1p-126f};
   static const float each[] = {NAN, NAN, INFINITY, -INFINITY};
-  const bool all = kind == 0 || kind == 5; /* 0: NaN everywhere; 5: denormals and zeros everywhere */
+  /* kind 0: all elements are NaN; kind 5: all elements are denormals or zeros */
+  const bool all = kind == 0 || kind == 5;
   for (int64_t k = 0; k < (all ? n : 1 + n / 32); k++) {
     const int64_t i = all ? k : (int64_t)(sample_number(state) * (double)n);
     const int any = (int)(sample_number(state) * 8);
@@ -437,8 +439,8 @@ bool plan_any_together(const Plan *plan) {
   return false;
 }
 
-/* The bands end at each possible node in turn. At one node there are two bands, at the next node there is one
- * band per row. */
+/* The bands end at each possible node in turn. The number of bands alternates: two for the first node, one
+ * per row for the second node, two for the third node. */
 bool sample_next_bands(const Sample *s, PlanOptions *options) {
   const PlanOptions whole = {.fusing = options->fusing};
   const Graph *graph = plan_after(s->arena, s->graph, PLAN_INFERENCE, whole, "drop")->graph;

@@ -17,17 +17,18 @@ typedef struct Sample {
   double *weights_double; /* the same weights in double */
   void **input;           /* in the caller's type: float or integers */
   double **input_double;
-  TrainingGraph training; /* its graph is NULL without a train block */
-  /* By output port: int32_t classes or floats; NULL without a loss. The annotation records follow, in the
-   * form in which the caller passes them. In target_double, each part of a record is a separate array. */
+  TrainingGraph training; /* training.graph is NULL without a train block */
+  /* By output port: int32_t classes or floats; the element of a port without a target is NULL. The annotation
+   * records follow, in the form in which the caller passes them. In target_double, each part of a record is a
+   * separate array. */
   void **target;
   double **target_double;
 } Sample;
 
 size_t sample_target_bytes(const Sample *, int index); /* bytes for all images; 0: no such target */
 
-/* False after printing the program's errors. rows: a leading axis that all values get; 0: none.
- * f16w: with --precision=f16w. */
+/* False after printing the program's errors. rows: size of a leading axis that is added to all values; 0: no
+ * such axis. f16w: with --precision=f16w. */
 bool sample_read(Sample *, Arena *, const char *path, int64_t rows, bool f16w);
 void sample_draw(Sample *, int64_t count, uint64_t seed); /* weights, inputs and targets for `count` images */
 int64_t sample_calls(const Sample *);                     /* number of calls per image in training */
@@ -35,8 +36,8 @@ void sample_spoil(Sample *, uint64_t seed); /* puts special numbers into float i
                                                infinities, or denormals and zeros, or a mixture */
 double sample_number(uint64_t *state);      /* uniform in [0, 1) */
 GraphRun sample_infer(const Sample *);      /* eval in double */
-/* Like sample_infer, but replaces an operand of a sum with NaN if it exceeds half of the float range. In
- * float, such a sum may overflow before it reaches its value in double. */
+/* Like sample_infer, but in values that are later summed, elements beyond half of the float range become NaN.
+ * In float, a partial sum of such elements may overflow even if the complete sum does not. */
 GraphRun sample_infer_far(const Sample *);
 GraphRun sample_train(const Sample *, const double *weights, double *gradients); /* forward and backward */
 /* Runs forward in double, as in training, up to the losses. Values that the gradients treat as constant are

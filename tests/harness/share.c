@@ -19,7 +19,7 @@ static uint64_t test_seed(void) {
   return text ? strtoull(text, NULL, 10) : 1;
 }
 
-/* FNV-1a of the text: the file name has no influence. */
+/* Mixes the seed with the FNV-1a hash of the program's text: the file name has no influence. */
 Share share_of(const char *text, size_t n) {
   uint64_t hash = UINT64_C(0xcbf29ce484222325);
   for (size_t i = 0; i < n; i++) hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
@@ -78,7 +78,7 @@ bool share_foreign(const Share *share, const char *target) {
   if (share->targets && is_listed(share->targets, target)) return true;
   for (int i = 0; i < FOREIGN; i++) {
     named = named || (share->targets && is_listed(share->targets, foreign[i]));
-    /* aarch64-dotprod is tested with the same nets as aarch64 */
+    /* variants, such as aarch64-dotprod, are tested with the same nets as their base target */
     one = one || (!strncmp(target, foreign[i], strlen(foreign[i])) && share_has_turn(share, i, FOREIGN));
   }
   return !named && one;

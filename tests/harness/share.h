@@ -1,7 +1,8 @@
 /* share.h: Selection of targets, levels and C compilers for the test of one net. `# check:` lines of the
  * program may name them (targets=, levels=, compiler=). Settings that a program does not name are drawn from
  * $CNNC_TEST_SEED and the text of the program, so that make check takes minutes. With $NETCHECK_ALL, as in
- * make check-long, all targets and levels are tested, with $CC -O1. */
+ * make check-long, nothing is drawn: all targets and levels are tested, with $CC -O1, except where the
+ * program names a setting. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef TEST_SHARE_H
 #define TEST_SHARE_H
@@ -28,8 +29,8 @@ bool share_has_turn(const Share *, int way, int n);
  * targets. */
 bool share_target(const Share *, const char *target);
 /* Whether C for a target of another CPU is run in an emulator. If the program names such targets, only these
- * are run. If it names only other targets, or with $NETCHECK_ALL, all are run. Otherwise one of four is
- * run. */
+ * are run. If it names only other targets, or with $NETCHECK_ALL, all are run. Otherwise only the targets of
+ * one architecture are run: aarch64, armv7m, riscv64 or wasm32. */
 bool share_foreign(const Share *, const char *target);
 /* Whether a level is tested. If the program names levels, these are tested; otherwise `turn` is returned. */
 bool share_level(const Share *, const char *level, bool turn);

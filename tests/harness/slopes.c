@@ -177,7 +177,7 @@ static void check_input_gradients(Check *check, const Plan *plan, const GraphRun
   report_slopes(check, "input gradients of eval against differences", &slopes);
 }
 
-/* Draws numbers for the inputs and for the gradients of the scores. */
+/* A run with the sample's inputs, which `caller` receives, and with random gradients of the scores. */
 static GraphRun look_run(const Check *check, double **caller) {
   const Sample *s = &check->sample;
   double **seed = NEW_ARRAY(s->arena, double *, s->graph->outputs.n + 1);

@@ -1,9 +1,9 @@
 /* streams.c: Checks nets in steps (--stream) and in windows (--slide). For several numbers of rows per step,
  * eval runs the graph of a step call by call. Each row must equal the row that the net computes for the whole
- * sequence. With --slide, the result of each call must equal the result of the whole net for the last rows.
- * Compiled code must agree exactly at -O0, and up to rounding at -O2. The graph of a step is also checked
- * like other nets with states: its nests run in the interpreter, and it is quantized with random
- * parameters. */
+ * sequence. With --slide, the result of each call must equal the result of the whole net for the last rows of
+ * the input so far. Compiled steps must return exactly the results of the compiled whole net; float nets at
+ * -O2 may differ by rounding. The graph of a step is also checked like other nets with states: its nests run
+ * in the interpreter, and it is quantized with random parameters. */
 // SPDX-License-Identifier: Apache-2.0
 #include <dlfcn.h>
 #include <math.h>
@@ -25,9 +25,9 @@ typedef struct Stepping {
   const Check *check;
   const char *what;    /* "--stream=3" */
   const char *weights; /* weight file of an int8 model; otherwise NULL */
-  Graph *graph;        /* the graph of a call */
+  Graph *graph;        /* the graph of one step */
   const Graph *whole;
-  int64_t calls, windows;  /* windows: number of calls of the whole net to compare with */
+  int64_t calls, windows;  /* calls of the step; calls of the whole net, one per window */
   double **input;          /* by input: [image][rows of all calls] */
   double **output, **want; /* by output: [image][call][elements], [image][window][elements] */
 } Stepping;
@@ -164,8 +164,8 @@ static void put_arguments(Text *out, const Stepping *s, const Graph *graph, int6
              (long long)output_size(graph, o));
 }
 
-/* Writes the code between calls: it saves the state, overwrites the state struct and the workspace, and
- * restores the state. */
+/* Writes the code before each call. Before the first call, this code initializes the state. Before each call,
+ * it saves the state, overwrites the state struct and the workspace, and restores the state. */
 static void put_sleep(Text *out, const char *p) {
   text_put(out, "      if (call == 0) %s_reset(&state[image]);\n", p);
   text_put(out, "      if (!%s_state_ok(&state[image])) return;\n", p);

@@ -1,6 +1,6 @@
-/* inputs.h: the inputs with which the nets of this folder are compared, and the hash of the values that a
- * layer stores. tests/golden/models.py, the harness and the programs for boards generate the same inputs, so
- * no file contains them. This header needs no C library. */
+/* inputs.h: the inputs on which the results of the nets of this folder are compared, and the hash of the
+ * values that a layer stores. tests/golden/models.py, the harness and the programs for boards generate the
+ * same inputs, so no file contains them. This header needs no C library. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef MODEL_INPUTS_H
 #define MODEL_INPUTS_H
@@ -14,8 +14,8 @@ static inline int32_t model_input_byte(uint64_t *state) { /* 0 to 255 */
   return (int32_t)(*state >> 56);
 }
 
-/* One of four random inputs is noise over the whole range, for which layers compute only few different
- * values. The others are noise over 1/2, 1/4 and 1/8 of the range, around a random value. */
+/* Every fourth random input is noise over the whole range. From such noise, layers compute only few different
+ * values. The other random inputs are noise over 1/2, 1/4 or 1/8 of the range, around a random value. */
 static inline void model_input(int number, int8_t *to, int64_t n) {
   uint64_t state = (uint64_t)(number + 1) * UINT64_C(0x9e3779b97f4a7c15);
   const int32_t own = model_input_byte(&state) - 128, divisor = 1 << number % 4,

@@ -115,7 +115,7 @@ static void utf8_is_checked(void) {
   uint32_t code = 0;
   CU_ASSERT(text_decode("\xf0\x9f\x98\x80", 4, &code) == 4 && code == 0x1f600);
   CU_ASSERT_EQUAL(text_decode("\xf0\x9f\x98\x80", 3, &code), 0);
-  CU_ASSERT_EQUAL(text_decode("\xc0\x80", 2, &code), 0);         /* longer than the code point needs */
+  CU_ASSERT_EQUAL(text_decode("\xc0\x80", 2, &code), 0);         /* U+0000 in two bytes; one is enough */
   CU_ASSERT_EQUAL(text_decode("\xed\xa0\x80", 3, &code), 0);     /* one half of a surrogate pair */
   CU_ASSERT_EQUAL(text_decode("\xf4\x90\x80\x80", 4, &code), 0); /* beyond U+10FFFF */
   for (uint32_t at = 1; at < 0x110000; at += 77) {
@@ -154,8 +154,8 @@ static void places_count_code_points(void) {
   CU_ASSERT_EQUAL(file, 1);
   SourcePlace place = sources_place(&sources, file, 1);
   CU_ASSERT(place.line == 1 && place.column == 2);
-  place =
-      sources_place(&sources, file, 9); /* x follows the 4 bytes of line 1, a 2-byte and a 3-byte character */
+  /* byte 9 is x: before it are the 4 bytes of line 1, a character of 2 bytes and a character of 3 bytes */
+  place = sources_place(&sources, file, 9);
   CU_ASSERT(place.line == 2 && place.column == 3);
   place = sources_place(&sources, file, 1000);
   CU_ASSERT(place.line == 3 && place.column == 1);
@@ -268,7 +268,7 @@ static void messages_are_sorted_and_printed_once(void) {
 static void warnings_follow_options(void) {
   Bench *bench = bench_new("a\n");
   CU_ASSERT_FALSE(diags_option(bench->diags, "no-such-slug"));
-  CU_ASSERT_FALSE(diags_option(bench->diags, "syntax")); /* an error, not a warning */
+  CU_ASSERT_FALSE(diags_option(bench->diags, "syntax")); /* `syntax` is not a warning */
   CU_ASSERT_FALSE(diags_option(bench->diags, "error=syntax"));
   CU_ASSERT(diags_option(bench->diags, "no-unused-value"));
   CU_ASSERT(diags_option(bench->diags, "error"));
@@ -332,7 +332,8 @@ static void fixes_are_applied(void) {
   diag_fix(half, (Span){1, 3, 5}, "n");
   diag_fix(half, (Span){1, 10, 11}, ",");
   diag_meant(mistake(bench, 5), (Span){1, 11, 17}, "relu", "relu6");
-  diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing"); /* the span has a different text */
+  /* the text of the span is not "danse" */
+  diag_meant(mistake(bench, 6), (Span){1, 5, 10}, "danse", "nothing");
   CU_ASSERT_STRING_EQUAL(fixed(bench, &n), "\xef\xbb\xbf"
                                            "x = conv -> dense \"relu6\"\r\n");
   CU_ASSERT_EQUAL(n, 3);

@@ -80,7 +80,7 @@ static void a_kink_is_distinguished_from_a_wrong_gradient(void) {
   }
 }
 
-static void test_share(void) { /* kinks are skipped, but only a few */
+static void test_share(void) { /* a few kinks are ignored; more kinks are an error */
   Slopes slopes = {0};
   for (int i = 0; i < 60; i++) slopes_add(&slopes, SLOPE_RIGHT, 1e-9);
   for (int i = 0; i < 4; i++) slopes_add(&slopes, SLOPE_KINK, 1);

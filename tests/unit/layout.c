@@ -115,9 +115,9 @@ static void test_overlaps(void) {
       {{100, 100, 100, 100}, {-8, -8, -8}, {1, 1, 1}, 108, 124},
       /* the distance is also a multiple of 10 bytes */
       {{100, 100, 100, 100}, {-8, -8, -8}, {10, 10, 10}, 110, 130},
-      /* growing values: each ends where the value before it ends */
+      /* each growing value ends where the value before it ends; the last value is small */
       {{40, 80, 160, 20}, {-40, -80, 0}, {1, 1, 1}, 160, 160},
-      /* an offset that is barely possible, and an impossible offset */
+      /* offset -99: the values share one byte; offset -150: no overlap is possible */
       {{100, 100, 100, 100}, {-99, -150, -99}, {1, 1, 1}, 200, 200},
   };
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -53,7 +53,7 @@ static Const parse(Net *net, const char *s) { /* parses "3", "3x5", "[1,2,3,4]" 
   return (Const){.kind = CONST_WORD, .s = arena_copy(net->arena, s, strlen(s))};
 }
 
-/* Parses arguments such as "filters=8 kernel=3x3 pad=same"; other arguments get the defaults of the table. An
+/* Parses arguments such as "filters=8 kernel=3x3 pad=same"; other arguments get the operator's defaults. An
  * integer for a window argument becomes CONST_DIMS. */
 static Const *arguments(Net *net, const Op *op, const char *text) {
   Const *value = NEW_ARRAY(net->arena, Const, 24);
@@ -250,8 +250,8 @@ static void check_against(Net *net, const Kernel *kernel, Values *values) {
   const double *start = values->start;
   for (const Target *target = target_table; target->name; target++) {
     if (machine_seen(target, net->graph) || !try_turn(way++, 3)) continue;
-    for (int form = 0; form < 3; form++) { /* the reference schedule; weights packed for this target; weights
-                                              packed for a wider target */
+    for (int form = 0; form < 3; form++) { /* 0: the reference schedule; 1: weights packed for this target; 2:
+                                              weights packed for a wider target */
       if ((form == 0 && (kernel->pool || strcmp(target->name, "generic"))) ||
           (form == 2 && target->lanes == LANES))
         continue;
@@ -284,7 +284,7 @@ static double dot(const double *a, const double *b, int64_t n) {
   return sum;
 }
 
-/* dy . (layer(x) - layer(0)) */
+/* The dot product of dy and layer(x) - layer(0). */
 static double forward_product(Net *net, const Node *node, double *x, double *dy) {
   const int64_t n = shape_elements(node->shape);
   Values values = {0};
@@ -296,7 +296,7 @@ static double forward_product(Net *net, const Node *node, double *x, double *dy)
   return dot(dy, out, n) - dot(dy, zero, n);
 }
 
-/* The same product computed with a gradient: x . dx, or w . dw. */
+/* The number of forward_product, computed with a gradient: the dot product of x and dx, or of w and dw. */
 static double linear_product(Net *net, const Node *hidden, double *x, double *dy) {
   const int64_t n = hidden->target ? hidden->target->size : shape_elements(hidden->shape);
   Values values = {0};
@@ -386,8 +386,8 @@ static void test_conv_kernels(void) { /* kernels, strides, dilations and padding
 
 static void test_conv_channels(void) {
   Arena *arena = arena_new();
-  /* numbers close to 4, 8 and 16 lanes; each number of channels is tested with half of the numbers of
-   * filters; with try_all, with all numbers */
+  /* channel and filter counts near 4, 8 and 16 lanes; each channel count is tested with half of the filter
+   * counts, or with all of them if try_all() */
   static const int counts[] = {1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 33};
   enum { COUNTS = sizeof counts / sizeof *counts };
   for (int c = 0; c < COUNTS; c++)
@@ -419,7 +419,7 @@ static void test_conv_arguments(void) {
   check_layer(picture(23, 23, 3), &op_conv, "filters=7 kernel=11x11 stride=4 pad=2");
   check_layer(picture(6, 40, 4), &op_conv, "filters=4 kernel=3x3 dilation=7 pad=same");
   check_layer(sequence(150, 2), &op_conv,
-              "filters=3 kernel=2 dilation=130 pad=causal"); /* the edge consists of many tiles */
+              "filters=3 kernel=2 dilation=130 pad=causal"); /* outputs that read padding fill many tiles */
   check_layer(sequence(40, 3), &op_conv, "filters=5 kernel=15 pad=same");
   check_layer(sequence(70, 1), &op_conv, "filters=9 kernel=31 stride=3 pad=20");
 }

@@ -79,7 +79,7 @@ static void test_overlapping(void) {
 typedef struct Sizes {
   int64_t rows, columns, channels, step, most;
   int zero;
-  int apart; /* the difference between two values; 0: they are equal */
+  int apart; /* the factors of `high` and `low` differ by this number */
 } Sizes;
 
 /* A nest with numbers in every possible position: limits of loops, coefficients and constants of indices,

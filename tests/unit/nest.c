@@ -259,7 +259,7 @@ static void update_case(Cases *cases) { /* adds to a gradient: its elements are 
 }
 
 static void over_case(Cases *cases) { /* an operand is overwritten: rows in parallel, a partial last vector,
-                                         two statements that read, branches */
+                                         two statements that read the operand, branches */
   enum { ROWS = 6, N = 7, L = 4 };
   Nest *b = nest_new(cases->arena, "over", "out = x * out + out");
   Buf *in = NEST_BUF(b, INPUT, "in", ROWS, N), *out = NEST_BUF(b, OVER, "out", ROWS, N);
@@ -481,7 +481,8 @@ static void test_kernels(void) {
   finish(cases, attribute, lanes, *attribute != 0, 1);
 }
 
-static void test_narrow(void) { /* the baseline CPU: vectors of four, no attribute */
+/* The baseline CPU: vectors of four floats, functions without a target attribute. */
+static void test_narrow(void) {
   Cases *cases = cases_new();
   conv_cases(cases, 4);
   other_cases(cases, 4);
@@ -589,7 +590,7 @@ static void test_values(void) { /* constants are folded, multiply-adds fused, re
   CU_ASSERT_EQUAL(fma_(x, num(b, 1), y)->op, ADD);
   CU_ASSERT_EQUAL(fma_(x, y, num(b, 0))->op, MUL);
   Val e = x;
-  /* a tree of 2^60 nodes, unless values are named as they are added */
+  /* without names for repeated values, this would be a tree of 2^60 nodes */
   for (int i = 0; i < 60; i++) e = add(e, vexp(e));
   Buf *out = NEST_BUF(b, OUTPUT, "out", 1);
   nest_store(b, nest_at(b, out, 0), e);

@@ -36,8 +36,8 @@ bool cases_prove(Nest *nest) {
   return ok;
 }
 
-static Run allot(Arena *arena, const Nest *nest, Run given) { /* allocates memory that the case does not
-                                                                 set */
+/* Allocates "out" and the buffers that `given` lacks. */
+static Run allot(Arena *arena, const Nest *nest, Run given) {
   Run run = given;
   run.mem = NEW_ARRAY(arena, double *, CASE_BUFS);
   for (int i = 0; i < nest->nbufs; i++) {
@@ -102,7 +102,7 @@ void cases_check(Cases *cases, Nest *nest, Run given, const double *want, double
 /* ---- cases as C ---- */
 static size_t bytes_of(const Buf *buf) { return (size_t)buf_bytes(buf); }
 
-static void *to_memory(const Buf *buf, const double *v) { /* aligned to four bytes only */
+static void *to_memory(const Buf *buf, const double *v) { /* the memory is aligned to four bytes only */
   unsigned char *p = malloc(bytes_of(buf) + 4);
   if (!p) abort();
   p += 4;
@@ -187,7 +187,7 @@ static bool same_as_run(const Case *c, void *handle, int k, bool fused, const ch
   const Buf *out = buf_named(c->nest, "out");
   double worst = 0;
   for (int64_t i = 0; i < buf_elements(out); i++) {
-    if (nest_unset(c->run.mem[out->id][i])) continue; /* this run has not computed the element */
+    if (nest_unset(c->run.mem[out->id][i])) continue; /* the interpreter has not written this element */
     double want = c->run.mem[out->id][i], got = from_memory(out, memory[out->id], i),
            e = want == got ? 0 : fabs(want - got) / fmax(fabs(want), 1);
     worst = e <= worst ? worst : e;
@@ -225,7 +225,7 @@ void cases_compile(const Cases *cases, const char *attribute, int lanes_max, boo
     for (int f = 0; f < nflags; f++) {
       const char *flag = flags[i][f];
       Compiled compiled = {cases, printed_compiler(i), flag, text,
-                           fused && flag[2] >= '2'}; /* below -O2 compilers may not fuse */
+                           fused && flag[2] >= '2'}; /* below -O2, some compilers do not fuse multiply-adds */
       if (compiled.compiler) CU_ASSERT(printed_in_child(run_compiled, &compiled));
     }
 }

@@ -1,6 +1,6 @@
 // nest_chosen.c: Data-dependent indices. Compares row lookup and sampling between pixels, and their
-// gradients, with C loops, for all kinds of indices: far outside, infinite, NaN. The file also tests lookup
-// tables of bytes, pairs of bf16 numbers and half-precision numbers.
+// gradients, with C loops, for all kinds of indices: far outside, infinite, NaN. The file also tests byte
+// lookup tables, products of bf16 pairs, and rounding to half precision.
 // SPDX-License-Identifier: Apache-2.0
 #define _DEFAULT_SOURCE
 #include <CUnit/CUnit.h>
@@ -335,7 +335,8 @@ static void test_tables(void) {
   arena_free(arena);
 }
 
-/* Multiplies the pairs of `in`, from element `from` on, by the pairs of `weight`, in 4 lanes. */
+/* Multiplies pairs in 4 lanes: the pairs of `in`, from element `from` on, by the pairs of `weight`; then the
+ * first pair of `in` by each pair of `weight`. */
 static Nest *paired(Arena *arena, int from) {
   Nest *b = nest_new(arena, "paired", "");
   Buf *in = nest_buf(b, INPUT, "in", (Type){BF16, 1}, NEST_DIMS(9)),

@@ -1,4 +1,5 @@
-// nest_counted.c: Batched results with a number of images known at run time, computed in blocks.
+// nest_counted.c: Proofs of a nest that computes a batch in blocks of images; the number of images is a
+// parameter of the nest.
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <string.h>

@@ -14,7 +14,7 @@
 int conv_oh(const Conv *c) { return (c->h + 2 * c->p - c->k) / c->s + 1; }
 int conv_ow(const Conv *c) { return (c->w + 2 * c->p - c->k) / c->s + 1; }
 
-/* The formula itself, like the reference schedule. */
+/* The formula in the file's first comment, computed like the reference schedule. */
 Nest *conv_plain(Arena *arena, const char *name, const Conv *conv) {
   const int H = conv->h, W = conv->w, CI = conv->ci, CO = conv->co, K = conv->k, S = conv->s, P = conv->p,
             OH = conv_oh(conv), OW = conv_ow(conv);
@@ -178,7 +178,7 @@ static void input_tile(Nest *b, Buf *src, const Ix *y, const Ix *x, const Ix *c,
 
 static NestFn *micro(Nest *b, int PX, int CI, Buf *V, Buf *U, Buf *M) { /* PX tiles x 32 filters */
   NestFn *fn = nest_fn(b, nest_text(b, "gemm%d", PX), true);
-  /* f: filter block, m: its index in M; nth: number of the call for this panel */
+  /* f: filter block; m: index of this block in M; nth: index of the call among the calls for this panel */
   const Ix xi = nest_arg(b, "xi"), t = nest_arg(b, "t"), f = nest_arg(b, "f"), m = nest_arg(b, "m"),
            nth = nest_arg(b, "nth");
   Buf *a = NEST_REGISTERS(b, "a", L, PX, 2);
@@ -263,8 +263,8 @@ Nest *conv_winograd(Arena *arena, const char *name, int H, int CI, int CO, int r
                    H, CI, H, H, CO, T));
   Buf *in = NEST_BUF(b, INPUT, "in", H, H, CI), *U = NEST_BUF(b, WEIGHTS, "U", CO / N, 36, CI, N),
       *bias = NEST_BUF(b, WEIGHTS, "bias", CO), *out = NEST_BUF(b, OUTPUT, "out", H, H, CO);
-  Buf *V = NEST_BUF(b, WORK, "V", 36, T, CI + 16),
-      *M = NEST_BUF(b, WORK, "M", 36, T, N * ncb); /* V's rows are padded against cache-set conflicts */
+  /* V's rows are padded against cache-set conflicts */
+  Buf *V = NEST_BUF(b, WORK, "V", 36, T, CI + 16), *M = NEST_BUF(b, WORK, "M", 36, T, N * ncb);
 
   NestFn *split = winograd_input(b, in, V, H, CI), *join = winograd_output(b, M, bias, out, H, ncb);
   const int whole = T / 14, rest = T % 14;

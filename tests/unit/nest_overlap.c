@@ -40,8 +40,9 @@ static bool right_at(Arena *arena, const Nest *nest, const Buf *in, const Buf *o
   return !memcmp(got, want, (size_t)buf_elements(out) * sizeof *got);
 }
 
-/* Computes the permitted offsets in elements. *tight: whether the result is wrong at the next offset, which
- * is one step larger than the largest permitted offset. False: no overlap is permitted. */
+/* Computes the permitted offsets in elements. *tight: true if the result is wrong one step after the
+ * largest permitted offset, or if this offset is at or past the operand's end. Returns false if no overlap is
+ * permitted. */
 static bool allowed(Nest *nest, int64_t *most, int64_t *step, bool *tight) {
   Buf *in = buf_named(nest, "in"), *out = buf_named(nest, "out");
   CU_ASSERT_TRUE_FATAL(cases_prove(nest));
@@ -111,7 +112,7 @@ static void test_elements(void) {
   NEST_FOR(b, i, N)
     for (int k = 0; k < 2; k++)
       nest_store(b, nest_at(b, out, i * 2 + k), mul(nest_load(b, nest_at(b, in, i), 1), num(b, k + 2)));
-  expect(b, -N, 1); /* the last element is loaded again after the first of its two stores */
+  expect(b, -N, 1); /* each iteration loads in[i] again after the first of the two stores */
   arena_free(arena);
 }
 

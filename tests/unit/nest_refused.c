@@ -310,8 +310,7 @@ static void refused_read_of_elements_that_are_not_always_written(void) {
   NEST_FOR(b, x, 8) {
     Buf *r = NEST_REGISTERS(b, "r", 1, 1);
     NEST_IF(b, nest_is(b, x, 0))
-      nest_store(b, nest_at(b, r, 0),
-                 nest_load(b, nest_at(b, in, 0), 1)); /* in later iterations the value does not exist */
+      nest_store(b, nest_at(b, r, 0), nest_load(b, nest_at(b, in, 0), 1)); /* each iteration has its own r */
     nest_store(b, nest_at(b, out, x), nest_get(b, nest_at(b, r, 0)));
   }
   refuse(b, "before they are written");
@@ -335,7 +334,7 @@ static void test_over_refused(void) {
   NEST_FOR(b, x, 8)
     NEST_FOR(b, c, 2)
       nest_store(b, nest_at(b, out, x, c),
-                 nest_load(b, nest_at(b, out, x, 0), 1)); /* similar to a softmax, which reads all channels */
+                 nest_load(b, nest_at(b, out, x, 0), 1)); /* channel 1 reads channel 0 */
   refuse(b, "another iteration has overwritten");
 
   b = nest_new(arena, "again", "");

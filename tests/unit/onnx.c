@@ -1,5 +1,5 @@
 /* onnx.c: ONNX models with external data: the data file must have the numbers of the model, and cnnc must
- * read them from this file. The number of messages in a file is limited. */
+ * read them from this file. The number of protobuf messages in a model is limited. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
 #include <CUnit/CUnit.h>

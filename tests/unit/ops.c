@@ -230,8 +230,8 @@ static void test_losses(void) {
   for (int k = 1; k < 5; k++) check(inputs[k], outputs[k == 2 ? 3 : 0], "hinge", k == 3 ? "weight=1.5" : "");
 }
 
-static void test_inputs(
-    void) { /* floats, bytes and int16, as pixels or channel planes, with nodes fused after the conversion */
+/* Inputs of floats, bytes or int16 numbers, as pixels or as channel planes, and layers after them. */
+static void test_inputs(void) {
   static const char *const layers[] = {"normalize mean=0.5 std=0.25 scale=0.00390625 -> tanh", "relu",
                                        "flatten -> add x=1", "maxpool kernel=2"};
   static const Elem types[] = {F32, U8, I8, I16};
@@ -271,7 +271,7 @@ typedef struct Golden {
   int64_t dim[3];
   const char *layers, *loss, *loss_arguments;
   double total;
-  int nboxes; /* number of boxes in the second input, which is then the input of the first layer */
+  int nboxes; /* boxes per image; the boxes are a second input, which the first layer of `layers` reads */
   const double *boxes;
   const double *input, *target, *output, *input_gradient, *gradients;
 } Golden;

@@ -43,7 +43,7 @@ static Const window(Net *net, Const value) {
   return (Const){.kind = CONST_DIMS, .n = 1, .items = item};
 }
 
-/* Parses arguments such as "kernel=3 pad=same"; other arguments get the defaults of the table. x=... lists
+/* Parses arguments such as "kernel=3 pad=same"; other arguments get the operator's defaults. x=... lists
  * all operands, as in "x=$0,2"; the operands that are values are appended to `in`. */
 static Const *arguments(Net *net, const Param *params, const char *text, Node **in, int *nin) {
   Const *value = NEW_ARRAY(net->arena, Const, 16);

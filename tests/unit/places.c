@@ -52,8 +52,8 @@ static void test_meet(void) {
   CU_ASSERT(met > TRIES / 10 && apart > TRIES / 100);
 }
 
-/* Parts of joined values, for all images. The stride between images is not a multiple of the pitch between
- * pixels. */
+/* Two parts of a concat, and two values after them: `behind` overlaps no part; `over` overlaps `left` of the
+ * next image. The stride between images is not a multiple of the pitch between pixels. */
 static void test_parts(void) {
   const Place left = {SPACE_ALL, 0, 8, STRIDE, 3 * 14 + 6, 14, 6},
               right = {SPACE_ALL, 0, 14, STRIDE, 50, 14, 8}, behind = {SPACE_ALL, 0, 64, STRIDE, 4, 4, 4},
@@ -89,8 +89,8 @@ static void test_cover(void) {
   CU_ASSERT(covered > TRIES / 20 && open > TRIES / 20);
 }
 
-/* The parts of a concat inside a concat that is flattened: columns with one pitch, columns with another
- * pitch, and one range. */
+/* The parts of a concat of three flattened values. Two of these values are concats: their parts are columns
+ * with pitch 10 and with pitch 6. The third value is one range. */
 static void test_joined(void) {
   Arena *arena = arena_new();
   const Place all = {SPACE_OUTPUT, 0, 0, 100, 100, 100, 100},

@@ -75,7 +75,7 @@ static const char *source(Arena *arena, const char *given, int widest) {
   return file.s;
 }
 
-static double ulp(double x) { /* distance of floats at x: denormal floats have the same distance as the
+static double ulp(double x) { /* distance of adjacent floats near x; denormal floats have the distance of the
                                  smallest normal floats */
   double a = fabs(x);
   if (!(a >= FLT_MIN)) return 0x1p-149;
@@ -198,7 +198,7 @@ typedef struct Variant {
 static int load_builds(Arena *arena, const char *compiler, Build *build) {
   int n = 0;
   for (const Target *target = target_table; target->name; target++)
-    /* targets for bf16 or int8 have the functions of the previous row */
+    /* targets for bf16 or int8 have the same functions as the target before them in target_table */
     if (target_runs_here(target) && !target->for_bf16 && !target->for_int8)
       build[n++] = (Build){.target = target, .flags = "-O2"};
   build[n++] = (Build){.target = target_native(), .flags = "-O0"};

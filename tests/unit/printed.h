@@ -8,7 +8,8 @@
 #include "emit/prelude.h"
 
 enum { COMPILERS = 2 };
-const char *printed_compiler(int i);       /* $CC, cc or gcc; $CLANG or clang; NULL if none runs */
+/* i = 0: $CC, cc or gcc; i = 1: $CLANG, clang, clang-22 or clang-19; returns NULL if none of them runs. */
+const char *printed_compiler(int i);
 const char *printed_attribute(int *lanes); /* the target attribute for the widest vectors of this CPU, ""
                                               for the baseline; *lanes: lanes of these vectors */
 

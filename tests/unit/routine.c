@@ -208,7 +208,7 @@ static void nms_both(const Drawn *d, Net *net, int each, double *want, float *go
   cnn_nms_routine(d->boxes, d->scores, heap, kept, got, ROWS, CLASSES, MOST, each, .5f, .25f);
 }
 
-static Net nms_net(int each) { /* boxes of a row: one, or one per class */
+static Net nms_net(int each) { /* each: boxes per row, 1 or CLASSES */
   Net net = net_new();
   Node *boxes = net_input(&net, shape_sequence(ROWS, 4 * each), F32, false),
        *scores = net_input(&net, shape_sequence(ROWS, CLASSES), F32, false);
@@ -386,7 +386,8 @@ static void test_sample(void) {
                      truth[][4] = {{0, 0, 8, 8}, {1, 1, 1, 1}, {10, 10, 20, 20}, {50, 50, 60, 60}};
   static const int32_t count = 3, label[] = {2, -1, 0, 1};
   static const struct {
-    int sample, positives, row[8]; /* -1: unused; below 10: a region, otherwise 10 + a ground-truth box */
+    /* in `row`: -1: unused; 0 to 5: a region; from 10 on: 10 + number of a ground-truth box */
+    int sample, positives, row[8];
   } cases[] = {/* two positive rows, which are the ground-truth boxes: no positive region */
                {8, 2, {10, 12, 2, 0, -1, -1, -1, -1}},
                /* the ground-truth boxes and two positive regions, in the order of their draws */

@@ -312,7 +312,8 @@ static void shares_are_beta_distributed(void) {
     CU_ASSERT_DOUBLE_EQUAL((double)labels / (double)N, 1 - mean, 0.01);
     if (r == 0) CU_ASSERT_DOUBLE_EQUAL(mean, 0.5, 0.01);
     if (r == 0) CU_ASSERT_DOUBLE_EQUAL(variance, 1 / (4 * (2 * 0.4 + 1)), 0.004);
-    /* pasted pieces are cut off at the border, so the mean share is above 1/2 */
+    /* the border cuts off parts of pasted pieces, so on average a sample keeps more than half of its
+     * pixels */
     if (r == 1) CU_ASSERT(mean > 0.5 && mean < 0.75);
   }
 }

@@ -1,5 +1,5 @@
 /* runtime_boxes.c: Data sets of images with boxes, in files of YOLO and Pascal VOC that the tests create.
- * Errors in these files are reported, or skipped on request. */
+ * Errors in these files are reported; on request, objects and images with errors are skipped. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <stdio.h>

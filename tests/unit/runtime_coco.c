@@ -56,7 +56,7 @@ static void instances_are_read(void) {
   cnn_data *data = open_set(&net, scratch("coco"), 0.1, 0);
   CU_ASSERT_STRING_EQUAL(cnn_data_describe(data),
                          "images with COCO boxes: 2 training, 1 validation and 0 test samples, 3 classes");
-  CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 0), "cat"); /* ordered by number: 2, 9, 18 */
+  CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 0), "cat"); /* classes are sorted by category id: 2, 9, 18 */
   CU_ASSERT_STRING_EQUAL(cnn_data_class(data, 2), "dog");
   cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
   CU_ASSERT(truth.count == 3 && object_is(&truth, 0, 2, 4, 2, 12, 8) &&
@@ -90,7 +90,7 @@ static void files_are_found_in_their_usual_folders(void) {
     cnn_truth truth = truth_of(data, CNN_PART_TRAIN, 0);
     CU_ASSERT(truth.count == 1 && !truth.instance);
     cnn_truth_free(&truth);
-    CU_ASSERT(cnn_data_takes(data, sets[k][1]) == false); /* the file is outside of the scratch directory */
+    CU_ASSERT(cnn_data_takes(data, sets[k][1]) == false); /* a path without the scratch directory */
     cnn_data_close(data);
   }
 }
@@ -346,7 +346,7 @@ static void broken_segments_are_named_and_skipped(void) {
   }
 }
 
-/* ---- Written as files and read back */
+/* ---- annotations that are written to files and read back */
 
 static bool same_truth(const cnn_truth *a, const cnn_truth *b) {
   const size_t n = (size_t)a->height * (size_t)a->width;

@@ -124,7 +124,7 @@ static void rates_follow_their_formulas(void) {
   recipe.every = 0.5;
   CU_ASSERT_DOUBLE_EQUAL(rate_at(&recipe, 0.49), 0.4, 1e-15);
   CU_ASSERT_DOUBLE_EQUAL(rate_at(&recipe, 1.5), 0.05, 1e-15);
-  recipe.every = 0.1; /* 0.3 / 0.1 is less than 3 */
+  recipe.every = 0.1; /* in floating point, 0.3 / 0.1 is less than 3 */
   CU_ASSERT_DOUBLE_EQUAL(rate_at(&recipe, 0.3), 0.05, 1e-15);
   recipe.every = 0;
   recipe.milestones = 2;

@@ -39,7 +39,7 @@ typedef struct Process {
   struct Pending {
     void *bytes;
     size_t n;
-    int32_t from, tag; /* from: -1 for a message that was sent */
+    int32_t from, tag; /* from: sender's rank; -1: this process sent the message */
   } pending[MESSAGES];
   int32_t pendings;
   const struct Case *of;

@@ -70,7 +70,7 @@ static void boxes_and_masks_are_in_pixels_of_the_image(void) {
 }
 
 static void letterbox_is_undone(void) {
-  set_outputs(8, 0, 24, 24); /* the letterboxed image is in rows 8 to 24 */
+  set_outputs(8, 0, 24, 24); /* the letterboxed image is in rows 8 to 23 */
   cnn_findings findings = read_findings(32, 64, CNN_FIT_LETTERBOX);
   CU_ASSERT_EQUAL_FATAL(findings.count, 1);
   check_box(findings.found[0].box, 16, 0, 48, 32);

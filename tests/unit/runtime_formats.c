@@ -247,8 +247,8 @@ static void classes_of_tables_go_by_name(void) {
   expect_row(data, 0, 1, 2, 1);
   CU_ASSERT(cnn_data_classes(data) == 2 && strcmp(cnn_data_class(data, 0), "versicolor") == 0);
   cnn_data_close(data);
-  data = open_set(&net, csv_of("t.csv", "a,b,species\n1,2,0\n3,4,1\n"), NULL, 0); /* numbers are sorted by
-                                                                                     value */
+  /* class names that are numbers are sorted by value */
+  data = open_set(&net, csv_of("t.csv", "a,b,species\n1,2,0\n3,4,1\n"), NULL, 0);
   expect_row(data, 1, 3, 4, 1);
   cnn_data_close(data);
   refuse_set(&net, csv_of("t.csv", "a,b,species\n1,2,setosa\n3,4,Setosa\n"), NULL,

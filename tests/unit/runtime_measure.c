@@ -1,4 +1,4 @@
-/* runtime_measure.c: Losses, metrics and augmented batches, tested separately. */
+/* runtime_measure.c: Losses, metrics and augmented batches, tested without the training loop. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
 #include <math.h>

@@ -20,8 +20,8 @@ static Net net_of(const char *proposals) {
   return net;
 }
 
-/* Checks that each row was drawn about equally often, within five standard deviations. Each step draws
- * `wanted` of `of` rows. */
+/* Checks that each row was drawn about equally often, within five standard deviations. In each step,
+ * `wanted` rows are drawn; `of` is the number of rows to draw from. */
 static void check_even(const int *drawn, int rows, int wanted, int of) {
   const double each = (double)(STEPS * wanted) / (double)of;
   for (int r = 0; r < rows; r++) CU_ASSERT_TRUE(fabs(drawn[r] - each) <= 5 * sqrt(each));
@@ -94,7 +94,7 @@ static void test_rpn(void) {
 }
 
 /* ---- proposals ---- */
-enum { REGIONS = 40, NEAR = 10, FAR = 25 }; /* the other rows are not regions */
+enum { REGIONS = 40, NEAR = 10, FAR = 25 }; /* NEAR rows overlap the object, FAR rows do not, the rest is 0 */
 
 static void set_regions(double regions[REGIONS][4]) {
   for (int r = 0; r < REGIONS; r++) {

@@ -36,7 +36,7 @@ static Built build_with(const char *text, const Define *defines, int n) {
 
 static Built build(const char *text) { return build_with(text, NULL, 0); }
 
-/* The slugs of all messages, in program order. */
+/* The slugs of all messages, sorted by position in the source. */
 static const char *slugs(const Built *b) {
   Text all = {.arena = b->arena};
   text_put(&all, "%s", "");

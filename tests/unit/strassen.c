@@ -29,7 +29,7 @@ static Block part(const Block *b, int row, int column) {
   return (Block){b->at + row * rows * b->pitch + column * columns, rows, columns, b->pitch};
 }
 
-/* The sum of the four quarters, each times its factor, in order. */
+/* The sum of the four quarters, each times its factor. The quarters are added in the order 11, 12, 21, 22. */
 static Block sum(const Block *b, const int factor[4]) {
   Block s = new_block(b->rows / 2, b->columns / 2);
   for (int k = 0; k < 4; k++) {

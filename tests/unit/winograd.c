@@ -238,8 +238,9 @@ static void check(const char *layers, const char *algorithm, bool wide) {
   check_in_net(layers, algorithm, wide, 0);
 }
 
-/* Checks each pair of channels with three sizes. One size is checked for half of the targets, the other two
- * only for half of the targets with 16 lanes. With $NETCHECK_ALL, all sizes are checked for all targets. */
+/* Checks each pair of input and output channel counts with three sizes. One size is checked for half of the
+ * targets, the other two only for half of the targets with 16 lanes. With $NETCHECK_ALL, all sizes are
+ * checked for all targets. */
 static void sweep(int kernel, const char *algorithm) {
   static const char *const pads[] = {"same", "0", "[2, 0, 1, 3]"};
   static const int64_t sizes[][2] = {{13, 16}, {16, 14}, {17, 19}},
@@ -331,7 +332,8 @@ static void test_fused(void) {
 static void
 test_blocks(void) { /* several blocks, the last of which is smaller; rows or channels in parallel */
   make_directory();
-  check("44x200x16: conv(16, 3x3, pad=same)", "blocks of 50 tiles", true); /* the size for x86-64's cache */
+  /* the block size that suits the cache of the x86-64 targets */
+  check("44x200x16: conv(16, 3x3, pad=same)", "blocks of 50 tiles", true);
   check("52x400x16: conv(17, 3x3, pad=same) -> relu", "F(4x4,3x3)", true);
   check("14x14x16: conv(300, 3x3, pad=same)", "F(4x4,3x3)", true);
   remove_directory();

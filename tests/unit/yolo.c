@@ -1,4 +1,4 @@
-/* yolo.c: Compares nms after yolo, panoptic, and the loss yolo with independent programs
+/* yolo.c: Compares the loss yolo, the operator panoptic, and nms after yolo with independent programs
  * (tests/golden/yolo.py). Compares panoptic's runtime function with eval, which shares no code with it. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
@@ -118,8 +118,8 @@ typedef struct Drawn {
   float scores[H * W * CLASSES], boxes[ROWS * 6], masks[ROWS * SIDE * SIDE * THINGS];
 } Drawn;
 
-/* Draws few different numbers and some unusual numbers. Therefore some scores are equal, and a mask may be
- * exactly as large as the threshold, which float and double represent exactly. */
+/* Draws few different numbers and some unusual numbers. Therefore some scores are equal, and some mask values
+ * are equal to the threshold 0.5, which float and double represent exactly. */
 static Drawn drawn(uint64_t *state, int round) {
   Drawn d;
   for (int i = 0; i < H * W * CLASSES; i++) d.scores[i] = (float)draw(state, 4);

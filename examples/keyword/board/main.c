@@ -4,7 +4,8 @@
 #include "gru.h"
 #include "word.h" /* word[]: 16-bit samples at 16 kHz; replace with samples of your microphone */
 
-/* AVERAGE: number of steps whose scores are averaged; HOLD: steps after a detection without another one */
+/* AVERAGE: number of steps whose scores are averaged; HOLD: after a detection, no word is detected for this
+ * number of steps */
 enum { AVERAGE = 5, HOLD = 100 };
 
 static gru_state state;         /* the state of one stream, which persists between calls */
@@ -29,7 +30,7 @@ int board_main(void) {
     board_begin();
     gru_step(&gru_trained, samples, recent[step % AVERAGE], &state, &workspace);
     board_end();
-    for (int c = 2; c < GRU_OUTPUT_SIZE && quiet <= 0; c++) { /* 0 is silence, 1 unknown */
+    for (int c = 2; c < GRU_OUTPUT_SIZE && quiet <= 0; c++) { /* classes 0 and 1: silence, unknown word */
       float mean = 0;
       for (int k = 0; k < AVERAGE; k++) mean += recent[k][c] / AVERAGE;
       if (mean < 0.5f) continue;
