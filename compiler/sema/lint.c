@@ -117,8 +117,8 @@ static const Const *argument_of(const Setting *setting, const char *name) {
 static void lint_optimizer(Sema *s, const Setting *optimizer) {
   const Const *rate = argument_of(optimizer, "rate"), *second = argument_of(optimizer, "beta1"),
               *epsilon = argument_of(optimizer, "epsilon");
-  if (!rate || !epsilon || !rate->span.file || rate->f < 0.5)
-    return; /* only optimizers with an epsilon scale every step to about the rate */
+  const bool scales = epsilon && strcmp(optimizer->form->name, "lamb") != 0; /* each step to about the rate */
+  if (!rate || !scales || !rate->span.file || rate->f < 0.5) return;
   Diag *diag = lint_warn(
       s, rate->span, NULL,
       arena_printf(s->arena, "with a rate of %s, %s changes each weight by about the rate at every step",
