@@ -254,7 +254,8 @@ def write_page(results):
             f"matches if its number is at most {MOST:.0e}. If a net sorts rows by their scores, each row is "
             "compared with the nearest row of onnxruntime. `torch` is PyTorch's tracing exporter "
             "(`dynamo=False`), `dynamo` is its exporter that uses torch.export; an empty field means that "
-            "the exporter was not tried. `lines` is the length of the program.")
+            "the exporter was not tried. `lines` is the length of the program. The section `own` has a net "
+            "that was written for this test.")
     lines = section.fold(text)
     for library in zoo.NETS:
         if any(row["library"] == library for row in rows):

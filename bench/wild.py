@@ -219,8 +219,8 @@ def page(rows, cpu):
     """The section of docs/nets.md."""
     text = "The models come from packages of PyPI and npm. Each model is imported and compiled, and " \
         "its outputs are compared with those of the runtime for which it is shipped (onnxruntime or " \
-        "LiteRT), on the same inputs. The error is the " \
-        "largest difference of an output, relative to its largest element; a model matches if the error is " \
+        "LiteRT), on the same inputs. The error is the largest difference between an output of cnnc and of " \
+        "the runtime, relative to the largest element of this output; a model matches if the error is " \
         f"at most {FLOAT_LIMIT:.0e} ({INT8_LIMIT} for int8 models). Where a model ranks rows by their " \
         "scores, " \
         "the best tenth of the runtime's rows is compared with the nearest rows of cnnc: rounding changes " \

@@ -13,7 +13,7 @@
 #include "docgen.h"
 #include "graph/op.h"
 
-static void put_cell(const char *text) { /* a cell of a table: no line breaks, no bars */
+static void put_cell(const char *text) { /* prints a table cell; line breaks become blanks, bars \| */
   for (const char *c = text ? text : ""; *c; c++)
     if (*c == '\n') putchar(' ');
     else if (*c == '|') fputs("\\|", stdout);
@@ -81,8 +81,9 @@ static void put_special_table(void) {
        "\n"
        "Inference computes in single precision with IEEE 754 arithmetic and has no special cases: the\n"
        "outputs follow from the formulas, as in PyTorch. NaN propagates: an operator that reads NaN returns\n"
-       "NaN. The operators of the chapter Index are exceptions, which their descriptions state. Operators\n"
-       "that read or select boxes follow other rules, as in torchvision; see the list below.\n"
+       "NaN. Operators that read an index, or return one, are exceptions: the chapter Index describes how\n"
+       "each of them treats NaN. Operators that read or select boxes follow other rules, as in torchvision;\n"
+       "see the list below.\n"
        "\n"
        "The table has the results of the activations with default arguments. Arguments without a default\n"
        "are those of `clip(-1, 1)`, `power(-1)` and `modulo(-1)`; the slope of prelu is 0.25:\n"
@@ -126,9 +127,10 @@ static void put_special_values(void) {
       "- `lrn`: inf becomes NaN (inf / inf), and finite neighbors in its window become 0.\n"
       "- `divide`: x / 0 is inf or -inf, 0 / 0 is NaN.\n"
       "- `exp` is inf above 88.73 and 0 below -103.98. `sqrt` of negative numbers is NaN.\n"
-      "- `roi_align` returns 0 if a corner of the box is NaN. `roi_pool` treats a NaN corner as a corner\n"
+      "- `roi_align` returns 0 if a corner of the box is NaN (with `aligned=false`, if x1 or y1 is NaN; a\n"
+      "  NaN x2 or y2 makes the box 1 wide or high). `roi_pool` treats a NaN corner as a corner\n"
       "  far to the left of the image, or far above the image; NaN features are never the maximum, and a\n"
-      "  bin with only NaN and -inf is -3.4e38. `decode` returns NaN. `nms` and `proposals` drop NaN\n"
+      "  bin with only NaN and -inf is -3.4e38. `decode` passes NaN on. `nms` and `proposals` drop NaN\n"
       "  scores. In `nms` a box with NaN, or with an area of 0 or inf, overlaps no other box; `proposals`\n"
       "  drops boxes with NaN, and `panoptic` does not paint boxes with NaN.\n"
       "- Denormal numbers keep their values, unless the caller sets the CPU to flush them to zero. Some\n"
@@ -145,7 +147,7 @@ static void put_special_values(void) {
 static void put_operators(void) {
   puts("<!-- Made by `make docs` from the compiler's tables; do not edit. -->\n# Operators\n");
   puts("Look up an operator here or with `cnnc --help OPERATOR`. All operators accept `name=\"…\"` and\n"
-       "`precision=` (bf16 in a float net; f32 or i16 in an int8 model). Operators with parameters also\n"
+       "`precision=` (`f32` or `bf16`, and for int8 models `i8` or `i16`). Operators with parameters also\n"
        "accept `weights=LAYER` (share the parameters of that layer) and `frozen=true` (do not train).\n");
   for (const Op *const *first = op_table; *first;
        first++) { /* chapters in the order of their first operators */
@@ -171,8 +173,8 @@ static void put_operators(void) {
 
 static void put_diagnostics(void) {
   puts("<!-- Made by `make docs` from compiler/base/diag.def; do not edit. -->\n# Diagnostics\n");
-  puts("Every message ends in a slug; `cnnc --explain=SLUG` prints the page of this slug. `-Wno-SLUG` turns\n"
-       "a warning off, `-Werror=SLUG` makes a warning an error.\n");
+  puts("Every message about a program or its files ends in a slug; `cnnc --explain=SLUG` prints the page of\n"
+       "this slug. `-Wno-SLUG` turns a warning off, `-Werror=SLUG` makes a warning an error.\n");
   puts("| slug | level | |\n|---|---|---|");
   for (int i = 0; i < DIAG_COUNT; i++)
     printf("| [%s](#%s) | %s | %s |\n", diag_info[i].slug, diag_info[i].slug,

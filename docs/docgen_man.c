@@ -1,5 +1,5 @@
 /* docgen_man.c: generator of the manual pages cnnc(1) and cnn(5), from the tables of options, operators,
- * losses and forms, and the short pages on the language. */
+ * losses and forms (values with arguments, such as optimizers), and the short pages on the language. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include "ops/registry.h"
@@ -47,7 +47,7 @@ static void put_paragraph(Text *out) {
   if (strncmp(out->s + line, ".SH", 3) != 0 && strncmp(out->s + line, ".SS", 3) != 0) text_put(out, ".PP\n");
 }
 
-static void put_lines(Text *out) { /* text that is not filled, up to put_lines_end */
+static void put_lines(Text *out) { /* begins lines that roff does not join; put_lines_end ends them */
   put_paragraph(out);
   text_put(out, ".RS 4\n.nf\n");
 }
@@ -196,7 +196,7 @@ static void put_op(Text *out, const Op *op) {
 static void put_operators(Text *out) {
   man_heading(out, "OPERATORS");
   man_page(out,
-           "All operators accept name=\"...\" and precision= (bf16, f32 or i16). Operators with "
+           "All operators accept name=\"...\" and precision= (f32, bf16, i8 or i16). Operators with "
            "parameters also accept weights=LAYER and frozen=true. Arguments without a name come first, in "
            "the order of this list.");
   for (const Op *const *first = op_table; *first; first++) {

@@ -27,7 +27,7 @@
 #define RUNTIME_DIRECTORY "/usr/local/lib"
 #endif
 
-/* One run of the C compiler. */
+/* The state of one call of backend_compile or backend_run. */
 typedef struct Build {
   const Backend *backend;
   Compiler compiler;
@@ -65,8 +65,7 @@ const char *backend_help(const Backend *backend) {
            "contain the paths of the system's C library";
   if (backend->cc || (named && *named) || on_path(backend->arena, compiler.words[0])) return NULL;
   if (backend->cross || backend->kind == BACKEND_WASM)
-    return "install the packages clang and lld: compilers other than clang only generate code for one "
-           "machine";
+    return "install the packages clang and lld: compilers such as gcc only generate code for one machine";
   for (const char *const *other = others; *other; other++)
     if (on_path(backend->arena, *other))
       return arena_printf(backend->arena, "--cc=%s works, too; or install the package clang", *other);
@@ -107,8 +106,8 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
   return installed;
 }
 
-/* The libcnn.a of another system: in the given folder, or in a folder that is named after the system. That
- * folder is in $CNNC_RUNTIMES, or next to an installed cnnc. */
+/* The libcnn.a of another system: in the given folder, or in a folder that is named after the system. The
+ * latter folder is in $CNNC_RUNTIMES or, if this is not set, in ../lib/cnnc, relative to cnnc's folder. */
 static const char *find_system_runtime(const Backend *backend, const char **why) {
   Arena *arena = backend->arena;
   const char *folder = system_folder(arena, backend->system, backend->arch), *named = getenv("CNNC_RUNTIMES");
@@ -155,7 +154,7 @@ static const char *find_mpi_library(Arena *arena, const char *runtime, const cha
 }
 
 /* ---- results ---- */
-/* Adds the program to start: the compiler, or MPI's wrapper. */
+/* Adds the first words of a command: the compiler, or MPI's wrapper of the compiler. */
 static void add_compiler(Command *command, const Build *run) {
   if (run->mpi) command_add(command, run->mpi);
   else compiler_add(command, &run->compiler);
@@ -167,8 +166,8 @@ static const char *level_of(const Compiler *compiler, const char *optimize) {
   return strcmp(optimize, "-O3") == 0 && compiler->clang ? "-O2" : optimize;
 }
 
-/* The system on which the result runs. For a CPU without an operating system, it is Linux, whose object files
- * have the same format. */
+/* The system on which the result runs. A CPU without an operating system counts as Linux: the object files of
+ * both are ELF files. */
 static const System *system_of(const Backend *backend) {
   return backend->system ? backend->system : backend->cross ? system_table : system_here();
 }
@@ -191,8 +190,8 @@ static void add_kind(Command *command, const Build *run) {
     if (backend->cross && !backend->system)
       command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the loading program provides memcpy */
     break;
-  case BACKEND_WASM: /* the caller may use the memory from __heap_base on; --stack-first makes a stack
-                        overflow trap */
+  case BACKEND_WASM: /* the caller may use the memory from __heap_base on; with --stack-first, a stack
+                        overflow is an error at run time (a trap) */
     command_add_all(command, WORDS("-nostdlib", "-Wl,--no-entry", "-Wl,--export-dynamic",
                                    "-Wl,--export=__heap_base", "-Wl,-z,stack-size=1048576"));
     if (!run->compiler.zig) command_add(command, "-Wl,--stack-first"); /* zig always passes --stack-first */
@@ -225,7 +224,7 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
   return !*why;
 }
 
-/* Adds the options common to all calls of the compiler. */
+/* Adds the options with which a unit is compiled. */
 static void add_flags(Command *command, const Build *run, const BackendUnit *unit, bool openmp) {
   const Compiler *compiler = &run->compiler;
   compiler_add_machine(command, compiler, run->backend->cross);
@@ -344,7 +343,8 @@ const char *backend_data_path(Arena *arena, const char *cc) {
   return names_files(&compiler) ? "weights.bin" : "/dev/fd/3";
 }
 
-/* Descriptor 3 must be free, so this function is called before other files are opened. */
+/* Must be called before the objects are opened: the compiler gets the data as descriptor 3, so no object may
+ * have this descriptor. */
 static bool open_data(Build *run, const char **why) {
   const Backend *backend = run->backend;
   if (!backend->data) return true;

@@ -1,4 +1,4 @@
-/* new.c: `cnnc new`: creates a folder with a net, a C program that calls it and a Makefile, from the
+/* new.c: `cnnc new`: creates a folder with a net, a Makefile and a C program that calls the net, from the
  * templates in new/. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
@@ -62,7 +62,8 @@ static const char *project_net_name(Arena *arena, const char *folder) {
   return taken ? arena_printf(arena, "net_%s", name) : name;
 }
 
-/* The command with which the Makefile calls this cnnc. */
+/* The command that calls cnnc in the Makefile: the path of this cnnc. If cnnc was found on PATH, or its path
+ * has characters that a Makefile would have to quote: just "cnnc". */
 static const char *cnnc_command(Arena *arena, const char *cnnc) {
   const char *path = strchr(cnnc, '/') ? file_identity(arena, cnnc) : "cnnc";
   const bool plain =
@@ -103,8 +104,8 @@ static bool add_files(const NewProject *b) {
       {"TRAINING", model ? "" : arena_printf(b->arena, "%s\n", filled(b, "training.mk.in", names))},
       {"MADE", model ? "" : made},
       {"WEIGHTS_ROW", model ? row : ""},
-      {"STEPS", model ? "generates C, and builds the program embed with it"
-                      : "trains the net, generates C, and builds the program embed with it"},
+      {"STEPS", model ? "generates C, and builds ./embed with it"
+                      : "trains the net, generates C, and builds ./embed with it"},
       {"MORE", filled(b, model ? "model.md.in" : "own.md.in", names)},
       {NULL, NULL}};
   if (!model && !add_project_file(b, arena_printf(b->arena, "%s.cnn", name), filled(b, "net.cnn.in", names)))
@@ -132,7 +133,7 @@ static int write_embed_example(const NewProject *b) {
   options.output = project_path(b, "embed.c");
   vec_push(b->arena, options.targets, target_find("generic"));
   vec_push(b->arena, options.warnings,
-           "no-unread-input"); /* the warning is reported when the net is compiled */
+           "no-unread-input"); /* a build with the Makefile reports this warning */
   return compile(b->arena, &options);
 }
 
@@ -157,7 +158,7 @@ static int new_project(Arena *arena, const char *cnnc, int argc, char **argv) {
   const int status = make_project(&b);
   diags_print(b.diags, stderr, DIAG_TEXT, flag_wants_color(0));
   if (status == 0)
-    printf("%s: created a net, a program that calls it and a Makefile. Next: make -C %s run\n", b.folder,
+    printf("%s: created a net, a Makefile and a C program. Next: make -C %s run\n", b.folder,
            text_shell(arena, b.folder));
   return status;
 }

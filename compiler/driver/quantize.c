@@ -59,7 +59,7 @@ static bool read_keep(const FlagUse *use, void *member, const char *text) {
   return keeps->n > 0 || usage_error("--keep needs layer names: --keep=conv1,dense1");
 }
 
-/* Reads an option with two values. *member: whether the second value was given. */
+/* Reads an option whose argument is one of two words. *member: whether the argument is the second word. */
 static bool read_second(const FlagUse *use, void *member, const char *text) {
   int index;
   if (!flag_choice(use, &index, text)) return false;
@@ -104,7 +104,7 @@ static const Flag quantize_options[] = {
     {"no-equalize", 0, no_argument, flag_set, AT(no_equalize), "--no-equalize",
      "do not equalize the weights of successive convolutions (cross-layer equalization)", NULL},
     {"no-bias-correction", 0, no_argument, flag_set, AT(how.no_correction), "--no-bias-correction",
-     "do not correct the bias by the mean error of the rounded weights", NULL},
+     "do not correct biases for the mean error due to weight rounding", NULL},
     {"precision", 0, required_argument, read_second, AT(how.all_wide), "--precision=KIND",
      "type of the activations: i8 (the default) or i16, with int8 weights", "i8 i16"},
     {"keep", 0, required_argument, read_keep, AT(keeps), "--keep=LAYER[,...]", "layers that stay in float",
@@ -256,8 +256,8 @@ static bool read_net(Quantizing *q) {
   return weights_read(q->arena, q->diags, &way, graph, q->values);
 }
 
-/* Whether the layer of --keep can stay in float. Reports an error if the program says that it is quantized.
- */
+/* Whether the layer `name` of --keep can stay in float. Reports an error if the program sets precision=i8 or
+ * precision=i16 for the layer. */
 static bool may_keep(const Quantizing *q, const char *name) {
   for (int i = 0; i < q->graph->nodes.n; i++) {
     const Node *node = q->graph->nodes.data[i];
@@ -292,7 +292,7 @@ static bool check_keep(Quantizing *q) {
   return !diags_errors(q->diags);
 }
 
-/* Equalizes the weights, unless QAT stored ranges with them, or --no-equalize is set. *path: the weight file
+/* Equalizes the weights, unless the ranges of QAT are used, or --no-equalize is set. *path: the weight file
  * for the calibration. */
 static bool equalize_net(Quantizing *q, const char **path) {
   *path = q->weights;
@@ -401,7 +401,7 @@ static bool quantize_within_loss(Quantizing *q) {
   }
 }
 
-/* Uses the ranges that QAT stored with the weights, unless --calibrate is set. If there are no such ranges,
+/* Uses the ranges that QAT stored with the weights, unless --calibrate is set. If ranges of QAT are not used,
  * there must be data. */
 static bool find_ranges(Quantizing *q) {
   q->ranges = q->calibrates ? NULL : aware_ranges(q->arena, q->graph, q->values);

@@ -4,8 +4,8 @@
 #include <string.h>
 #include "emit/example.h"
 
-/* Names of the functions without a contract: merged kernels, and the functions that call kernels with
- * pointers into the workspace. WP skips these functions; Eva analyzes their bodies. */
+/* Names of the functions without a contract: eva_main, the functions of the C interface, the function that
+ * calls the kernels, and merged kernels. WP skips these functions; Eva analyzes their bodies. */
 static const char *uncontracted(const Net *net) {
   Text list = {.arena = net->arena};
   list_add(&list, "eva_main");
@@ -51,7 +51,7 @@ static void put_specified(Text *out, const Net *net) {
 static void put_commands(Text *out, const Net *net, const char *file) {
   const char *stem = arena_copy(net->arena, file, strlen(file) - strlen(".c"));
   const bool board = net->section[0].print.acsl_eva;
-  text_put(out, "/* %s: the entry point with which Frama-C checks %s. Run in the directory of both:\n *\n",
+  text_put(out, "/* %s: entry point with which Frama-C checks %s. Run in the directory of both files:\n *\n",
            net->name, file);
   text_put(out,
            " * frama-c -c11 -machdep %s \\\n"

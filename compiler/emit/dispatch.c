@@ -46,7 +46,7 @@ static void put_permission(Text *out, const Net *net, const Target *target) {
 
 static void put_forced(Text *out, const Net *net) {
   text_put(out, "#ifdef %s\n", net->macro->FORCE_TARGET);
-  text_put(out, "/* -D%s=%s: the name may be in quotes, with - or _. */\n", net->macro->FORCE_TARGET,
+  text_put(out, "/* -D%s=%s: the name may be quoted; _ matches -. */\n", net->macro->FORCE_TARGET,
            target_of_level(net, 0)->name);
   text_put(out, "#define %s(x) %s(x)\n#define %s(x) #x\n", net->macro->TEXT, net->macro->TEXT_,
            net->macro->TEXT_);
@@ -76,7 +76,7 @@ static void put_forced(Text *out, const Net *net) {
   text_put(out, "  return 0;\n}\n");
 }
 
-/* Detects x86 features like __builtin_cpu_supports, but without the compiler's runtime library, which some
+/* Detects x86 features as __builtin_cpu_supports does, but without the compiler's runtime library, which some
  * linkers do not find. An instruction set counts only if the operating system also saves its registers. */
 static const char avx_text[] =
     "/* AVX features of the CPU and the system: 1: AVX2 and FMA; 2: AVX-512 F, BW, DQ and VL, too@ABOUT@. "
@@ -99,12 +99,12 @@ static const char avx_text[] =
     "}\n";
 
 /* CPUs with AMX (bit 22 of d) run the bf16 instructions of AVX-512 at half the rate of float instructions, so
- * they do not get level 4. */
+ * the generated function does not return 4 for these CPUs. */
 static const char bf16_text[] =
     "  const uint32_t vnni = c >> 11 & 1, amx = d >> 22 & 1;\n"
     "  uint32_t more = 7, b1, c1 = 1, d1;\n"
     "  __asm__ volatile(\"cpuid\" : \"+a\"(more), \"=b\"(b1), \"+c\"(c1), \"=d\"(d1));\n"
-    "  const uint32_t bf16 = leaf ? more >> 5 & 1 : 0; /* leaf: the last subleaf of leaf 7 */\n";
+    "  const uint32_t bf16 = leaf ? more >> 5 & 1 : 0; /* leaf == 0: CPUID 7 has no subleaf 1 */\n";
 
 /* Bits 17 and 18 of `saved` are set if the system saves the tile registers. */
 static const char tiles_text[] =

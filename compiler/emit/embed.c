@@ -2,9 +2,11 @@
  *
  * A small number of weights is printed as arrays in the C text. A larger number of weights is stored in one
  * of four forms: a string in the text; a file next to the C file, included with #embed or with the
- * assembler's .incbin; data that the backend passes in an open file; or a separate object. Each form defines
- * one array, NAME_bytes. It contains the packed model, which has the additional name NAME_trained. In code
- * with NAME_network, weights in PyTorch's layouts follow, so that training can continue from them. */
+ * assembler's .incbin; a temporary file of the backend, included with .incbin; or a separate object. Each
+ * form defines one array, NAME_bytes. The array contains the packed model, which has the additional name
+ * NAME_trained. In code with NAME_network, the array also contains the weights in PyTorch's layouts, after
+ * the packed model, so that training can continue from these weights. Executables of float nets contain only
+ * the latter weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -402,9 +404,9 @@ void put_open(Text *out, Net *net) {
   if (!net->model || net->options->program) return;
   uint64_t mark[MARK_WORDS];
   model_mark(net, mark);
-  text_put(out, "/* ---- a model in a file or in flash ---- */\n\n// Header of a model: \"cnnmodel\", the "
-                "format's version, the number of bytes that follow,\n// a fingerprint of their layout and of "
-                "this code.\n");
+  text_put(out, "/* ---- a model in a file or in flash ---- */\n\n// Header of a model: \"cnnmodel\", format "
+                "version, number of bytes that follow,\n// and a fingerprint of their layout and of this "
+                "code.\n");
   text_put(out,
            "static const uint64_t %s[%d] = {UINT64_C(0x%" PRIx64 "), %" PRIu64 ", %s, UINT64_C(0x%016" PRIx64
            ")};\n\n",

@@ -82,7 +82,7 @@ static void put_numbers(Text *out, Net *net) {
   put_define(out, net, net->macro->ALIGNMENT, ALIGNMENT, "preferred alignment in bytes");
   put_define(out, net, net->macro->MODEL_BYTES, sizes.model_bytes, "");
   if (net->model && !net->options->program)
-    put_define(out, net, net->macro->FILE_BYTES, model_file_bytes(net), "a model in a file");
+    put_define(out, net, net->macro->FILE_BYTES, model_file_bytes(net), "size of a model file");
   put_define(out, net, net->macro->WORKSPACE_BYTES, sizes.workspace_bytes, "");
   put_define(out, net, net->macro->TRAINING_BYTES, sizes.training_bytes, "");
   if (net_steps(net)) put_state_numbers(out, net);

@@ -1,5 +1,5 @@
-/* init.c: NAME_init: initial weights. Each number depends only on the seed, the weight and the index of the
- * element. The arithmetic is in double without fused multiply-adds, so that every machine gets the same
+/* init.c: NAME_init: initial weights. Each number depends only on the seed, the weight's id and the index of
+ * the element. The arithmetic is in double without fused multiply-adds, so that every machine gets the same
  * weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
@@ -235,7 +235,7 @@ void put_init(Text *out, Net *net) {
   if (!net->options->network) return;
   const bool orthogonal = has_init(net, INIT_ORTHOGONAL), normal = orthogonal || has_init(net, INIT_NORMAL),
              uniform = has_init(net, INIT_UNIFORM);
-  text_put(out, "/* ---- initial weights: without fused multiply-adds, so that all machines compute the same "
+  text_put(out, "/* ---- initial weights: without fused multiply-adds, for equal weights on all machines "
                 "---- */\n\n");
   text_put(out, "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma "
                 "GCC push_options\n#pragma GCC optimize(\"fp-contract=off\")\n#endif\n\n");

@@ -1,7 +1,7 @@
-/* look.c: Inspection code of programs: every layer's value for an image, and the gradient of the scores with
+/* look.c: Inspection code: computes every layer's value for an image, and the gradient of the scores with
  * respect to the inputs. The values are consecutive at the start of a struct (put_look_struct); tables for
- * the runtime contain the positions of the values. Kernels that are equal to training kernels are not printed
- * again. */
+ * the runtime contain the positions of the values. Kernels that are equal to kernels of inference or training
+ * are not printed again. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "emit/module.h"
@@ -26,7 +26,7 @@ void put_look_struct(Text *out, Net *net) {
   const int64_t arena = floats_in(program_room(part->program, SPACE_ARENA));
   text_put(out, "/* All values of one image, and the memory to compute them. */\ntypedef struct %s {\n",
            net->own->look);
-  text_put(out, "  float value[%" PRId64 "]; /* the layers' values, and the gradients that are shown */\n",
+  text_put(out, "  float value[%" PRId64 "]; /* values of the layers, and gradients of the inputs */\n",
            look_value_offset(part, part->program->graph->outputs.n));
   for (int i = 0; i < part->members.n; i++) {
     text_put(out, "  float %s", part->members.data[i]->name);
@@ -67,8 +67,7 @@ static void put_pass(Text *out, Net *net, int target, bool backward) {
              packed = frame_mentions(&f, "packed");
   if (values) text_put(out, "  %s *const look = memory;\n", net->own->look);
   if (packed)
-    text_put(out, "  const %s *const packed = memory; // the same memory; its packed weights are only read\n",
-             net->own->look);
+    text_put(out, "  const %s *const packed = memory; // its packed weights are only read\n", net->own->look);
   if (values || packed) frame_name(&f, "memory");
   if (frame_mentions(&f, "weights")) frame_name(&f, "parameters");
   if (frame_mentions(&f, "arena")) text_put(out, "  float *const arena = look->arena;\n");

@@ -12,7 +12,7 @@ void put_banner(Text *out, Net *net, bool header) {
   text_put(out, "/* %s: the net `%s` as C%s. Made by cnnc; change the program, not this file.\n", net->name,
            net->graph->name,
            header    ? ": declarations"
-           : program ? ", with its program"
+           : program ? ", with main()"
                      : "");
   text_put(out, " *\n * This text and the weights in it belong to the author of the net, who may use them in "
                 "any way, without conditions.\n");

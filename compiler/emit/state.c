@@ -205,12 +205,12 @@ void put_state_declarations(Text *out, Net *net) {
            linkage, net->own->reset, net->own->state);
   if (net->layout->options.batch > 1)
     text_put(out,
-             "/* Only the values of one image, 0 .. %s - 1. */\n%svoid %s(%s *state, int32_t "
+             "/* Resets only the values of one image, 0 .. %s - 1. */\n%svoid %s(%s *state, int32_t "
              "image);\n",
              net->macro->BATCH, linkage, net->own->reset_one, net->own->state);
   text_put(out,
-           "/* 1 if a state that was stored, or kept in memory that survives sleep, belongs to this net and "
-           "layout. "
-           "Only the mark in its\n   first 16 bytes is checked. */\n%sint %s(const %s *state);\n",
+           "/* Returns 1 if the state belongs to this net and layout (for states that were stored or "
+           "survived\n   sleep). Only the mark in its first 16 bytes is checked. */\n"
+           "%sint %s(const %s *state);\n",
            linkage, net->own->state_ok, net->own->state);
 }

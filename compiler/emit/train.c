@@ -55,7 +55,7 @@ void put_truth_struct(Text *out, Net *net) {
            net->macro->TRUTH_OBJECTS, t->objects, net->own->truth, net->macro->TRUTH_OBJECTS,
            net->macro->TRUTH_OBJECTS, net->macro->TRUTH_OBJECTS);
   if (t->instances && instance)
-    text_put(out, "  uint8_t instance[%" PRId64 "][%" PRId64 "]; /* per pixel: k + 1 for object k, or 0 */\n",
+    text_put(out, "  uint8_t instance[%" PRId64 "][%" PRId64 "]; /* k + 1: object k; 0: no object */\n",
              instance->shape.dim[0], instance->shape.dim[1]);
   text_put(out, "} %s;\n\n", net->own->truth);
 }
@@ -103,7 +103,7 @@ void put_batch_struct(Text *out, Net *net) {
   for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
   text_put(out,
            "  int32_t count;\n  uint64_t seed, step;\n  %s *at;\n  const %s *packed; // "
-           "the same memory; its packed weights are only read\n",
+           "the struct *at; its packed weights are only read\n",
            net->own->training, net->own->training);
   if (net->options->program) text_put(out, "  void (*mark)(void *, int32_t);\n  void *context;\n");
   text_put(out, "} %s;\n\n", net->own->batch);
@@ -112,8 +112,8 @@ void put_batch_struct(Text *out, Net *net) {
 /* ---- phases ---- */
 static bool interleaved(const Net *net) { return net->layout->train.program->batching.how == INTERLEAVED; }
 
-/* The name of a phase's function. A phase runs once for the whole batch (`batch`), image by image or, if
- * images are interleaved, group by group. */
+/* The name of a phase's function. batch: the phase runs once for the whole batch; otherwise it runs image by
+ * image or, if images are interleaved, group by group. */
 static const char *
 training_phase_function(Net *net, int phase,
                         bool batch) { /* the first phase gets the number 0, even if it is phase -1 */
@@ -161,9 +161,9 @@ static void put_output(Frame *f, int o) {
   const Node *node = f->part->program->output[o];
   const int64_t there = shape_elements(node->shape),
                 room = shape_elements(net->graph->outputs.data[o].node->shape);
-  const char *size =
-      there < room ? arena_printf(net->arena, "%" PRId64, there) /* in training there are fewer proposals */
-                   : sample;
+  const char *size = there < room
+                         ? arena_printf(net->arena, "%" PRId64, there) /* fewer proposals than in inference */
+                         : sample;
   text_put(&f->calls, "  if (batch->%s) memcpy(batch->%s + n * %s, %s, %s * sizeof(float));\n", port->name,
            port->name, sample, frame_value(f, node), size);
 }
@@ -471,7 +471,7 @@ static void put_sum(Text *out, Net *net) {
            "static void %s(%s%s%s) {\n",
            net->own->add, parameters_text(net->arena, &list), net_pool(net) ? ", " : "",
            net_pool(net) ? net_pool(net)->team : "");
-  text_put(out, "  typedef struct flat { float f[%s]; } flat; // the same floats, without their names\n",
+  text_put(out, "  typedef struct flat { float f[%s]; } flat; // all parameters as one array\n",
            net->macro->PARAMETERS);
   text_put(out, "  float *const g = ((flat *)(void *)gradients)->f;\n  const flat *const s = (const flat "
                 "*)(const void *)sum;\n");

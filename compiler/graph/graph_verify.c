@@ -51,6 +51,6 @@ void graph_verify(const Graph *graph) {
   for (int i = 0; i < graph->outputs.n; i++) {
     const Node *node = graph->outputs.data[i].node;
     if (!node || node->id >= graph->nodes.n || graph->nodes.data[node->id] != node)
-      broken(graph, graph->nodes.data[0], "an output is not one of its nodes");
+      broken(graph, graph->nodes.data[0], "an output is not in the graph");
   }
 }

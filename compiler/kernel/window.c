@@ -103,7 +103,7 @@ static bool window_padding(ShapeContext *context, const Node *node, Window *wind
       Diag *diag = op_error_at(context, node, "pad", DIAG_bad_value,
                                "pad=causal is for sequences, but the input of %s is the image %s",
                                node->op->name, shape_text(context->arena, node->in[0]->shape));
-      diag_help(diag, "pad=same keeps the size of an image");
+      diag_help(diag, "for images, use pad=same");
       return false;
     }
   } else {
@@ -220,7 +220,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
-  bool gaps = false; /* whether there are unread elements between windows: pad=same leaves them unread */
+  bool gaps = false; /* whether there are unread elements between windows; with pad=same they remain unread */
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)
@@ -230,10 +230,10 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
               gaps ? "adds a window at the end" : "reads the whole input");
 }
 
-/* The argument that the error suggests to reduce. Windows that move over the input reach beyond the input
- * only because of explicit padding or, without explicit padding, because of the kernel. The reach of windows
- * that move over the output (conv_transpose) is a sum of three terms; the argument of the largest term is
- * returned. */
+/* The argument that the error of window_addressable suggests to reduce. Windows that move over the input
+ * reach beyond the input only because of explicit padding or, without explicit padding, because of the
+ * kernel. The reach of windows that move over the output (conv_transpose) is a sum of three terms; the
+ * argument of the largest term is returned. */
 static const char *far_argument(const Node *node, const Window *w, int axis, const int64_t large[2],
                                 const int64_t small[2]) {
   const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1),
@@ -269,7 +269,7 @@ bool window_addressable(ShapeContext *context, const Node *node, const Window *w
   return true;
 }
 
-/* Sets *out to the number of windows along each axis, and node->window; false after an error. */
+/* Sets node->window, and sets *out to the number of windows along each axis. Returns false after an error. */
 static bool count_windows(ShapeContext *context, Node *node, Window *w, PadRule rule, Extent *out) {
   const Extent in = shape_extent(node->in[0]->shape);
   const int64_t input[2] = {in.h, in.w};

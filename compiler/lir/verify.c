@@ -78,7 +78,7 @@ static bool lasts(SpaceKind space) {
 }
 
 static bool meet_in_any(const Verifier *v, const Place *a,
-                        const Place *b) { /* whether places of any two images intersect */
+                        const Place *b) { /* whether a intersects b, for any two images */
   return places_meet_in_any(a, b, v->program->batching.images);
 }
 
@@ -191,8 +191,8 @@ static bool check_read(Verifier *v, const Operand *operand, const Buf *buf, cons
   const Place *place = &operand->place;
   if (elem_bytes(v->program->home[node->id].elem) != size_of(buf))
     return fail(v, "has elements of a different size than its value", buf->name);
-  if (place->space == SPACE_ARENA && once) return fail(v, "reads an image's arena for all images", buf->name);
-  if (place->space == SPACE_KEPT && once) return fail(v, "reads an image's record for all images", buf->name);
+  if (place->space == SPACE_ARENA && once) return fail(v, "all images read one image's arena", buf->name);
+  if (place->space == SPACE_KEPT && once) return fail(v, "all images read one image's record", buf->name);
   if (caller_owned(place->space) || held(v, node, place, once ? REACH_ALL : REACH_IMAGE)) return true;
   return fail(v,
               held(v, node, place, REACH_PROCESS)
@@ -259,7 +259,7 @@ static bool check_writes(Verifier *v, const KernelCall *call, const Version *ver
     const Buf *buf = nest->buf[i];
     if (!operand->used || buf->place < OUTPUT || operand->place.space == SPACE_GRADIENT) continue;
     if (once && operand->place.space == SPACE_KEPT)
-      return fail(v, "writes an image's record for all images", buf->name);
+      return fail(v, "all images write one image's record", buf->name);
     forget_meeting(v, &operand->place);
     if (operand->binding->kind == BIND_VALUE)
       hold(v, operand->binding->node, &operand->place, once ? REACH_ALL : REACH_IMAGE);
@@ -396,7 +396,8 @@ static Place state_place(const Node *state) {
   return (Place){SPACE_STATE, state->port->index, 0, bytes, bytes, pixel, pixel};
 }
 
-/* Checks that reset writes each byte once, in whole elements, with the initial values of the net. */
+/* Checks that NAME_reset writes each byte of the states once, in whole elements, with the initial values of
+ * the net. */
 static bool check_initial(Verifier *v) {
   const Program *p = v->program;
   int at = 0;
@@ -443,7 +444,8 @@ static bool check_updates(Verifier *v) {
   return true;
 }
 
-/* Replays two calls of the net, because the second call reads the state that the first call has left. */
+/* Replays a call of the net. If the net has states, replays a second call, which reads the states that the
+ * first call has left. */
 static bool replay_calls(Verifier *v) {
   const int calls = graph_states(v->program->graph) ? 2 : 1;
   if (v->program->kind != PROGRAM_INFERENCE) return replay(v) && check_end(v);
@@ -533,7 +535,8 @@ static bool check_gradients(Verifier *v) {
       const Buf *buf = version->lower->b->buf[i];
       if (!place) continue;
       if (buf->place == OUTPUT) {
-        if (!is_sole_writer(v, call, place)) return fail(v, "is a gradient with other accesses", buf->name);
+        if (!is_sole_writer(v, call, place))
+          return fail(v, "is not the sole access to its gradient", buf->name);
         vec_push(v->arena, all, ((Stretch){place->offset, place->offset + place->bytes}));
       } else if (!stretches_cover(zeros.data, zeros.n, place->offset, place->offset + place->bytes))
         return fail(v, "is a gradient that is added to and not cleared", buf->name);
@@ -563,8 +566,8 @@ static bool check_sums(Verifier *v) {
 }
 
 /* ---- several processes ---- */
-/* Checks that each gradient to which shards add is in one bucket, and that nothing is added to it after the
- * bucket's exchange. */
+/* Checks that each byte of a gradient to which shards add is in one bucket, and that nothing is added to the
+ * byte after the bucket's exchange. */
 static bool check_buckets(Verifier *v) {
   const Program *p = v->program;
   for (int i = 0; i < p->phases.n; i++)

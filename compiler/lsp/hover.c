@@ -70,7 +70,7 @@ static void put_application(Text *out, Analysis *a, const SemaCall *call) {
   put_formula(out, node);
   if (!numbers) return;
   const LayerNumbers *f = &numbers[node->id];
-  text_put(out, "  %s parameters, %s multiply-adds, receptive field %s, %s bytes\n",
+  text_put(out, "  %s parameters, %s multiply-adds, receptive field %s, %s activation bytes\n",
            text_thousands(arena, f->parameters), text_thousands(arena, f->macs), f->field,
            text_thousands(arena, f->bytes));
   put_hovered_steps(out, a->graph, node);

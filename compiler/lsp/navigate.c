@@ -170,8 +170,8 @@ static int uses_then(const Analysis *then, const Uses *uses) {
   return n;
 }
 
-/* Analyzes the programs with the new name: they must have no additional errors, and the same number of uses
- * of the name. Returns NULL, or the reason why the name cannot be changed. */
+/* Analyzes the programs with the new name: they must have no more errors than before, and the symbol must
+ * have as many uses as before. Returns NULL, or the reason why the name cannot be changed. */
 static const char *rename_try(Server *s, Arena *arena, const Uses *uses, const char *name, int nfiles,
                               const Instead *instead) {
   const char *why = NULL;
@@ -197,7 +197,7 @@ json_t *answer_rename(Server *s, Arena *arena, const json_t *params, Failure *fa
   Place place;
   const char *name = json_string_value(json_object_get(params, "newName"));
   if (!name || !is_identifier(name)) {
-    *failure = (Failure){RPC_INVALID_PARAMS, "a name consists of letters, digits and _"};
+    *failure = (Failure){RPC_INVALID_PARAMS, "a name has letters, digits, _; no digit first"};
     return NULL;
   }
   const Occurrence *at = occurrence(s, params, &place, failure);

@@ -32,7 +32,8 @@ static void refuse_request(Server *s, const json_t *id, int code, const char *me
   arena_free(arena);
 }
 
-/* Requests that the editor refreshes its hints, after a change of an imported file or of a setting. */
+/* Sends the editor a request to refresh hints and code lenses, after a change of an imported file or of a
+ * setting. */
 static void ask_refresh(Server *s) {
   static const char *const methods[] = {"workspace/inlayHint/refresh", "workspace/codeLens/refresh"};
   for (int i = 0; s->refreshes && i < 2; i++)
@@ -192,7 +193,7 @@ static void take_request(Server *s, const json_t *id, const char *method, const 
     return;
   }
   Arena *arena = arena_new();
-  refuse_request(s, id, RPC_METHOD_NOT_FOUND, arena_printf(arena, "there is no method '%s'", method));
+  refuse_request(s, id, RPC_METHOD_NOT_FOUND, arena_printf(arena, "no method '%s'", method));
   arena_free(arena);
 }
 
@@ -205,8 +206,7 @@ static void take_message(Server *s, const json_t *message) {
   if (method && is_id(id)) return take_request(s, id, method, params);
   const bool answer = !method && (json_object_get(message, "result") || json_object_get(message, "error"));
   if (!answer)
-    refuse_request(s, is_id(id) ? id : NULL, RPC_INVALID_REQUEST,
-                   "this is neither a request nor a notification");
+    refuse_request(s, is_id(id) ? id : NULL, RPC_INVALID_REQUEST, "neither a request nor a notification");
 }
 
 /* ---- the queue ---- */

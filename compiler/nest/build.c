@@ -78,20 +78,20 @@ Nest *nest_new(Arena *arena, const char *name, const char *about) {
 }
 
 void nest_lead(Nest *nest, int64_t rows) {
-  if (nest->fn || rows < 1) nest_misuse(nest, "a leading axis comes before all functions");
+  if (nest->fn || rows < 1) nest_misuse(nest, "nest_lead after nest_fn, or with no rows");
   nest->nleads = 1;
   nest->lead[0] = rows;
 }
 
 void nest_lead_parallel(Nest *nest) {
-  if (nest->fn) nest_misuse(nest, "a leading axis comes before all functions");
+  if (nest->fn) nest_misuse(nest, "nest_lead_parallel after nest_fn");
   nest->lead_kind = PARALLEL;
 }
 
 bool nest_repeat_lead(Nest *nest, int64_t rows) {
   int at = 0;
   while (at < nest->nleads && nest->lead[at] < rows) at++;
-  if (nest->fn || at == nest->nleads) nest_misuse(nest, "nest_repeat_lead needs a longer leading axis");
+  if (nest->fn || at == nest->nleads) nest_misuse(nest, "nest_repeat_lead after nest_fn, or too many rows");
   if (nest->lead[at] == rows) return true;
   if (nest->nleads == LEADS || nest->lead[at] % rows || (at && rows % nest->lead[at - 1])) return false;
   for (int i = nest->nleads++; i > at; i--) nest->lead[i] = nest->lead[i - 1];
@@ -372,9 +372,9 @@ bool nest_enter(Nest *nest) {
     nest->open[nest->depth].stmt = NULL;
     return true;
   }
-  if (nest->depth == nest->ground) nest_misuse(nest, "a block was left by break or return");
+  if (nest->depth == nest->ground) nest_misuse(nest, "nest_enter without an open block");
   const NestStmt *closed = nest->open[--nest->depth].last;
-  if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* the loop's slot is free */
+  if (closed->kind == LOOP) nest->nslots = closed->u.loop.slot - 1; /* frees the loop's slot */
   return false;
 }
 

@@ -6,16 +6,16 @@
  * ("context variables", outermost first); size parameters are the first of them. The core is prover_low(e): a
  * lower bound of an affine expression e. The prover replaces the innermost variable of e by a bound of this
  * variable, and repeats this until the expression is constant. A bound comes from the variable's loop, or
- * from a condition that holds here. The prover tries all bounds of a variable, and uses the best result. Each
- * replacement alone is valid, so the result is correct for any order of replacements.
+ * from a condition that holds at the current statement. The prover tries all bounds of a variable, and uses
+ * the best result. Each replacement alone is valid, so the result is correct for any order of replacements.
  *
  * Written elements are kept as boxes with affine corners. At the end of a loop, each box that the loop has
- * written is widened to the elements that all iterations write, if there is no gap between these elements;
- * adjacent boxes are merged. Boxes that cannot be widened are forgotten, so a proof can fail, but it cannot
- * wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with a step between the
- * touched elements of a range. Iterations are disjoint if their ranges are disjoint, or if each iteration
- * touches its own part of every step, as in the phases of a dilated convolution. If a resource runs out
- * (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
+ * written is widened to the elements that its iterations write together, if there is no gap between these
+ * elements; adjacent boxes are merged. Boxes that cannot be widened are forgotten, so a proof can fail, but
+ * it cannot wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with a step
+ * between the touched elements of a range. Iterations are disjoint if their ranges are disjoint, or if each
+ * iteration touches its own part of every step, as in the phases of a dilated convolution. If a resource runs
+ * out (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 #include <string.h>
@@ -130,9 +130,9 @@ bool prover_chosen(const Prover *p, const Lin *e) { /* whether the index depends
 void prover_fail(Prover *p, const char *what, const Buf *buf, int d, int64_t lo, int64_t hi) {
   if (p->proof->error[0]) return;
   const char *text =
-      arena_printf(p->arena, "%s: %s%s%s", p->nest->name, what, buf ? " of " : "", buf ? buf->name : "");
+      arena_printf(p->arena, "%s: %s%s%s", p->nest->name, what, buf ? ", buffer " : "", buf ? buf->name : "");
   if (d >= 0)
-    text = arena_printf(p->arena, "%s, dimension %d: %lld..%lld of 0..%lld", text, d, (long long)lo,
+    text = arena_printf(p->arena, "%s, dimension %d: %lld..%lld is not in 0..%lld", text, d, (long long)lo,
                         (long long)hi, (long long)buf->dim[d] - 1);
   if (p->nvars) text = arena_printf(p->arena, "%s; loops", text);
   for (int v = 0; v < p->nvars; v++) text = arena_printf(p->arena, "%s %s", text, p->var[v].name);
@@ -321,7 +321,7 @@ static void walk_rounds(Prover *p, const ProofEnv *env, const NestStmt *stmt, bo
 
 static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   if (p->nvars == VARS) {
-    prover_fail(p, "an access is inside too many loops", NULL, -1, 0, 0);
+    prover_fail(p, "loops are nested too deeply", NULL, -1, 0, 0);
     return;
   }
   const LoopKind kind = stmt->u.loop.kind;
@@ -340,7 +340,7 @@ static void walk_loop(Prover *p, const ProofEnv *env, NestStmt *stmt) {
   stmt->u.loop.seen |= seen_bit(verdict);
   if (kind == CHOSEN) check_choice(p, env, stmt, var, verdict);
   if (kind == PARALLEL &&
-      p->chosen) /* not supported, because all threads of a team would have to compute the same index */
+      p->chosen) /* not supported: each thread of a team would have to compute the data-dependent index */
     prover_fail(p, "a parallel loop in the scope of a data-dependent index", NULL, -1, 0, 0);
   stmt->u.loop.need |= needed_bounds(p, var->nlo, var->lo, true) | needed_bounds(p, var->nhi, var->hi, false)
                                                                        << BOUNDS;
@@ -397,7 +397,7 @@ static void walk_branch(Prover *p, const ProofEnv *env, NestStmt *body) {
   p->depth++;
   walk(p, env, body);
   p->depth--;
-  prover_leave_block(p, p->level); /* from p->level on, because merges may have moved the body's boxes */
+  prover_leave_block(p, p->level); /* merges may have moved the body's boxes to any index from p->level on */
 }
 
 /* Sets `aside` of the accesses from index `first` on, which are in one branch of an IF. While the prover is

@@ -1,9 +1,9 @@
 /* team.c: Division of a nest's main function into pieces for a team of threads, and placement of barriers.
  *
- * The proof has shown that the iterations of a parallel loop are disjoint. Consecutive pieces may also run
- * concurrently if neither writes elements that the other one touches. The elements that a piece touches are
- * described by a box per buffer: the smallest and the largest index in each dimension, over all iterations of
- * all loops. */
+ * The proof has shown that the iterations of a parallel loop are disjoint. Two consecutive pieces may also
+ * run concurrently if neither piece writes elements that the other piece touches. The elements that a piece
+ * touches are described by a box per buffer: the smallest and the largest index in each dimension, over all
+ * iterations of all loops. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/team.h"
 #include "base/number.h"
@@ -196,7 +196,7 @@ static bool writes_locals(Arena *arena, const Nest *nest, const NestStmt *stmt, 
   for (int i = 0; i < nest->nbufs; i++)
     if (touched->written[i].any && !own[i]) *(nest->buf[i]->place >= STACK ? &locals : &memory) = true;
   if (locals && (memory || is_parallel(stmt) || holds_parallel(stmt)))
-    nest_misuse(nest, "a statement next to a parallel loop writes a local variable and shared memory");
+    nest_misuse(nest, "a statement that writes a local buffer is parallel or writes shared memory");
   return locals;
 }
 
@@ -212,7 +212,7 @@ typedef struct Unit {
   int first, n;
   PieceKind kind;
   Touched touched;
-} Unit; /* a single statement, or several if one declares a name that a later one uses */
+} Unit; /* one statement, or several statements if one of them declares a name that a later one uses */
 
 static int team_unit_end(const NestStmt *const *list, int n, const Touched *touched, int first) {
   int end = first + 1;

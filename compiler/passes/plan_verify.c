@@ -14,8 +14,8 @@ static _Noreturn void broken_plan(const Plan *plan, const Node *node, const char
   exit(3);
 }
 
-/* An alias is inside the value that contains it. If the two values have the same pixels, the channels of the
- * alias are channels of the containing value. */
+/* All elements of an alias are elements of the value that contains the alias. If the two values have the same
+ * height and width, the channels of the alias are channels of the containing value. */
 void verify_places(const Plan *plan) {
   for (int i = 0; i < plan->graph->nodes.n; i++) {
     const Node *node = plan->graph->nodes.data[i], *around = plan->inside[i].within;
@@ -23,7 +23,7 @@ void verify_places(const Plan *plan) {
     if (!around) continue;
     const Extent own = shape_extent(node->shape), outer = shape_extent(around->shape);
     if (from < 0 || from + shape_elements(node->shape) > shape_elements(around->shape))
-      broken_plan(plan, node, "it is outside the value that contains it");
+      broken_plan(plan, node, "it exceeds the value that contains it");
     if (own.h == outer.h && own.w == outer.w && from % shape_row_elements(around->shape) + own.c > outer.c)
       broken_plan(plan, node, "it has channels beyond those of the value that contains it");
   }
@@ -44,13 +44,13 @@ void verify_kernels(const Plan *plan) {
       broken_plan(plan, kernel->result, "its kernel runs in no phase");
     if (before &&
         (before->phase > kernel->phase || (before->phase == kernel->phase && before->batch > kernel->batch)))
-      broken_plan(plan, kernel->result, "its kernel runs in an earlier phase than the previous kernel");
+      broken_plan(plan, kernel->result, "kernels must be sorted by phase, then batched kernels last");
   }
   for (int o = 0; o < plan->graph->outputs.n; o++) {
     const Node *node = plan->graph->outputs.data[o].node;
     while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
     if (live[node->id] && !made[node->id] && !plan->inside[node->id].done && !plan_given(plan, node))
-      broken_plan(plan, node, "it is an output that no kernel computes");
+      broken_plan(plan, node, "no kernel computes this output");
   }
   arena_free(arena);
 }
@@ -68,8 +68,8 @@ void verify_storage(const Plan *plan) {
 }
 
 /* A value that a kernel overwrites has no users after this kernel, and is in the same memory space as the
- * result. (Later users of states are not checked here: pass_states ensures that overwritten states have none,
- * and the caller owns the memory of states.) */
+ * result. (Later users of states are not checked here: pass_states ensures that an overwritten state has no
+ * later users.) */
 void verify_in_place(const Plan *plan) {
   for (int k = 0; k < plan->kernels.n; k++) {
     const Kernel *kernel = plan->kernels.data[k];

@@ -1,5 +1,6 @@
-/* drop.c: Removal of dead channels (live_channels.c) from an int8 model, in their producers and users.
- * Contributions of constant channels move into biases. All other numbers stay the same. */
+/* drop.c: Removal of dead channels (live_channels.c) from an int8 model: from the nodes that compute dead
+ * channels, and from the nodes that read dead channels. Contributions of constant channels move into biases.
+ * All other numbers stay the same. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "base/text.h"
@@ -133,7 +134,7 @@ static int64_t packed_bytes(int64_t filters, int64_t terms) {
   return filters * (terms + (int64_t)sizeof(int32_t));
 }
 
-/* The dead filters of a layer, and the bytes that their removal saves in it. */
+/* The dead filters of a layer, and the bytes by which the weights of the layer get smaller. */
 typedef struct Idle {
   const Node *node;
   int64_t idle, filters, left, saved;
@@ -158,7 +159,7 @@ static void note_layer(Arena *arena, Diags *diags, const Idle *of) {
   if (of->saved)
     diag_fact(diag, "%" PRId64 " filters remain; the weights need %s bytes less", of->left,
               text_thousands(arena, of->saved));
-  else diag_fact(diag, "all %" PRId64 " filters remain, so no bytes are saved", of->left);
+  else diag_fact(diag, "%" PRId64 " filters remain; no bytes are saved", of->left);
 }
 
 /* Reports several layers in one message. */

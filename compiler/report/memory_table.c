@@ -40,7 +40,7 @@ static MemoryRows memory_rows(const Layout *layout, bool training) {
   const Footprint f = layout_footprint(layout);
   const bool flash = !f.model;
   MemoryRows rows = {0};
-  add_memory_row(layout, &rows, flash ? "weights" : "weights, unless they are opened in flash",
+  add_memory_row(layout, &rows, flash ? "weights" : "weights, unless they are read from flash",
                  flash ? sizes.model_bytes : 0, flash ? 0 : sizes.model_bytes);
   add_memory_row(layout, &rows, "tables", f.tables, 0);
   add_memory_row(layout, &rows, "labels", f.labels, 0);

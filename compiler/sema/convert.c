@@ -42,7 +42,7 @@ static const char *wanted_text(Arena *arena, const Param *p) {
     return arena_printf(arena, "%s, a number or a literal kernel", words_join(arena, init_words(arena), ""));
   case PARAM_CHANNELS: return "a number, or a list with one for each channel";
   case PARAM_NUMBERS: return "a number, or a list of numbers";
-  case PARAM_SHAPE: return "a shape: 7x7x64, a number or a list of at most three";
+  case PARAM_SHAPE: return "a shape: 7x7x64, a number or a list of at most 3 numbers";
   case PARAM_RANGE: return "a range, as in 0..3";
   case PARAM_LIST: return "a list";
   case PARAM_VALUE: return "a value of the net";
@@ -132,7 +132,8 @@ static Const int_convert(const Want *w, const Const *c) {
   return const_int(c->span, i);
 }
 
-/* Checks that no number of a constant becomes 0 or infinity in float. False after an error. */
+/* Checks that no number of a constant becomes infinity in float, and that no number except 0 becomes 0. False
+ * after an error. */
 static bool floats_only(const Want *w, const Const *c) {
   if (c->kind == CONST_LIST)
     for (int i = 0; i < c->n; i++)
@@ -294,8 +295,8 @@ const char *init_words(Arena *arena) {
   return words.s ? words.s : "";
 }
 
-/* PARAM_INIT: he; normal(0.02); 0.1; [[1, 0, -1], ...]; or a name or string for one of these. p: the
- * parameter; NULL if the expression is not an argument. */
+/* PARAM_INIT: he; normal(0.02); 0.1; [[1, 0, -1], ...]; a constant with one of these values; or a string
+ * such as "he". p: the parameter; NULL if the expression is not an argument. */
 Const init_eval(Sema *s, const Frame *frame, const char *what, const Param *p, const Expr *e) {
   static const Arguments none = {0};
   const Form *form = NULL;
@@ -319,7 +320,7 @@ Const init_eval(Sema *s, const Frame *frame, const char *what, const Param *p, c
       .kind = n ? CONST_CALL : CONST_WORD, .span = e->span, .s = form->name, .n = n, .items = bound.arg};
 }
 
-/* ---- defaults, as in parameter tables ---- */
+/* ---- default values, which parameter tables store as text ---- */
 
 static Const default_list(Arena *arena, const char *text);
 

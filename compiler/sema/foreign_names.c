@@ -267,7 +267,7 @@ static const ForeignName same[] = {
     {"float", "f32"},
 };
 
-/* Foreign words without a counterpart, which must not be mistaken for misspelled names. */
+/* Words that are not misspellings of similar names: no similar name is suggested for them. */
 static const char others[] =
     "celu crelu rrelu glu reglu geglu swiglu softmin softsign logsigmoid hardtanh tanhshrink "
     "minpool maxunpool batchrenorm l1norm rmsnorm "
@@ -329,7 +329,7 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "activation", "an activation is a separate operator: -> relu", false},
     {ADVICE_OPERATOR, "separableconv", "depthwise(3x3) -> conv(filters, 1x1) is a separable convolution",
      false},
-    {ADVICE_OPERATOR, "identity", "remove it: a chain passes its value on unchanged", false},
+    {ADVICE_OPERATOR, "identity", "remove it: without an operator a value stays the same", false},
     {ADVICE_OPERATOR, "input", "declare an input as in: input image: 28x28x1", false},
     {ADVICE_OPERATOR, "inputlayer", "declare an input as in: input image: 28x28x1", false},
     {ADVICE_OPERATOR, "sequential",
@@ -344,7 +344,7 @@ static const Advice advice[] = {
     {ADVICE_OPERATOR, "transformerencoderlayer", ENCODER, false},
     {ADVICE_OPERATOR, "timedistributed", "on the rows of a sequence a dense layer is conv(units, 1)", false},
     {ADVICE_OPERATOR, "normalization",
-     "with the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
+     "use the mean and standard deviation of the data: normalize(mean=0.5, std=0.2, scale=1/255)", false},
     {ADVICE_OPERATOR, "spatialdropout1d", CHANNELS, false},
     {ADVICE_OPERATOR, "spatialdropout2d", CHANNELS, false},
     {ADVICE_OPERATOR, "spatialdropout", CHANNELS, false},

@@ -171,7 +171,7 @@ void name_report(Sema *s, const Frame *frame, Ident name) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
                                "'%s' is used in its own definition", name.s);
       diag_help(diag, "use %sa name that is defined before '%s'",
-                at.constant ? "" : "'in', the value so far, or ", name.s);
+                at.constant ? "" : "'in' (the value so far) or ", name.s);
     } else if (is_defined_later(&at, name)) {
       Diag *diag = diag_report(s->diags, DIAG_use_before_definition, name.span, frame->site,
                                "'%s' is used before it is defined", name.s);

@@ -125,7 +125,7 @@ static void crop_check(const Reading *r, const Setting *setting, const Port *inp
   diag_help(diag, "shift(pixels) has the same effect as random crops of padded images");
 }
 
-/* Reports an augmentation of sounds for an input without rate=. */
+/* Reports an augmentation whose argument is in milliseconds, for an input without rate=. */
 static void rate_check(const Reading *r, const Setting *setting, const Port *input) {
   if (input->node->port->rate > 0) return;
   Diag *diag =
@@ -342,10 +342,10 @@ static const Key keys[] = {
          read_loss_key),
     READ("optimizer", "sgd", "the optimizer and its rate: adam(rate=0.001)", optimizer_read),
     READ("schedule", "constant", "how the rate changes: cosine(warmup=2)", schedule_read),
-    NUMBER("batch", PARAM_INT, "32", 0, "samples per step", STORE_INT, batch),
+    NUMBER("batch", PARAM_INT, "32", 0, "samples per batch", STORE_INT, batch),
     NUMBER("epochs", PARAM_INT, "10", 0, "passes over the data", STORE_INT, epochs),
-    NUMBER("seed", PARAM_INT, "1", 9.3e18, "random seed of weights, sample order, augmentation and dropout",
-           STORE_INT, seed),
+    NUMBER("seed", PARAM_INT, "1", 9.3e18,
+           "random seed of weights, sample order, validation split, augmentation, dropout", STORE_INT, seed),
     NUMBER("accumulate", PARAM_INT, "1", 0,
            "batches per step; the step's gradient is the mean over all their samples", STORE_INT, accumulate),
     NUMBER(

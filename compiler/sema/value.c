@@ -142,7 +142,7 @@ static Const list_eval(Sema *s, const Frame *frame, const Expr *e, const Choices
     total += list ? items[i].i : 1;
     poison |= items[i].kind == CONST_POISON;
     if (total > MOST_ITEMS) {
-      diag_report(s->diags, DIAG_too_large, e->span, frame->site, "a list has more than %d numbers",
+      diag_report(s->diags, DIAG_too_large, e->span, frame->site, "a list has more than %d items",
                   MOST_ITEMS);
       return const_poison(e->span);
     }

@@ -1,12 +1,12 @@
 # errors_page.py: each ```cnn block of docs/errors.md is net.cnn; the ```text block after it is the output of
-# cnnc. After the words "`cnnc --fix net.cnn` changes it to:", a ```cnn block is the fixed form of the program
-# before it.
+# cnnc. After the words "`cnnc --fix net.cnn` changes the program to:", a ```cnn block is the fixed form of
+# the program before it.
 # SPDX-License-Identifier: Apache-2.0
 import os, re, subprocess
 from tap import check, finish, start
 
 cnnc, page = os.environ["CNNC"], os.path.join(os.environ["top_srcdir"], "docs", "errors.md")
-FIXED = "`cnnc --fix net.cnn` changes it to:\n\n"
+FIXED = "`cnnc --fix net.cnn` changes the program to:\n\n"
 with open(page, encoding="utf-8") as file:
     text = file.read()
 bless = os.environ.get("BLESS") and os.access(page, os.W_OK)

@@ -38,7 +38,7 @@
 #define CONV_V3_PARAMETERS 448               /* number of floats in the weights */
 #define CONV_V3_ALIGNMENT 64                 /* preferred alignment in bytes */
 #define CONV_V3_MODEL_BYTES 1824
-#define CONV_V3_FILE_BYTES 1888              /* a model in a file */
+#define CONV_V3_FILE_BYTES 1888              /* size of a model file */
 #define CONV_V3_WORKSPACE_BYTES 2304
 #define CONV_V3_TRAINING_BYTES 0
 
@@ -160,8 +160,8 @@ void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights) {
 
 /* ---- a model in a file or in flash ---- */
 
-// Header of a model: "cnnmodel", the format's version, the number of bytes that follow,
-// a fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", format version, number of bytes that follow,
+// and a fingerprint of their layout and of this code.
 static const uint64_t conv_v3_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, CONV_V3_MODEL_BYTES, UINT64_C(0x8818147c29cb6751)};
 
 const conv_v3_model *conv_v3_open(const void *bytes, size_t size) {
@@ -428,7 +428,7 @@ static void conv_v3_run_v3(const conv_v3_model *model, const void *image, void *
 /* ---- which of the targets runs ---- */
 
 #ifdef CONV_V3_FORCE_TARGET
-/* -DCONV_V3_FORCE_TARGET=x86-64: the name may be in quotes, with - or _. */
+/* -DCONV_V3_FORCE_TARGET=x86-64: the name may be quoted; _ matches -. */
 #define CONV_V3_TEXT(x) CONV_V3_TEXT_(x)
 #define CONV_V3_TEXT_(x) #x
 static int conv_v3_forced(const char *target) {

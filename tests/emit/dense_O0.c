@@ -31,7 +31,7 @@
 #define DENSE_O0_PARAMETERS 23               /* number of floats in the weights */
 #define DENSE_O0_ALIGNMENT 64                /* preferred alignment in bytes */
 #define DENSE_O0_MODEL_BYTES 92
-#define DENSE_O0_FILE_BYTES 156              /* a model in a file */
+#define DENSE_O0_FILE_BYTES 156              /* size of a model file */
 #define DENSE_O0_WORKSPACE_BYTES 64
 #define DENSE_O0_TRAINING_BYTES 0
 
@@ -145,8 +145,8 @@ void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights) {
 
 /* ---- a model in a file or in flash ---- */
 
-// Header of a model: "cnnmodel", the format's version, the number of bytes that follow,
-// a fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", format version, number of bytes that follow,
+// and a fingerprint of their layout and of this code.
 static const uint64_t dense_O0_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, DENSE_O0_MODEL_BYTES, UINT64_C(0xff0cf657e361acdd)};
 
 const dense_O0_model *dense_O0_open(const void *bytes, size_t size) {

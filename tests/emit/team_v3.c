@@ -42,7 +42,7 @@
 #define TEAM_PARAMETERS 3085                 /* number of floats in the weights */
 #define TEAM_ALIGNMENT 64                    /* preferred alignment in bytes */
 #define TEAM_MODEL_BYTES 12640
-#define TEAM_FILE_BYTES 12704                /* a model in a file */
+#define TEAM_FILE_BYTES 12704                /* size of a model file */
 #define TEAM_WORKSPACE_BYTES 100352
 #define TEAM_TRAINING_BYTES 0
 
@@ -257,8 +257,8 @@ void team_pack(team_model *model, const team_weights *weights) {
 
 /* ---- a model in a file or in flash ---- */
 
-// Header of a model: "cnnmodel", the format's version, the number of bytes that follow,
-// a fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", format version, number of bytes that follow,
+// and a fingerprint of their layout and of this code.
 static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0x31aff17e4ffcacee)};
 
 const team_model *team_open(const void *bytes, size_t size) {

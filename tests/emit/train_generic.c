@@ -62,7 +62,7 @@ typedef enum cnn_output_kind {
                              row */
   CNN_OUTPUT_MASKS,       /* per row of the detections: a mask of its box for each class, values 0 to 1 */
   CNN_OUTPUT_MASK_LOGITS, /* masks before a sigmoid */
-  CNN_OUTPUT_PANOPTIC     /* per pixel: its class, and the number of its instance; 0: none */
+  CNN_OUTPUT_PANOPTIC     /* per pixel: its class, and the number of its instance (0: no instance) */
 } cnn_output_kind;
 
 typedef struct cnn_loss {    /* parameters of a loss; validation computes the loss from infer's outputs */
@@ -90,10 +90,10 @@ typedef struct cnn_port { /* an input or an output */
       *criterion; /* parameters of the loss; NULL: weight 1, no smoothing, delta 1, gamma 2, ignore -1 */
   const char *normalize; /* inputs: the input's normalize, "normalize(mean=0, std=1, scale=0.5)", or NULL */
   int32_t rate;          /* inputs: samples per second of sound; otherwise 0 */
-  int32_t calls; /* 0 or 1; the runtime sets it to the calls per sample, and regions, size and target_size
-                    then cover all calls */
-  int32_t step, offset, late; /* --stream: step: rows per call, or 0; offset: first row of call 0; late:
-                                 delay of the output's rows, in rows of the first input */
+  int32_t calls; /* 0 means 1; the runtime sets it to the number of calls per sample: regions, size and
+                    target_size then cover all calls */
+  int32_t step, offset, late; /* --stream, --slide: step: rows per call, or 0; offset: first row of call 0;
+                                 late: delay of the output's rows, in rows of the first input */
   cnn_output_kind kind;       /* outputs */
   int32_t stuff, things;      /* for a panoptic output: number of background classes, which come first, and
                                  of object classes */
@@ -177,7 +177,7 @@ typedef struct cnn_recipe { /* the train block */
   int32_t quantize;                   /* quantization-aware training */
   double quantize_start;              /* number of epochs before the rounding begins */
   int64_t quantize_switch;            /* offset, in floats, of the rounding switch (0 or 1) in the weights */
-  const cnn_option *augment, *metric; /* metric: {"accuracy"}, {"top", {5}, 1}, {"mae"}, {"iou"} */
+  const cnn_option *augment, *metric; /* metric: for example {"accuracy"}, {"top", {5}, 1} */
 } cnn_recipe;
 
 typedef struct cnn_look { /* inspection of one image: all values are in the caller's memory, at offsets in
@@ -247,10 +247,10 @@ typedef struct cnn_network {
   void (*infer_timed)(const void *model, const void *const *input, float *const *output, void *workspace,
                       void (*mark)(void *, int32_t step),
                       void *context); /* calls mark after each step; NULL: not compiled in */
+  /* target[]: the targets of the outputs, then of the `values` (NULL: without a target), then the annotation
+   * records. Without training, `gradients` is NULL. */
   float (*gradients)(const float *weights, const void *const *input, const void *const *target, int32_t count,
-                     uint64_t seed, uint64_t step, float *gradients, float *const *output,
-                     void *training); /* target: one per output and value, NULL where there is none, then the
-                                         annotation records; without training this function is NULL */
+                     uint64_t seed, uint64_t step, float *gradients, float *const *output, void *training);
   int32_t training_steps;
   const cnn_training_step *training_step;
   float (*gradients_timed)(
@@ -283,7 +283,7 @@ typedef struct cnn_network {
 #define TRAIN_GENERIC_PARAMETERS 44          /* number of floats in the weights */
 #define TRAIN_GENERIC_ALIGNMENT 64           /* preferred alignment in bytes */
 #define TRAIN_GENERIC_MODEL_BYTES 176
-#define TRAIN_GENERIC_FILE_BYTES 240         /* a model in a file */
+#define TRAIN_GENERIC_FILE_BYTES 240         /* size of a model file */
 #define TRAIN_GENERIC_WORKSPACE_BYTES 128
 #define TRAIN_GENERIC_TRAINING_BYTES 1680
 
@@ -370,7 +370,7 @@ _Static_assert(sizeof(train_generic_training) == TRAIN_GENERIC_TRAINING_BYTES, "
 #endif
 #endif
 
-/* ---- initial weights: without fused multiply-adds, so that all machines compute the same ---- */
+/* ---- initial weights: without fused multiply-adds, for equal weights on all machines ---- */
 
 #if defined(__clang__)
 #pragma clang fp contract(off)
@@ -522,8 +522,8 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 
 /* ---- a model in a file or in flash ---- */
 
-// Header of a model: "cnnmodel", the format's version, the number of bytes that follow,
-// a fingerprint of their layout and of this code.
+// Header of a model: "cnnmodel", format version, number of bytes that follow,
+// and a fingerprint of their layout and of this code.
 static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0xfcef8e6235b2a0c6)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {
@@ -546,7 +546,7 @@ typedef struct train_generic_batch {
   int32_t count;
   uint64_t seed, step;
   train_generic_training *at;
-  const train_generic_training *packed; // the same memory; its packed weights are only read
+  const train_generic_training *packed; // the struct *at; its packed weights are only read
 } train_generic_batch;
 
 // Layers without separate code:

@@ -250,7 +250,7 @@ def write_page(right, reasons):
                   "instead of each number.")
     for why, names in sorted(reasons.items(), key=lambda row: (-len(row[1]), row[0])):
         lines += ["", f"## {why} ({len(names)})", ""] + fold(", ".join(sorted(names)))
-    lines += ["", f"## Right ({count})", ""] + fold(", ".join(right))
+    lines += ["", f"## Imported, with the expected results ({count})", ""] + fold(", ".join(right))
     with open(page, "w") as file:
         file.write("\n".join(lines) + "\n")
 

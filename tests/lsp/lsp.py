@@ -198,7 +198,7 @@ def hover():
     cases = [(blocks, BLOCKS, "conv(", "first.c1: 28x28x1 -> 28x28x8"),
              (blocks, BLOCKS, "conv(", "height: floor((28 + 2 - 1*(3 - 1) - 1) / 1) + 1 = 28"),
              (blocks, BLOCKS, "conv(", "80 parameters, 56,448 multiply-adds, receptive field 3x3"),
-             (blocks, BLOCKS, "conv(", "25,088 bytes"),
+             (blocks, BLOCKS, "conv(", "25,088 activation bytes"),
              (blocks, BLOCKS, "pad=", "`pad`: "), (blocks, BLOCKS, "filters,", "parameter `filters`: 8, 16"),
              (net, NET, "stage(8)", "block stage(filters, kernel=3)"), (net, NET, "stage(8)", "A stage."),
              (net, NET, "first =", "value `first`: 14x14x8"), (net, NET, "image:", "input `image`: 28x28x1"),

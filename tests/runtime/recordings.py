@@ -132,7 +132,8 @@ agree("rows of --slide", run("./slid", "predict", "--stream", "speech.wav", "--j
 net("window", CLASSES.format(pool=pool), length=WINDOW)
 done = run("./window", "predict", "--stream", "speech.wav", "--json")
 agree("windows, by default one each tenth of them", done, rows, times, "speech.wav")
-check("speech.wav: compiled without --stream: evaluating windows of 0.1 s, one every 0.01 s" in done.stderr,
+check("speech.wav: the net was compiled without --stream: evaluating windows of 0.1 s, one every 0.01 s"
+      in done.stderr,
       "say so",
       done.stderr)
 hop = 100

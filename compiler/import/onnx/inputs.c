@@ -65,7 +65,8 @@ static bool sizes_of_setting(const ModelImport *im, OnnxPort *port, const Import
     const bool shaped = shape && shape->rank == port->rank;
     if (port->dim[d] == 0) port->dim[d] = shaped ? shape->dim[d] : port->rank == 1 ? set->value.n : 1;
     *n *= port->dim[d];
-    if (*n > INT32_MAX) return refuse_setting(im, port->name, "a number, but it has 2^31 or more elements");
+    if (*n > INT32_MAX)
+      return refuse_setting(im, port->name, "a number, but the input has 2^31 or more elements");
   }
   if (set->value.n == 1 || set->value.n == *n) return true;
   const char *why = arena_printf(im->arena, "%d numbers, but its size is %lld", set->value.n, (long long)*n);
@@ -85,7 +86,7 @@ static bool set_input(ModelImport *im, OnnxPort *port, const ImportSetting *set)
     tensor_put(t, i, number);
     if (tensor_whole(type) && tensor_number(t, i) != number)
       return refuse_setting(im, port->name,
-                            arena_printf(im->arena, "%g, but this is outside the range of its type", number));
+                            arena_printf(im->arena, "%g, which the input's type cannot represent", number));
   }
   im->onnx->constant[port->tensor] = t;
   im->item[port->tensor].constant = t;

@@ -23,8 +23,8 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
   return apart ? view_permute(im, apart, heads_first, 4) : NULL;
 }
 
-/* The size of the first dimension if this dimension is part of the value (for example, its windows); 1 if it
- * is the batch. */
+/* The size of the first dimension if this dimension is part of the value (for example, attention windows).
+ * 1 if the dimension is the batch. */
 static int64_t rows_attended(const View *x) {
   return x->along[AXIS_IMAGE].n && !factors_batch(&x->along[AXIS_IMAGE]) ? x->size[AXIS_IMAGE] : 1;
 }
@@ -107,7 +107,7 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
       return no(im, of ? "a mask of the wrong shape" : "a mask that varies over the batch"), false;
   }
   if (s->rows > 1 && rank == 4 && dim[0] > 1 && (dim[1] > 1 || s->causal))
-    return no(im, "a mask that varies over %s", dim[1] > 1 ? "rows and heads" : "rows, with is_causal"),
+    return no(im, "a mask that varies over %s", dim[1] > 1 ? "batch and heads" : "the batch, with is_causal"),
            false;
   return true;
 }
@@ -201,7 +201,7 @@ static Value *computed_mask(ModelImport *im, const View *mask, const Sight *s, b
              same = x->size[AXIS_PLACE] == 1 && s->places > 1;
   if (x->size[AXIS_CHANNEL] != s->keys) return no(im, "a mask that is the same for all keys");
   if (by_head && same) return no(im, "a mask that is the same for all queries, but not for all heads");
-  if (by_row && (same || truth)) return no(im, "a computed mask that varies over rows");
+  if (by_row && (same || truth)) return no(im, "a computed mask that varies over the batch");
   if (by_row) return laid_as_rows(im, view_permute(im, x, rows_first, 3), s->places, s->keys);
   Value *v = by_head ? lay(im, x, 1, &chan, 2, pos, false)
              : same  ? lay(im, x, 1, &chan, 0, NULL, false)
@@ -313,7 +313,8 @@ static const Tensor *counted_places(ModelImport *im, const Tensor *places, int64
   return all;
 }
 
-/* The rows of a cache at constant positions; the positions are the same for all images. */
+/* The rows, at constant positions, of a table of cosines or sines. The positions must be the same for
+ * all images. */
 static View *constant_rows(ModelImport *im, const OnnxNode *node, int input, const Tensor *cache,
                            const Tensor *places) {
   const int64_t length = places->rank ? places->dim[places->rank - 1] : 0;
@@ -429,7 +430,7 @@ static View *rms_over(ModelImport *im, const OnnxNode *node, const View *x, int 
 View *import_rmsnorm(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *w = constant_of(im, node, 1);
-  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* the norm is over this axis only */
+  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* the norm is over `axis` only */
   if (!x) return NULL;
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;

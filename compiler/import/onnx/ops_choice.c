@@ -1,4 +1,4 @@
-/* ops_choice.c: Import of comparisons, And, Or, Xor and Not, whose results are 0 or 1, of Where and If. */
+/* ops_choice.c: Import of Where, If, and operators with boolean results (comparisons, And, Or, Xor, Not). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -109,7 +109,7 @@ static bool find_shape(ModelImport *im, const OnnxNode *node, int yes, int other
   to->n = 1;
   for (int d = 0; d < to->rank; d++) {
     to->n *= to->size[d];
-    if (to->n > MOST_CHOSEN) return no(im, "a selection among more than %d numbers", MOST_CHOSEN), false;
+    if (to->n > MOST_CHOSEN) return no(im, "a selection of more than %d numbers", MOST_CHOSEN), false;
   }
   return true;
 }

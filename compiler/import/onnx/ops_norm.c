@@ -62,7 +62,8 @@ static Value *affine(ModelImport *im, const OnnxNode *node, Value *v, const Tens
   return affine_with(im, node, v, w, b, call, onnx_float(node, "epsilon", 1e-5));
 }
 
-/* If x is a view [n, groups, rest] of an image: the number of groups of its channels; otherwise 0. */
+/* If x is a view [n, groups, rest] of an image, and each group has several channels: the number of groups.
+ * Otherwise 0. */
 static int64_t instance_groups(const View *x) {
   const Value *v = x->value;
   if (x->rank != 3 || v->shape.rank != 3 || shape_elements(v->shape) % x->size[1]) return 0;
@@ -184,7 +185,7 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
     const Tensor *t = constant_of(im, node, first + k);
     if (!t) return no(im, "a computed shape"), false;
     if (!is_beside(x, t, axis, exact->data[k]))
-      return no(im, "a mean or maximum broadcast along axes over which it was not computed"), false;
+      return no(im, "a mean, maximum or sum broadcast along axes over which it was not computed"), false;
   }
   return true;
 }
@@ -252,7 +253,7 @@ View *import_layernorm(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank || factors_batch(&x->along[axis])) return no(im, "a norm over the batch");
-  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* the norm is over this axis only */
+  const bool single = onnx_int(node, "cnnc_single", 0) != 0; /* the norm is over `axis` only */
   bool several = result_is_used(im, node, 1) || result_is_used(im, node, 2);
   for (int64_t d = axis + 1; d < x->rank && !single; d++) several = several || x->size[d] > 1;
   if (several && !single) return norm_from(im, node, x, (int)axis, w, b);

@@ -10,10 +10,11 @@ enum { MOST_LISTED = 40 };
 
 typedef struct Checked { /* a model and its violations */
   Arena *arena;
-  const char *path;       /* path of the model */
-  Table types, constants; /* by name of a tensor: TypeProtoTensor, TensorProto */
-  const NodeProto *node;  /* the current node */
-  Table undeclared;       /* tensors without a type or shape */
+  const char *path;      /* path of the model */
+  Table types;           /* TypeProtoTensor by the tensor's name */
+  Table constants;       /* TensorProto by the constant's name */
+  const NodeProto *node; /* the current node */
+  Table undeclared;      /* tensors without a type or shape */
   const char *first_undeclared;
   int nundeclared;
   VEC(const char *) violations;
@@ -41,7 +42,8 @@ static void add_constants(Checked *c, const GraphProto *graph) {
   }
 }
 
-/* The sizes of a tensor; -1: they are not declared, or not all are numbers. */
+/* Stores the dimensions of a tensor in `size` and returns its rank. -1: the dimensions are not declared, or
+ * not all of them are numbers. */
 static int declared_sizes(const Checked *c, const char *name, int64_t *size) {
   const TensorProto *constant = table_find(&c->constants, name);
   const TypeProtoTensor *type = constant ? NULL : table_find(&c->types, name);
@@ -60,7 +62,7 @@ static const char *checked_input(const Checked *c, int input) { /* a tensor's na
   return input < c->node->input.n ? c->node->input.data[input] : "";
 }
 
-/* The numbers of a constant input; NULL: it is computed. */
+/* The numbers of a constant input; NULL: the input is computed. */
 static const Tensor *checked_numbers(const Checked *c, int input) {
   const TensorProto *constant = table_find(&c->constants, checked_input(c, input));
   const char *why;
@@ -189,7 +191,7 @@ static void check_maxpool(Checked *c) {
 
 static void check_softmax(Checked *c) { must_not_be_negative(c, "R1"); }
 
-/* Checks axes, and starts, ends and steps if they are constants. */
+/* Checks that a Slice has the inputs axes and steps, and checks the numbers of its constant inputs. */
 static void check_slice(Checked *c) {
   int64_t size[MOST_DIMS];
   const int rank = declared_sizes(c, checked_input(c, 0), size);
@@ -198,7 +200,7 @@ static void check_slice(Checked *c) {
   must_be_given(c, 3, "R1", "axes");
   must_be_given(c, 4, "R3", "steps");
   if (rank < 0 || !axes) return;
-  if (axes->n != rank) violates(c, "R2", "the input axes does not list all dimensions");
+  if (axes->n != rank) violates(c, "R2", "'axes' does not list all dimensions");
   if (!from || !to || !steps || from->n != axes->n || to->n != axes->n || steps->n != axes->n) return;
   for (int64_t i = 0; i < axes->n; i++) {
     const int64_t axis = tensor_integer(axes, i), d = axis < 0 ? axis + rank : axis;

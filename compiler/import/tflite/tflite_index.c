@@ -7,7 +7,8 @@
 
 bool tfl_is_index(const TflTensor *t) { return t->known && (t->elem == I32 || t->elem == I64) && !t->scales; }
 
-/* Checks that an input is an index that an earlier statement computes; false after tfl_no(). */
+/* Checks that an operand consists of indices, and is an input of the net or the result of an earlier
+ * statement. False after tfl_no(). */
 static bool computed_indices(Making *k, const TflOperator *op, int input) {
   const TflTensor *t = tfl_in(k, op, input);
   Shape shape;
@@ -40,8 +41,9 @@ static const char *constant_indices(Making *k, const TflTensor *index, int64_t l
 }
 
 typedef struct Selected {
-  const char *before, *after; /* calls that convert the axis to positions, and back to the value's shape */
-  int64_t repeat, apart;      /* for constant indices: number of repeats, increment per repeat */
+  const char *before;    /* calls that make the selected axis the first one, for gather; "": none */
+  const char *after;     /* calls that restore the order of the axes; "": none */
+  int64_t repeat, apart; /* for constant indices: number of repeats, increment per repeat */
   Shape made;
 } Selected;
 
@@ -243,7 +245,7 @@ bool tfl_argmax(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* Emits a topk, and slices of its values and its indices, unless they are unused. */
+/* Emits a topk, then a slice for each of its two results (values, indices) that has users. */
 bool tfl_topk(Making *k, const TflOperator *op) {
   const TflTensor *in = tfl_in(k, op, 0);
   int64_t n[2 * TFLITE_RANK];

@@ -40,7 +40,7 @@ typedef struct Reader {
   FlatVector codes, buffers;
   Table names; /* names of tensors */
   size_t room; /* number of bytes that sparse constants may still need */
-  size_t more; /* number of tensors and operators that branches may still add */
+  size_t more; /* number of tensors and operators that called graphs may still add */
   const char *why;
 } Reader;
 
@@ -145,7 +145,7 @@ static bool read_sparse(Reader *r, FlatTable sparsity, TflTensor *tensor, FlatVe
   return tensor->data = data, true;
 }
 
-/* Finds the bytes of a tensor in its table, or at an offset in the file. */
+/* Finds the bytes of a tensor: in the table of the tensor's buffer, or at an offset in the file. */
 static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
   const uint64_t index = (uint64_t)flat_int(&r->flat, table, TENSOR_BUFFER, 4, 0);
   if (index >= r->buffers.n) return bad(r, "a tensor's buffer does not exist");
@@ -372,7 +372,7 @@ static void read_custom(Reader *r, FlatTable code, FlatTable table, TflOperator 
   op->name = arena_printf(r->arena, "%s %s", op->name, name);
   if (strcmp(name, "Convolution2DTransposeBias") != 0 || options.n < 12 || op->nin != 3) return;
   int *in = NEW_ARRAY(r->arena, int, 4);
-  in[0] = -1; /* drops the input with the result's shape, which is known from the tensor */
+  in[0] = -1; /* no input with the result's shape: the result tensor has this shape */
   in[1] = op->in[1];
   in[2] = op->in[0];
   in[3] = op->in[2];
@@ -533,11 +533,11 @@ static bool read_initial(Reader *r, FlatVector graphs, int64_t index, int depth)
 
 static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
   if (index < 0 || index >= (int64_t)graphs.n) return bad(r, "a graph that an operator calls does not exist");
-  if (depth > MOST_NESTED) return bad(r, "its IFs are nested too deeply");
+  if (depth > MOST_NESTED) return bad(r, "its graphs are nested too deeply");
   const FlatTable graph = flat_table_at(&r->flat, graphs, (uint32_t)index);
   const size_t size = (size_t)flat_vector(&r->flat, graph, GRAPH_TENSORS, 4).n +
                       flat_vector(&r->flat, graph, GRAPH_OPERATORS, 4).n;
-  if (depth && size >= r->more) return bad(r, "it has too many operators in branches");
+  if (depth && size >= r->more) return bad(r, "the graphs that it calls are too large");
   r->more -= depth ? size + 1 : 0;
   if (!read_tensors(r, graph) || !read_operators(r, graph)) return false;
   const int own = r->model->noperators;
@@ -593,7 +593,7 @@ TflModel *tflite_read(Arena *arena, const uint8_t *bytes, size_t n, const char *
   else if (!r.flat.broken && graphs.n == 0) bad(&r, "it has no graph");
   const bool read = !r.why && read_graph(&r, graphs, 0, 0);
   if (read) find_empty(&r);
-  if (read && !ports_fit(r.model)) bad(&r, "its graph has no inputs or outputs");
+  if (read && !ports_fit(r.model)) bad(&r, "its inputs or outputs are invalid");
   if (r.flat.broken) r.why = "it is damaged: an offset points outside the file";
   *why = r.why;
   return read && !r.why ? r.model : NULL;

@@ -173,7 +173,7 @@ static bool check_svdf(Making *k, const TflOperator *op) {
   if (in->rank != 2 || in->dim[0] != 1) return tfl_no(k, op, "its input must be one row");
   if (!state || !state->known || (state->elem != I8 && state->elem != I16) || state->scales != 1 ||
       (state->elem == I16 && state->zero))
-    return tfl_no(k, op, "its state must be int8, or int16 with zero point 0, with one scale");
+    return tfl_no(k, op, "its state must be int8 or int16 (zero point 0), with one scale");
   const int64_t features = w && w->rank == 2 ? w->dim[0] : 0,
                 memory = time && time->rank == 2 ? time->dim[1] : 0;
   if (op->groups < 1 || features < 1 || memory < 1 || features % op->groups ||
@@ -293,7 +293,7 @@ static Tensor *lstm_biases(Nodes *n, int64_t units) {
 }
 
 /* Sets node->keeps. Adds a comment if the model keeps a state between calls and the net does not. Adds
- * another comment if int8 weights with float values make the results differ from LiteRT's. */
+ * another comment if the weights are int8 and the values float: then the results differ from LiteRT's. */
 static void note_state(Nodes *n, OnnxNode *node) {
   node->keeps = n->op->stateful;
   if (!n->op->stateful)

@@ -8,7 +8,7 @@
 
 typedef struct TflVariable {
   const TflTensor *initial;
-  int read, assigned; /* result of the first read; last assigned tensor; -1: none */
+  int read, assigned; /* read: result of the first read; assigned: the last assigned tensor; -1: none */
   int read_op, assign_op;
 } TflVariable;
 
@@ -158,12 +158,11 @@ bool tfl_state(Making *k, const TflOperator *op) {
 bool tfl_update(Making *k, const TflOperator *op) {
   const TflTensor *state = tfl_in(k, op, 0), *value = tfl_in(k, op, 1);
   const int from = k->same[op->in[1]];
-  if (value->data || !k->there[op->in[1]]) return tfl_no(k, op, "it is assigned a constant");
+  if (value->data || !k->there[op->in[1]]) return tfl_no(k, op, "the assigned value is constant");
   if (value->elem != state->elem || value->scales != 1)
-    return tfl_no(k, op, "the value assigned to it has a different type");
+    return tfl_no(k, op, "the assigned value must have the variable's type and one scale");
   if (value->scale[0] != state->scale[0] || value->zero != state->zero)
-    return tfl_no(k, op,
-                  "the value assigned to it has a different scale, but the reference kernel ignores scales");
+    return tfl_no(k, op, "the assigned value must have the variable's scale and zero point");
   if (from != k->current) text_put(&k->text, "%s -> ", k->value[from]);
   text_put(&k->text, "update(%s)\n", k->value[k->same[op->in[0]]]);
   k->current = -1; /* the next statement must begin with its operand */

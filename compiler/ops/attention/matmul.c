@@ -44,7 +44,7 @@ static const char *const choice_word[] = {"none", "left", "right", "both"};
 static void inner_sizes_differ(ShapeContext *context, const Node *node, const MatrixProduct *p) {
   static const char *const choice_help[] = {
       "without a transpose the sizes match", "transpose=left transposes the current value",
-      "transpose=right transposes the other factor", "transpose=both transposes both factors"};
+      "transpose=right transposes the operand", "transpose=both transposes both factors"};
   const Shape a = node->in[0]->shape, b = node->in[1]->shape;
   Diag *diag = op_error(context, node, DIAG_shape_mismatch, "matmul of %s and %s: the inner sizes differ",
                         shape_text(context->arena, a), shape_text(context->arena, b));
@@ -106,7 +106,7 @@ static void run(const Eval *eval) {
 
 /* ---- the nest ----
  * Each tile, a few rows by a few vectors of columns, is computed in registers. B is read in vectors of
- * columns. If B is stored transposed, it is first copied so that its columns are adjacent. */
+ * columns. If B is stored transposed, a copy is made first, in which each row of B is contiguous. */
 typedef struct Tiles {
   Lower *l;
   MatrixProduct p;

@@ -13,7 +13,7 @@
 static const Param params[] = {
     {"heads", PARAM_INT, NULL, "number of channel groups that attend separately", 0, 0, NULL},
     {"key", PARAM_VALUE, "current", "the value from which the keys are computed", 0, 0, "current"},
-    {"value", PARAM_VALUE, "key", "the value whose projection is averaged, one position per key", 0, 0,
+    {"value", PARAM_VALUE, "key", "the value, with one position per key, whose projection is averaged", 0, 0,
      "current"},
     {"bias", PARAM_BOOL, "true", "add trained biases to the four projections", 0, 0, NULL},
     {"mask", PARAM_VALUE, "none",
@@ -217,8 +217,8 @@ static void in_products(Graph *graph, const Node *layer, const Layer *m, Node *t
   }
 }
 
-/* The arguments of the layer's attention operator: the layer's arguments with the same names, except
- * key_heads, scale and bias. */
+/* The arguments of the layer's attention operator: key_heads is the layer's argument heads=, scale is auto,
+ * and bias is omitted. The other arguments are copies of the layer's arguments with the same names. */
 static const Const *core_arguments(Graph *graph, const Node *layer) {
   const Param *param = op_attention.params;
   int n = 0;

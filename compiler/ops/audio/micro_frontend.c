@@ -126,7 +126,8 @@ static void shape(ShapeContext *context, Node *node) {
   const double low = arg_number(node, "low"), high = arg_number(node, "high"),
                most = (double)arg_int(node, "rate") / 2;
   if (!(low >= 0 && high > low && high < most)) {
-    Diag *diag = op_error_at(context, node, "high", DIAG_bad_value, "bands from %.9g to %.9g Hz", low, high);
+    Diag *diag =
+        op_error_at(context, node, "high", DIAG_bad_value, "the bands are from %.9g to %.9g Hz", low, high);
     diag_help(diag, "use 0 <= low < high < rate/2 = %.9g", most);
     return;
   }
@@ -230,8 +231,8 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
   }
 }
 
-/* keeps_noise: whether the node is a step of a stream. Such a node reads the samples and the noise estimates
- * of the previous call, and its value has two more rows: the new noise estimates. front_counts: whether the
+/* keeps_noise: whether the node is a step of a stream. Such a node also reads the noise estimates of the
+ * previous call, and its value has two more rows: the new noise estimates. front_counts: whether the
  * node also reads the number of earlier calls, which it needs if the first frames have negative indices. */
 static bool keeps_noise(const Node *node) { return node->nin > 1; }
 static bool front_counts(const Node *node) { return node->nin == 3; }

@@ -25,8 +25,8 @@ static const Param params[] = {
      "scores of each box for each class, one row per box; not used for rows of yolo, which contain their "
      "scores",
      0, 0, NULL},
-    {"iou", PARAM_NUMBER, "0.5", "drop a box if its IoU with a kept box of higher score is above this value",
-     0, 1, NULL},
+    {"iou", PARAM_NUMBER, "0.5",
+     "drop a box if its IoU with a kept better box of its class is above this value", 0, 1, NULL},
     {"score", PARAM_NUMBER, "0.25", "minimum score of a box", 0, 0, NULL},
     {"max", PARAM_INT, "100", "number of rows of the result", 0, 0, NULL},
     {0},
@@ -344,8 +344,7 @@ static void lower(Lower *l) {
 const Op op_nms = {
     .name = "nms",
     .group = "detection",
-    .summary =
-        "non-maximum suppression: drops boxes that overlap a box of the same class with a higher score",
+    .summary = "non-maximum suppression: drops boxes that overlap a higher-scoring box of the same class",
     .detail =
         "the current value is the rows of yolo (score = objectness * class score). With scores=, the current "
         "value is boxes: rows x1 y1 x2 y2, or rows with one box per class, as decode returns for 4*classes "

@@ -1,7 +1,8 @@
 /* panoptic.c: panoptic, a class and an instance for each pixel (Kirillov et al., 2019). Instances are painted
  * by descending score onto free pixels. An instance is dropped if less than half of its mask would be
  * visible. The remaining pixels get the best class of the current value. A mask is sampled at the centers of
- * pixels: bilinearly between the centers of its cells, and 0 outside. */
+ * pixels, with bilinear interpolation between the centers of mask cells. Cells outside the mask count as
+ * 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ enum { ROW = 6, SCORE = 4, LABEL = 5 };
 static const Param params[] = {
     {"boxes", PARAM_VALUE, NULL, "the instances, as rows of nms: x1 y1 x2 y2 score class", 0, 0, NULL},
     {"masks", PARAM_VALUE, NULL, "masks of the boxes, one channel per class", 0, 0, NULL},
-    {"threshold", PARAM_NUMBER, "0.5", "minimum mask value for a pixel to belong to an instance", 0, 0, NULL},
+    {"threshold", PARAM_NUMBER, "0.5", "mask value above which a pixel belongs to an instance", 0, 0, NULL},
     {0},
 };
 

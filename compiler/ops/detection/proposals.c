@@ -1,8 +1,8 @@
 /* proposals.c: proposals, the regions of an image that may contain an object (Ren et al., 2015). Each cell
- * has anchors, boxes around its center; each anchor has a score and deltas that move and scale it. The
- * `before` boxes with the best scores are candidates. A candidate remains if it is not too small (SMALLEST),
- * and its IoU with every better remaining candidate is at most `iou`, as in torchvision's filter_proposals.
- * The result is the best `max` remaining candidates. */
+ * has several anchors, which are boxes around the cell's center. Each anchor has a score, and deltas that
+ * move and scale it. The boxes with the best scores, at most `before`, are candidates. A candidate remains if
+ * it is not too small (SMALLEST), and its IoU with every better remaining candidate is at most `iou`, as in
+ * torchvision's filter_proposals. The result is the best `max` remaining candidates. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/cells.h"
@@ -30,7 +30,7 @@ static const Param params[] = {
      0, 1, NULL},
     {"sample", PARAM_INT, "64", "number of rows of the result in training", 0, 0, NULL},
     {"positives", PARAM_NUMBER, "0.25",
-     "in training, maximum fraction of the sampled regions that contain an object", 0, 1, NULL},
+     "in training, at most this fraction of the sampled regions contain an object", 0, 1, NULL},
     {0},
 };
 

@@ -2,8 +2,9 @@
  * and y reaches from one outer edge of the image to the other; with corners=true it reaches from the center
  * of the first pixel to the center of the last pixel. Outside of the image, the argument outside= selects 0,
  * the nearest border pixel, or the image mirrored at its edges. If a coordinate is NaN, the result with
- * outside=zeros is NaN (bilinear) or 0 (nearest); otherwise the first pixel along that axis is used. An
- * infinite coordinate is outside of the image; with outside=reflect it counts as NaN. */
+ * outside=zeros is NaN (bilinear) or 0 (nearest); with the other values of outside=, the first pixel along
+ * the axis is used. An infinite coordinate is outside of the image; with outside=reflect, it counts as
+ * NaN. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "ops/index/index.h"
@@ -29,7 +30,7 @@ static bool takes_grid(ShapeContext *context, const Node *node) {
   if (grid.rank > 1 && grid.dim[grid.rank - 1] == POINT) return true;
   Diag *diag = op_error_at(
       context, node, "grid", DIAG_wrong_shape,
-      grid.rank > 1 ? "grid of grid_sample is %s, but takes x and y: two channels"
+      grid.rank > 1 ? "grid of grid_sample is %s, but needs x and y: two channels"
                     : "grid of grid_sample is %s, but must have x and y of each point: PxQx2 or Lx2",
       shape_text(context->arena, grid));
   op_note_origin(context, diag, node->in[1]);

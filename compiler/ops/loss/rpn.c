@@ -26,7 +26,7 @@ static const char text[] =
 enum { SCORES, DELTAS, VALUES };
 
 static const Param params[] = {
-    {"positives", PARAM_NUMBER, "0.5", "maximum fraction of the sampled anchors that are positive", 0, 1,
+    {"positives", PARAM_NUMBER, "0.5", "at most this fraction of the sampled anchors are positive", 0, 1,
      NULL},
     {"sample", PARAM_INT, "256", "maximum number of sampled anchors per image", 0, 0, NULL},
     {"high", PARAM_NUMBER, "0.7",

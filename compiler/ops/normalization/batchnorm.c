@@ -50,7 +50,7 @@ static void doubt_momentum(ShapeContext *context, const Node *node) {
   Diag *diag = op_error_at(context, node, "momentum", DIAG_suspicious_value,
                            "momentum=%s keeps little of the running statistics at each step",
                            text_float(context->arena, momentum));
-  diag_help(diag, "PyTorch's momentum is the weight of the new statistics: its %s is momentum=%s here",
+  diag_help(diag, "PyTorch's momentum is the weight of the new statistics: %s there is momentum=%s here",
             text_float(context->arena, momentum), kept);
 }
 

@@ -34,7 +34,7 @@ static void shape(ShapeContext *context, Node *node) {
         op_error_at(context, node, "size", DIAG_shape_mismatch, "%s do not make %lldx%lld%s",
                     shape_text(arena, in), (long long)size[0], (long long)size[1],
                     windows ? arena_printf(arena, ": that is %s", text_counted(arena, windows, "window"))
-                            : ": windows do not divide it");
+                            : ": not a whole number of windows");
     op_note_origin(context, diag, node->in[0]);
     return;
   }

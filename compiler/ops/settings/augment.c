@@ -34,7 +34,7 @@ static const Param gain_params[] = {
     {"range", PARAM_RANGE, NULL, "smallest..largest gain in dB", -200, 200, NULL}, {0}};
 static const Param background_params[] = {
     {"snr", PARAM_RANGE, NULL, "smallest..largest signal-to-noise ratio in dB", -200, 200, NULL},
-    {"share", PARAM_NUMBER, "0.8", "fraction of the samples that get noise", 0, 1, NULL},
+    {"share", PARAM_NUMBER, "0.8", "probability that a sound gets noise", 0, 1, NULL},
     {0}};
 static const Param speed_params[] = {{"range", PARAM_RANGE, NULL, "smallest..largest factor", 0.1, 10, NULL},
                                      {0}};
@@ -67,10 +67,9 @@ static const Form time_shift = {"time_shift", "random shift in time; the gap is 
                                 time_shift_params, AUGMENT_TIME};
 static const Form gain = {"gain", "random change of loudness", gain_params, AUGMENT_SOUND};
 static const Form background = {"background",
-                                "mixes in background noise, from the WAV files of _background_noise_",
+                                "mixes in noise from the WAV files of the folder _background_noise_",
                                 background_params, AUGMENT_SOUND};
-static const Form speed = {"speed",
-                           "random change of speed, and thus of pitch, about the middle of the sound",
+static const Form speed = {"speed", "random change of speed and pitch; the middle of the sound stays fixed",
                            speed_params, AUGMENT_SOUND};
 
 const Form *const augment_table[] = {

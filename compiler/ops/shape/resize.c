@@ -97,7 +97,7 @@ static void shape(ShapeContext *context, Node *node) {
     Diag *diag = op_error_at(context, node, "corners", DIAG_bad_value,
                              "corners=true is for mode=bilinear and mode=cubic: %s does not interpolate",
                              arg_const(node, "mode")->s);
-    diag_help(diag, "remove corners, or use mode=%s", arg_const(node, "mode")->s);
+    diag_help(diag, "remove corners, or replace mode=%s", arg_const(node, "mode")->s);
     return;
   }
   resize_to(context, node, "size", size);
@@ -145,13 +145,13 @@ static int resize_eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[
 void resize_eval(const Eval *eval) { axes_run(eval, resize_eval_rule); }
 static void back_eval(const Eval *eval) { axes_run_back(eval, resize_eval_rule); }
 
-/* ---- the nest: the same rules with positions in integers, so that repeated weights are bit-equal ---- */
+/* ---- the nest: the reference's rules with integer positions, so that periodic weights are bit-equal ---- */
 static int nest_cubic(int64_t in, int64_t below, double t, AxisTap tap[AXIS_TAPS]) {
   if (in == 1) {
     tap[0] = (AxisTap){0, 1};
     return 1;
   }
-  const double a = -0.75, u = 1 - t, outer = a * t * u; /* w(1 + t) = a*t*(1 - t)^2, and so on */
+  const double a = -0.75, u = 1 - t, outer = a * t * u; /* w(1 + t) = outer * u; w(1 + u) = outer * t */
   const double weight[4] = {outer * u, 1 - t * t * (a + 3 - (a + 2) * t), 1 - u * u * (a + 3 - (a + 2) * u),
                             outer * t};
   for (int k = 0; k < 4; k++) tap[k] = (AxisTap){larger(0, smaller(below - 1 + k, in - 1)), weight[k]};

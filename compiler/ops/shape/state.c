@@ -143,7 +143,7 @@ static void update_shape(ShapeContext *context, Node *node) {
   if (!shape_equal(state->shape, node->in[0]->shape)) {
     Diag *diag = op_error(context, node, DIAG_shape_mismatch,
                           "update of %s with a value of a different shape", state->name);
-    diag_fact(diag, "%s is %s, this is %s", state->name, shape_text(arena, state->shape),
+    diag_fact(diag, "%s is %s, the value is %s", state->name, shape_text(arena, state->shape),
               shape_text(arena, node->in[0]->shape));
     diag_note(diag, state->span, "the state is here");
     return;

@@ -25,8 +25,7 @@ const Op op_upsample = {
     .name = "upsample",
     .group = "shape",
     .summary = "enlarges the input by an integer factor",
-    .detail = "nearest: y[i][j] = x[floor(i/factor)][floor(j/factor)]; bilinear: the same result as resize "
-              "to that size",
+    .detail = "nearest: y[i][j] = x[floor(i/factor)][floor(j/factor)]; bilinear: as resize to the size of y",
     .params = params,
     .example = "upsample(2) -> conv(16, 3x3, pad=same)",
     .traits.needs_axes = true,

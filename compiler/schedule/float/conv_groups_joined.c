@@ -51,9 +51,9 @@ static bool takes_narrow_groups(const Lower *l) {
 static const char *conv_groups_joined_refused(const Lower *l, const Choice *choice) {
   (void)choice;
   const Correlation k = correlation_of(l->node);
-  if ((k.l != 4 && k.l != 8) || k.s != k.l) return "groups other than 4 to 4 or 8 to 8 channels";
+  if ((k.l != 4 && k.l != 8) || k.s != k.l) return "groups other than 4 -> 4 or 8 -> 8 channels";
   if (k.groups % groups_joined(l->node)) return "a number of groups that does not fill the registers";
-  if (l->kernel->normalize || l->kernel->gate) return "an input that is scaled by channel";
+  if (l->kernel->normalize || l->kernel->gate) return "an input scaled per channel";
   const Lower joined = lower_joined(l);
   return direct_matrix(&joined, l->layout) ? NULL : "tiles that do not fill the registers";
 }

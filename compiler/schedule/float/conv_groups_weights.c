@@ -4,9 +4,9 @@
 //     dw[s][l][ky][kx] += sum over y, x of small[y][x][s] * large[y*S + ky*D - P][x*S + kx*D - P][l]
 //
 // The sums use the diagonals of conv_groups.c. For diagonal r, the lanes of a vector of the small side are
-// exchanged: channel j ^ r is moved to the lane of channel j of the large side. This is done once for all
-// taps of a row of the kernel. The sums over all pixels, one vector per diagonal, are added to the gradient
-// lane by lane.
+// exchanged: channel j ^ r is moved to the lane of channel j of the large side. One exchange is used for
+// several taps of a row of the kernel. The sums over all pixels, one vector per diagonal, are added to the
+// gradient lane by lane.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=16) -> train(8)` --target=x86-64-v3 --train,
 // lines 2-11 of conv1_weight_gradient:
@@ -190,7 +190,7 @@ static const char *conv_groups_weights_refused(const Lower *l, const Choice *cho
   if (l->images > 1) return "batch-innermost layout";
   if (k->groups == 1) return "no groups";
   if ((n & (n - 1)) || (wide != n && wide != 2 * n))
-    return "channels per group other than n to n or n to 2n, with n a power of two";
+    return "channels per group other than n:n, n:2n or 2n:n, with n a power of two";
   if (n >= l->layout_lanes) return "groups at least as wide as a vector";
   return wide > MOST_TERMS ? "groups of more than 16 channels" : NULL;
 }

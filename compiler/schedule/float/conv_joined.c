@@ -3,13 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // With stride S, the outputs S*m .. S*m+S-1 along an axis depend on the same few inputs, beginning near input
-// m. So the layer is a direct convolution with stride 1 that has a channel for each phase p < S and each
-// filter. One broadcast of an input is used for all these channels; with separate phases, most lanes would be
-// empty. If some phases have fewer taps than others, zeros replace the missing weights. A zero times an
-// infinite input is NaN, so with --exact this method is used only if no weights are missing. The channels of
-// one phase p of the rows have the order [phase of columns][filter], both in the vectors and in the output.
-// So each vector is stored unchanged: the vector of pixel (y, x) in row S*y + p, beginning at element S*F*x,
-// where F is the number of filters.
+// m. So the layer is a direct convolution with stride 1. It has S*S*F output channels: one for each
+// combination of a phase of the rows, a phase of the columns, and one of F filters. One broadcast of an input
+// is used for all these channels; with separate phases, most lanes would be empty. If some phases have fewer
+// taps than others, zeros replace the missing weights. A zero times an infinite input is NaN, so with --exact
+// this method is used only if no weights are missing. The channels of one phase p of the rows have the order
+// [phase of columns][filter], both in the vectors and in the output. So each vector is stored unchanged: the
+// vector of pixel (y, x) in row S*y + p, beginning at element S*F*x.
 //
 // Example: `x: 14x14x16 -> conv_transpose(1, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 4-13 of conv_transpose1_tile_14x1_left_right:
@@ -43,7 +43,7 @@ static const char *conv_joined_refused(const Lower *l, const Choice *choice) {
   if (k->large.h % k->stride[0] || k->large.w % k->stride[1])
     return "an output size that is not a multiple of the stride";
   if (l->exact && !joined_without_gaps(k)) return "--exact";
-  if (l->out->flat) return "its result is a view of another value";
+  if (l->out->flat) return "the result is a view of another value";
   if (l->kernel->nscales && node_weight_elem(l->node) != F32)
     return "batchnorm cannot be folded into rounded weights";
   for (int i = 0; i < l->kernel->nchain; i++)
@@ -95,8 +95,8 @@ static bool conv_joined_build(Lower *l) {
   lower_whole_rows(l);
   l->choice.order = ORDER_ROWS;
   direct_gather(&d, correlation_macs(&k));
-  lower_about(l, "%d phases of %d adjacent filters in vectors of %d", (int)(k.stride[0] * k.stride[1]),
-              (int)k.l, d.lanes);
+  lower_about(l, "%d phases x %d filters, interleaved in vectors of %d lanes",
+              (int)(k.stride[0] * k.stride[1]), (int)k.l, d.lanes);
   return true;
 }
 

@@ -65,8 +65,8 @@ void direct_by_phases(Direct *d) {
   for (int64_t r = 0; r < sy * sx; r++)
     if (y[r].count && x[r].count)
       direct_loops(d, &y[r], row[r], schedule_outer(l, correlation_macs(&d->own)));
-  lower_about(l, "%d phases, each a direct convolution in tiles of pixels x %d vectors of %d channels",
-              (int)(sy * sx), d->vectors, d->lanes);
+  lower_about(l, "%d phases, each a direct convolution; %d vectors of %d channels per tile", (int)(sy * sx),
+              d->vectors, d->lanes);
 }
 
 /* ---- pixel by pixel ---- */

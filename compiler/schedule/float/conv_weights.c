@@ -40,8 +40,10 @@ typedef struct Weights {
   int64_t vector_channels, broadcast_channels;
   bool whole_rows; /* all taps of a row of the kernel are summed together; used if the other side has few
                       channels, or for interleaved images */
-  Buf *tile; /* interleaved images: a contiguous copy of the vectors of a tile's channels; otherwise NULL */
-  bool pointwise; /* the kernel has one tap: the gradient is [s][l], and whole vectors over l are stored */
+  Buf *tile;       /* for some layers with interleaved images: a contiguous copy of the vectors of a tile's
+                      channels; NULL: no copy */
+  bool pointwise;  /* the kernel has one tap: the gradient is [s][l]; with over_large, vectors over l are
+                      stored whole */
 } Weights;
 
 /* ---- one tap of one tile, or all taps of a row of the kernel ---- */
@@ -327,8 +329,8 @@ static bool conv_weights_build(Lower *l) {
   if (w.whole_rows && sums_of_row * w.vectors > most) w.vectors = 1;
   if (w.pointwise) l->out->rank = 2; /* views [s][l][1][1] as [s][l] */
   weights_all_tiles(&w, &taps);
-  lower_about(l, "tiles of %d channels x %d vectors of %d for each %s", (int)w.broadcast, w.vectors, w.lanes,
-              w.whole_rows ? "row of taps" : "tap");
+  lower_about(l, "tiles of %d channels x %d vectors of %d channels per %s", (int)w.broadcast, w.vectors,
+              w.lanes, w.whole_rows ? "row of taps" : "tap");
   return true;
 }
 

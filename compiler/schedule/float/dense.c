@@ -1,5 +1,5 @@
-// dense.c: Dense layers of one image and their gradients. Each weight is used once, so the speed depends on
-// the order in which weights are read from memory.
+// dense.c: Dense layers and their gradients, for one image or for interleaved images. Each weight is loaded
+// once, so the speed depends on the order in which weights are read from memory.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Forward: panels of four vectors of units, [panel][inputs][units of the panel], are read once from start to
@@ -229,7 +229,7 @@ static bool dense_weights_build(Lower *l) {
   if (units_ >= ROWS)
     NEST_FOR(b, u, units_ / ROWS) weight_rows(b, l, NEST_IX(u * ROWS), ROWS, inputs, lanes);
   if (units_ % ROWS) weight_rows(b, l, NEST_IX(units_ / ROWS * ROWS), (int)(units_ % ROWS), inputs, lanes);
-  lower_about(l, "%d rows with vectors of %d inputs", ROWS, lanes);
+  lower_about(l, "%d units x vectors of %d inputs", ROWS, lanes);
   return true;
 }
 

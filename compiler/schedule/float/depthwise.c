@@ -5,9 +5,10 @@
 // input that several outputs of the tile use is loaded once. The same code computes tiles at the edges and
 // other tiles. It tests input rows and columns that may be outside the image. It does not store the second
 // row of a tile if the image has no such row. One block of channels is processed for the whole image before
-// the next block. So input rows that several tiles read are in the L1 cache. With a multiplier above 1, the
-// channels of a group are convolved directly (conv_direct.c). In bf16, words of two rows are multiplied if
-// the CPU multiplies a vector of such words as fast as a vector of floats.
+// the next block. So input rows that several tiles read are in the L1 cache. A layer with a
+// multiplier above 1 is computed as a convolution with groups (conv_direct.c, conv_groups.c). In bf16, words
+// are multiplied if the CPU multiplies a vector of words as fast as a vector of floats; a word has a number
+// of one row and a number of the next row.
 //
 // Example: `x: 28x28x16 -> depthwise(3x3, pad=same)` --target=x86-64-v3, lines 5-14 of depthwise1_tile_2x4:
 //
@@ -49,9 +50,11 @@ typedef struct Depthwise {
                  block of 8 channels */
 } Depthwise;
 
-/* Whether words of two rows are multiplied. With 3x3 weights, 6 instructions then compute the 9 products of
- * an output, and bf16 numbers need no conversion. Not in steps: a word may multiply an infinite
- * number of a row before the stream by 0, and the NaN would be added to the sums of the first row. */
+/* Whether words are multiplied that have a number of one row and a number of the next row. With 3x3 weights,
+ * 6 instructions then compute the 9 products of an output, and bf16 numbers need no conversion. Words are not
+ * used if the net processes a stream (l->steps): the row before the first row of the stream may contain
+ * infinity. A word would multiply infinity by 0, and the resulting NaN would be added to the sums of the
+ * first row. */
 static bool depthwise_pairs(const Lower *l) {
   static const double AS_FAST =
       2; /* Target.dots of a CPU that multiplies as many words as floats per cycle */
@@ -120,7 +123,7 @@ static Depthwise depthwise_begin(Lower *l, bool spread) {
   return d;
 }
 
-/* ---- a tile of pixels, the channels of a block ---- */
+/* ---- a tile: some pixels, for the channels of a block ---- */
 typedef struct Tile {
   const Depthwise *d;
   const Axis *y, *x;
@@ -138,7 +141,7 @@ typedef struct Channels {
   const Ix *c;
   int part, lanes, halves;
 } Channels; /* a vector of channels. c: the first channel; part: number of channels in each half; lanes:
-               number of lanes; halves: 2 if a lane has a word of two rows, otherwise 1 */
+               number of lanes; halves: 2 if lanes hold words (numbers of two rows), otherwise 1 */
 
 /* The taps first .. first+n-1 of a row of the kernel, which read row r of the tile's inputs. y: the index of
  * that input row in the image. With words, also the taps of the kernel's next row, which read the image's row
@@ -201,7 +204,7 @@ static void clear_outside(Nest *b, const Tile *t, const TileArgs *a, const Chann
     NEST_IF(b, nest_at_least(b, iy + y->tap_step, y->in_size)) clear_halves(b, t, v, taps, true);
 }
 
-/* Loads the weights of the taps. For a row of outputs that does not read these inputs, the weights are
+/* Loads the weights of the taps. If a row of outputs does not read the input row of the taps, its weights are
  * zeros. */
 static void depthwise_load_weights(Nest *b, const Tile *t, const Channels *v, const Taps *taps) {
   const Axis *y = t->y, *x = t->x;
@@ -348,7 +351,8 @@ static bool unrolled(const Tile *t) {
          t->d->l->target->blocking.depthwise_sums;
 }
 
-/* Adds the products of words of two rows. A row outside the image is replaced by the nearest row inside. */
+/* Adds the products of words, each with numbers of two adjacent rows. A row outside the image is replaced by
+ * the nearest row inside. */
 static void pairs_of_rows(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v,
                           int64_t seen) {
   const Axis *y = t->y;
@@ -378,8 +382,9 @@ static void all_taps(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const 
   }
 }
 
-/* The finished sums of half h of the channels. With words, the sums are in the order of interleave_halves.
- * This function puts them into the order of the channels, and adds the bias. */
+/* The finished sums of half h of the channels. With words, the sums in `acc` are in the order of
+ * interleave_halves and do not include the bias: this function restores the order of the channels, and adds
+ * the bias. */
 static Val half_of_sums(Nest *b, const Tile *t, Buf *acc, const Channels *v, const Ix *q, const Ix *p,
                         int h) {
   enum { MOST_LANES = 64 };
@@ -396,7 +401,7 @@ static Val half_of_sums(Nest *b, const Tile *t, Buf *acc, const Channels *v, con
 }
 
 /* Stores the outputs. If the fused nodes need tens of instructions, the sums are copied to memory, and a loop
- * finishes them. */
+ * computes the fused nodes. */
 static void store_tile(Nest *b, const Tile *t, const TileArgs *a, Buf *acc, const Channels *v) {
   Lower *l = t->d->l;
   Buf *sum = NULL;
@@ -469,8 +474,8 @@ static NestFn *depthwise_tile_function(const Tile *t, const char *phase) {
 
 /* ---- rows ---- */
 /* Computes the means of rows that were just stored and are still in the first-level cache. The order of the
- * additions is the same in all kernels. There are several independent sums, so that no addition waits for the
- * previous addition. */
+ * additions depends only on the width of the rows. There are several independent sums, so that no addition
+ * waits for the previous addition. */
 static void means_of_half(Nest *b, const Tile *t, const TileArgs *a, const Channels *v) {
   Lower *l = t->d->l;
   const int64_t width = t->d->k.small.w;
@@ -602,8 +607,7 @@ static bool depthwise_scatter_build(Lower *l) {
   nest_fn(b, b->name, false);
   if (sy * sx > 1) direct_fill(l, l->out, NULL, d.lanes);
   for (int64_t r = 0; r < sy * sx; r++) depthwise_all_rows(&d, &plan[r]);
-  lower_about(l, "%d phases, each in tiles of pixels of a row x a vector of %d channels", (int)(sy * sx),
-              d.lanes);
+  lower_about(l, "%d phases; a tile is pixels of one row x a vector of %d channels", (int)(sy * sx), d.lanes);
   return true;
 }
 

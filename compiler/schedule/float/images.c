@@ -18,12 +18,11 @@ static double dense_alone(const Target *target, int64_t macs, int64_t batch, int
   return apart < together ? apart : together;
 }
 
-static double images_one_by_one(const Node *node, const Target *target, int64_t batch,
-                                int64_t weight_bytes) { /* cycles per image; batch: number of images for which
-                                                           dense layers may be batched */
+/* Cycles per image. batch: number of images of a batched dense layer; 0: dense layers are not batched. */
+static double images_one_by_one(const Node *node, const Target *target, int64_t batch, int64_t weight_bytes) {
   const double macs = (double)node_macs(node);
   if (node->op->family == FAMILY_DENSE) return dense_alone(target, node_macs(node), batch, weight_bytes);
-  if (node->op->family == FAMILY_DEPTHWISE) /* with one image, the channels fill whole vectors */
+  if (node->op->family == FAMILY_DEPTHWISE) /* lanes are channels; the cost assumes full vectors */
     return macs / (target->lanes * target->fmas * target->rates->interleaved);
   const Correlation k = correlation_of(node);
   const double direct = cost_direct(target, &k, weight_bytes).total;
@@ -158,7 +157,7 @@ bool images_gather(Lower *l) {
 }
 
 Nest *images_scatter(Arena *arena, const Node *value, int images) {
-  Nest *b = nest_new(arena, "outputs", "values of interleaved images, one image after the other");
+  Nest *b = nest_new(arena, "outputs", "copies interleaved images out, one after the other");
   const int64_t length = shape_elements(value->shape);
   Buf *in = NEST_BUF(b, INPUT, "in", length, images), *out = NEST_BUF(b, OUTPUT, "out", images, length);
   nest_fn(b, b->name, false);

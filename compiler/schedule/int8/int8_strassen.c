@@ -196,7 +196,7 @@ static void int8_strassen_choose_blocks(Points8 *d, const Lower *l) {
 /* Sets the sizes. Returns NULL, or the reason why no sizes are possible. */
 static const char *int8_strassen_sizes(Points8 *d, const Lower *l) {
   const Correlation k = int8_geometry(l->node);
-  if (!points8_fit(d, l, &k, HALVES)) return "half the channels or half the filters do not fill vectors";
+  if (!points8_fit(d, l, &k, HALVES)) return "channels / 2 or filters / 2 is not whole vectors";
   d->p.points = POINTS;
   int8_strassen_choose_blocks(d, l);
   return int8_strassen_pixels_of(d) < HALVES ? "a single pixel" : NULL;
@@ -214,7 +214,7 @@ static bool int8_strassen_build(Lower *l) {
   nest_fn(l->b, l->b->name, false);
   points_loops(l->b, &d.p);
   points8_about(&d, "Strassen's algorithm",
-                inner ? ", products of int16 pairs (half the products: Winograd's inner product)"
+                inner ? ", products of int16 pairs (half as many, with Winograd's inner product)"
                       : ", products of int16 pairs");
   const int64_t blocks = d.p.blocks + (d.p.last > 0);
   if (blocks > 1) lower_detail(l, "%d blocks of %d tiles", (int)blocks, (int)d.p.block);
@@ -233,7 +233,7 @@ static const char *int8_strassen_refused(const Lower *l, const Choice *choice) {
   Points8 d;
   (void)choice;
   if (words_kind(l) != DOT_HALVES)
-    return "direct convolution is faster with byte dot products, which this target has";
+    return "the products are not of int16 pairs, so direct convolution is faster";
   const char *why = int8_product_refused(l);
   return why ? why : int8_strassen_sizes(&d, l);
 }

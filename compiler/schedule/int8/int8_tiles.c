@@ -133,7 +133,7 @@ static void int8_tiles_add_row(const Product *d, const Tile *t, const TileArgs *
   else add_bytes(d, t, a, sum, in, ky, kx, words);
 }
 
-/* Initial values of a pixel's sums. */
+/* Sets the sums of all pixels of the tile to their initial values. */
 static void first_sums(const Product *d, const Tile *t, const TileArgs *a, Buf *sum) {
   Nest *b = d->l->b;
   const Correlation *k = &d->k;
@@ -329,7 +329,7 @@ void int8_tiles_about(const Product *d, const char *phases) {
   lower_about(d->l, "int8, rounding %s, %stiles of %d pixels x %d vectors of %d channels, products of %s",
               rounding_name(d->p->rounding), phases, (int)d->row.pixels,
               (int)(d->strips ? d->vectors : ceil_divide(d->k.s, d->lanes)), d->lanes,
-              d->inner                    ? "int16 pairs (half the products: Winograd's inner product)"
+              d->inner                    ? "int16 pairs (half as many, with Winograd's inner product)"
               : d->words.planes > 1       ? "int16 pairs"
               : d->words.dot == DOT_PAIRS ? "pairs of bytes"
                                           : "bytes");

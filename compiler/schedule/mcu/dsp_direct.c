@@ -2,20 +2,22 @@
 // instruction.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The windows of two pixels are gathered as int16, minus their zero point. So padding is 0, and no correction
-// is needed. Each 16-bit half of a weight word contains 256*wB + wA, for two filters A and B. SA is the sum
-// of filter A, and SB the sum of filter B. The sum of products with these halves is mix = 256*SB + SA; the
-// sum of products with their low bytes is SA. So SB = (mix - SA) / 256, which is exact modulo 2^32 if |SB| <
-// 2^23. Whether SB is in this range depends on the weights. In this form, a weight needs one byte of flash,
-// and a word of weights is widened once for four products. A tile has two pixels and four filters.
+// The windows of two pixels are gathered as int16; the input's zero point is subtracted from each element. So
+// padding is 0, and the sums need no correction for the zero point. Each 16-bit half of a weight word
+// contains 256*wB + wA, for two filters A and B. SA is the sum of filter A's products with the window, and SB
+// the sum of filter B's products. The sum of products with these halves is mix = 256*SB + SA; the sum of
+// products with their low bytes is SA. So SB = (mix - SA) / 256. The difference is computed modulo 2^32, so
+// SB is exact if |SB| < 2^23. Whether SB is in this range depends on the weights. A weight needs one byte of
+// flash. One extra instruction extracts the low bytes of a weight word for both pixels. A tile has two pixels
+// and four filters.
 //
-// Widening yields the four bytes of a word in the order 0 2 1 3; weights are packed in the same order. A
-// window is gathered tap by tap if the number of channels is a multiple of four; otherwise row by row, with
-// zero weights for extra elements.
+// Widening yields the four bytes of an input word in the order 0 2 1 3; weights are packed in the same order.
+// A window is gathered tap by tap if the number of channels is a multiple of four; otherwise row by row, with
+// zero weights for the elements that pad a row to a multiple of four.
 //
-// Every tile reads the weights of all filters. If flash is slow (--flash-wait), the windows of several pairs
-// of pixels are gathered first. Then the weights of four filters are copied to the stack, and the copy is
-// used for all of these pairs.
+// For every pair of pixels, the weights of all filters are read. If flash is slow (--flash-wait), several
+// pairs of pixels can share these reads. The windows of the pairs are gathered first. Then the weights of
+// four filters are copied to the stack, and the copy is used for all of these pairs.
 //
 // Example: `x: 14x14x16 -> conv(24, 3x3, pad=1)` --target=armv7e-m, lines 41-55 of conv1:
 //
@@ -51,7 +53,7 @@ static const int64_t MOST_REST = (INT64_C(1) << 23) - 1;
 
 typedef struct Direct {
   Correlation k;
-  bool pointwise;    /* all pixels of k are in one row */
+  bool pointwise;    /* 1x1 convolution with stride 1: `k` treats all pixels as one row */
   bool by_rows;      /* the window is gathered row by row */
   int64_t runs, run; /* a window is `runs` contiguous runs of `run` elements each; `run` is a multiple of 4 */
   int64_t words;     /* number of words of a window */
@@ -222,7 +224,7 @@ static int32_t dsp_direct_weight_at(const PhaseWeights *of, int64_t filter, int6
              : 0;
 }
 
-/* Word `word` of filters f and f + 1. */
+/* Word `word` of the packed weights of filters f and f + 1. */
 static int32_t packed_word(const PhaseWeights *of, int64_t f, int64_t word) {
   const int64_t run = of->d->run, element = word * 2, row = element / run,
                 r = element % run / 4 * 4 + word % 2;
@@ -270,7 +272,7 @@ typedef struct Block {
 typedef struct Tile {
   int pixels;
   Buf *window; /* [tiles][words][pixels]: windows of the tiles that share a copy of the weights */
-  Buf *weight; /* [words][2]: the copy for a block; NULL: there is none */
+  Buf *weight; /* [words][2]: the block's weights on the stack; NULL: not copied */
   const Ix *at, *y, *x;
   const Block *block;
 } Tile;
@@ -314,8 +316,8 @@ static void gather_taps(Lower *l, const Direct *d, const Tile *tile, int p) {
     }
 }
 
-/* Element r of a row of the window; 0 if the element is outside the image. left: the element of the input's
- * row at which the row of the window begins. */
+/* Element r of a row of the window; 0 if the element is outside the image or pads the row. left: the element
+ * of the input's row at which the row of the window begins. */
 static Val dsp_direct_row_element(Lower *l, const Direct *d, const Ix *iy, const Ix *left, int64_t r,
                                   Cond inside) {
   Nest *b = l->b;
@@ -482,7 +484,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
       nest_store(b, nest_at(b, sums.mix, p, i),
                  nest_load(b, nest_at(b, d->start, *block * FILTERS + 2 * i + 1), 1));
     }
-  const int step = tile->pixels == 1 ? 2 : 1; /* number of words that one call multiplies */
+  const int step = tile->pixels == 1 ? 2 : 1; /* number of words per call below */
   NEST_FOR(b, k, most / words)
     for (int u = 0; u < words; u += step) {
       const Ix word = k * words + u;
@@ -495,7 +497,7 @@ static void block_nest(Lower *l, const Direct *d, const Tile *tile) {
   dsp_direct_store_sums(l, d, tile, &sums, block);
 }
 
-/* Adjacent tiles, from pixel x on. */
+/* Adjacent tiles of row y that share a copy of the weights. x: the first pixel of the first tile. */
 typedef struct Group {
   int64_t tiles;
   int pixels; /* number of pixels of a tile */
@@ -569,7 +571,8 @@ static bool dsp_direct_build(Lower *l) {
   if (d.by_rows) rows_of_elements(l->in[0]);
   lower_about(l, "int8, two pixels x four filters, rounding %s%s", rounding_name(d.finish.rounding),
               d.finish.quick || d.finish.rounding == ROUNDING_FLOAT ? "" : ", 64-bit");
-  if (d.together > 1) lower_about(l, "weights are copied to the stack for %d pixels", (int)(2 * d.together));
+  if (d.together > 1)
+    lower_about(l, "weights are copied to the stack, once per %d pixels", (int)(2 * d.together));
   nest_fn(b, b->name, false);
   NEST_FOR(b, y, d.k.small.h) {
     NEST_FOR(b, group, d.k.small.w / 2 / d.together) {

@@ -40,7 +40,7 @@ static const Command COMMANDS[] = {
     {"data", "--data PATH [-o DIR]", "counts the classes of a data set; -o writes it as files",
      cnn_program_data, false},
     {"bench", "", "latency, in total and per layer", cnn_program_bench, false},
-    {"info", "", "layers, the target selected on this machine, threads", cnn_program_info, false},
+    {"info", "", "layers, memory, threads, the target for this machine", cnn_program_info, false},
     {"features", "IMAGE --layer NAME -o OUT.png", "feature maps of an image", cnn_program_features, true},
     {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
     {"dream", "--output K -o OUT.png", "an input that maximizes an output", cnn_program_dream, true},

@@ -1,4 +1,5 @@
-/* program_bench.c: `net bench`: latency of infer or of a training step, in total and per layer. */
+/* program_bench.c: `net bench`: latency of infer, of step (--stream) or of a training step, in total and per
+ * layer. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>
@@ -33,7 +34,8 @@ typedef struct Bench {
   float **output;
   void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
-  int32_t steps;        /* number of timed steps in infer, or in a training step with its update */
+  /* number of timed steps: those of infer; in training: those of network->gradients, plus 1 for the update */
+  int32_t steps;
   double *layer_second; /* [steps][LAYER_CALLS]: duration of each step in each of the latest calls */
   double *step_seconds; /* median duration of each step */
   int64_t timed_calls;
@@ -142,8 +144,8 @@ static void measure(Bench *bench, cnn_trainer *trainer) {
   }
 }
 
-/* Called whenever a step of the net ends. A step ends once per image of a batch or, in a batch-innermost
- * layout, once per group of images. */
+/* Called whenever a step of the net ends. In one call of the net, a step can end several times, for example
+ * once per image of the batch. */
 static void mark(void *context, int32_t number) {
   Bench *bench = context;
   double now = cnn_clock();
@@ -371,7 +373,7 @@ static void print_text(const Bench *bench) {
          cnn_number(1e3 * quantile(times, 0), 4).text, cnn_number(1e3 * median, 4).text,
          cnn_number(1e3 * quantile(times, 0.99), 4).text);
   if (real_time_factor(bench) > 0)
-    printf("median    %s of real time (step / duration of its rows)\n",
+    printf("median    %s of real time (step time / duration of its rows)\n",
            cnn_number(real_time_factor(bench), 4).text);
   printf("images/s  %s\n", cnn_number_grouped((int64_t)images_per_second(bench)).text);
   if (!bench->train)

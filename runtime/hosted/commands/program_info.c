@@ -12,8 +12,9 @@ int cnn_program_info(const cnn_program *program, int argc, char **argv) {
   int64_t threads = 0;
   const cnn_flag flag[] = {
       {"threads", 0, CNN_VALUE_WHOLE, &threads, "N", "processors (default: all)", 1, 4096, NULL, NULL}};
-  cnn_usage usage = {program->name, "info", "", "Layers, the target selected on this machine, threads.",
-                     flag,          1};
+  cnn_usage usage = {
+      program->name, "info", "", "Layers, memory, threads, and the target selected on this machine.",
+      flag,          1};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
   if (parsed != CNN_GO_ON) return parsed;
   printf("%s\n", network->summary);

@@ -226,7 +226,7 @@ int cnn_program_observe(const cnn_program *program, int argc, char **argv) {
       program->name,
       "observe",
       "",
-      "Runs the net on a data set and writes the ranges of its values, for cnnc quantize.",
+      "Runs the net on a data set and writes the ranges of the values of the net, for cnnc quantize.",
       flag,
       sizeof flag / sizeof *flag};
   const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);

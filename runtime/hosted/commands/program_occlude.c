@@ -1,6 +1,6 @@
 /* program_occlude.c: `net occlude`: Change of the score of a class or of a detected box when a square of the
- * image is covered. Squares at all positions are tried (Zeiler and Fergus, 2014). In a sequence, a range of
- * time is covered; in a vector, a few adjacent elements. */
+ * image is covered. The square moves over the whole image (Zeiler and Fergus, 2014). In a sequence, a range
+ * of time is covered; in a vector, a few adjacent elements. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -40,7 +40,9 @@ typedef struct Occlusion {
   double whole;        /* the score of the uncovered input */
   float *plain, *fill; /* fill: value per channel */
   float *value;        /* [rows][columns]: the score for each position of the window */
-  float *drop, *times; /* per pixel: mean decrease in the windows that cover it; number of these windows */
+  /* per pixel; drop: mean decrease of the score for windows that cover the pixel; times: number of these
+   * windows */
+  float *drop, *times;
 } Occlusion;
 
 static double value_now(Occlusion *o) {
@@ -119,7 +121,7 @@ static void mark(cnn_figure *figure, const Occlusion *o) {
     cnn_figure_mark(figure, box);
 }
 
-/* Draws the image in gray, with the map's colors where the score changes. */
+/* Draws the image in gray. Pixels whose covering changes the score get the color of `scale`. */
 static void draw_overlay(cnn_figure *figure, const Occlusion *o, const cnn_scale *scale) {
   if (!cnn_port_is_picture(o->port)) return;
   uint8_t *rgb = cnn_figure_panel(figure, o->height, o->width, "both");
@@ -145,12 +147,11 @@ static cnn_status draw(const Occlusion *o, const Arguments *a, const char *path)
   cnn_figure *figure = cnn_figure_new(title, subtitle);
   const bool picture = cnn_port_is_picture(o->port);
   const int32_t zoom = picture ? 0 : STRIP / o->width < 1 ? 1 : STRIP / o->width > 12 ? 12 : STRIP / o->width;
-  snprintf(caption, sizeof caption, "decrease of %s where covered", of_what(o));
+  snprintf(caption, sizeof caption, "decrease of %s if covered", of_what(o));
   cnn_figure_section(figure, "", picture ? &scale : NULL, picture ? 0 : 1, zoom);
   cnn_figure_input(figure, o->port, o->plain, o->port->name);
   mark(figure, o);
-  if (!picture)
-    cnn_figure_section(figure, "", &scale, 1, zoom); /* a strip below a sequence, drawn pixel by pixel */
+  if (!picture) cnn_figure_section(figure, "", &scale, 1, zoom); /* the map is drawn below the input */
   cnn_figure_values(figure, o->drop, o->height, o->width, o->width, 1, &scale, caption);
   mark(figure, o);
   draw_overlay(figure, o, &scale);
@@ -259,7 +260,7 @@ int cnn_program_occlude(const cnn_program *program, int argc, char **argv) {
       CNN_FLAG_WEIGHTS(a.weights),
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"window", 0, CNN_VALUE_WHOLE, &a.window, "N",
-       "side of the window in pixels (default: a seventh of the image's side)", 1, 1e6, NULL, NULL},
+       "side of the window in pixels (default: a seventh of the image's shorter side)", 1, 1e6, NULL, NULL},
       {"stride", 0, CNN_VALUE_WHOLE, &a.stride, "N",
        "pixels from one position to the next (default: 1; for large windows a quarter of the side)", 1, 1e6,
        NULL, NULL},

@@ -75,7 +75,7 @@ static void print_classes(Prediction *prediction, const cnn_port *port, const cn
   }
 }
 
-/* Prints the share of a class map that each class covers. */
+/* Prints the classes that cover the largest shares of a class map, and these shares. */
 static void print_shares(Prediction *prediction, const cnn_port *port, const cnn_judged *judged,
                          const float *value) {
   double *share = calloc((size_t)judged->classes, sizeof *share);
@@ -541,8 +541,8 @@ static int predict(const cnn_program *program, const Arguments *arguments, int f
   return status.code == CNN_OK ? 0 : cnn_program_fail(program, &status);
 }
 
-/* Checks that the output does not overwrite the input `path` (see cnn_written_spares). If it is a folder,
- * checks each image in it. */
+/* Checks that the output does not overwrite the input `path` (see cnn_written_spares). If `path` is a
+ * folder, checks each image in the folder. */
 static int spares_input(const cnn_usage *usage, const cnn_written *written, const char *path) {
   static const char why[] = "it is an input";
   if (!written->path || !is_folder(path)) return cnn_written_spares(usage, written, path, why);
@@ -577,8 +577,8 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
        NULL},
       CNN_FLAG_FIT(a.fit, NULL),
       {"target", 0, CNN_VALUE_TEXT, &a.target, "NAME",
-       "column of a .csv to ignore, by name or number (default: the last, if there is one column too many)",
-       0, 0, NULL, NULL},
+       "ignored column of a .csv, by name or number (default: the last, if there is one column too many)", 0,
+       0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
        "detections in WAV files of any length; - reads samples of the input's type from standard input; "
        "with --json, the scores of all rows",

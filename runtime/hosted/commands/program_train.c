@@ -19,9 +19,9 @@
 #include "hosted/commands/written.h"
 #include "hosted/training/exchange.h"
 
-/* The signal received: Ctrl-C, SIGTERM, or SIGUSR1, which mpirun and Slurm forward without a later SIGKILL.
- * The handler only sets a flag for the training loop. A second Ctrl-C ends the process immediately. A second
- * SIGTERM does not, because Slurm sends SIGTERM both to a job and to its processes. */
+/* The signal received: SIGINT (Ctrl-C), SIGTERM or SIGUSR1. mpirun and Slurm forward SIGUSR1 without a later
+ * SIGKILL. The handler only sets a flag for the training loop. A second Ctrl-C ends the process immediately.
+ * A second SIGTERM does not, because Slurm sends SIGTERM both to a job and to its processes. */
 static volatile sig_atomic_t interrupted;
 static void interrupt(int signal_number) { interrupted = signal_number; }
 
@@ -51,7 +51,7 @@ typedef struct Listener {
   const char *out;
 } Listener;
 
-/* Prints the result: file, epoch and metric. */
+/* Prints the result: file, epoch, loss and metrics. */
 static void print_result(const char *out, const cnn_event *event) {
   const cnn_epoch *best = event->done;
   bool validated = best->val.samples > 0;
@@ -95,13 +95,13 @@ static void apply(const Arguments *arguments, cnn_train_options *options) {
   options->tensorboard = arguments->tensorboard;
 }
 
-/* Bytes of memory for decoded images: a quarter of the memory that the process may use. With this memory,
- * most image folders need no cache file. The processes on a machine divide the quarter equally. */
+/* Bytes of memory for decoded images: a quarter of the memory that the process may use. Images that do
+ * not fit are decoded each time. The processes on a machine divide the quarter equally. */
 static int64_t memory_for_pictures(const cnn_ranks *ranks) {
   return cnn_memory() / 4 / (ranks && ranks->here > 1 ? ranks->here : 1);
 }
 
-/* Files that the run writes; paths built here are freed with the struct. */
+/* Files that the run writes. outputs_free frees all paths except those that are only in `list`. */
 enum { WRITTEN = 9 };
 typedef struct Outputs {
   char *last, *checkpoint, *previous, *stopped, *original, *events;
@@ -267,8 +267,8 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
       CNN_FLAG_WEIGHTS_NAMES(a.names),
       {"epochs", 0, CNN_VALUE_WHOLE, &a.epochs, "N", "number of epochs; overrides the program's epochs", 1,
        most, NULL, &a.epochs_given},
-      {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples per step; overrides the program's batch", 1, most,
-       NULL, &a.batch_given},
+      {"batch", 0, CNN_VALUE_WHOLE, &a.batch, "N", "samples per batch; overrides the program's batch", 1,
+       most, NULL, &a.batch_given},
       {"rate", 0, CNN_VALUE_NUMBER, &a.rate, "R", "learning rate; overrides the program's rate", 0, 1e30,
        NULL, &a.rate_given},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "N",

@@ -122,8 +122,8 @@ static void image_put(cnn_rows *rows, int32_t slot) {
 
 static void windows_note(const cnn_rows *rows, const char *path, const cnn_sound *sound) {
   const double rate = (double)sound->rate;
-  fprintf(stderr, "%s: compiled without --stream: evaluating windows of %s s, one every %s s\n", path,
-          cnn_number((double)rows->network->input[0].dim[0] / rate, 4).text,
+  fprintf(stderr, "%s: the net was compiled without --stream: evaluating windows of %s s, one every %s s\n",
+          path, cnn_number((double)rows->network->input[0].dim[0] / rate, 4).text,
           cnn_number((double)rows->hop / rate, 4).text);
 }
 

@@ -1,7 +1,7 @@
 /* data_arrays.c: Data sets in one .npz file: x, y, x_val, y_val, x_test, y_test. If a net has several inputs,
  * the arrays of the input NAME are NAME, NAME_val and NAME_test. If a net has several targets, the arrays of
- * the target of OUTPUT are OUTPUT_target, OUTPUT_target_val and OUTPUT_target_test. Training arrays may also
- * end in _train. */
+ * the target of OUTPUT are OUTPUT_target, OUTPUT_target_val and OUTPUT_target_test. The names of
+ * training arrays may also end in _train. */
 // SPDX-License-Identifier: MIT-0
 #include <stdlib.h>
 #include <string.h>
@@ -107,7 +107,7 @@ static cnn_status target_column(cnn_data *data, Column *column, int32_t o, const
              : cnn_array_mismatch(what, tensor, &shape);
 }
 
-/* The first output whose targets are one class per sample: these are the classes of the set. -1: none. */
+/* The first output whose targets are one class per sample, or -1. Its classes are the classes of the set. */
 static int32_t label_output(const cnn_data *data, int pool) {
   const ArraySet *set = data->set;
   for (int32_t o = 0; o < cnn_ports(data->network); o++)
@@ -221,7 +221,7 @@ static cnn_status classes_read(const cnn_data *data, const Column *column, int64
     bool ignored = value == -1 || (output->criterion && value == (double)output->criterion->ignore);
     if (!ignored && !(value >= 0 && value < (double)limit && value == (double)(int32_t)value))
       return cnn_failure(CNN_MISMATCH,
-                         "%s: \"%s\": number %lld is %g, but the output \"%s\" has %lld classes", data->path,
+                         "%s: \"%s\": element %lld is %g, but the output \"%s\" has %lld classes", data->path,
                          column->tensor->name, (long long)(first + i), value, output->name, (long long)limit);
     classes[i] = (int32_t)value;
   }

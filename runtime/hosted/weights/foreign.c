@@ -69,7 +69,7 @@ cnn_status cnn_foreign_check(const char *path, const unsigned char *bytes, size_
   static const char legacy[] = "\x80\2\x8a\n\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
   if (begins(bytes, n, legacy, sizeof legacy - 1)) return legacy_torch(path);
   if (is_pickle(bytes, n)) return pickle(path);
-  if (begins(bytes, n, "\x89HDF\r\n\x1a\n", 8)) return keras(path, "an HDF5 file, as Keras writes them");
+  if (begins(bytes, n, "\x89HDF\r\n\x1a\n", 8)) return keras(path, "an HDF5 file, a format of Keras");
   if (n >= 8 && memcmp(bytes + 4, "TFL3", 4) == 0)
     return cnn_failure(CNN_BAD_FORMAT,
                        "%s: is a TensorFlow Lite model, not a weight file: save the weights of the "

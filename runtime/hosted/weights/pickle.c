@@ -61,7 +61,7 @@ static cnn_pickled *value_new(Machine *machine, cnn_pickled_kind kind) {
 
 static void push(Machine *machine, cnn_pickled *value) {
   if (!value || machine->wrong) return;
-  if (machine->pushed++ == VALUES_MOST) refuse(machine, "it has more than 1048576 values");
+  if (machine->pushed++ == VALUES_MOST) refuse(machine, "it pushes more than 1048576 values");
   else if (grow(machine, &machine->stack, &machine->stack_room, machine->height, machine->height + 1))
     machine->stack[machine->height++] = value;
 }
