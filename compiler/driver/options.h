@@ -78,7 +78,7 @@ typedef struct Options {
   int threads;                 /* 0: openmp; 1: pool; 2: none; -1: not given */
   bool threaded, pool;         /* threaded: several threads; pool: a thread pool instead of OpenMP */
   bool mpi;                    /* an executable that can train in several MPI processes */
-  int64_t mpi_most;            /* maximum number of processes; 0: the number of shards */
+  int64_t mpi_most;            /* number of processes that can share a batch; 0: not given */
   Defines defines;
   WordList directories, warnings;
   Level level;

@@ -38,8 +38,8 @@ typedef struct Axis { /* a dimension whose index is not constant, or is outside 
 } Axis;
 typedef struct Spot { /* the element of a reference; for a reference to a view, the element of the view's
                          buffer */
-  double *at;         /* the address, for constant indices in registers and on the stack; NULL: the address is
-                         computed on each access */
+  double *at;         /* the address, if all indices are constant and the buffer is in registers or on the
+                         stack; NULL: the address is computed on each access */
   const Buf *buf;
   int64_t flat;  /* part of the element's offset that the constant indices determine */
   int64_t width; /* how many numbers an element has: the lanes of a register */

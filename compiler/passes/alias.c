@@ -32,7 +32,7 @@ typedef struct Placer {
   bool *output, *whole;
   bool *anywhere;      /* by node id: whether all readers of the value accept pixels at any distance */
   bool *rows;          /* by node id: whether an alias or slice of the value has another leading axis */
-  const Node **reader; /* by node id: one reader of the value */
+  const Node **reader; /* by node id: the last reader of the value */
 } Placer;
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }

@@ -6,7 +6,8 @@
 #include "passes/plan.h"
 
 /* Fills plan->kernels, in execution order, and sets their phases. Each live node becomes the root of a kernel
- * or a part of another kernel, unless it is an alias or an input that is read from the caller's buffer. */
+ * or a part of another kernel. Exceptions: aliases, values that need no kernel (Inside.done), nodes that are
+ * folded into the weights of a layer, and values that are read from the caller's buffer. */
 void fuse_kernels(Arena *, Plan *, const PlanOptions *);
 int *fuse_uses(Arena *, const Plan *); /* by node id: number of live nodes and outputs that read the value */
 int *fuse_phases(Arena *,

@@ -56,9 +56,9 @@ void passes_run(PassState *, PassId first, PassId last); /* runs the passes for 
 
 /* ---- passes ---- */
 Graph *pass_inference(Arena *, const Graph *, const PlanOptions *);
-/* A copy of the graph without dead values, and without nodes that are identities in inference. A zero_pad is
- * merged into the window of a convolution after it; other layers are unchanged. map: by old node id, the new
- * node; NULL: the old node was dead. */
+/* A copy of the graph without dead values, and without nodes that are identities in inference; all inputs are
+ * copied, also dead ones. A zero_pad is merged into the window of a convolution after it; other layers are
+ * unchanged. map: by old node id, the new node; NULL: the old node was dead. */
 Graph *inference_tidy(Arena *, const Graph *, Node ***map);
 /* The graph of one call with --stream or --slide; NULL after an error. Error messages use the operator names
  * of `written`. */

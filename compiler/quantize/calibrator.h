@@ -34,8 +34,8 @@ Chosen *calibrate_as(Calibrator *, const Node *, const Node *last, Quant, double
 Quant calibrate_between(double lo, double hi, bool wide); /* scale and zero point of a range */
 
 /* ---- calibrate_indices.c ---- */
-/* Calibrates nodes with indices, and embeddings with int8 tables; false: the node is neither. for_floats:
- * only float nodes use the value. */
+/* Handles nodes whose values are indices, and embeddings with int8 tables; false: the node is neither.
+ * for_floats: only float nodes use the value. */
 bool calibrate_indices(Calibrator *, const Node *, bool for_floats);
 /* ---- calibrate_recurrent.c ---- */
 bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer or svdf stays float */

@@ -85,7 +85,7 @@ void put_init(Net *, const char *name);
 void put_kernel(Net *, const int64_t kernel[2], int rank);
 void put_literal(Net *, const int64_t kernel[2]); /* writes init=[...], frozen=true */
 Part *find_part(Net *, const char *op); /* a layer whose parameters the next call may share, or NULL */
-void put_part(Net *, const Part *shared, const Part *made); /* writes the last arguments of a call */
+void put_part(Net *, const Part *shared, const Part *made); /* ends a call: frozen=, weights=, name= */
 
 typedef struct Window {
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], out[2];

@@ -1,4 +1,4 @@
-/* upsample.c: upsample, an image or a sequence enlarged by `factor`: resize to that size. */
+/* upsample.c: upsample, a resize that enlarges an image or a sequence by `factor`. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "kernel/window.h"

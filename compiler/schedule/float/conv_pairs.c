@@ -88,7 +88,7 @@ static bool few_channels(const Correlation *k) {
 }
 
 static bool has_tight_rows(const Correlation *k) {
-  enum { MOST_WORDS = 16 }; /* limit of unrolled code (pack_tight_row), and rows of a tile register */
+  enum { MOST_WORDS = 16 }; /* rows of a tile register; also limits the unrolled code of pack_tight_row */
   const int64_t words = ceil_divide(k->l * k->kernel[1], 2);
   return few_channels(k) && k->l % 2 && words >= FEWEST_PAIRS && words <= MOST_WORDS;
 }

@@ -51,7 +51,7 @@ NestFn *tile_function(
     Tile *,
     const char *phase); /* creates the function that computes a tile, with the parameters in TileArgs */
 /* With diagonals: sets the terms of the current piece, or of output vector `cut`. The next three functions
- * return the numbers of cuts, of pieces, and of squares of a group. */
+ * return the number of cuts, the number of pieces, and the number of squares of a group. */
 void diagonal_terms(Tile *, int cut);
 int diagonal_cuts(const Direct *);
 int diagonal_pieces(const Direct *);

@@ -52,8 +52,8 @@ typedef struct Weights {
   int64_t rows, width, block; /* number of rows of tiles; tiles per row; rows per block */
   int64_t large,
       small;      /* channels per panel of the large side, and of the small side; no panel spans two groups */
-  Buf *V, *Y, *S; /* S: sums of one pair of panels; batched: one array per panel of V, as threads share these
-                     panels */
+  Buf *V, *Y, *S; /* S: sums of one pair of panels; batched: one array per panel of V, because threads process
+                     different panels of V at the same time */
   NestFn *split_large, *split_small, *clear;
 } Weights;
 

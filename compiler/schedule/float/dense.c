@@ -32,7 +32,7 @@ typedef struct Dense {
   int64_t inputs, units;
   int lanes, vectors; /* width of a tile: a panel, or the part of it that fits in the registers */
   Buf *bias;
-  Buf *natural; /* interleaved images: natural weights [units][inputs]; otherwise NULL */
+  Buf *natural; /* natural weights [units][inputs] (reads_natural); NULL: packed weights are read */
 } Dense;
 
 static Ref dense_weight_at(Nest *b, const Dense *d, Buf *w, const Ix *panel, const Ix *input, const Ix *first,

@@ -96,7 +96,7 @@ typedef struct Product {
   int lanes, vectors, tile; /* number of lanes of a vector, of vectors of a panel, and of rows of a tile */
   Buf *w, *bias, *dy;       /* dy: for the weight gradient, a copy of dy as [tile][image][unit of the tile] */
   const Ix *count;
-  LoopKind loops; /* kind of the loops over panels, which threads share */
+  LoopKind loops; /* PARALLEL with threads, otherwise SERIAL: kind of the outermost loops */
 } Product;
 
 /* Columns of a panel, from `first` on; part: lanes in use in the last vector. In inference, b has the packed

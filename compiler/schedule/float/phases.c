@@ -34,7 +34,7 @@ bool phases_alike(const Correlation *k) {
 
 /* Along an axis, input y and tap k contribute to output o = stride*y + k - before. Output o, with o + before
  * = stride*q + r and r < stride, belongs to phase r. At tap k = r + stride*t, the output reads input q - t.
- * The smallest q is before / stride. */
+ * The smallest q of all phases is before / stride. */
 static Correlation phases_correlation(const Correlation *k) {
   Correlation phases = *k;
   int64_t count[2];

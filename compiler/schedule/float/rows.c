@@ -62,8 +62,8 @@ static Cycles rows_alone(const RowsCosts *c, const Node *node, int64_t batch) {
 /* A kernel is unsupported if it has several groups, or if one of two panels is too large. The first is the
  * panel of the large side of one image. The second is the panel of weights (or weight gradients) for a vector
  * of input channels. In bf16 weight gradients, the panel of the large side may be as large as the stack
- * permits: the faster schedule with tile registers is a candidate only if this schedule supports the kernel.
- */
+ * permits: the faster schedule with tile registers is a candidate only if a batched schedule without tile
+ * registers supports the kernel. */
 const char *rows_direct_refused(const RowsCosts *c, const Node *node) {
   const Target *t = c->target;
   const Correlation k = correlation_of(node);

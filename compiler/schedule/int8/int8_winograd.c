@@ -5,10 +5,10 @@
 // A tile of 6x6 inputs q is transformed to V = B'qB. The elements of V are at most 100 * 128 = 12,800, so
 // they fit into int16. Weights g are transformed to U = GgG', where G is multiplied by 24 (its last row by
 // 6). The elements of U are at most 144 * 127 = 18,288. Sums of products are modulo 2^32, and A'(U.V)A is 576
-// times the outputs, modulo 2^32. Multiplied by the inverse of 9, it is 64 times the outputs. This is exact
-// if the outputs are below 2^25, which depends on the weights. With many channels, this bound only holds for
-// parts of the channels; then the outputs of the parts are added. The algorithm needs 1/4 of the products of
-// a direct convolution.
+// times the outputs, modulo 2^32. Multiplying this result by the inverse of 9 modulo 2^32 yields 64 times the
+// outputs. The outputs are exact if they are below 2^25, which depends on the weights. With many channels,
+// this bound only holds for parts of the channels; then the outputs of the parts are added. The algorithm
+// needs 1/4 of the products of a direct convolution.
 //
 // int8_points.c stores V and U, and conv_points.c multiplies. U is computed in each call. Stored in the
 // model, U would need eight times the memory of the weights. If the image has more than a few tiles,
@@ -330,9 +330,9 @@ static NestFn *int8_winograd_finish_tile(const Winograd8 *w) {
 }
 
 /* ---- the kernel ---- */
-/* Chooses blocks of rows. The transformed inputs and the sums of a block use three quarters of the L2 cache.
- * But a block also needs a minimum number of tiles, because each block transforms all weights. All blocks
- * have the same number of rows, so the last block may extend past the image. */
+/* Chooses blocks of rows. The transformed inputs and the sums of a block use at most three quarters of the L2
+ * cache. But a block also needs a minimum number of tiles, because each block transforms all weights. All
+ * blocks have the same number of rows, so the last block may extend past the image. */
 static void int8_winograd_choose_blocks(Points8 *d, const Lower *l) {
   const Blocking *most = &l->target->blocking;
   const int64_t all = ceil_divide(d->k.small.h, M), line = l->target->line / 4,

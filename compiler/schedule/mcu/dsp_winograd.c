@@ -87,8 +87,8 @@ static const char *dsp_winograd_refused(const Lower *l, const Choice *choice) {
 
 /* Inputs are transformed along the `side` rows of a tile and along its columns. Adjacent tiles share columns,
  * so there are m columns per tile, and two more per group of tiles. Outputs are transformed along `side` rows
- * and m columns. Loops and register spills add a fifth. Beginning and ending the loop over the channels takes
- * about 40 instructions per point. */
+ * and m columns. Loops and register spills add a fifth to the transforms' instructions. Beginning and ending
+ * the loop over the channels takes about 40 instructions per point. */
 static Cycles dsp_winograd_cycles(const Lower *l, const Target *target, const Choice *choice) {
   (void)target;
   const int m = choice->m;

@@ -37,7 +37,8 @@ struct cnn_loader {
   int32_t workers, running;
   bool quit;
   pthread_mutex_t mutex;
-  pthread_cond_t work, done; /* work: samples may be available; done: a batch is complete */
+  /* work: there may be samples to read, or the threads must end; done: a batch is complete */
+  pthread_cond_t work, done;
 };
 
 int32_t cnn_course_count(const cnn_course *course, int64_t at) {
