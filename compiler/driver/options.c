@@ -434,7 +434,7 @@ const Flag options_table[] = {
      "openmp pool none"},
     {"mpi", 0, optional_argument, read_mpi, AT(mpi_most), "--mpi[=PROCESSES]",
      "build an executable whose command train also runs under mpirun, with bit-identical results; PROCESSES: "
-     "the maximum number of processes for one batch (8)",
+     "number of processes that can share one batch (8)",
      NULL},
     {"prefix", 0, required_argument, read_prefix, AT(prefix), "--prefix=NAME",
      "prefix of the C names (default: the net's name)", NULL},

@@ -316,7 +316,7 @@ static bool check_turns(Verifier *v, const Phase *phase) {
       if (copy->after >= phase->first && copy->after < end)
         written = written_in_turn(v, v->call, copy->node, &p->value[v->target][copy->node->id]);
     }
-    if (written) return fail(v, "is written where another image's output is still copied", written);
+    if (written) return fail(v, "overwrites another image's output before it is copied", written);
   }
   return true;
 }
@@ -420,7 +420,8 @@ static bool check_initial(Verifier *v) {
   return at == p->initial.n || fail(v, "an initial value belongs to no state", "");
 }
 
-/* At the start of a call of the net, each state has its value for every image. */
+/* Records what holds when a call of the net begins: the memory of each state contains the state, for all
+ * images. */
 static void begin_states(Verifier *v) {
   v->pieces.n = 0;
   for (int k = 0; k < graph_states(v->program->graph); k++) {

@@ -165,7 +165,7 @@ static uint32_t unicode_escape(Parser *p, const char *s, size_t left, Span span,
   const int high = hex_value(s + 1, left - 1);
   *used = high < 0 ? 1 : 5;
   span.end = span.start + 1 + (uint32_t)*used;
-  if (high < 0) return escape_report(p, span, "\\u is followed by four hexadecimal digits"), 0;
+  if (high < 0) return escape_report(p, span, "\\u must be followed by four hexadecimal digits"), 0;
   if (high == 0) return escape_report(p, span, "a string cannot contain the character \\u0000"), 0;
   if (high < 0xd800 || high > 0xdfff) return (uint32_t)high;
   const bool paired = high < 0xdc00 && left >= 11 && s[5] == '\\' && s[6] == 'u';

@@ -87,11 +87,11 @@ View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tens
     const bool whole = axis >= 0 && factors_whole(&like->along[d], like->value, axis);
     if (whole) of[axis] = d;
     else if (t->dim[d] != 1 || like->along[d].n)
-      return no(im, "a constant concatenated with a value of a different layout");
+      return no(im, "a constant concatenated with a value whose dimensions were merged or split");
   }
   for (int a = 0; a < shape.rank; a++) {
     if (of[a] < 0 && shape.dim[a] != 1)
-      return no(im, "a constant concatenated with a value of a different layout");
+      return no(im, "a constant concatenated with a value whose dimensions were merged or split");
     shape.dim[a] = of[a] < 0 ? 1 : t->dim[of[a]];
   }
   Tensor *all = constant_numbers(im, shape);
