@@ -8,7 +8,7 @@ typedef struct Observations {
   Table values;    /* maps the name of a value to its Observed */
   bool targets;    /* the data set has targets for the outputs */
   int64_t samples; /* number of samples in `input` */
-  double **input;  /* input[i]: [samples][h][w][c] of input i, in the caller's layout */
+  double **input;  /* input[i]: [samples][h][w][c] of input i, also with layout=chw */
 } Observations;
 /* False, with the reason, on failure. */
 bool observed_read(Arena *, const char *path, const Graph *, Observations *, const char **why);
