@@ -1,5 +1,5 @@
-/* docgen_man.c: generator of the manual pages cnnc(1) and cnn(5), from the tables of options, operators,
- * losses and forms (values with arguments, such as optimizers), and the short pages on the language. */
+/* docgen_man.c: generator of the manual pages cnnc(1) and cnn(5), from the compiler's tables and its help on
+ * the language. */
 // SPDX-License-Identifier: Apache-2.0
 #include "config.h"
 #include "ops/registry.h"

@@ -33,8 +33,7 @@ static bool is_kind(const Flag *row, const char *values) {
   return row->values && strcmp(row->values, values) == 0;
 }
 
-/* Whether an option is a letter with a fixed list of values, which is completed as one option per value: -O0
- * -O1 ... */
+/* Whether an option is a letter followed by a value from a fixed list, such as -O0. */
 static bool glued(const Flag *row) {
   return !row->name && row->has_arg && row->values && !is_kind(row, "@file") && !is_kind(row, "@folder");
 }
@@ -42,8 +41,7 @@ static bool glued(const Flag *row) {
 static const char *const head =
     "# Generated from cnnc's table of options by docgen.\n# SPDX-License-Identifier: MIT-0\n";
 
-/* The beginning of a help text, up to the first of ":;.("; `quote` replaces a quotation mark inside a quoted
- * word. */
+/* The beginning of a help text, up to the first of ":;.("; `quote` replaces each apostrophe. */
 static const char *short_help(Arena *arena, const Flag *row, const char *quote) {
   size_t n = strcspn(row->help, ":;.(");
   while (n && row->help[n - 1] == ' ') n--;
@@ -70,7 +68,6 @@ static void bash_letters(Text *out) {
   }
 }
 
-/* The names of the commands. */
 static const char *command_names(Arena *arena) {
   Text names = {.arena = arena};
   for (const Command *const *c = command_table; *c; c++)

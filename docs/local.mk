@@ -31,7 +31,7 @@ nodist_bashcompletion_DATA = %D%/cnnc.bash
 nodist_zshcompletion_DATA = %D%/_cnnc
 nodist_fishcompletion_DATA = %D%/cnnc.fish
 CLEANFILES += $(man_MANS) %D%/cnnc.bash %D%/_cnnc %D%/cnnc.fish
-# DOCGEN: when cross-compiling, a docgen that runs on the build machine; its output is the same.
+# When cross-compiling, set DOCGEN to a docgen that runs on the build machine.
 DOCGEN = ./docgen$(EXEEXT)
 MADE_BY_DOCGEN = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(DOCGEN)
 %D%/cnnc.1: docgen$(EXEEXT)

@@ -29,7 +29,7 @@ joined() {
   printf '%s' "$list"
 }
 
-# write TEMPLATE SEPARATOR-OF-KEYWORDS SEPARATOR-OF-OPERATORS
+# write FILE SEPARATOR-OF-KEYWORDS SEPARATOR-OF-OPERATORS: writes FILE from the template FILE.in
 write() {
   mkdir -p "$out/$(dirname "$1")"
   sed -e "s/@STATEMENTS@/$(joined "$2" $statements)/" \

@@ -1,5 +1,4 @@
-# examples: one folder per kind of net. They are installed, with the runtime sources that examples/adapt
-# compiles.
+# examples: one folder per example, installed with the runtime sources that examples/adapt compiles.
 EXTRA_DIST += %D%/lenet5/demo.sh
 nobase_dist_pkgdata_DATA += \
   %D%/figure.py \

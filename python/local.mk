@@ -1,6 +1,6 @@
 # python: the Python package cnnc. `make install` does not install it: `pip install ./python` packages the
-# files of this build (hatch_build.py). With PYTHONPATH=python it runs without installation and also uses
-# these files.
+# files of this build (hatch_build.py). With PYTHONPATH=python, the package runs without installation and also
+# uses this build.
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += %D%/README.md %D%/pyproject.toml %D%/hatch_build.py \
   %D%/cnnc/__init__.py %D%/cnnc/__main__.py %D%/cnnc/_arrays.py %D%/cnnc/_build.py %D%/cnnc/_check.py \

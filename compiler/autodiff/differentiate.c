@@ -1,9 +1,9 @@
 /* differentiate.c: Reverse-mode automatic differentiation. For training, this pass copies the graph in
  * training mode (in which batchnorm is decomposed, and dropout is active) and appends the losses. For
- * inspection, it copies the inference graph and appends a score for each output. Each score has a target,
- * through which the caller passes the gradient of the score. Then the pass visits the nodes from last to
- * first, and each operator appends its backward pass. For training, gradients are computed with respect to
- * the trained parameters; for inspection, with respect to the inputs.
+ * inspection, it copies the inference graph and marks a score of each output as another output. Each score
+ * has a target, through which the caller passes the gradient of the score. Then the pass visits the nodes
+ * from last to first, and their operators append the backward pass. For training, gradients are computed with
+ * respect to the trained parameters; for inspection, with respect to the inputs.
  *
  * Requires: for training, a graph with a checked train block. Preserves: parameters and their offsets; nodes
  * stay in topological order. */
@@ -63,13 +63,13 @@ static Node *object_part(Graph *graph, const LossUse *use, const LossDetail *of,
   return loss_node(graph, &op_object_part, use, detail, shape, RESULT_SAMPLE, 2, from);
 }
 
-/* A detection loss is one node. Its value is a vector: the loss, then the gradients with respect to the
- * operands of the loss. */
+/* One node computes a detection loss and its gradients as one vector (Loss.op in ops/registry.h).
+ * op_object_part nodes extract and scale the parts of this vector. */
 static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Loss *loss) {
   Graph *graph = gradient->graph;
   Node *in[MOST_INPUTS], *own = graph_port(graph, use->port)->node;
   int64_t size = 1;
-  /* In training, `own` may replace a node with the operator loss->inside: own->hidden->of is that node. */
+  /* in training, a node with the operator loss->inside may be replaced: hidden->of is the original node */
   if (loss->inside && own->op != loss->inside) own = own->hidden->of;
   int n = loss_operands(loss, own, in);
   for (int i = 0; i < use->nmore; i++) in[n++] = graph_port(graph, use->more[i])->node;
@@ -89,11 +89,11 @@ static Node *append_object_loss(Gradient *gradient, const LossUse *use, const Lo
   return object_part(graph, use, detail, 0, shape_vector(1), from);
 }
 
-/* output: the value that a loss reads. Some losses compute the activation at the port themselves; they read
- * the value before this activation. All other losses read the value of the port. With `steps`, `output`
- * joins the values of all calls that the loss counts. made: the activation that the loss computes itself
- * (with `steps`, the activation of the last call). If the loss computes no activation, `made` equals
- * `output`. A detection loss has only `made`, the value of its port. */
+/* output: the value that a loss reads. If the loss itself computes the activation of its port, it reads the
+ * operand of this activation; otherwise it reads the value of the port. With `steps`, `output` joins the
+ * values of all calls that the loss counts. made: the activation that the loss computes itself (with `steps`,
+ * the activation of the last call). If the loss computes no activation, `made` equals `output`. A detection
+ * loss has only `made`, the value of its port. */
 typedef struct LossOperand {
   Node *made, *output;
 } LossOperand;
@@ -147,8 +147,8 @@ static void append_loss(Gradient *gradient, const LossUse *use, LossOperand o, T
                loss_node(graph, loss->gradient, use, detail, o.output->shape, RESULT_SAMPLE, 3, in));
 }
 
-/* The sum of all contributions to a value's gradient. Each node of the sum has at most MOST_INPUTS terms.
- * From the second node on, the first term is the value of the previous node. */
+/* The sum of all contributions to a value's gradient. A node has at most MOST_INPUTS operands, so the sum may
+ * be a chain of nodes. */
 static Node *sum_of_parts(Graph *graph, Node *of, const Contributions *part) {
   Node *in[MOST_INPUTS], *sum = NULL;
   for (int next = 0; next < part->n;) {
@@ -223,7 +223,7 @@ static Graph *copy_inference(Arena *arena, const Graph *graph, Node **map) {
     }
     graph_append(copy, map[i]);
     if (node_is_state(node) || node_is_update(node))
-      map[i] = node->op->train(copy, map[i]); /* state: its value in the first call; update: its operand */
+      map[i] = node->op->train(copy, map[i]); /* a state's value in the first call; an update's operand */
   }
   return copy;
 }
@@ -234,9 +234,8 @@ static int add_loss_output(Graph *graph, const char *name, Node *value) {
   return graph->outputs.n - 1;
 }
 
-/* The score of an output. If a softmax, log_softmax or sigmoid computes the output, the score is the operand
- * of this activation. The gradients of softmax and sigmoid are nearly 0 where their results are close to 0
- * or 1. */
+/* If a softmax, log_softmax or sigmoid computes the output, the score is the operand of this activation. The
+ * gradients of softmax and sigmoid are nearly 0 where their results are close to 0 or 1. */
 static Node *score_of(Node *output) {
   return output->op->traits.scores != SCORES_NONE ? output->in[0] : output;
 }

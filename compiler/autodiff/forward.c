@@ -10,13 +10,13 @@ typedef struct Forward {
   Arena *arena;
   const Graph *graph;
   Graph *copy;
-  int64_t calls;       /* number of calls per sample */
+  int64_t calls;       /* number of calls of the net in `copy` */
   const int *live;     /* by node id: number of uses (graph_live); 0: the node is not needed */
   bool *changes;       /* by node id: whether the value may differ from call to call */
   Node ***of_call;     /* [call][node id]: the value in that call */
   Node ***before;      /* [call][node id]: the value before QAT rounds it */
   Node **map, **exact; /* for the current call: the row of `of_call`, and the row of `before` */
-  Node **input; /* by node id: with several calls, the input, with one region per call; otherwise NULL */
+  Node **input;        /* by node id: an input of several calls, with one region per call; otherwise NULL */
   Diags *diags;
 } Forward;
 
@@ -27,8 +27,8 @@ static const Node *changed_input(const Forward *f, const Node *node) {
   return NULL;
 }
 
-/* Follows inputs whose shape differs in training. Returns the node where the difference begins: the shape of
- * this node differs, but the shapes of its inputs do not. */
+/* The node where the difference of shapes begins: the shape of this node differs in training, but the shapes
+ * of its inputs do not. */
 static const Node *changed_by(const Forward *f, const Node *node) {
   for (const Node *in = node; in; in = changed_input(f, in)) node = in;
   return node;
@@ -67,9 +67,9 @@ static bool shape_again(const Forward *f, const Node *of, Node *node) {
 /* ---- quantization-aware training ---- */
 typedef VEC(Node *) Values;
 
-/* Collects the values of one call that update the range rounds->range: for nodes with this range and
- * `observed`, the unrounded value; for a concat with this range and `joins`, the operands that have another
- * range or no range. */
+/* Collects the values of one call that update the range rounds->range. A node with this range and `observed`
+ * adds its unrounded value. A node with this range and `joins`, such as a concat, adds its operands. An
+ * operand with the same range is not added here, because its own value is. */
 static void observe_call(const Forward *f, int64_t call, const QatRounding *rounds, Values *seen) {
   Node *const *value = f->of_call[call];
   for (int i = 0; i < f->graph->nodes.n; i++) {
@@ -99,8 +99,8 @@ static void observe_all(const Forward *f) {
 }
 
 /* ---- calls ---- */
-/* By node id: whether the value may differ between calls because it depends on an input, on a state, or on an
- * operator that is replaced in training, such as dropout. */
+/* The array Forward.changes. A value may change if it depends on an input, on a state, or on an operator that
+ * is replaced in training, such as dropout. */
 static bool *changing(Arena *arena, const Graph *graph) {
   bool *changes = NEW_ARRAY(arena, bool, graph->nodes.n + 1);
   for (int i = 0; i < graph->nodes.n; i++) {
@@ -170,7 +170,8 @@ static bool add_trained_call(Forward *f, int64_t call) {
   return true;
 }
 
-/* By node id: the values of the graph's inputs and outputs. Each value has one region per call. */
+/* By node id: the values of the inputs, the outputs, and Graph.values. If there are several calls, each of
+ * these values joins the values of all calls. */
 static Node **values_of_all(const Forward *f) {
   Node **all = f->of_call[0], **of = NEW_ARRAY(f->arena, Node *, f->calls);
   if (f->calls == 1) return all;

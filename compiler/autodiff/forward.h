@@ -10,8 +10,8 @@
  * reports an error and returns NULL. diags may be NULL if the shapes were checked before.
  *
  * With diags, the graph has one call of the net, which is enough to check shapes. Without diags, the graph
- * has all `steps` calls of a sample: inputs and outputs have one region per call, and a state is the value of
- * its update in the previous call. */
+ * has all `steps` calls of a sample. Inputs and outputs then have one region per call. From the second call
+ * on, a state is the value of its update in the previous call. */
 Graph *graph_forward(Arena *, const Graph *, Diags *diags);
 
 #endif

@@ -1,3 +1,3 @@
-# compiler/autodiff: the training graph: forward copy, losses, backward walk
+# compiler/autodiff: the training graph: forward pass, losses, backward pass
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/differentiate.c %D%/forward.c %D%/forward.h

@@ -1,5 +1,6 @@
-/* backend.c: Driver of the C compiler: finds the runtime, compiles units (C texts) in parallel, and links
- * their objects. The compiler reads a unit from standard input, so that the object contains no file names. */
+/* backend.c: Driver of the C compiler: finds the runtime, compiles units (C texts) in parallel, links their
+ * objects, and runs programs. The compiler reads a unit from standard input, so that the object contains no
+ * file names. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef HAVE_CONFIG_H
 #include "config.h"
@@ -37,7 +38,7 @@ typedef struct Build {
 } Build;
 
 /* ---- finding ---- */
-/* The tool that makes symbols of an object local. */
+/* The tool that makes hidden symbols of an object local. NULL: not found. */
 static const char *find_objcopy(Arena *arena) {
   static const char *const names[] = {"objcopy", "llvm-objcopy", NULL};
   for (const char *const *name = names; *name; name++)
@@ -45,8 +46,8 @@ static const char *find_objcopy(Arena *arena) {
   return NULL;
 }
 
-/* Whether an output can be compiled from several units. An object for another machine is one unit, because
- * joining units may need that machine's linker and objcopy. */
+/* An object for another machine is one unit, because joining units may need that machine's linker and
+ * objcopy. */
 bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
 #ifdef __ELF__
   if (kind == BACKEND_OBJECT) return !cross && find_objcopy(arena);
@@ -82,8 +83,8 @@ static const char *own_directory(Arena *arena) {
   return slash ? arena_copy(arena, path, (size_t)(slash + 1 - path)) : "";
 }
 
-/* The path of libcnn.a: in the given folder or $CNNC_RUNTIME, in the build tree, next to an installed cnnc,
- * or at the configured installation path. */
+/* The path of libcnn.a: in the folder `given` or, if it is NULL, in $CNNC_RUNTIME. If neither is set, the
+ * path is relative to cnnc (in a build tree or an installation), or the configured installation path. */
 static const char *find_runtime(Arena *arena, const char *given, const char **why) {
   const char *own = own_directory(arena), *named = given ? given : getenv("CNNC_RUNTIME");
   if (named && *named) {
@@ -106,8 +107,8 @@ static const char *find_runtime(Arena *arena, const char *given, const char **wh
   return installed;
 }
 
-/* The libcnn.a of another system: in the given folder, or in a folder that is named after the system. The
- * latter folder is in $CNNC_RUNTIMES or, if this is not set, in ../lib/cnnc, relative to cnnc's folder. */
+/* The path of the other system's libcnn.a. If backend->runtime is not set, this libcnn.a is in the folder
+ * $CNNC_RUNTIMES/SYSTEM or, if $CNNC_RUNTIMES is not set, ../lib/cnnc/SYSTEM, relative to cnnc's folder. */
 static const char *find_system_runtime(const Backend *backend, const char **why) {
   Arena *arena = backend->arena;
   const char *folder = system_folder(arena, backend->system, backend->arch), *named = getenv("CNNC_RUNTIMES");
@@ -224,7 +225,6 @@ static bool add_runtime(Command *command, const Backend *backend, const char **w
   return !*why;
 }
 
-/* Adds the options with which a unit is compiled. */
 static void add_flags(Command *command, const Build *run, const BackendUnit *unit, bool openmp) {
   const Compiler *compiler = &run->compiler;
   compiler_add_machine(command, compiler, run->backend->cross);
@@ -234,7 +234,7 @@ static void add_flags(Command *command, const Build *run, const BackendUnit *uni
     command_add_all(command,
                     compiler->clang ? WORDS("-fvectorize", "-fslp-vectorize") : WORDS("-ftree-vectorize"));
   if (openmp) command_add(command, "-fopenmp");
-  /* the folder of the file at backend_data_path */
+  /* backend_data_path is a path in this folder */
   if (run->scratch.folder) command_add_all(command, WORDS("-I", run->scratch.folder));
 }
 
@@ -299,7 +299,7 @@ static bool link_units(Build *run, const char *const *object, int n, const char 
   return command_run(&command, why);
 }
 
-/* Joins the units' objects to one object. Its hidden symbols, which only these units use, become local. */
+/* Joins the units' objects to one object. Hidden symbols become local, because only these units use them. */
 static bool join_units(Build *run, const char *const *object, int n, const char *output, const char **why) {
   const Backend *backend = run->backend;
   const char *joined = scratch_file(&run->scratch, why);
@@ -320,9 +320,9 @@ static bool compile_apart(Build *run, const BackendUnit *unit, int n, const char
 }
 
 /* ---- zig ---- */
-/* Prints a note before zig's first link for a machine. That link also builds the machine's C library, which
- * takes a minute. Returns the path of the file that mark_prepared creates after this link; NULL: no such file
- * is needed. */
+/* Sets zig's environment. Zig's first link for a machine also builds the machine's C library, which takes a
+ * minute. Before this link, prints a note, and returns the path of the file that mark_prepared creates after
+ * the link. Returns NULL if such a file is not needed. */
 static const char *prepare_zig(const Build *run, bool links) {
   const char *mark = NULL;
   zig_environment(run->backend->arena, run->scratch.folder);

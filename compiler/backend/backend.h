@@ -1,4 +1,5 @@
-/* backend.h: Compilation of C text to objects, libraries and executables with a C compiler. */
+/* backend.h: Compilation of C text to objects, libraries and executables with a C compiler, and execution
+ * of programs. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BACKEND_H
 #define CNNC_BACKEND_H
@@ -12,13 +13,12 @@ typedef struct Backend {
   Arena *arena;
   BackendKind kind;
   const char *cc;           /* the argument of --cc; NULL: compiler_find chooses the compiler */
-  const char *const *cross; /* clang's options for another machine; NULL: for this machine */
-  const System
-      *system;         /* operating system of the other machine; NULL: no operating system and no C library */
-  const char *arch;    /* with `system`: the CPU, as in Target */
-  const char *soname;  /* BACKEND_SHARED: the library's SONAME; NULL: the linker's default */
-  const char *runtime; /* directory of libcnn.a; NULL: cnnc searches for it */
-  FILE *messages;      /* receives the C compiler's messages; NULL: standard error */
+  const char *const *cross; /* clang's options for another machine, NULL-terminated; NULL: this machine */
+  const System *system; /* with `cross`: the operating system; NULL: no operating system and no C library */
+  const char *arch;     /* with `system`: the CPU, as in Target */
+  const char *soname;   /* BACKEND_SHARED: the library's SONAME; NULL: the linker's default */
+  const char *runtime;  /* directory of libcnn.a; NULL: cnnc searches for it */
+  FILE *messages;       /* receives the C compiler's messages; NULL: standard error */
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */
   bool mpi; /* BACKEND_PROGRAM: links libcnn-mpi, with MPI's compiler wrapper, which calls `cc` */
   const void *data;
@@ -38,11 +38,11 @@ typedef struct BackendUnit {
 const char *backend_zig(Arena *);
 
 /* Compiles n units to the file `output`, several at the same time; only the first unit uses OpenMP and data.
- * False on failure, with the reason; `messages` then has the compiler's messages. */
+ * False on failure, with the reason. */
 bool backend_compile(const Backend *, const BackendUnit *, int n, const char *output, const char **why);
 
-/* The path at which the C text finds `data`. On Linux, the path names an open descriptor. With zig, and on
- * other systems, the path names a file in a temporary folder. */
+/* The path at which the C text finds `data`. On Linux, unless the compiler is zig, the path names an open
+ * descriptor. In all other cases, it names a file in a temporary folder. */
 const char *backend_data_path(Arena *, const char *cc);
 bool backend_has_openmp(Arena *, const char *cc);           /* false for zig, true for other compilers */
 bool backend_takes_units(Arena *, BackendKind, bool cross); /* whether several units can be compiled to one
@@ -65,13 +65,13 @@ bool backend_command(Arena *, const char *what, const char *const *words, bool v
 bool backend_output(Arena *, const char *what, const char *const *words, const char **printed,
                     const char **why);
 
-/* Compiles the text of a separate program, runs it and returns its output. Uses cc, messages and verbose of
- * `backend`. */
+/* Compiles the text of a program, runs the program, and returns its standard output in *printed. False on
+ * failure, with the reason. Uses cc, messages and verbose of the Backend. */
 bool backend_run(const Backend *, const char *text, size_t n, const char **printed, const char **why);
 
 /* Must be called at the start of the program. Ensures that standard input, output and error are open. */
 void backend_begin(void);
-/* Must be called at the end of the program. If cnnc received a fatal signal while a command ran, ends cnnc
- * with the same signal. */
+/* Must be called at the end of the program. If a fatal signal was held back (while a command ran, or a
+ * temporary folder existed), ends cnnc with this signal. */
 void backend_end(void);
 #endif

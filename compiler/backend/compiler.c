@@ -66,8 +66,6 @@ static const char *find_clang(Arena *arena) {
   return on_path(arena, "clang") ? "clang" : NULL;
 }
 
-/* The compiler if neither --cc nor $CNNC_CC names one: zig only if there is neither clang nor gcc. zig is
- * found on the PATH, or through $CNNC_ZIG, which the Python package sets. */
 static const char *find_any(Arena *arena) {
   const char *clang = find_clang(arena);
   if (clang || on_path(arena, "gcc")) return clang ? clang : "clang";
@@ -160,8 +158,8 @@ bool backend_has_openmp(Arena *arena, const char *cc) { return !compiler_find(ar
 /* ---- options ---- */
 void compiler_add(Command *command, const Compiler *compiler) { command_add_all(command, compiler->words); }
 
-/* Zig's name for a machine, from clang's name: the vendor is omitted, bare metal is "freestanding", and the
- * name of a glibc system ends in the oldest glibc version on which the result must run. */
+/* Zig's name for a machine, from clang's name. Zig's names have no vendor, and bare metal is "freestanding".
+ * The name of a glibc system ends in the oldest glibc version on which the result must run. */
 static const char *zig_machine(Arena *arena, const char *clang) {
   static const struct {
     const char *clang, *zig;

@@ -6,7 +6,7 @@
 
 typedef struct Compiler {
   const char *name;         /* the compiler's name or command, as the user writes it */
-  const char *const *words; /* the command, without options */
+  const char *const *words; /* the words of the command, NULL-terminated */
   bool clang;               /* accepts clang's options; also true for zig */
   bool zig;                 /* `zig cc`, a clang with C libraries of many systems, but without OpenMP */
 } Compiler;
@@ -17,17 +17,18 @@ const char *on_path(Arena *, const char *program);
  * the newest clang on the PATH. If there is neither clang nor gcc, but zig, the result is zig. In all other
  * cases the result is "clang", which cannot be started. */
 Compiler compiler_find(Arena *, const char *cc);
-/* Whether objects and data need file names, because /dev/fd/N does not work: zig closes all descriptors
- * before it links, and on systems other than Linux some files /dev/fd/N may be missing. */
+/* Whether objects and data need file names because /dev/fd/N does not work. Zig closes all descriptors before
+ * it links. On systems other than Linux, some files /dev/fd/N may be missing. */
 bool names_files(const Compiler *);
 void compiler_add(Command *, const Compiler *);
-/* Adds the options for another machine. cross: clang's options, NULL-terminated; NULL: for this machine. A
- * compiler other than clang is assumed to be a cross-compiler for that machine. */
+/* Adds the options for a machine. cross: clang's options, NULL-terminated; NULL: for this machine. If
+ * the compiler accepts no clang options, it is assumed to be a cross-compiler for the other machine. */
 void compiler_add_machine(Command *, const Compiler *, const char *const *cross);
 /* Whether zig's next link for the machine of `cross` first builds that machine's C library, which takes a
  * minute. *mark: the file that marks the library as built. If zig's version or cache is unknown, *mark is
  * NULL and the result is false. */
 bool zig_unprepared(Arena *, const Compiler *, const char *const *cross, const char **mark);
-/* Sets the environment of zig: C libraries are kept in cnnc's cache, everything else in `scratch`. */
+/* Sets the environment of zig. C libraries are kept in a cache for later calls of cnnc, if there is a folder
+ * for it; everything else is in the folder `scratch`. */
 void zig_environment(Arena *, const char *scratch);
 #endif

@@ -1,7 +1,7 @@
 /* jobs.c: Limit on the number of concurrent compilers: one per processor that this process may use. Under
- * make -j, each compiler except the first needs a token of make's job server: cnnc reads a byte from a pipe
- * or fifo before it starts the compiler, and writes the byte back when the compiler ends. If MAKEFLAGS names
- * a job server that cannot be opened, one compiler runs at a time. */
+ * make -j, each compiler except the first needs a token of make's job server. A token is a byte: cnnc reads
+ * it from a pipe or fifo before it starts the compiler, and writes it back when a compiler ends. If MAKEFLAGS
+ * names a job server that cannot be opened, one compiler runs at a time. */
 // SPDX-License-Identifier: Apache-2.0
 #ifdef __linux__
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -29,8 +29,8 @@ static int processors(void) {
   return 1;
 }
 
-/* Opens the job server's pipe by its path, instead of using an inherited descriptor. So O_NONBLOCK does not
- * affect other processes. */
+/* Opens the job server's pipe by its path: O_NONBLOCK on an inherited descriptor would affect other
+ * processes. */
 static int open_tokens(const char *path, int flags) {
   struct stat status;
   const int descriptor = open(path, flags | O_NONBLOCK | O_CLOEXEC);
@@ -74,7 +74,7 @@ static void open_make(Jobs *jobs, const char *auth) {
   if (jobs->from < 0 || jobs->to < 0) jobs->most = 1;
 }
 
-/* The value of an option of make; if the option occurs several times, the last value. */
+/* The text of MAKEFLAGS after the last occurrence of an option; NULL: the option is absent. */
 static const char *make_option(const char *name) {
   const char *flags = getenv("MAKEFLAGS"), *value = NULL;
   for (; flags && (flags = strstr(flags, name)); flags = value) value = flags + strlen(name);

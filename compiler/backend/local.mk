@@ -13,7 +13,7 @@ libcnnc_a_SOURCES += runtime/hosted/base/status.c runtime/hosted/base/file.c \
   runtime/hosted/weights/foreign.c runtime/hosted/weights/matching.c runtime/hosted/base/json.c \
   runtime/hosted/base/similar.c runtime/hosted/weights/pickle.c \
   runtime/hosted/weights/rename.c runtime/hosted/weights/torch.c runtime/hosted/weights/zip.c
-# This object contains the installation path of the library, which only the Makefile knows. The object's name
-# is in a variable: otherwise automake would treat this dependency as the rule that compiles the object.
+# The object of backend.c contains RUNTIME_DIRECTORY, so it depends on the Makefile. The object's name is in a
+# variable: otherwise automake would treat this dependency as the rule that compiles the object.
 BACKEND_OBJECT = %D%/libcnnc_a-backend.$(OBJEXT)
 $(BACKEND_OBJECT): Makefile

@@ -25,7 +25,7 @@ static bool take_value(Arena *arena, const json_t *value, Table *table) {
   return true;
 }
 
-/* Reads the samples: one list per sample, which contains one list per input. */
+/* samples[n][i] is the list of all elements of input i in sample n. */
 static bool take_inputs(Arena *arena, const json_t *samples, const Graph *graph, Observations *seen) {
   const int inputs = graph->inputs.n;
   seen->samples = (int64_t)json_array_size(samples);

@@ -10,6 +10,6 @@ typedef struct Observations {
   int64_t samples; /* number of samples in `input` */
   double **input;  /* input[i]: [samples][h][w][c] of input i, also with layout=chw */
 } Observations;
-/* False, with the reason, on failure. */
+/* The Observations must be all zero before the call. False, with the reason, on failure. */
 bool observed_read(Arena *, const char *path, const Graph *, Observations *, const char **why);
 #endif

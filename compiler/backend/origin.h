@@ -10,6 +10,7 @@
 /* Compares the labels and the normalization of the program with those in the file. Error [weights-mismatch]:
  * a name in the file is the label of another class. Warning [label-renamed]: names differ from the labels,
  * but no name is the label of another class. Warning [other-normalize]: the normalization differs. A program
- * without labels gets the file's names. Must be called after weights_read. */
+ * without labels gets the file's names. Must be called after weights_read. False after
+ * an error. */
 bool origin_read(Arena *, Diags *, const char *path, Graph *);
 #endif

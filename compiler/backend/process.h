@@ -16,9 +16,9 @@ typedef struct Command {
   FILE *data;       /* a file passed as descriptor 3, or NULL */
   FILE *printed;    /* receives the command's standard output; NULL: the same file as `messages` */
   FILE *messages;   /* receives the command's messages; NULL: standard error */
-  FILE *buffered;   /* if several commands run: collects the messages until the command ends */
-  bool links;       /* the command starts a linker. cnnc never stops such a command, because the linker would
-                       continue to write its output */
+  FILE *buffered;   /* commands_run: collects the messages until the command ends */
+  bool links;       /* the command starts a linker. On POSIX systems, cnnc does not stop this command, because
+                       the linker would continue to write its output */
   bool failed;      /* the exit status was not 0 */
   intptr_t process; /* number of the process, on Windows the handle; 0: not running */
 } Command;
@@ -29,7 +29,8 @@ void command_add(Command *, const char *word);
 void command_add_all(Command *, const char *const *words);
 void command_show(const Command *);
 FILE *command_file(Arena *, const void *bytes, size_t n,
-                   const char **why); /* an unnamed file with these bytes, positioned at its start */
+                   const char **why); /* an unnamed file with these bytes, positioned at its start;
+                                        NULL, with the reason, on failure */
 
 /* Until signals_release, a fatal signal does not end cnnc, but makes all commands fail. */
 void signals_hold(void);
@@ -42,16 +43,16 @@ bool command_run(Command *, const char **why);
 bool commands_run(Command *, int n, const char **why);
 
 /* process_posix.c, platform/windows/process.c: functions that depend on the system. */
-FILE *nameless_file(Arena *); /* an unnamed file in $TMPDIR; NULL: errno has the reason */
-/* Starts a command. input: its standard input; NULL: cnnc's standard input. False, with the reason, if the
- * command cannot be started. */
+FILE *nameless_file(Arena *); /* an unnamed temporary file; NULL: errno has the reason */
+/* Starts a command. input: its standard input; NULL: cnnc's standard input. False if the command cannot be
+ * started; *why has the reason, unless a fatal signal was the cause. */
 bool process_start(Command *, FILE *input, const char **why);
 /* Waits until one of the running commands ends, and returns this command. At least one command must be
  * running. *done: whether the command succeeded; if not, *why has the reason. */
 Command *process_wait(Command *, int n, bool *done, const char **why);
-void processes_stop(const Command *, int n); /* asks the running commands to end, except linkers */
-/* Until processes_unwatch, a fatal signal ends these commands, except linkers. processes_unwatch returns
- * false, with the reason, if there was a signal. */
+void processes_stop(const Command *, int n); /* stops the running commands (exception: Command.links) */
+/* Until processes_unwatch, a fatal signal stops these commands (processes_stop). processes_unwatch returns
+ * false, with the reason, if there was a fatal signal. */
 void processes_watch(const Command *, int n);
 bool processes_unwatch(const Command *, const char **why);
 

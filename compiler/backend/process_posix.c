@@ -143,7 +143,7 @@ static bool process_lost(const Command *command, const char **why) {
          false;
 }
 
-/* waitpid that continues after signals; pid: a process, or -1 for any. */
+/* waitpid that continues after EINTR. */
 static pid_t wait_again(pid_t pid, int *status) {
   pid_t ended;
   do ended = waitpid(pid, status, 0);

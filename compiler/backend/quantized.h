@@ -6,7 +6,7 @@
 #include "quantize/quant_file.h"
 
 /* Sets *file to the contents, or to NULL for float weights (without metadata `cnnc.quantization`). Returns
- * false after an error [weights-file]: the file cannot be read, or its metadata are invalid. */
+ * false after an error [weights-file]. */
 bool quantized_read(Arena *, Diags *, const WeightsSource *, QuantFile **file);
 /* Like quantized_read, for an open archive; `path` is only used in messages. */
 struct cnn_archive;

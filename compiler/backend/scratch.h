@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include "base/arena.h"
 
-/* Temporary files. Usually, they are in $TMPDIR and have no names. Commands open them as /dev/fd/N, and
- * nothing remains, even if cnnc is killed. With `named`, the files are in a folder in $TMPDIR, for compilers
- * and systems with which /dev/fd/N does not work (names_files). The folder is removed at the end, also after
- * SIGHUP, SIGINT and SIGTERM. */
+/* Without `named`, the temporary files have no names. Commands open them as /dev/fd/N, and nothing remains,
+ * even if cnnc is killed. With `named`, the files are in a temporary folder, because /dev/fd/N does not work
+ * with some compilers and systems (names_files). The folder is removed at the end, also after SIGHUP, SIGINT
+ * and SIGTERM. */
 typedef struct Scratch {
   Arena *arena;
   const char *folder; /* NULL: the files have no names */
@@ -17,7 +17,7 @@ typedef struct Scratch {
   int n;
 } Scratch;
 bool scratch_open(Scratch *, Arena *, bool named, const char **why);
-/* The path of a new, empty temporary file. With `named`, only the path is new: the caller creates the file.
+/* The path of a new, empty temporary file. With `named`, the caller must create the file.
  * NULL, with the reason, on failure. */
 const char *scratch_file(Scratch *, const char **why);
 /* Writes a file with this name to `folder`, which must not be NULL. */

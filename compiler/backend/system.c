@@ -72,7 +72,6 @@ const char *system_default_arch(const System *system) {
   return linked ? here : system->arch[0];
 }
 
-/* Clang's name of the architecture. */
 static const char *clang_arch(const char *arch) { return strcmp(arch, X86) == 0 ? "x86_64" : arch; }
 
 const char *const *system_cross(Arena *arena, const System *system, const char *arch) {

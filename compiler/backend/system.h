@@ -18,8 +18,8 @@ typedef struct System {
 extern const System system_table[]; /* ends with name NULL */
 
 const System *system_here(void);
-/* The system whose executables or shared libraries have this suffix. NULL: no system uses the suffix, or this
- * machine's system uses it. */
+/* The system whose executables or shared libraries have this suffix. NULL: the suffix is empty, no system
+ * uses it, or this machine's system uses it. */
 const System *system_of_suffix(const char *suffix);
 /* The architecture to use if none is given. For a Linux system, this is the architecture of this machine if
  * `arch` contains it. In all other cases, it is arch[0]. */

@@ -17,8 +17,9 @@ typedef struct WeightsSource {
 } WeightsSource;
 
 /* Fills out[graph->parameters], in the layout of the weights struct. graph_layout_weights must be called
- * first. False after an error: [weights-mismatch] lists all differences of names and shapes; [weights-file]
- * means that the file cannot be read, or that it contains a number that is not finite. */
+ * first, and `out` must be zero: optional parameters may be missing in the file. False after an error:
+ * [weights-mismatch] if names or shapes differ, [weights-file] if the file is not readable or contains a
+ * number that is not finite. */
 bool weights_read(Arena *, Diags *, const WeightsSource *, const Graph *, float *out);
 
 /* The file's name in an argument of --weights: the part before ":KEY". */

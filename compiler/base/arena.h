@@ -1,5 +1,6 @@
 /* arena.h: Arena allocator: all objects of an arena are freed in one call. There is one arena per
- * compilation, and scratch arenas for temporary data. Only arena.c calls calloc; no file calls malloc. */
+ * compilation, and scratch arenas for temporary data. Files of compiler/ allocate memory in arenas; only
+ * arena.c calls calloc. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_ARENA_H
 #define CNNC_ARENA_H

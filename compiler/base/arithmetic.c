@@ -1,4 +1,4 @@
-/* arithmetic.c: Reference arithmetic of quantized nets, in 64-bit integers. */
+/* arithmetic.c: Reference arithmetic of quantized nets. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/arithmetic.h"
 #include <math.h>
@@ -328,7 +328,7 @@ void table_pieces(int8_t to[256], Rounding rounding, int32_t in_zero, Multiplier
 
 /* Saturates to int16, as in TensorFlow Lite's kernel. */
 static int64_t cut16(int64_t x) { return x < INT16_MIN ? INT16_MIN : x > INT16_MAX ? INT16_MAX : x; }
-static int64_t product16(int64_t a, int64_t b) { /* a * b / 2^15, rounded half up */
+static int64_t product16(int64_t a, int64_t b) { /* a * b / 2^15, rounded half up, saturated to int16 */
   const int64_t ab = a * b;
   return cut16((ab + (ab >= 0 ? 1 << 14 : 1 - (1 << 14))) / (1 << 15));
 }
@@ -414,8 +414,8 @@ int64_t curve_value(const Curve *curve, int64_t q) {
 static double exponential_at(double x) { return exp(x); }
 static double reciprocal_at(double x) { return 1 / (1 + x); }
 
-/* Computes the points of a table from `low` to `high`. Each point is corrected as in curve_point, but each
- * intermediate result is rounded. */
+/* Computes the points of a table from `low` to `high`. All points except the last are corrected as in
+ * curve_point, but from rounded values. */
 static void fill_lines(int16_t to[LINES + 1], double low, double high, double (*function)(double)) {
   const double step = (high - low) / (double)LINES, unit = 0x1p15;
   for (int i = 0; i < LINES; i++) {

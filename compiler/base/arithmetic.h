@@ -1,6 +1,6 @@
 /* arithmetic.h: Bit-exact reference arithmetic of quantized nets. An int8 or int16 value q represents
- * (q - zero) * scale. The functions compute with int64, like the operators' eval. Nests use the primitives of
- * nest/primitive.h instead, which share no code with this file.
+ * (q - zero) * scale. The functions compute integers as int64, like the operators' eval. Nests use the
+ * primitives of nest/primitive.h instead, which share no code with this file.
  *
  * RSH(x, s) is x / 2^s, rounded down. */
 // SPDX-License-Identifier: Apache-2.0
@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Rounding in requantization: a property of the quantized net, not of the target. */
+/* How the product of a number x and a Multiplier (m, e, real) is rounded: a property of the quantized net,
+ * not of the target. */
 typedef enum Rounding {
   ROUNDING_SINGLE, /* RSH(x*m + 2^(30-e), 31 - e): ruy, TOSA; the default of cnnc quantize */
   ROUNDING_DOUBLE, /* rounds after the product, and again after the shift: gemmlowp, TFLM, CMSIS-NN */
@@ -21,7 +22,7 @@ bool rounding_find(const char *name, Rounding *);
 
 /* A factor m * 2^(e - 31), with 2^30 <= m < 2^31 or m = 0; and the same factor as a float. */
 typedef struct Multiplier {
-  int32_t m, e; /* -31 <= e; smaller factors are 0 */
+  int32_t m, e; /* e >= -31; a factor that needs a smaller e becomes 0 */
   float real;
 } Multiplier;
 enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* range of e in int8 layers */
@@ -60,9 +61,8 @@ enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
  * two integers q - zero. */
 bool product_fits(Multiplier, int64_t most);
 
-/* A sum of values; one of the values may be subtracted. A sum of more than two values has fewer fractional
- * bits, so that it does not overflow: one bit less for 3 or 4 values, two bits less for 5 to 8 values.
- * Exception: a sum with FLOAT and an int16 value loses no bits. */
+/* A sum of n values; some values may be subtracted. If n > 2, the sum has ceil(log2(n)) - 1 fewer fractional
+ * bits, so that it does not overflow. Exception: a sum with FLOAT and an int16 value loses no bits. */
 typedef struct Addend {
   float scale;
   bool minus;
@@ -76,8 +76,8 @@ typedef struct Addition {
                    sum is multiplied by `out` and rounded */
   Multiplier out;
   int32_t shift;     /* FLOAT: the result is RSH(2^(shift-1) + (sum of all whole * (q - zero)), shift) */
-  bool floats_round; /* FLOAT: each scale, divided by the output's scale, is at least 2^-10 and below 2^8; if
-                        a value is int16, at least 2^-18 and below 2^16 */
+  bool floats_round; /* FLOAT: all scales are in the range of addition_float_least and
+                        addition_float_most */
 } Addition;
 /* Fractional bits of the sum of two values: ADDITION_BITS for int8, WIDE_ADDITION_BITS for int16. FLOAT
  * always uses ADDITION_BITS. */
@@ -93,7 +93,7 @@ int64_t addition_most(const Addition *, int64_t most);
  * 2^most. */
 int32_t addition_float_least(bool wide);
 int32_t addition_float_most(bool wide);
-bool addition_fits(Rounding, const Addition *, int64_t most); /* for all |q - zero| <= most */
+bool addition_fits(Rounding, const Addition *, int64_t most); /* supported, if all |q - zero| <= most */
 
 int64_t average_of(int64_t sum, int64_t n);   /* sum / n, rounded half away from zero */
 int64_t average_even(int64_t sum, int64_t n); /* sum / n, rounded half to even */
@@ -137,8 +137,8 @@ bool scale_is_power(float scale, int *e);
  * of 1/24, interpolated linearly between these points, and constant after the last point. */
 enum { CURVE_STEPS = 255, CURVE_MIDDLE = 1 << 15 };
 typedef struct Curve {
-  int32_t factor, shift; /* the position of q on the curve is RSH(q * factor + 2^(shift-1), shift). Its unit
-                            is the distance between two points, divided by 2^curve_bits */
+  int32_t factor, shift; /* the position of q on the curve is RSH(q * factor + 2^(shift-1), shift). The unit
+                            of a position is the distance between two points, divided by 2^curve_bits */
   bool tanh;
 } Curve;
 bool curve_fits(float in_scale); /* whether q * factor fits in int32 (Curve) */

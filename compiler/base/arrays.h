@@ -22,11 +22,11 @@ typedef struct Arrays {
 } Arrays;
 
 void arrays_add(Arrays *, const char *name, Elem, int rank, const int64_t *dim,
-                const void *data); /* adds an array; data is not copied */
+                const void *data); /* adds an array; name and data are not copied */
 /* Adds the arrays VALUE.scale (f32) and VALUE.zero (i8), with one element each. */
 void arrays_add_scale(Arrays *, const char *value, float scale, int64_t zero);
-/* Marks an int8 model. layers: members of a JSON object, or NULL. fallback: the precision of the layers that
- * stay float: "bf16", or NULL for f32. */
+/* Sets `note`, which marks an int8 model. layers: text of the members of the JSON object "layers", or NULL.
+ * fallback: the precision of the layers that stay float: "bf16", or NULL for f32. */
 void arrays_quantized(Arrays *, const char *rounding, const char *layers, const char *fallback);
 bool arrays_save(const Arrays *,
                  const char *path); /* saves a .safetensors file; false: errno has the reason */

@@ -38,10 +38,10 @@ const Source *sources_get(const Sources *, uint32_t file);
 typedef struct Place_ {
   const char *path;
   int line, column;
-} SourcePlace; /* lines and columns are counted from 1; a column is one code point */
+} SourcePlace; /* lines and columns are counted from 1 (0: no position); a column is one code point */
 SourcePlace sources_place(const Sources *, uint32_t file, uint32_t offset);
 
-/* Stack of block applications, innermost first. A NULL Site: outside of blocks. */
+/* Stack of block applications, innermost first. NULL: the position is not in a block. */
 typedef struct Site {
   const struct Site *outer;
   Span applied;
@@ -63,12 +63,13 @@ typedef struct DiagInfo { /* a row of diag.def; page: the text that --explain pr
 extern const DiagInfo diag_info[DIAG_COUNT];
 
 typedef struct Diags Diags; /* all messages of a compilation */
-typedef struct Diag Diag;   /* one message; never NULL */
+typedef struct Diag Diag;   /* one message */
 
 Diags *diags_new(Arena *, const Sources *);
 /* Records a message. diag.def and the -W options determine whether it is an error, a warning or a note.
- * Nothing is recorded if a -W option turns the slug off, or if the slug was reported before with the same
- * text and span (in a block that is applied several times). */
+ * A message is not recorded if a -W option turns its slug off, if its level already has 100 messages, or if
+ * it repeats the slug, text and span of another message (in a block that is applied several times). The
+ * result is never NULL. */
 Diag *diag_report(Diags *, DiagId, Span, const Site *, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 void diag_note(Diag *, Span, const char *format, ...)
@@ -80,7 +81,8 @@ void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2,
 /* Adds a text edit for --fix and editors: the new text replaces the span. An empty span is an insertion. All
  * edits of a message form one fix. The new text has no newlines. */
 void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void diag_fix_argument(Diag *, Span call, const char *argument); /* edit: appends an argument to a call */
+/* Adds an edit that appends an argument to a call. Calls with comments are not edited. */
+void diag_fix_argument(Diag *, Span call, const char *argument);
 /* Adds "did you mean '...'?", with a fix if the source has the word at the span, with or without quotes. */
 void diag_meant(Diag *, Span, const char *word, const char *meant);
 
@@ -98,7 +100,7 @@ int diags_warnings(const Diags *);
 
 typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
 /* Prints all messages in source order (imports first, messages without a position last). With DIAG_TEXT, then
- * prints the numbers of errors and warnings. At most 100 messages of each level are recorded. */
+ * prints the numbers of errors and warnings. */
 void diags_print(Diags *, FILE *, DiagFormat, bool color);
 
 /* A source with the fixes of all messages applied; of fixes that overlap, only the first is applied. */

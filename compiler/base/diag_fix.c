@@ -3,7 +3,7 @@
 #include <string.h>
 #include "base/diag_record.h"
 
-typedef VEC(DiagFix) Fixes; /* fixes of one source, in the order of their ranges */
+typedef VEC(DiagFix) Fixes; /* edits of one source, in the order of their spans */
 
 static bool fix_equal(const DiagFix *a, const DiagFix *b) {
   return a->span.start == b->span.start && a->span.end == b->span.end && strcmp(a->text, b->text) == 0;

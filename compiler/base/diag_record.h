@@ -43,7 +43,8 @@ struct Diags {
   bool cut; /* messages above the limit were dropped */
 };
 
-/* All notes of a message; those about applications of blocks ("in BLOCK, applied here") come last. */
+/* The notes of a message, then notes about applications of blocks ("in BLOCK, applied here"). Returns the
+ * number of notes. */
 int diag_all_notes(const Diag *, Arena *, const DiagNote **notes);
 
 void diags_put_text(const Diags *, Text *, bool color);

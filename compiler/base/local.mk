@@ -1,4 +1,4 @@
-# compiler/base: memory, strings, files, messages
+# compiler/base: memory, strings, numbers, files, messages
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/arena.c %D%/arena.h \

@@ -78,8 +78,8 @@ static uint32_t characters_before(const Source *source, uint32_t offset) {
 }
 
 /* The number of characters from the start of a line to an offset. Far from the start, characters are counted
- * from the last mark before the offset: many messages and nodes may be in one line, and each of them needs a
- * column. */
+ * from the last mark before the offset: a long line may contain many messages and nodes, and each of them
+ * needs a column. */
 static uint32_t characters_from(Arena *arena, Source *source, uint32_t begin, uint32_t offset) {
   if (offset - begin <= MARK_BYTES) return characters_between(source, begin, offset);
   if (!source->marks.n) marks_make(arena, source);

@@ -1,4 +1,5 @@
-/* text.c: String builder, and number formatting. Independent of the locale: cnnc never calls setlocale. */
+/* text.c: String builder; conversion of numbers, UTF-8, JSON strings and shell words. Independent of the
+ * locale: cnnc never calls setlocale. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/text.h"
 #include <inttypes.h>

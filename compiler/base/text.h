@@ -1,4 +1,4 @@
-/* text.h: String builder; formatting of numbers and names for messages. */
+/* text.h: String builder; conversion of numbers, UTF-8, JSON strings and shell words; suggested names. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_TEXT_H
 #define CNNC_TEXT_H
@@ -10,7 +10,7 @@ typedef struct Text {
   Arena *arena;
   char *s;
   size_t n, room;
-} Text; /* s is zero-terminated after the first output */
+} Text; /* s: NULL before the first output, then zero-terminated */
 
 void text_put(Text *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void text_bytes(Text *, const char *s, size_t n);
@@ -22,8 +22,8 @@ const char *text_double(Arena *, double); /* like text_float, for a double; an i
                                              has neither point nor exponent */
 void text_json(Text *, const char *utf8); /* appends a JSON string with its quotes */
 const char *text_shell(Arena *, const char *word); /* the word, in single quotes if a shell needs them */
-bool text_number(const char *s, double *value); /* parses s as a decimal number; a point needs digits on both
-                                                   sides; independent of the locale; infinite if too large */
+bool text_number(const char *s, double *value); /* whether s is a decimal number; a point needs digits on both
+                                                   sides; *value is infinite if the number is too large */
 int text_decode(const char *s, size_t n, uint32_t *code); /* number of bytes of the UTF-8 character at s, 0 if
                                                              the character is invalid within n bytes */
 int text_encode(char out[4], uint32_t code);              /* returns the number of bytes written */

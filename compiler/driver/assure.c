@@ -203,7 +203,7 @@ static bool write_layers(const AssurePack *p) {
   return compile_into(p->arena, &options, p->outputs, &result) == 0;
 }
 
-/* Writes the C text for --cpu. */
+/* With --cpu: writes the C text for this CPU, and its reports. */
 static bool write_board(const AssurePack *p) {
   Compiled result;
   const char *why = NULL;

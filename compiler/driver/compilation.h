@@ -32,8 +32,8 @@ typedef struct Compilation {
   bool training; /* training code is generated or, for a summary, measured */
   const float *weights;    /* the weights to compile in, or NULL */
   bool quantized;          /* the graph is an int8 graph, which contains its int8 weights */
-  const Graph *floats;     /* the float graph that the int8 graph was quantized from */
-  QuantFile *file;         /* the int8 weight file */
+  const Graph *floats;     /* the float graph of an int8 graph; otherwise NULL */
+  QuantFile *file;         /* the int8 weight file, or NULL */
   Node **made;             /* made[id of a float node]: the int8 node with the same value */
   const char *order;       /* suggested lines of a --rename file, or NULL */
   const char *tuning_file; /* NAME.tune next to the program; NULL if there is none */
@@ -56,7 +56,7 @@ typedef struct Compilation {
   } data;                    /* weights that are too large for the C text; bytes NULL: none */
   Bands bands;               /* row bands of inference, to meet --ram */
   const char *bands_to;      /* the last layer in row bands */
-  int64_t ram_whole;         /* RAM needed without row bands */
+  int64_t ram_whole;         /* bytes of RAM needed without row bands */
   double recompute_overhead; /* extra MACs of --memory, as a fraction of the step's other MACs */
   Outputs *outputs;
   VEC(Stage) stages; /* times of the stages, for --time-report */
@@ -74,7 +74,7 @@ bool cannot_write(Compilation *, const char *path, const char *why); /* reports 
 FILE *messages_open(const Compilation *);
 bool backend_failed(Compilation *, const Backend *, const char *why);   /* reports the error; returns false */
 const char *with_suffix(Arena *, const char *path, const char *suffix); /* net.cnn, ".c": net.c */
-const char *header_path(const Compilation *); /* path of the header next to the output, or NULL */
+const char *header_path(const Compilation *); /* path of the header to write, or NULL */
 const char *c_name(const Compilation *);      /* prefix of C names */
 
 /* ---- compile.c ---- */
@@ -98,5 +98,5 @@ bool emit_output(Compilation *);     /* writes the view or the C text, then the 
                                         file */
 bool backend(Compilation *);         /* runs the C compiler if the output needs it */
 WordList input_files(const Compilation *);
-void print_results(Compilation *); /* prints renaming rules or the summary */
+void print_results(Compilation *); /* prints renaming rules and the summary, if the options want them */
 #endif

@@ -36,7 +36,8 @@ static void put_library_count(Text *out, int n, const char *what) {
   if (n) text_put(out, "%s %d %s%s", out->n ? "," : "", n, what, n == 1 ? "" : "s");
 }
 
-/* Prints how many constants, blocks and imports a file without a net has. */
+/* For a file without a net: prints how many constants, blocks and imports it has, or reports that it is
+ * empty. */
 static void print_library_contents(Compilation *c) {
   int count[DECL_NET + 1] = {0};
   const File *file = c->program->main;
@@ -86,8 +87,8 @@ static bool build_graph(Compilation *c) {
   return true;
 }
 
-/* Whether the output is a summary or JSON. Its sizes include training if the net has a train block, even
- * without --train. */
+/* Whether the output is a summary or JSON. The sizes in these outputs include training even without --train,
+ * if the net has a train block. */
 static bool summarized(const Options *o) {
   return !o->output || o->kind == OUTPUT_SUMMARY || o->kind == OUTPUT_JSON;
 }
@@ -119,7 +120,6 @@ static bool check_name(Compilation *c) {
 }
 
 /* ---- targets ---- */
-/* A copy of the options without targets. */
 static Options *without_targets(const Options *o, Arena *arena) {
   Options *own = NEW(arena, Options);
   *own = *o;
@@ -129,9 +129,9 @@ static Options *without_targets(const Options *o, Arena *arena) {
 }
 
 /* A copy of the options with better targets for a net. Some targets have variants that are faster for int8
- * models or for bf16 layers. Without --target, each variant is added before the target that it is a variant
- * of; int8 models get no AMX variant. If cnnc chose the target for this machine's CPU, or if --cpu names an
- * x86 CPU, the best variant that this CPU supports replaces the target. */
+ * models or for bf16 layers. If cnnc chose the target for this machine's CPU, or if --cpu names an x86 CPU,
+ * the best variant for this CPU replaces the target. Without --target and --cpu, variants for other CPUs are
+ * added before the target, but no AMX variants for int8 models. */
 static const Options *with_better_targets(const Options *o, Arena *arena, bool int8) {
   Options *own = without_targets(o, arena);
   const CpuCore *core = o->cpu ? o->cpu->core : NULL;
@@ -154,9 +154,10 @@ static const Options *with_better_targets(const Options *o, Arena *arena, bool i
   return own;
 }
 
-/* A copy of the options. Its targets have the throughput of the CPU in --cpu, or of this machine's CPU if
- * cnnc chose the targets for this machine. Training does not use the throughput of this machine's CPU: all
- * CPUs with the same vector instructions get the same schedules and compute the same weights. */
+/* The options, with targets that have the throughput of the CPU in --cpu. Without --cpu, they have the
+ * throughput of this machine's CPU if cnnc chose the targets for this machine. Training does not use the
+ * throughput of this machine's CPU: all CPUs with the same vector instructions must compute the same
+ * weights. */
 static const Options *with_cpu(const Options *o, Arena *arena, bool training) {
   const Cpu *cpu = !o->cpu && o->native && !training ? cpu_native() : o->cpu;
   if (!cpu || !cpu->core) return o;
@@ -180,7 +181,6 @@ static const Options *bf16_targets(const Compilation *c, const Options *o) {
   return graph_has_bf16(c->graph) ? with_better_targets(o, c->arena, false) : o;
 }
 
-/* If the net has layers in bf16, chooses better targets. Then applies the CPU's throughput (with_cpu). */
 static bool add_targets(Compilation *c) {
   c->asked = c->options;
   c->options = with_cpu(bf16_targets(c, c->options), c->arena, c->training);
@@ -424,7 +424,7 @@ static void set_options(Compilation *c) {
   choose_embedding(c);
 }
 
-/* Whether the output needs the lowered program; ASTs, graphs and ONNX models do not. */
+/* Whether the output needs the lowered program. Without --summary, ASTs, graphs and ONNX models do not. */
 static bool is_lowered(const Options *o) {
   const OutputKind kind = o->kind;
   return o->summary || !o->output ||

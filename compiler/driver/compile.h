@@ -12,10 +12,10 @@ typedef struct Compiled {
 } Compiled;
 
 int compile(Arena *, const Options *); /* the exit status */
-/* Like compile, but the caller commits the outputs; after an error they are abandoned. outputs NULL: the
- * compilation creates its own outputs and commits them. */
+/* Like compile, but the caller commits `outputs`; after an error, this function abandons them. If `outputs`
+ * is NULL, the function creates and commits its own outputs. */
 int compile_into(Arena *, const Options *, Outputs *outputs, Compiled *);
-/* Like compile, but writes no file. *lowered: the programs; a member is NULL if there is no such program. */
+/* Like compile, but abandons the outputs. *lowered: the programs, as in Compiled. */
 int compile_dry(Arena *, const Options *, Programs *lowered);
 /* Reports that the program has no net. Returns false. */
 bool diag_no_net(Diags *);

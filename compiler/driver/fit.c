@@ -52,8 +52,8 @@ static bool fit_plan(Compilation *c, Plan *train, const PlanOptions *options, in
   return true;
 }
 
-/* Batched convolutions store the inputs and outputs of every image: if no plan fits, tries again without
- * batched kernels. */
+/* If no plan with batched convolutions fits, tries plans without batched kernels, because batched
+ * convolutions store the inputs and outputs of every image. */
 static bool fit_training(Compilation *c, Plan *train) {
   PlanOptions options = plan_options(c, PLAN_TRAINING);
   int64_t least = INT64_MAX;

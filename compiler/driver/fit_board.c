@@ -66,7 +66,7 @@ static Gains find_gains(const Compilation *c) {
 
 /* A set of gains, as a linked list. */
 typedef struct GainSet {
-  int64_t bytes; /* sums over the set */
+  int64_t bytes; /* bytes, cycles: sums over the set */
   double cycles;
   int last; /* index of the last gain plus 1; 0: the set is empty */
   const struct GainSet *before;
@@ -97,7 +97,7 @@ static Sets best_sets(Arena *arena, Sets all) {
 }
 
 /* Of the sets with at most `bytes` bytes and at most one gain per layer, the set that saves the most cycles
- * (a multiple-choice knapsack). */
+ * (a multiple-choice knapsack). best_sets may have dropped the best set. */
 static const GainSet *best_set(Arena *arena, const Gains *gains, int64_t bytes) {
   Sets sets = {0};
   vec_push(arena, sets, NEW(arena, GainSet));
@@ -133,9 +133,9 @@ static bool mostly_smallest(const Gains *gains, const Small *small) {
   return 2 * smallest > layers;
 }
 
-/* The size class of each kernel's constants in the fastest net within --flash. The index is the node id of
- * the kernel's root. The result is NULL if the net fits already, or if no constants can be smaller. flash:
- * bytes of flash that the net needs with the current choice. Sets `merge` if functions should be merged. */
+/* The size class of each kernel's constants in the fastest net within --flash, indexed by the id of the
+ * kernel's root node. NULL: the net fits already, or no layer has gains. flash: bytes of flash that the net
+ * needs with the current choice. Sets `merge` if functions should be merged. */
 static const Small *smaller_constants(const Compilation *c, int64_t flash, bool *merge) {
   const Gains gains = find_gains(c);
   if (!gains.n || flash <= c->options->flash) return NULL;
@@ -205,8 +205,8 @@ static BandTrial plan_trial(const Compilation *c, const PlanOptions *options, co
   return trial;
 }
 
-/* Trials for each possible last layer, with 2, 4, 8 ... bands. The trials of a last layer end if doubling the
- * bands adds no kernels, or results in more than MOST_KERNELS kernels. */
+/* Trials for possible last layers, among the first MOST_LAYERS nodes, with 2, 4, 8 ... bands. The trials of a
+ * last layer end if doubling the bands adds no kernels, or results in more than MOST_KERNELS kernels. */
 static BandTrials plan_trials(const Compilation *c) {
   PlanOptions options = plan_options(c, PLAN_INFERENCE);
   const Graph *graph = plan_after(c->arena, c->graph, PLAN_INFERENCE, options, "drop")->graph;
@@ -280,7 +280,7 @@ static const char *with_commas(const Compilation *c, int64_t bytes) {
   return text_thousands(c->arena, bytes);
 }
 
-/* Adds the three largest layers to an error. */
+/* Adds the largest layers, at most three, to an error. */
 static void add_largest_layers(const Compilation *c, Diag *diag, const Footprint *f, bool ram) {
   enum { SHOWN = 3 };
   bool *shown = NEW_ARRAY(c->arena, bool, f->n + 1);

@@ -50,7 +50,7 @@ bool unknown_word(const char *what, const char *word, const char *const *names) 
   return false;
 }
 
-/* The name of the option most similar to a word, whose leading dashes do not count; or NULL. */
+/* The name of the option that is most similar to the word without its leading dashes; or NULL. */
 static const char *near_option(Arena *arena, const Flag *table, const char *word) {
   WordList names = {0};
   word += strspn(word, "-");
@@ -73,7 +73,7 @@ static bool unknown_option(Arena *arena, const Flag *table, const char *word) {
 /* Reports an error that getopt_long returned as ':' or '?'. */
 static bool wrong_option(Arena *arena, const Flag *table, int code, char **argv) {
   const char *word = argv[optind - 1];
-  /* for a value that an option does not take, glibc returns '?', and other C libraries return ':' */
+  /* for a value that an option does not take, some C libraries return '?', others ':' */
   const bool valueless = optopt >= LONG && table[optopt - LONG].has_arg == no_argument;
   if (code == ':' && !valueless) return usage_error("%s needs a value", word);
   if (optopt >= LONG) return usage_error("%.*s takes no value", (int)strcspn(word, "="), word);
@@ -219,7 +219,7 @@ static const Flag *flag_of_letter(const Flag *table, int letter) {
   return table;
 }
 
-/* Whether a long option is spelled in full: getopt_long also accepts abbreviations. */
+/* False: the word is an abbreviated long option, which getopt_long accepts. */
 static bool in_full(const char *word, const char *name) {
   return strncmp(word, "--", 2) != 0 || strcspn(word + 2, "=") == strlen(name);
 }

@@ -1,6 +1,6 @@
 /* flags.h: Command-line options as tables. A table maps each option to a member of its command's struct and
  * to the function that reads the option's value. The same table generates --help, cnnc(1) and shell
- * completions. Functions that return false have reported the reason on standard error. */
+ * completions. A function that finds an error reports it on standard error and returns false. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_FLAGS_H
 #define CNNC_FLAGS_H
@@ -22,14 +22,15 @@ typedef struct Flag {
   FlagRead *read;
   size_t member;       /* offset of the option's member in the struct */
   DocText shown, help; /* the option and its text in --help; NULL: hidden */
-  const char *values;  /* the permitted values. @file, @folder: a path; @kinds @passes @targets @cpus
-                          @warnings @messages @topics: a word of that list; NULL: anything */
+  const char *values;  /* values for shell completion; flag_choice and flag_word accept no others. @file,
+                          @folder: a path; @kinds @passes @targets @cpus @warnings @messages @topics: a word
+                          of that list; NULL: no completion */
 } Flag;                /* a table ends with a row without `read` */
 
 typedef struct FlagUse { /* one option on a command line */
   Arena *arena;
   const Flag *flag;
-  void *options; /* the whole struct */
+  void *options; /* the struct that flags_read fills */
   int argc;
   char **argv; /* the words after the option begin at optind */
 } FlagUse;
@@ -95,14 +96,14 @@ bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, c
 /* Reads the options of a command line into the struct; argv[0] is the command, and the operands begin at
  * optind afterwards. Long options must be written in full. */
 bool flags_read(Arena *, const Flag *, void *options, int argc, char **argv);
-bool flag_wants_color(int choice); /* choice: the value of --color (auto, always, never) */
+bool flag_wants_color(int choice); /* choice: --color as 0 auto, 1 always, 2 never */
 
-/* ---- mistakes: functions that return false after they reported an error ---- */
+/* ---- mistakes: usage_error and unknown_word report an error and return false ---- */
 extern const char *usage_command; /* command whose --help an error suggests; "": cnnc itself */
 __attribute__((format(printf, 1, 2))) bool usage_error(const char *format, ...);
 bool unknown_word(const char *what, const char *word, const char *const *names);
 /* Sets *index to the index of an option's value in `names`, which ends with NULL. */
 bool word_index(const char *option, const char *value, const char *const *names, int *index);
 bool is_name(const char *word,
-             size_t n); /* whether the word is a C identifier: letters, digits, underscores */
+             size_t n); /* whether the first n characters form an identifier or a keyword of C */
 #endif

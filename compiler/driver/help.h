@@ -7,15 +7,17 @@
 
 void help_options(Text *out);
 bool help_topic(Text *out, const char *name); /* false: there is no such topic */
-const char *const *help_names(Arena *);       /* the names that help_topic knows, ended by NULL */
+const char *const *help_names(Arena *);       /* the main names that help_topic knows, ended by NULL */
 
-/* A short page about the language; example: a program, or NULL. The table ends with a row without a name. */
+/* A short page about the language; example: a program, or NULL. topic_table ends with a row without a
+ * name. */
 typedef struct Topic {
   const char *name, *summary, *page, *example;
 } Topic;
 extern const Topic topic_table[];
 
-/* Kinds of forms (values with arguments, such as sgd(rate=0.1)). The list ends with a row without a table. */
+/* Kinds of forms (values with arguments, such as sgd(rate=0.1)). form_kinds ends with a row without a
+ * table. */
 struct Form;
 typedef struct FormKind {
   const char *one, *several; /* singular and plural */

@@ -295,7 +295,7 @@ static void report_unsupported(const ModelImport *im, const Diags *diags, const 
 }
 
 /* Formats the text of a program into `program`, and compiles the formatted text to a graph. False: the text
- * has syntax errors. */
+ * cannot be formatted, usually because of syntax errors. */
 static bool compile_text(Diags *diags, Sources *sources, const char *path, const char *text, Text *program,
                          const Graph **graph) {
   Arena *arena = sources->arena;
@@ -342,7 +342,8 @@ static const char *output_base(Importing *m, const char *model_suffix) {
   return without_suffix(m, without_suffix(m, base, m->output ? ".cnn" : model_suffix), ".safetensors");
 }
 
-/* Writes the program, and the weights from `arrays`; if `arrays` is NULL, from `im`. */
+/* Writes the program, and the weights from `arrays`; if `arrays` is NULL, from `im`. If `base` is "-", prints
+ * only the program. */
 static void write_files(Importing *m, const char *base, const Text *program, const ModelImport *im,
                         const Arrays *arrays) {
   const bool printed = strcmp(base, "-") == 0;
@@ -484,7 +485,7 @@ static bool import_tflite(Importing *m, Span at, int *status) {
 }
 #endif
 
-/* Whether the model satisfies --profile. */
+/* False: the model violates --profile. */
 static bool in_profile(const Importing *m, Span at) {
   size_t n;
   const char *why = NULL, *bytes = m->profile ? file_read(m->arena, m->model, &n, &why) : NULL;

@@ -52,8 +52,8 @@ static bool read_new_line(NewProject *b, int argc, char **argv) {
   return true;
 }
 
-/* The net's name: the folder's name. It gets the prefix net_ if the folder's name is the name of a system
- * header or a target of the Makefile. */
+/* A name for the net, from the folder's name. The name of a system header or of a target of the Makefile gets
+ * the prefix net_. */
 static const char *project_net_name(Arena *arena, const char *folder) {
   static const char *const targets[] = {"embed", "run", "clean", "Makefile", NULL};
   const char *name = import_net_name(arena, folder);

@@ -13,7 +13,7 @@
 typedef enum Action { ACTION_COMPILE, ACTION_HELP, ACTION_VERSION, ACTION_EXPLAIN } Action;
 
 typedef enum OutputKind {
-  OUTPUT_NONE, /* no -o: checks the program and prints its summary */
+  OUTPUT_NONE, /* no -o and no --emit: checks the program and prints its summary */
   OUTPUT_C,
   OUTPUT_HEADER,
   OUTPUT_OBJECT,
@@ -73,8 +73,8 @@ typedef struct Options {
   const Cpu *cpu;              /* --cpu; NULL: not given */
   int64_t flash, ram;          /* bytes that inference may use; 0: no limit */
   int64_t flash_wait;          /* extra cycles to read 16 bytes from flash; 0: none */
-  const System *system;        /* --os; NULL: this machine's system, or no system */
-  const Target *machine;       /* the other machine that the C compiler compiles for; NULL: this machine */
+  const System *system;        /* of --os or of the suffix of -o; NULL: this machine's system, or no system */
+  const Target *machine;       /* machine that the C compiler compiles for; NULL: this machine */
   int threads;                 /* 0: openmp; 1: pool; 2: none; -1: not given */
   bool threaded, pool;         /* threaded: several threads; pool: a thread pool instead of OpenMP */
   bool mpi;                    /* an executable that can train in several MPI processes */
@@ -99,8 +99,8 @@ typedef struct Options {
 
 /* False after an error on the command line, which was reported on standard error. */
 bool options_parse(Options *, Arena *, int argc, char **argv);
-/* Chooses the output, targets and threads that the command line does not name. False after an error, which
- * was reported. */
+/* Checks the options, and chooses the output, targets and threads that the command line does not name. False
+ * after an error, which was reported. */
 bool options_check(Options *, Arena *);
 bool options_kind_of_suffix(const char *suffix, OutputKind *); /* false: no kind of output has this suffix */
 bool options_view(OutputKind);                                 /* a view of the program instead of code */
@@ -114,5 +114,5 @@ extern const Flag options_table[];
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);
 const char *const *options_cpus(Arena *);
-const char *const *options_slugs(Arena *, bool warnings); /* slugs of warnings, or of all messages */
+const char *const *options_slugs(Arena *, bool warnings); /* false: slugs of all messages, with errors */
 #endif

@@ -14,7 +14,7 @@
 #else
 #define OTHER_SYSTEMS "; .exe and .dll for Windows, .dylib for macOS"
 #endif
-/* Help for suffixes that other compilers accept and cnnc does not. */
+/* Help for suffixes that other compilers accept and cnnc does not. The last row is for all other suffixes. */
 static const char *const other_suffixes[][2] = {
     {".a", "a static library is built from an object: -o FILE.o, then ar rcs FILE.a FILE.o"},
     {".cc", "the net is written as C, which C++ can call: -o FILE.c"},
@@ -36,9 +36,9 @@ static const char *suffix_help(const char *suffix) {
 }
 
 #ifndef __wasi__ /* the browser build has no C compiler */
-/* Sets the system and the kind of an output for the system in --os. Without --os, the suffix of another
- * system implies that system: on Linux, .exe and .dll imply Windows, and .dylib implies macOS. False: no
- * system is named or implied, or the suffix is not the suffix of executables or shared libraries. If the
+/* Sets the system and the kind of an output from --os and the output's suffix. Without --os, the suffix of
+ * another system implies that system: on Linux, .exe and .dll imply Windows, and .dylib implies macOS. False:
+ * no system is named or implied, or the suffix is not the suffix of executables or shared libraries. If the
  * suffix does not belong to the system in --os, check_system reports the error later. With --os, an output
  * without a suffix becomes an executable, and gets the system's suffix of executables. */
 static bool kind_of_system(Options *options, Arena *arena, const char *suffix) {
@@ -75,8 +75,8 @@ static bool kind_from_suffix(Options *options, Arena *arena) {
                      suffix_help(suffix));
 }
 
-/* --after must name a pass of the graph that it prints: with --train, this is the training graph; otherwise
- * the graph for inference or for inspection. */
+/* With --train, --after must name a pass of the training graph; otherwise, a pass of the graph for inference
+ * or for inspection. */
 static bool check_after(const Options *options) {
   const char *pass = options->after;
   if (!pass) return true;
@@ -167,8 +167,8 @@ static bool check_reports(const Options *options) {
 }
 #endif
 
-/* --memory needs training. Views accept --memory without --train, because the summary and the JSON show the
- * memory of training even without --train. */
+/* For C and outputs of the C compiler, --memory needs training. Views accept --memory without --train,
+ * because the summary and the JSON show the memory of training even without --train. */
 static bool check_memory(const Options *options) {
   const bool code = options_backend(options->kind) || options->kind == OUTPUT_C ||
                     options->kind == OUTPUT_HEADER || options->kind == OUTPUT_LIBRARY;
@@ -192,8 +192,7 @@ static bool choose_system(Options *options, const Target *one) {
   return true;
 }
 
-/* Chooses the machine that the backend compiles for: this machine, a machine of another system, or another
- * CPU without a C library. */
+/* Chooses the machine that the backend compiles for, and checks that the targets and the output fit it. */
 static bool choose_machine(Options *options) {
   const Target *one = options->kind == OUTPUT_WASM ? target_find("wasm32") : NULL;
   for (int i = 0; i < options->targets.n; i++) {
@@ -341,8 +340,8 @@ static bool choose_targets(Options *options, Arena *arena) {
   return true;
 }
 
-/* By default, only executables use threads: with OpenMP or, if the C compiler has no OpenMP or --os is set,
- * with the thread pool. */
+/* By default, only executables use threads. If the C compiler has no OpenMP, or a system is set, they use the
+ * thread pool; otherwise OpenMP. */
 static void choose_threads(Options *options, Arena *arena) {
   enum { OPENMP, POOL, NONE };
   const int usual = options->kind != OUTPUT_PROGRAM                              ? NONE
@@ -354,7 +353,8 @@ static void choose_threads(Options *options, Arena *arena) {
 }
 
 #ifndef __wasi__
-/* Checks that the other options fit the system, which --os names or the output's suffix implies. */
+/* Checks that the other options fit the system, which --os names or the output's suffix implies. Chooses zig
+ * if no C compiler is named. */
 static bool check_system(Options *options, Arena *arena) {
   const System *system = options->system;
   const char *named = getenv("CNNC_CC");

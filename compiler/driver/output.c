@@ -136,7 +136,8 @@ static bool write_model(Compilation *c) {
   return add_output_bytes(c, c->options->output, model, n);
 }
 
-/* Whether there are weights to write; an ONNX model of a net without parameters needs none. */
+/* False, after an error: the output needs weights, and there are none. An ONNX model of a net without
+ * parameters needs no weights. */
 static bool has_weights(Compilation *c) {
   const bool onnx = c->options->kind == OUTPUT_ONNX;
   if (c->quantized) return true;

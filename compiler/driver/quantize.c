@@ -1,8 +1,8 @@
-/* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. First, the
- * net is built as an executable. The executable's command `observe` runs the net on the data, and writes the
- * ranges of all values. Weights from QAT need no data, because they contain the ranges already. The scales
- * are chosen from the ranges. Then the int8 file is read in the same way as the compiler reads it, and the
- * int8 executable is evaluated on the test data. */
+/* quantize.c: `cnnc quantize`: post-training quantization of a float net to an int8 weight file. If there is
+ * data, the net is built as an executable. The executable's command `observe` runs the net on the data, and
+ * writes the ranges of all values. Weights from QAT need no data, because they contain the ranges already.
+ * The scales are chosen from the ranges. Then the int8 file is read in the same way as the compiler reads it.
+ * If the data has targets, the int8 executable is evaluated on the test data. */
 // SPDX-License-Identifier: Apache-2.0
 #define _POSIX_C_SOURCE 200809L
 #include "command.h"
@@ -272,7 +272,7 @@ static bool may_keep(const Quantizing *q, const char *name) {
   return true;
 }
 
-/* Checks that the names of --keep are layers with weights. */
+/* Copies the names of --keep to q->keep, and checks that they are layers with weights. */
 static bool check_keep(Quantizing *q) {
   VEC(const char *) names = {0};
   for (int i = 0; i < q->graph->nodes.n; i++)

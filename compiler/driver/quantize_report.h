@@ -31,7 +31,7 @@ typedef struct Quantizing {
   double max_loss;               /* --max-loss in percentage points; negative: no limit */
 
   const Graph *graph;
-  float *values;       /* the equalized weights */
+  float *values;       /* the weights, after equalization */
   int equalized;       /* number of equalized pairs of layers */
   const Table *ranges; /* ranges from QAT; NULL: chosen from data */
   Observations seen;
@@ -41,7 +41,7 @@ typedef struct Quantizing {
 } Quantizing;
 
 double accuracy_loss(
-    const Quantizing *); /* the loss in percentage points, or the change of a metric that is not a fraction */
+    const Quantizing *); /* loss in percentage points; for a metric that is not a fraction, after - before */
 void quantize_warn(Quantizing *); /* warns about saturating layers */
 void quantize_print(const Quantizing *);
 bool quantize_report(Quantizing *); /* --report */

@@ -1,7 +1,7 @@
-/* acsl.c: ACSL annotations of the generated C: comments for Frama-C and its plugins WP and Eva. Kernels and
- * inline functions get a contract; each loop gets its invariant, its assigned locations and its variant. The
- * annotations state the properties of the nest. So a tool can verify the C without the nest and without the
- * proof of the nest (docs/assurance.md). */
+/* acsl.c: ACSL annotations of the generated C: comments for Frama-C and its plugins WP and Eva. Kernels,
+ * except merged ones, and inline functions get a contract. Their loops get an invariant, assigned locations
+ * and a variant. With these annotations, a tool can verify the C without the nest and its proof
+ * (docs/assurance.md). */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/acsl.h"
 #include <stdint.h>
@@ -366,8 +366,8 @@ static void add_effects(Effects *e, const NestStmt *body) {
 enum { UNROLL_MOST = 1 << 16 };
 
 /* Maximum number of iterations of a loop. With `nested`, this number is multiplied by the largest
- * iterations(p, inner, true) of the loops `inner` in the body. 0: the result would not be constant, or would
- * be larger than UNROLL_MOST. */
+ * iterations(p, inner, true) of the loops `inner` directly in the body, except CHOSEN loops. 0: the result
+ * would be less than 1, not constant, or larger than UNROLL_MOST. */
 static int64_t iterations(const Printer *p, const NestStmt *loop, bool nested) {
   Index low = bound_of(p, loop, true), high = bound_of(p, loop, false);
   int64_t most = 1;
@@ -414,9 +414,8 @@ static bool decides(const Printer *p, int slot, const NestStmt *body) {
   return false;
 }
 
-/* Whether lo <= v <= hi is an ACSL invariant of a loop over v from lo to hi. This holds if hi - lo is never
- * negative, whatever values the variables of outer loops have. True is returned only if hi - lo is
- * constant. */
+/* Whether lo <= v <= hi is an ACSL invariant of a loop over v from lo to hi. True is returned only if the
+ * loop has one lower and one upper bound, and hi - lo is a constant of at least 0. */
 static bool is_ordered(const Printer *p, const NestStmt *loop) {
   const Index low = printer_fold(p, &loop->u.loop.lo[0]);
   Index gap = printer_fold(p, &loop->u.loop.hi[0]);
@@ -444,8 +443,6 @@ static int64_t separate_iterations(const Printer *p, const NestStmt *loop, bool 
   return p->print->acsl_eva && n <= SEPARATE_MOST && decides(p, loop->u.loop.slot, loop->body) ? n : 0;
 }
 
-/* Prints the annotation and begins a new line for the loop. v: the loop's variable; end: the variable that
- * stores the loop's upper limit, or NULL. */
 void print_loop_annotation(Printer *p, const NestStmt *loop, int depth, const char *v, const char *end) {
   if (!p->print->acsl || p->print->merged) return;
   Effects e = {.p = p, .inside = NEW_ARRAY(p->arena, bool, p->nest->nbufs + 1)};

@@ -5,8 +5,8 @@
  * assembler's .incbin; a temporary file of the backend, included with .incbin; or a separate object. Each
  * form defines one array, NAME_bytes. The array contains the packed model, which has the additional name
  * NAME_trained. In code with NAME_network, the array also contains the weights in PyTorch's layouts, after
- * the packed model, so that training can continue from these weights. Executables of float nets contain only
- * the latter weights. */
+ * the packed model, so that training can continue from these weights. Executables of float nets contain
+ * only the weights in PyTorch's layouts. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -129,8 +129,8 @@ static void put_initial_array(Text *out, Net *net) {
 }
 
 /* ---- bytes in the text ---- */
-/* Prints little-endian numbers as the bytes of string literals, which compilers parse ten times faster than
- * numbers. */
+/* Prints `n` bytes of numbers as string literals, in little-endian order. Compilers parse string literals ten
+ * times faster than numbers. Changes `values` on a big-endian host. */
 static void put_byte_string(Text *out, Elem elem, void *values, int64_t n) {
   enum { A_LINE = 64 };
   make_little_endian(elem, values, n);

@@ -55,7 +55,7 @@ const LibraryFile *emit_library(Net *, const LibraryMetadata *); /* --emit=libra
 /* With --acsl: the entry point of Frama-C for NAME.c, with the command that checks NAME.c. */
 void emit_acsl_entry(Text *, Net *, const char *c_file);
 void emit_embed(Text *, Net *); /* an example program for NAME.c with compiled-in weights */
-const char *library_mark(Arena *, const char *name); /* a line that each file of a library contains */
+const char *library_mark(Arena *, const char *name); /* text that each file of a library contains */
 bool library_name_taken(const char *name);           /* whether a system header has this name */
 struct Lower;
 /* A program that runs a kernel with n schedules. It prints the shortest time of each schedule in

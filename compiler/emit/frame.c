@@ -86,7 +86,7 @@ static const char *offset_text(Frame *f, const char *base, int64_t bytes) {
   return bytes ? arena_printf(arena, "%s + %" PRId64, base, floats_in(bytes)) : base;
 }
 
-/* The current image's part of a caller's array: "image + n * LENET5_IMAGE_SIZE". */
+/* A caller's array, or in a FRAME_SAMPLE the current image's part: "image + n * LENET5_IMAGE_SIZE". */
 static const char *image_text(Frame *f, const char *base, const char *size) {
   return f->kind == FRAME_SAMPLE ? arena_printf(f->net->arena, "%s + %s * %s", base, frame_name(f, "n"), size)
                                  : base;
@@ -108,7 +108,6 @@ static const char *value_text(const Frame *f, const Node *node) {
   return home == node ? shape : arena_printf(arena, "%s of %s", shape, shape_text(arena, home->shape));
 }
 
-/* Number of elements of an input or output in one training sample. */
 const char *sample_size(Net *net, const char *size) {
   const Training *training = net->graph->training;
   return training && training->steps > 1
@@ -195,8 +194,8 @@ static const char *part_of(Frame *f, const char *type, const char *whole, const 
                value_text(f, node));
 }
 
-/* Copies a value that exists once per batch to the lanes of all interleaved images. Lanes that repeat the
- * last image get 0, so that they add nothing to any sum. */
+/* Prints code that copies a value that exists once per batch to the lanes of all interleaved images. Lanes
+ * that repeat the last image get 0, so that they add nothing to any sum. Returns the name of the copy. */
 static const char *repeated_value(Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
   const char *wanted = arena_printf(arena, "%s_of_images", value_name(f->part, node));
@@ -298,7 +297,6 @@ static const char *const_argument(const Frame *f, const Nest *nest, int id, cons
   return code_is_flat(nest->buf[id]) ? value : arena_printf(f->net->arena, "(%s)(uintptr_t)%s", type, value);
 }
 
-/* An expression for the address of this call's scratch. */
 static const char *scratch_argument(Frame *f, const Buf *buf, int64_t bytes) {
   const char *start = offset_text(f, frame_name(f, "arena"), bytes);
   const bool floats = buf->type.elem == F32 && bytes % (int64_t)sizeof(float) == 0;
@@ -347,8 +345,8 @@ static const char *argument(Frame *f, const Step *step, int id) {
   return "NULL";
 }
 
-/* Prints the beginning of a call: "lenet5_conv1(", and the sizes, which are the first parameters of a merged
- * function. */
+/* Prints the beginning of a call: "lenet5_conv1(", and the sizes, which are the first arguments of a merged
+ * function. Returns the number of sizes. */
 static int put_callee(Text *out, const NestFunction *function) {
   text_put(out, "%s(", function->into->name);
   for (int i = 0; i < function->sizes.n; i++)

@@ -210,7 +210,6 @@ static void put_training(Text *out, Net *net) {
                 &parameters, ";\n\n");
 }
 
-/* The contents of the header, or the declarations at the top of a single file. */
 void put_declarations(Text *out, Net *net) {
   put_numbers(out, net);
   if (net->weights) put_weights_struct(out, net);

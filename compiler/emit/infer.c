@@ -84,10 +84,10 @@ typedef struct RunArguments {
   bool typed;
   const char *thread;
   bool inside;
-} RunArguments; /* step: expression for the index of the first image; typed: the arguments are cast to types,
-                   because the caller's ports are void pointers; thread: arguments with the number of the
-                   thread and of all threads ("": one thread); inside: the caller has a parameter per state
-                   instead of the state struct */
+} RunArguments; /* step: expression for the index of the first image ("": 0); typed: the arguments are cast to
+                   types, because the caller's ports are void pointers; thread: arguments with the number of
+                   the thread and of all threads ("": one thread); inside: the caller has a parameter per
+                   state instead of the state struct */
 
 /* Address of the first image's part of a state. */
 static const char *state_argument(Net *net, const RunArguments *a, int k) {

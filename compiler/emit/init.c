@@ -1,6 +1,6 @@
-/* init.c: NAME_init: initial weights. Each number depends only on the seed, the weight's id and the index of
- * the element. The arithmetic is in double without fused multiply-adds, so that every machine gets the same
- * weights. */
+/* init.c: NAME_init, and weights that are known at compile time. Each initial number depends only on the
+ * seed, the weight's id and the index of the element. The arithmetic is in double without fused
+ * multiply-adds, so that every machine gets the same weights. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -138,7 +138,7 @@ static bool has_init(const Net *net, InitKind kind) {
 }
 
 /* ---- values known at compile time ---- */
-/* Sets the weights of bilinear upsampling: each filter reads only the channel with the same index. */
+/* Sets the weights [a][b][y][x] of bilinear upsampling: they are 0 unless b is a modulo dim[1]. */
 static void set_bilinear(const Weight *weight, float *out) {
   const int64_t h = weight->rank > 3 ? weight->dim[2] : 1, w = weight->dim[weight->rank - 1];
   for (int64_t i = 0; i < weight->size; i++) {

@@ -1,5 +1,5 @@
-/* library.c: A net as a library folder for Arduino, PlatformIO, ESP-IDF, Zephyr and CMake. The texts are
- * templates in library/. */
+/* library.c: A net as a library folder for Arduino, PlatformIO, ESP-IDF, Zephyr and CMake. The texts,
+ * and the example program of `cnnc new`, are templates in library/. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <inttypes.h>

@@ -15,7 +15,7 @@ void put_hex_float(Text *, float);                                     /* 0x1.99
 void put_floats(Text *, const float *, int64_t n, const char *indent); /* a table, without its braces */
 void put_double(Text *, double);
 void put_string(Text *, const char *); /* prints a string literal with its quotes */
-/* Prints lines inside a comment, and ensures that nothing in them ends the comment. */
+/* Prints lines of a comment, each after `prefix`. Nothing in the lines can end the comment. */
 void put_comment(Text *, const char *, const char *prefix);
 void put_dims(Text *, int rank, const int64_t *dim); /* [6][1][5][5] */
 #endif

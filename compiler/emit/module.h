@@ -1,4 +1,4 @@
-/* module.h: State of the C printer. Private to emit/. */
+/* module.h: State of the C printer, and functions that its files share. Private to emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_MODULE_H
 #define CNNC_MODULE_H
@@ -21,7 +21,7 @@ typedef struct Printed {
 /* The functions of one target, or the packing functions, which do not depend on the target. */
 typedef struct Section {
   const Target *target;  /* NULL: packing */
-  const char *suffix;    /* suffix of the function names: "_v4"; "" if the file has one target */
+  const char *suffix;    /* suffix of the function names: "_v4", "_pack"; "": only target */
   const char *attribute; /* macro before the functions: "LENET5_V4"; "" if none is needed */
   NestPrint print;
   PreludeNeeds needs;
@@ -66,7 +66,8 @@ static inline bool net_processes(const Net *net) {
 
 /* ---- module.c ---- */
 const char *net_input_type(const Net *, int), *net_output_type(const Net *, int); /* the C type: "uint8_t" */
-/* "static " in a program, because libraries that it links may have functions of the same name. */
+/* "static " in an executable, because libraries that it links may have functions of the same name; otherwise
+ * "". */
 const char *net_linkage(const Net *);
 const char *net_target_names(const Net *); /* "x86-64-v4,x86-64-v3,x86-64" */
 
@@ -90,8 +91,8 @@ typedef struct Frame { /* the body of a function; local variables are declared w
   const Part *part;
   int target;
   FrameKind kind;
-  int images; /* images per call of a kernel: 1, or one per lane; then only the first `count` lanes have
-                 different images */
+  int images; /* images per call of a kernel: 1, or one per lane. Only the first `count` lanes have different
+                 images */
   Text locals, calls;
   Table local; /* names of local variables; the keys are "wanted name = value" */
   Names names;
@@ -111,8 +112,8 @@ void frame_call(Frame *, const Step *, const char *indent);
 const char *sample_size(Net *,
                         const char *size); /* number of elements of an input or output in a training sample */
 const char *frame_value(Frame *, const Node *); /* an expression for the address of a value */
-/* For interleaved images: prints code that copies the outputs of the step to the caller. optional: the code
- * copies an output only if the caller's pointer is not NULL. */
+/* For interleaved images: prints code that copies the outputs of the step to the caller. to: returns the
+ * destination of an output. optional: the code copies an output only if the caller's pointer is not NULL. */
 void frame_outputs(Frame *, const Step *, const char *(*to)(Frame *, int output), bool optional);
 bool frame_mentions(const Frame *, const char *name);
 void frame_unused(Text *, const Frame *); /* "(void)name;" for each unused parameter */
@@ -126,7 +127,7 @@ const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* puts commas between the items */
 void put_signature(Text *, const Net *, const char *head, const Parameters *,
                    const char *tail);          /* "head(list)tail", with line breaks in a long list */
-Parameters infer_parameters(Net *, bool some); /* some: for NAME_infer_some; otherwise for NAME_infer */
+Parameters infer_parameters(Net *, bool some); /* some: with `count`, as in NAME_infer_some */
 Parameters gradients_parameters(Net *);
 
 /* ---- state.c: nets with state (put_define: header.c) ---- */
@@ -141,7 +142,7 @@ void put_state_functions(Text *, Net *);
 /* ---- the parts of the file ---- */
 void put_banner(Text *, Net *, bool header);        /* net.c: the comment at the top of a file */
 void put_network_types(Text *, const Net *);        /* header.c */
-void put_declarations(Text *, Net *);               /* header.c: declarations of a header */
+void put_declarations(Text *, Net *);               /* header.c: declarations for a header or single file */
 void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a section */
 void put_includes(Text *);                          /* net.c: string.h, or macros for memcpy and memset */
 void put_section_begin(Text *, const Net *, const Section *);
@@ -166,7 +167,7 @@ const char *initial_weights(Net *); /* an expression for the weights from which 
 int64_t model_file_bytes(const Net *);
 void put_infer(Text *, Net *, int target); /* infer.c */
 void put_infer_entries(Text *, Net *);
-void put_dispatch(Text *, Net *); /* dispatch.c: NAME_target, and code that finds the level of the CPU */
+void put_dispatch(Text *, Net *); /* dispatch.c: NAME_target, and code that finds the CPU's best target */
 void put_dispatched(Text *, Net *, const char *result, const char *function, const char *arguments);
 void put_init(Text *, Net *);         /* init.c */
 void put_batch_struct(Text *, Net *); /* train.c */

@@ -44,8 +44,8 @@ bool emit_nest_shares(const Nest *, const NestPrint *);
 /* The type of a buffer's pointer, for a cast: "const float (*)[56][256]", "float *". */
 const char *emit_nest_pointer(Arena *, const Nest *, int buf_id);
 
-/* The text of a call, `NAME_SUFFIX(…);`. argument[buf id] is the C text of a pointer of any object type,
- * which is cast where C requires it; size[i] is the text of a size parameter. If a team calls the function,
+/* The text of a call, `NAME_SUFFIX(…);`. argument[buf id] is the C text of a pointer to any object type,
+ * which the call casts; size[i] is the text of a size parameter. If a team calls the function,
  * `thread` and `threads` must be in scope. */
 const char *emit_nest_call(Arena *, const Nest *, const NestPrint *, const char *const *argument,
                            const char *const *size);

@@ -37,7 +37,9 @@ const char *printer_name(
 const char *printer_buf(Printer *, const Buf *);    /* returns the buffer's name and marks it as used */
 Index printer_fold(const Printer *, const Index *); /* replaces the function's constant parameters by their
                                                        values */
-bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes); /* see nest_values.c */
+/* Whether one Helium instruction loads bytes and widens them to `number`, or narrows `number` and stores
+ * bytes. */
+bool printer_bytes_at_once(const Printer *, const Buf *, Elem number, int lanes);
 /* These functions return names of functions and types of the prelude, and mark the names as used. */
 const char *printer_function(Printer *, PreludeFn, Elem, int lanes);
 const char *printer_type(Printer *, Elem, int lanes);
@@ -66,7 +68,7 @@ void print_limit(Printer *, int n, const Index *bound,
  * end: the variable with the upper limit of v, or NULL. */
 void print_loop_annotation(Printer *, const NestStmt *loop, int depth, const char *v, const char *end);
 void print_joined_loops(Printer *, const NestStmt *,
-                        int depth); /* prints the loop and its team_inner_loop as one range */
+                        int depth); /* prints the loop and the joined loops inside it as one loop */
 /* nest_words.c: prints n statements as one load of n words (2 or WORDS_AT_ONCE). The statements give names to
  * adjacent words of an array. LOAD4 advances the pointer *next, so that the words that follow need no
  * address. If *next is NULL, the pointer is declared first. */

@@ -440,7 +440,8 @@ static bool adjacent_stores(const NestStmt *a, const NestStmt *b) {
   return !value_reads(b->u.store.val, first->buf);
 }
 
-/* With AVX-512 BF16, prints two stores of adjacent vectors as one instruction. */
+/* Prints the first two statements as one AVX-512 BF16 instruction, if they store adjacent vectors. False:
+ * nothing was printed. */
 static bool print_store_pair(Printer *p, const NestStmt *const *list, int count, int depth) {
   if (p->print->names.bf16 != 16 || p->print->merged || count < 2) return false;
   if (!stores_bf16(list[0]) || !stores_bf16(list[1]) || !adjacent_stores(list[0], list[1])) return false;
@@ -458,8 +459,8 @@ static bool print_store_pair(Printer *p, const NestStmt *const *list, int count,
 }
 #endif
 
-/* Prints the statements one after the other. Loads of adjacent words become one instruction, and so do stores
- * of adjacent bf16 numbers. */
+/* Prints the statements one after the other. If the target has such instructions, loads of adjacent words
+ * become one instruction, and so do stores of adjacent bf16 numbers. */
 static void print_sequence(Printer *p, const NestStmt *const *list, int count, int depth) {
   const NestStmt *before = NULL; /* the first load of the previous group */
   const char *next = NULL;

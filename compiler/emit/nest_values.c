@@ -20,12 +20,12 @@ const char *printer_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... 
   return wanted;
 }
 
-/* The parameter that replaces a number, or NULL. */
+/* The parameter of a merged function that replaces a number; NULL: the number is constant. */
 static const char *printer_parameter(Printer *p, const void *of, int which) {
   const CodeNumbers *numbers = p->print->merged;
   const char *name = NULL;
   for (int i = 0; numbers && i < numbers->n;
-       /* continues after a match: a number whose value is used twice is in the list twice */
+       /* continues after a match: a number that the code uses twice has two entries */
        i++) {
     const CodeNumber *number = &numbers->data[i];
     if (number->of != of || number->which != which) continue;
@@ -73,7 +73,7 @@ void print_index(Printer *p, const Index *raw) {
   print_terms(p, raw, &ix);
 }
 
-/* Prints a number in the code, or the parameter that replaces it. */
+/* Prints `value`, or the parameter that replaces it in a merged function. */
 static void print_open(Printer *p, const void *of, int which, int64_t value) {
   const char *parameter = printer_parameter(p, of, which);
   if (parameter) put("%s", parameter);
@@ -81,7 +81,7 @@ static void print_open(Printer *p, const void *of, int which, int64_t value) {
 }
 
 bool print_flat(Printer *p, const Buf *buf,
-                const Index *at) { /* prints (y)*14336 + (x)*256 + c; returns false if all indices are zero */
+                const Index *at) { /* prints the position in the flat array: (y + 1)*14336 + x*256 + c */
   FlatTerm term[DIMS];
   const int n = code_flat(&p->known, buf, at, term);
   const char *cast = buf_room(buf, 0) >= NEST_FAR ? "(ptrdiff_t)" : "";
@@ -150,7 +150,7 @@ static void print_range(Printer *p, const Range *r, RangeForm form) {
   }
 }
 
-static int tests_in(const Printer *p, const All *all) { /* the number of comparisons that will be printed */
+static int tests_in(const Printer *p, const All *all) { /* the number of comparisons and flags to print */
   int n = 0;
   for (int i = 0; i < all->n; i++) {
     const RangeForm form = code_range(p->instance, &all->range[i]);
@@ -285,8 +285,6 @@ static void print_fma(Printer *p, Val e) { /* prints x * y + z, or z - 4.f * y *
   print_value(p, e->a[2], SUM);
 }
 
-/* Whether an access to the buffer is one Helium instruction: a load that widens bytes to `number`, or a store
- * that narrows `number` to bytes. */
 bool printer_bytes_at_once(const Printer *p, const Buf *buf, Elem number, int lanes) {
   return p->print->names.helium && lanes == 4 && buf->place != REGS && number == I32 &&
          (buf->type.elem == I8 || buf->type.elem == U8);

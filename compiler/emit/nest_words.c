@@ -1,5 +1,5 @@
-/* nest_words.c: Printer of statements that load several adjacent words with one instruction, on CPUs with
- * target->dsp, and of the macros in these statements. */
+/* nest_words.c: Printer of loads of several adjacent words with one instruction (targets with `dsp`), and of
+ * their macros LOAD2 and LOAD4. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/nest_print.h"
 

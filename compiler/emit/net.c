@@ -88,7 +88,7 @@ static void put_codeless(Text *out, Net *net) {
 
 /* ---- sections ---- */
 /* Prints a line of a function's comment. The formula of an operator (an indented line) is printed once per
- * file. Any other line is printed once per function: for the first target in the file that has this line. */
+ * file. Any other line is printed only for the function's first target in the file that has this line. */
 static void put_line_once(Text *out, Net *net, const char *of, const char *line) {
   static const char formula[] = "    ";
   const bool indented = strncmp(line, formula, strlen(formula)) == 0;

@@ -1,5 +1,5 @@
-/* network.c: Printer of NAME_network, the constant that describes the net to the runtime, and of the
- * functions that it points to. The types of these functions are the same for all nets. */
+/* network.c: Printer of NAME_network (the constant that describes the net to the runtime), of the functions
+ * to which it points, and of main(). The types of the functions in NAME_network are the same for all nets. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -32,7 +32,7 @@ static void put_count(Text *out, const char *name, int64_t value) {
   if (value) text_put(out, "  .%s = %" PRId64 ",\n", name, value);
 }
 
-/* The net as written in the source: for an int8 model, its float net. */
+/* The float net: for an int8 model, the net before quantization. */
 static const Graph *written(const Net *net) { return net->graph->floats ? net->graph->floats : net->graph; }
 
 /* ---- ports ---- */
@@ -44,8 +44,8 @@ static void put_shape(Text *out, Shape shape) {
   text_put(out, "}");
 }
 
-/* With --stream or --slide, prints the number of rows of a port per call, and the offset and the delay of
- * these rows. */
+/* Prints the fields step, offset and late of a port if a call has only some of the port's rows (--stream,
+ * --slide). */
 static void put_rows(Text *out, const StreamLayer *layer) {
   if (!layer || !layer->flows) return;
   text_put(out, ", .step = %" PRId64, layer->rows);
@@ -91,8 +91,8 @@ static bool absorbs(const Op *op, Scores scores) {
   return false;
 }
 
-/* Whether the regions of an output are masks: each region is an image, and another output has one box per
- * region. */
+/* Whether the regions of an output are masks: each region has height, width and channels, and another output
+ * has one box per region. */
 static bool is_masks(const Graph *graph, Shape shape) {
   bool found = false;
   for (int o = 0; o < graph->outputs.n; o++) {

@@ -1,5 +1,5 @@
-/* pack.c: Packing of weights into the order in which kernels read them: functions that pack at run time, and
- * packing at compile time by interpreting the same nests. */
+/* pack.c: Packing of weights into the order in which kernels read them. Prints functions that pack at run
+ * time, packs at compile time by interpreting the same nests, and prints constant tables. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <stdio.h>
@@ -126,15 +126,13 @@ void put_packing(Text *out, Net *net, const Part *part, const char *to) {
 /* ---- at the start of each training step ---- */
 enum {
   SHARED_FLOATS = 1 << 15
-}; /* packing this number of floats takes a microsecond, as long as waking a team */
+}; /* packing this number of floats takes about as long as waking the threads of a team */
 
 bool packing_shared(const Net *net) {
   return net->layout->train.program && (net->options->openmp || net_pool(net)) &&
          net->layout->train.members.n > 1 && floats_in(members_bytes(&net->layout->train)) >= SHARED_FLOATS;
 }
 
-/* All floats are divided into shares, one per thread; each thread packs the members whose middle float is in
- * the thread's share. */
 void put_shared_packing(Text *out, Net *net) {
   const int64_t all = floats_in(members_bytes(&net->layout->train));
   int64_t before = 0;
@@ -167,7 +165,7 @@ void put_pack(Text *out, Net *net) {
   if (net->pack.functions.n || net->layout->tables.n || net->weights)
     text_put(out, "/* ---- weights ---- */\n\n");
   put_tables(out, net);
-  if (!net->weights) return; /* cnnc has already packed all weights */
+  if (!net->weights) return; /* cnnc has packed the weights, or the net has none */
   put_functions(out, net, &net->pack);
   text_put(out, "%svoid %s(%s *model, const %s *weights) {\n", net_linkage(net), net->own->pack,
            net->own->model, net->own->weights);

@@ -118,7 +118,8 @@ void pool_describe(Text *out, Net *net, const char *function, const Parameters *
   text_put(out, "%s);\n}\n\n", most ? "thread, threads" : last);
 }
 
-/* The end of the first argument of a list: the first comma outside of parentheses and brackets. */
+/* The length of the first argument of a list. The argument ends at a comma outside of parentheses and
+ * brackets, or at the end of the list. */
 static size_t argument_length(const char *text) {
   size_t n = 0;
   for (int depth = 0; text[n] && (depth || text[n] != ','); n++)
@@ -142,8 +143,7 @@ void pool_call(Text *out, Net *net, const char *function, const char *arguments)
 }
 
 /* ---- segments ---- */
-/* Except in very short calls, a share takes ten microseconds or more, so that its overhead, a tenth of a
- * microsecond, is small. */
+/* A share of about ten microseconds is long compared with its overhead, a tenth of a microsecond. */
 int pool_most(const Version *version) {
   const double share = 40000; /* cycles */
   const int most = 1024;
@@ -192,8 +192,8 @@ static void put_segment(Frame *f, int from, int to) {
 
 void pool_step(Frame *f, int step) { put_segment(f, step, step + 1); }
 
-/* Whether call `to` is in the segment that begins with call `from`. In an executable the time of each shared
- * call is measured, so each such call is a separate segment. */
+/* Whether call `to` is in the segment that begins with call `from`. In an executable, the time of each
+ * call is measured, so a call that several threads share is a separate segment. */
 static bool joins_segment(const Frame *f, int from, int to) {
   const Step *step = f->part->steps.data;
   bool shared = false;

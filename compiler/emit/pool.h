@@ -1,5 +1,5 @@
-/* pool.h: Threads without OpenMP: calls of functions whose work is divided into shares for the threads of a
- * pool. Private to emit/. */
+/* pool.h: Printer of calls that run on a pool of threads, without OpenMP: the threads divide the work of a
+ * function into shares. Private to emit/. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_POOL_H
 #define CNNC_POOL_H
@@ -19,20 +19,19 @@ struct PoolNames {
 };
 
 PoolNames *pool_names(Net *);                       /* must be called before functions are printed */
-bool pool_used(const Net *);                        /* whether several threads run a function of the file */
+bool pool_used(const Net *);                        /* whether several threads run inference or training */
 void pool_declare(Text *, const Net *, bool first); /* first: for the unit that contains the pool */
 void pool_define(Text *, Net *);
 
 /* The name of an additional function: `of` with the suffix _`what`, as in "lenet5_run_slots". */
 const char *pool_function(Net *, const char *of, const char *what);
-/* Number of shares of a call: 1 if only one thread runs it, otherwise a number that depends on the cost of
+/* Number of shares of a call: 1 if only one thread runs it, otherwise 2 or more, in proportion to the cost of
  * the call. At run time, the pool changes a number above 1 so that there are one to four shares per
  * thread. */
 int pool_most(const Version *);
 /* Prints a second function, which reads the arguments of `function` from an array of words (uintptr_t) and
- * calls `function` with them. most: the number of shares, if the function has the parameters `thread` and
- * `threads`; 0: the function lacks these parameters, and `last` is the text of the arguments that are not in
- * the array. */
+ * calls `function` with them. If `function` has the parameters `thread` and `threads`, `most` is the number
+ * of shares. Otherwise `most` is 0, and `last` is the text of the arguments that are not in the array. */
 void pool_describe(Text *, Net *, const char *function, const Parameters *, const char *last, int most);
 /* Prints a call of a function for which pool_describe was already called. `arguments` has the same arguments
  * as the list in pool_describe. */

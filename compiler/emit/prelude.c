@@ -1,10 +1,10 @@
 /* prelude.c: Text of macros, vector types and inline functions at the top of a generated file. Most functions
- * have one text for scalars and vectors of every width. The text contains placeholders: @F the float type, @I
- * the type of masks, @U unsigned integers of the same width, @(c) a constant, @[c] an unsigned constant, @n
- * the width and the target's suffix, @a the attribute, @S the size of a vector. Functions of several element
- * types use @T for the vector type, @E for the element type, and @l, which is @n with the letter of the
- * element type. A word before @n or @l is a function's name and gets the net's prefix. Macros have no prefix;
- * emit_prelude_end undefines them.
+ * have one text for scalars and vectors of every width. Placeholders in the text are: @F the type of floats,
+ * @I of integers and masks, @U of unsigned integers; @(c) a float constant, @[c] an unsigned constant; @n the
+ * suffix for width and target ("_x16_v4"); @a the attribute; @S the attribute for the size of a vector.
+ * Functions of several element types use @T for the vector type, @E for the element type, and @l, which is @n
+ * with the letter of the element type. A word before @n or @l is a function's name and gets the net's prefix.
+ * Macros have no prefix; emit_prelude_end undefines them.
  *
  * The functions use no library and, except for Helium, no intrinsics. Error bounds were measured over all
  * floats with tests/unit/prelude.c (PRELUDE_STEP=1). The polynomials were fitted for cnnc (minimax on the
@@ -410,7 +410,7 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   if (routine->uses) prelude_need_routine(needs, routine->uses);
   if (routine->also) prelude_need_routine(needs, routine->also);
   while (needs->routine[i] && needs->routine[i] != routine)
-    i++; /* terminates, because there is a slot for every routine */
+    i++; /* assumes that no net needs more than ROUTINES routines */
   needs->routine[i] = routine;
 }
 
@@ -586,7 +586,8 @@ static const char *upper_of(Arena *arena, const char *name) {
   return upper;
 }
 
-/* Prints a routine's text. The net's prefix replaces cnn_ and CNN_ in the names of functions and macros. */
+/* Prints the text of a routine or scalar primitive. The net's prefix replaces cnn_ and CNN_ in the names of
+ * functions and macros. */
 static void emit_own_text(Text *out, const char *text, const char *prefix) {
   static const char small[] = "cnn_", large[] = "CNN_";
   const char *upper = upper_of(out->arena, prefix);
@@ -657,7 +658,7 @@ static void emit_half(Text *out, int half, int first) {
   text_put(out, ")");
 }
 
-/* Reduces a vector to its sum or maximum, by combining halves. */
+/* Prints a function that reduces a vector to its sum or maximum by combining halves. */
 static void emit_halves(Text *out, PreludeFn fn, int lanes, const PreludeNames *names) {
   const char *type = prelude_type(out->arena, F32, lanes),
              *half_type = prelude_type(out->arena, F32, lanes / 2);
@@ -677,7 +678,7 @@ static void emit_halves(Text *out, PreludeFn fn, int lanes, const PreludeNames *
   }
 }
 
-/* Converts step by step: compilers know the instructions for these steps. */
+/* Prints a conversion in several steps, because compilers find the instructions for single steps. */
 static void emit_convert(Text *out, Elem to, Elem from, int lanes, const PreludeNames *names) {
   const char *value = "x", *vector = arena_printf(out->arena, "v%d", lanes);
   Arena *arena = out->arena;

@@ -28,8 +28,8 @@ void emit_contraction(Text *out, bool fused) {
            "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
-/* When Clang tunes for an Intel CPU (-march=native on such a CPU, and -march=x86-64-v4), it splits each
- * 512-bit operation into two of 256 bits, unless a function requests 512-bit vectors. */
+/* If Clang tunes for an Intel CPU, it splits each 512-bit operation into two of 256 bits, unless the function
+ * requests 512-bit vectors. It does so with -march=x86-64-v4, and with -march=native on such a CPU. */
 void emit_attribute(Text *out, const char *macro, const char *attribute, int lanes) {
   const bool wide = lanes == 16;
   if (wide)

@@ -1,12 +1,14 @@
-/* prelude_vectors.c: Vector primitives: except in dot_across, each lane computes a scalar primitive of
- * word_primitives.h, integer_primitives.h or dsp_primitives.h (in nest/). The texts are in the notation of
- * prelude.c. Where compilers do not generate the best instruction of x86-64 or AArch64 from C, the text is
- * that instruction in assembly, because compilers have different names for the instruction's intrinsic. */
+/* prelude_vectors.c: Texts of vector primitives, and of functions with instructions for lookups, bf16 and f16
+ * numbers, tile registers and Helium. Each lane of a vector primitive, except dot_across, computes a scalar
+ * primitive of word_primitives.h, integer_primitives.h or dsp_primitives.h (in nest/). The texts are in the
+ * notation of prelude.c. If compilers do not generate the best instruction of x86-64 or AArch64 from C, the
+ * text has it in assembly, because the instruction's intrinsic has other names in other compilers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
 
-/* instruction: text for x86-64 with AVX; four: text for 4 lanes on other CPUs; NULL: `plain` is used. */
+/* instruction: text for x86-64 with AVX. four: text for 4 lanes, if `instruction` does not apply. If the text
+ * that applies is NULL, `plain` is used. */
 typedef struct VectorText {
   const Primitive *of;
   const char *arguments, *plain, *instruction, *four;
@@ -34,7 +36,7 @@ typedef struct VectorText {
   "    const " type " above = v[i] > " largest ", below = v[i] < -" largest " - 1;\n"                        \
   "    v[i] = (above & " largest ") | (below & (-" largest " - 1)) | (~(above | below) & v[i]);\n"           \
   "  }\n"
-/* In each 16-byte part, packs the numbers of a, then the numbers of b, and permutes the bytes of the part. */
+/* In each 16-byte part of the result: packs the numbers of a, then those of b, and permutes the bytes. */
 #define PACKED(instruction, order)                                                                           \
   "  typedef int8_t bytes __attribute__((vector_size(sizeof(@I)), aligned(1)));\n"                           \
   "  static const int8_t order[] = {" order ",\n    " order ",\n    " order ",\n    " order "};\n"           \
@@ -200,8 +202,8 @@ static const VectorText *text_of(const Primitive *primitive) {
   return &texts[i];
 }
 
-/* Masked operations on 16 lanes. From the `plain` texts, compilers would generate permutations, which need a
- * vector of lane numbers. */
+/* Masked operations on 16 lanes. Without masks, compilers would generate permutations, which need a vector of
+ * lane numbers. */
 #define UPPER_MASKED                                                                                         \
   "  __asm__(\"vmovshdup %1, %0%{%2%}\" : \"+v\"(odd) : \"v\"(even), \"Yk\"((uint16_t)0x5555));\n"           \
   "  return (@I)odd;\n"

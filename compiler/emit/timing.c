@@ -69,8 +69,8 @@ static void put_trial(Timing *t, const Lower *l, int trial) {
 /* Before each iteration, the program prepares the caches as a kernel finds them in a call of the net. If the
  * weights of the net exceed half of the last-level cache, a kernel does not find its weights in that cache,
  * so each iteration reads weights at another address. If the weights of the net exceed half of the L2 cache,
- * that cache is filled with other data, as the other kernels of the net would do. The inputs are written
- * just before an iteration, as the previous kernel would do. */
+ * the program fills that cache with other data, as the other kernels of the net would do. The inputs are
+ * written just before an iteration, as the previous kernel would do. */
 static const char program[] =
     "static double now(void) {\n  struct timespec t;\n  clock_gettime(CLOCK_MONOTONIC, &t);\n  return "
     "(double)t.tv_sec + 1e-9 * (double)t.tv_nsec;\n}\n\n"

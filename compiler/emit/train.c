@@ -1,7 +1,8 @@
-/* train.c: Printer of NAME_gradients. A batch is divided into a fixed number of shards, which may run at the
- * same time. A shard runs its images, or its groups of interleaved images, one after the other in its own
- * arena and adds to its own gradients. The gradients of the shards are finally added in a fixed order. Calls
- * that need all images, such as those for batch statistics, separate the phases. */
+/* train.c: Printer of NAME_gradients, of the functions that it calls, and of the structs for training. A
+ * batch is divided into a fixed number of shards, which may run at the same time. Each shard has its own
+ * arena and gradients; its images, or groups of interleaved images, are computed one after the other. The
+ * gradients of the shards are finally added in a fixed order. Calls that need all images, such as those for
+ * batch statistics, separate the phases. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -214,8 +215,7 @@ static Parameters calls_parameters(Net *net, bool batch) {
   return list;
 }
 
-/* Whether the functions of the phases are not inlined: with many phases, compilation takes long if the
- * compiler inlines all of them into the gradients function. */
+/* With many phases, compilation takes long if the compiler inlines them into the gradients function. */
 bool phases_apart(const Net *net) {
   enum { FEW = 8 };
   return net->layout->train.program && net->layout->train.program->phases.n > FEW;
@@ -272,8 +272,8 @@ static void put_phase_dispatch(Text *out, Net *net, int phase, bool batch) {
 }
 
 /* ---- functions of the interface ---- */
-/* Prints code for a batch with only one shard: it runs all images one after the other. If several processes
- * train, only one of them has the shard. */
+/* Prints code that computes all images of a batch with only one shard. If several processes train, only one
+ * of them has the shard. */
 static void put_only_shard(Text *out, Net *net, int phase) {
   const char *function = training_phase_function(net, phase, false),
              *gradients = net->model ? ", gradients" : "",
@@ -292,7 +292,7 @@ static const char *last_shard(const Net *net) {
 }
 
 /* Prints a loop over the shards from `from` to `to` (exclusive). These are all shards of this process or, in
- * a function that a pool calls, the shards of one thread. */
+ * a SHARES loop of a pool, some of them. */
 static void put_shard_loop(Text *out, Net *net, int phase, const char *from, const char *to) {
   const char *batch = net_pool(net) ? "batch" : "&batch", *count = net_pool(net) ? "batch->count" : "count";
   const int64_t shards = net->layout->train.program->shards;
@@ -321,8 +321,9 @@ static void put_shard_loop(Text *out, Net *net, int phase, const char *from, con
 }
 
 /* ---- shards on a pool ---- */
-/* Prints the head of a function that processes, on a pool, the shards of a training workspace from `first` to
- * `last` (exclusive). With `batch`, the batch and its gradients are parameters, too. */
+/* Prints the head of a function that runs on a pool and processes shards of a training workspace: those from
+ * its parameter `first` to `last` (exclusive). With `batch`, the batch and its gradients are parameters, too.
+ * Returns the parameters without the team. */
 static Parameters put_shards_head(Text *out, Net *net, const char *function, bool batch) {
   Parameters list = {0};
   if (batch) add_constant_pointer(net, &list, net->own->batch, "batch");
@@ -364,7 +365,8 @@ static void put_shards(Text *out, Net *net, int phase) {
   put_shard_loop(out, net, phase, first_shard(net), last_shard(net));
 }
 
-/* Prints the sum as a tree, ((g + s0) + (s1 + s2)) + ...: pairs, then pairs of pairs. */
+/* Prints the sum of the gradients of the shards from `from` to `to` (exclusive) as a tree of pairs:
+ * ((g + s0) + (s1 + s2)) + ..., where g are the gradients of shard 0, and s0 those of shard 1. */
 static void put_tree(Text *out, int64_t from, int64_t to) {
   if (to - from == 1) {
     if (from) text_put(out, "s[%" PRId64 "].f[i]", from - 1);
@@ -383,7 +385,8 @@ static bool all_gradients(const Net *net, const Stretches *of) {
   return of->n == 1 && of->data[0].from == 0 && of->data[0].to == graph_weight_bytes(net->graph);
 }
 
-/* Prints code that clears the gradients at `pointer`, which points to `object`. */
+/* Prints code that clears the stretches `of` of the gradients. pointer: text of the gradients' address;
+ * object: text of the gradients. */
 static void put_zeros(Text *out, const Net *net, const Stretches *of, const char *indent, const char *pointer,
                       const char *object) {
   if (all_gradients(net, of)) {
@@ -444,7 +447,8 @@ static void put_clear_shards(Text *out, Net *net) {
   put_clear_loop(out, net, first_sum(net), last_sum(net));
 }
 
-/* Prints the head of the loop over the floats of the gradients from `from` to `to` (exclusive). */
+/* Prints a loop over the floats of the gradients from `from` to `to` (exclusive), up to "g[i] = ". floats:
+ * the number of these floats. */
 static void put_sum_loop(Text *out, Net *net, const char *from, const char *to, int64_t floats) {
   enum { SHARE_FLOATS = 1 << 13 };
   if (net_pool(net)) {
@@ -526,8 +530,8 @@ static const char *gathered(Net *net, const Gather *g) { /* the address of the v
   }
 }
 
-/* Prints code that receives some values of the images of other processes: before the phase that needs these
- * values or, for the loss, after the last phase. */
+/* Prints code that receives values of the other processes' images before the phase with index `before`. The
+ * loss is received after the last phase. */
 static void put_gathers(Text *out, Net *net, int before) {
   const Program *p = net->layout->train.program;
   for (int i = 0; i < p->gathers.n; i++) {
@@ -540,7 +544,8 @@ static void put_gathers(Text *out, Net *net, int before) {
   }
 }
 
-/* Prints code after a phase: it starts the exchange of the gradient sums that are complete. */
+/* Prints code that starts the exchange of the gradient sums that are complete after the phase with index
+ * `after`, and continues earlier exchanges. */
 static void put_buckets(Text *out, Net *net, int after) {
   const Program *p = net->layout->train.program;
   const char *sums = p->shards > 1 ? "(float *)(void *)workspace->sum" : "NULL";

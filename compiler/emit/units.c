@@ -1,7 +1,7 @@
 /* units.c: Division of the C text into several translation units, for parallel compilation. lir/units.c has
- * assigned the functions to units. The functions of nests are in the second and later units; everything else
- * is in the first unit. Units share only declarations of functions, whose parameters are pointers and
- * numbers.
+ * assigned the functions to units. If there are several units, the second and later units have the functions
+ * of nests, and the first unit has the functions that call them. Units share only declarations of functions,
+ * whose parameters are pointers and numbers.
  *
  * The functions that units share have hidden visibility. Their symbols contain a period, so that they differ
  * from all names of C functions. */

@@ -1,5 +1,5 @@
-/* onnx_out.c: Export of a net as an ONNX model (inputs, a few ONNX nodes per node of the net, outputs) and
- * its files. */
+/* onnx_out.c: Export of a net as an ONNX model (inputs, a few ONNX nodes per node of the net, outputs), and
+ * writing of the model's files. */
 // SPDX-License-Identifier: Apache-2.0
 #include "export/onnx_out.h"
 #include "ops/registry.h"
@@ -38,8 +38,8 @@ static const char *refusal(const Node *node) {
   return way && !way->function ? way->word : NULL;
 }
 
-/* Checks that the inputs and all used nodes have an ONNX form. All exceptions are reported in one message:
- * the first node at its location, the other nodes as notes. */
+/* Checks that the inputs and all used nodes have an ONNX form. All nodes without a form are reported in
+ * one message: the first node at its location, the other nodes as notes. */
 static bool all_have_forms(Diags *diags, const Graph *graph, const int *reads) {
   int n = 0;
   Diag *diag = NULL;
@@ -168,7 +168,7 @@ static const char *output_name(const OnnxOut *o, const Node *node, TensorType ty
 }
 
 /* The last ONNX node computes the value of `node`, so it gets the name of `node`. The tensor of the value
- * gets the name of the output that has this value, or else the name of `node`. */
+ * gets the name of the output that has this value, or else the name of `node`, if no other tensor has it. */
 static void name_last(OnnxOut *o, const Node *node) {
   const char *value = node->quant ? NULL : output_name(o, node, TENSOR_FLOAT);
   o->last->name = node->name;

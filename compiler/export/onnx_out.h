@@ -20,8 +20,8 @@ typedef struct OnnxOptions {
 /* Exports the program with these weights. Values with a Quant, and int8 weights, are exported as integers
  * that a DequantizeLinear converts to floats. NULL after an error. */
 ModelProto *onnx_out(Arena *, Diags *, const Graph *, const OnnxNumbers *, const OnnxOptions *);
-/* Moves the data of all tensors with `least` or more bytes out of the model, into the external file
- * `location` next to it. Returns the contents of that file, in order. */
+/* Removes the data of all tensors with `least` or more bytes from the model, which then refers to the file
+ * `location` in the model's folder. Returns the data in order, for onnx_save_detached. */
 WireList onnx_detach(Arena *, ModelProto *, const char *location, size_t least);
 size_t onnx_bytes(const ModelProto *);
 /* False: errno has the reason. */
@@ -50,7 +50,7 @@ typedef struct OnnxOut {
   Table names, initializers;
 } OnnxOut;
 
-/* The result of a new node with that operator. Attributes are added to the last created node. */
+/* Creates an ONNX node; returns the name of its output. Attributes are added to the last created node. */
 const char *out_node(OnnxOut *, const char *op, int nin, const char *const *in);
 const char *out_one(OnnxOut *, const char *op, const char *x);
 const char *out_two(OnnxOut *, const char *op, const char *x, const char *y);
@@ -62,7 +62,7 @@ void out_also_text(OnnxOut *, const char *attribute, const char *); /* adds a te
 void out_ints(OnnxOut *, const char *attribute, int n, const int64_t *);
 /* Constants. A parameter has its own name; other constants are named after the node and `what`. */
 const char *out_weight(OnnxOut *, int k, int rank, const int64_t *dim);
-/* a parameter with one number per channel, in the layout of the node's value */
+/* parameter k, which has one number per channel, in a shape that broadcasts over the node's value */
 const char *out_channels(OnnxOut *, int k);
 const char *out_floats(OnnxOut *, const char *what, int rank, const int64_t *dim, const float *);
 /* A one-dimensional tensor of equal numbers. */
@@ -82,7 +82,8 @@ const char *out_dequantized(OnnxOut *, const Weight *, const NamedArray *, int r
 const char *out_quantized(OnnxOut *, const Node *, const char *x, TensorType);
 const char *out_raw(OnnxOut *, const Node *, const char *raw, TensorType);
 const char *out_constant(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, WireBytes);
-WireBytes out_words(Arena *, const void *, size_t n); /* n 32-bit numbers in the byte order of ONNX files */
+/* The little-endian bytes of n 32-bit numbers. On a little-endian machine, the numbers are not copied. */
+WireBytes out_words(Arena *, const void *, size_t n);
 /* ---- values ---- */
 const char *out_input(const OnnxOut *, int k);
 Extent out_extent(const Node *);
@@ -95,7 +96,7 @@ const char *out_permute(OnnxOut *, const char *x, int rank, const int64_t *from)
 const char *out_channels_last(OnnxOut *, const char *x, Shape); /* converts [N,C,H,W] to [N,H,W,C] */
 /* Converts [N,H,W,C] to [N,C,H,W]. Shape: the net's shape of the result. */
 const char *out_channels_first(OnnxOut *, const char *x, Shape);
-/* A slice along n axes. */
+/* A slice: elements from[i] to to[i] - 1 of axis[i], for n axes. */
 const char *out_part(OnnxOut *, const char *x, int n, const int64_t *from, const int64_t *to,
                      const int64_t *axis);
 /* Sets axis to the ONNX axes that an operator's argument axis= selects; returns the number of axes. */
@@ -127,7 +128,7 @@ OutRows out_row_axes(const OnnxOut *, const Node *); /* the row axes of the node
  * broadcast along it. */
 const char *out_beside(OnnxOut *, const OutRows *, const Node *value, const char *x, int rank,
                        const int64_t *size);
-const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* the inverse of out_beside */
+const char *out_whole_rows(OnnxOut *, const char *x, Shape); /* joins the row axes of x into the batch axis */
 /* Repeats a value of this shape until it has `rows` rows. */
 const char *out_repeated(OnnxOut *, Shape, const char *x, int64_t rows);
 void out_find_constants(OnnxOut *);
@@ -137,7 +138,7 @@ bool out_hides_all_keys(const Node *); /* whether attention can hide all keys fr
 
 /* An input or output. images: the index of the batch dimension. */
 ValueInfoProto *out_port(OnnxOut *, const char *name, TensorType, int rank, const int64_t *dim, int images);
-void out_states(OnnxOut *, ModelProto *); /* adds outputs and metadata of states, after all others */
+void out_states(OnnxOut *, ModelProto *); /* adds outputs and metadata of states, after all other outputs */
 /* The reason why a recurrent layer has no ONNX form; NULL: it has an ONNX form. */
 const char *recurrent_refusal(const Node *);
 

@@ -85,7 +85,6 @@ const char *out_constant(OnnxOut *o, const char *name, TensorType type, int rank
   return t->name;
 }
 
-/* The little-endian bytes of n 32-bit numbers. On a little-endian machine, the numbers are not copied. */
 WireBytes out_words(Arena *arena, const void *words, size_t n) {
   const uint32_t *value = words;
   if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return (WireBytes){(const uint8_t *)value, 4 * n, 0};

@@ -16,8 +16,7 @@ static void keys_seen(const Attention *a, int64_t query, int64_t *first, int64_t
   if (a->windowed && *last > query + a->after) *last = query + a->after;
 }
 
-/* Whether there can be a query that sees no key. A mask that is a parameter hides no key, because parameters
- * are finite. */
+/* A mask that is a parameter hides no key, because parameters are finite. */
 bool out_hides_all_keys(const Node *node) {
   const bool layer = node->op == &op_multihead_attention;
   if (!layer && node->op != &op_attention) return false;

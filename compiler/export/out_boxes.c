@@ -83,7 +83,7 @@ static const char *of_box(OnnxOut *o, const char *what, int axis, int n, const d
   return out_floats(o, what, axis + 2, dim, to);
 }
 
-/* The elements `from` and `from` + 1 along the axis: an x coordinate and a y coordinate. */
+/* The elements `from` and `from` + 1 along the axis: one for x and one for y. */
 static const char *coordinate_pair(OnnxOut *o, const char *x, int64_t from, int64_t axis) {
   const int64_t to = from + 2;
   return out_part(o, x, 1, &from, &to, &axis);

@@ -121,8 +121,8 @@ const char *export_grid_sample(OnnxOut *o, const Node *node) {
   return sequence ? out_shaped(o, y, node->shape) : y;
 }
 
-/* The sampling points of a level as GridSample's grid [N*heads, queries, points, 2]. Their coordinates are in
- * 0 .. 1 in the net, and in -1 .. 1 in ONNX. */
+/* The sampling points of a level as GridSample's grid [N*heads, queries, points, 2]. The edges of the image
+ * have the coordinates 0 and 1 in the net, and -1 and 1 in ONNX. */
 static const char *out_level_grid(OnnxOut *o, const char *places, int64_t level, int64_t points,
                                   int64_t queries) {
   static const int64_t last[] = {0, 3, 1, 2};

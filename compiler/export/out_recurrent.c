@@ -56,7 +56,7 @@ static const char *rows_out(OnnxOut *o, const Node *node, const Recurrent *r) {
                                       : out_permute(o, out_input(o, 0), 3, rows_first);
 }
 
-/* The value of an initial state: [directions][N][units]. */
+/* The value of an initial state, [directions][N][units]; "": it is zero. */
 static const char *start_out(OnnxOut *o, const Node *node, const Recurrent *r, int input) {
   static const int64_t directions_first[] = {1, 0, 2};
   const int64_t directions = recurrent_directions(node), one[] = {1, -1, r->units},

@@ -1,7 +1,6 @@
-/* wire_write.c: Serialization of structures in the wire format of protocol buffers. A message is preceded by
- * its length, so the length is computed before the message is written. The length of an inner message is
- * computed again for each message around it; this is cheap, because messages are nested only a few levels
- * deep. */
+/* wire_write.c: Serialization of structures in the wire format of protocol buffers. An inner message is
+ * preceded by its length, so the length is computed before the message is written. The length is computed
+ * again for each message around it. This is cheap, because messages are nested only a few levels deep. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/common/wire.h"

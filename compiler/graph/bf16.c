@@ -1,11 +1,11 @@
-/* bf16.c: Rounding for precision=bf16 in a float net. The operands of products are rounded to bf16: weights,
+/* bf16.c: Rounding for layers with precision=bf16. The operands of products are rounded to bf16: weights,
  * input values and, in training, gradients. An input value is rounded only once, when it is computed, for
  * all nodes that read it.
  *
- * Values that are views or copies of each other form a group, which is rounded as a whole or not at all. The
- * group is not rounded if exact values are needed: by the caller (inputs, outputs), by another call
- * (states), or by a reader without precision=bf16. In this case, passes/bf16.c rounds a copy of the value
- * for the products. */
+ * Values that are views or copies of each other, or that a gradient compares, form a group. A group is
+ * rounded as a whole or not at all. It is not rounded if exact values are needed, for example by the caller
+ * (inputs, outputs), by another call (states), or by a reader without precision=bf16. In this case,
+ * passes/bf16.c rounds a copy of the value for the products. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/bf16.h"
 #include "graph/op.h"
@@ -131,8 +131,8 @@ static void find_input_copies(const Groups *g) {
   }
 }
 
-/* Whether the value stays float because its computation is split into several nodes, or because the next call
- * continues from it. */
+/* Whether the value stays float because its computation is split into several nodes, or because the
+ * computation of the next row or call continues from it. */
 static bool keeps_floats(const Node *node) {
   const OpTraits *t = &node->op->traits;
   return node->op->parts || t->recurrent || t->stream == STREAM_RECURRENT || t->int8 == INT8_RECURRENT;

@@ -1,4 +1,4 @@
-/* bf16.h: Rounding for precision=bf16 in a float net. */
+/* bf16.h: Rounding for layers with precision=bf16. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BF16_H
 #define CNNC_BF16_H
@@ -10,7 +10,7 @@ bool node_has_products(const Node *); /* whether precision=bf16 applies to the n
 /* For a node with products: whether weight[k] is a factor of the products; other weights are biases. */
 bool node_multiplies_weight(const Node *, int k);
 bool node_is_bf16(const Node *);    /* whether the node multiplies bf16 numbers */
-bool node_reads_bf16(const Node *); /* node_is_bf16, and all operands of the node are bf16 numbers */
+bool node_reads_bf16(const Node *); /* node_is_bf16, and the node does not round its operands itself */
 /* Whether precision= says that the node computes in float in an int8 model: f32 or bf16. */
 bool node_given_as_float(const Node *);
 const Node *graph_has_bf16(const Graph *); /* the first node that multiplies bf16 numbers, or NULL */
@@ -19,14 +19,14 @@ const Node *graph_has_bf16(const Graph *); /* the first node that multiplies bf1
 Elem node_weight_elem(const Node *);
 bool node_rounds_weight(const Node *, int k); /* whether weight[k] is rounded to node_weight_elem */
 const Node *
-graph_has_halves(const Graph *); /* the first node with bf16 products, or with weights that are not F32 */
+graph_has_halves(const Graph *); /* the first node for which node_weight_elem is not F32, or else NULL */
 /* Whether graph_has_halves finds a node; if so, reports an error with the reason `why` and that node. */
 bool bf16_refused(Diags *, DiagId, const Graph *, const char *why);
-/* Whether a dense layer multiplies words of two bf16 numbers. The layer's input is then stored as an even
+/* Whether the node is a dense layer that multiplies words of two bf16 numbers: its input is stored as an even
  * number of bf16 numbers. */
 bool bf16_dense_pairs(const Node *);
 void node_as_floats(Node *);           /* makes the node multiply floats; its value is not rounded */
-bool bf16_reads_rounded(const Node *); /* whether all elements of the operand are bf16 numbers */
+bool bf16_reads_rounded(const Node *); /* whether the operand is known to be exact in bf16 */
 /* Sets node->rounded of all nodes, also of an int8 model. root: nodes whose values are used, in addition to
  * the outputs and the other roots of graph_live. */
 void bf16_mark(Arena *, Graph *, int nroots, Node *const *root);

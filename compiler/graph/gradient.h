@@ -10,7 +10,7 @@ typedef VEC(Node *) Contributions;
 struct Gradient {
   Graph *graph;
   bool training;       /* differentiate with respect to the parameters; otherwise to the inputs */
-  bool *wanted;        /* by node id: whether the node depends on a trained parameter or an input */
+  bool *wanted;        /* by node id: whether a trained parameter or input needs the node's gradient */
   Contributions *part; /* by node id: contributions to the node's gradient */
   int forward;         /* nodes before this id are the forward pass */
 };

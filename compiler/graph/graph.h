@@ -50,8 +50,8 @@ typedef struct Window { /* axis 0: height (kernel 1 for a sequence); axis 1: wid
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2]; /* before, after: padding */
   bool ceil;                  /* pooling: the output includes a last, incomplete window */
   bool count_pad;             /* average pooling: padding is part of the mean */
-  int64_t groups, multiplier; /* convolutions; depthwise: each input channel has `multiplier` output
-                                 channels */
+  int64_t groups, multiplier; /* groups of a convolution; multiplier: output channels per input
+                                 channel of a depthwise convolution */
 } Window;
 
 /* ---- values of arguments ---- */
@@ -102,7 +102,7 @@ typedef struct Weight {
   const char *name, *member; /* "stage1.conv1.weight", "weight" */
   int id, rank;
   int64_t dim[4], size, offset; /* offset: in floats, in the weights struct; set by graph_layout_weights */
-  bool statistic;               /* a running mean or variance */
+  bool statistic;               /* not trained by gradients: a running mean or variance, or a number of QAT */
   bool frozen;
   bool training_only; /* a statistic that only training needs, so weight files may omit it */
   bool decay;         /* subject to weight decay with `decay = weights` */
@@ -126,11 +126,11 @@ typedef enum Result {
   RESULT_SUM,    /* training: each image adds to the gradient of `target` */
   RESULT_BATCH,  /* one value per batch; with a `target` (a statistic), the new value of `target` */
 } Result;
-/* Quantization of an int8 or int16 value: q represents (q - zero) * scale. */
+/* Quantization of an integer value: the integer q represents (q - zero) * scale. */
 typedef struct Quant {
   float scale;
   int32_t zero; /* zero point; int16: 0 */
-  bool wide;    /* int16; otherwise int8 */
+  bool wide;    /* int16; otherwise int8, or uint8 for inputs */
 } Quant;
 /* Origin of a node that a pass created. */
 typedef struct Hidden {
@@ -141,7 +141,7 @@ typedef struct Hidden {
 } Hidden;
 typedef struct PortInfo { /* information about an input, target or state */
   int index;              /* index among the inputs or states; of a target: the graph_port index */
-  Elem elem;              /* element type of the caller's buffer; I32: class indices */
+  Elem elem;              /* element type of the caller's buffer */
   bool chw;               /* channels first */
   int64_t rate;           /* audio: samples per second; 0: not given */
 } PortInfo;
@@ -176,13 +176,13 @@ typedef enum Precision {
 struct Node {
   const struct Op *op;
   int id;           /* position in graph->nodes */
-  const char *name; /* name of the layer */
+  const char *name; /* name of the layer or port; "": no name */
   Shape shape;
   Elem elem;          /* element type of the node's value: F32, except in int8 models and for outputs `as
                          i32` */
   const Quant *quant; /* NULL: not quantized */
   int nin;
-  Node **in; /* in[0] is the current value; values of arguments follow, in the order of the arguments */
+  Node **in; /* for a call in the source: in[0] is the current value; values of arguments follow, in order */
   const Const *arg;     /* in the order of op->params, with defaults; nodes that a pass created: the arguments
                            of their origin, or NULL */
   const Window *window; /* window operators: set by their shape rule */
@@ -197,9 +197,8 @@ struct Node {
   Span span;
   const Site *site; /* the call in the source, and the blocks through which the call was expanded */
   Result result;
-  bool backward;             /* training: the node belongs to a loss or to the backward pass */
-  Hidden *hidden;            /* NULL in the source's graph, and for nodes that a pass created without an
-                                origin */
+  bool backward;             /* the node belongs to a loss or to the backward pass */
+  Hidden *hidden;            /* the origin of a node that a pass created; NULL: no origin */
   PortInfo *port;            /* inputs, targets and states; otherwise NULL */
   Weight *target;            /* for RESULT_SUM and RESULT_BATCH */
   int64_t salt;              /* distinguishes the random numbers of nodes */
@@ -224,8 +223,8 @@ typedef struct Port {
   const char *name;
   Node *node;
   Span span;
-  PortAs as; /* form in which an output is returned */
-} Port;      /* an input or output */
+  PortAs as;
+} Port; /* an input or output */
 
 typedef struct Setting {
   const struct Form *form;
@@ -285,7 +284,7 @@ struct Graph {
   Arena *arena;
   const char *name;
   Span name_span;
-  VEC(Node *) nodes; /* inputs first, then in program order, which is topological */
+  VEC(Node *) nodes; /* in topological order; in the source's graph, this is program order */
   VEC(Port) inputs, outputs;
   VEC(Port) values;      /* values that only losses read: absent from inference */
   VEC(Weight *) weights; /* weights in program order; a shared weight occurs once */
@@ -302,12 +301,13 @@ struct Graph {
 
 Graph *graph_new(Arena *, const char *name);
 Node *graph_node(Graph *, const struct Op *, int nin, Node *const *in); /* appends a node without a shape */
-/* Appends a node that a pass creates, with the name, span, window, arguments and weights of `of`. */
+/* Appends a node that a pass creates, with the name, span, window, arguments and weights of `of`. NULL: the
+ * node has none of these, and no origin. */
 Node *graph_hidden(Graph *, const struct Op *, Node *of, Shape, Result, int nin, Node *const *in);
 Node *graph_port_node(Graph *, const struct Op *, PortInfo); /* appends an input or target */
 Hidden *hidden_of(Arena *, Node *of);
 const Node *node_forward(const Node *); /* the forward node of a hidden node; otherwise the node itself */
-void graph_layout_weights(Graph *);     /* assigns ids and offsets */
+void graph_layout_weights(Graph *);     /* sets the ids and offsets of weights, and `parameters` */
 /* Number of ports: outputs, then values that only losses read. The target of a port has the same index as the
  * port; annotation targets have the indices after all ports. */
 int graph_ports(const Graph *);
@@ -319,7 +319,8 @@ int64_t weight_bytes(const Weight *), weight_from(const Weight *);
  * Returns the whole parameter if it has only n rows. */
 Weight *parameter_rows(Arena *, Weight *, int64_t first, int64_t n);
 bool parameters_overlap(const Weight *, const Weight *);
-/* The flatten node, if a dense layer with this weight reads a flattened image or sequence; otherwise NULL. */
+/* The flatten or reshape before the dense layer that owns the weight, if it flattens several pixels with
+ * several channels each; otherwise NULL. */
 const Node *graph_flatten_before(const Weight *);
 int graph_states(const Graph *); /* number of states */
 /* the state with this port->index, which counts states in program order */

@@ -5,7 +5,7 @@
 #include "base/diag.h"
 #include "graph/graph.h"
 
-/* "conv1, line 14: conv(6, 5x5)"; a node of the backward pass is prefixed: "conv input gradient of conv1
- * ...". */
+/* "conv1, line 14: conv(6, 5x5)". The operator precedes the text of a node with an origin: "conv input
+ * gradient of conv1, ...". */
 const char *layer_text(Arena *, const Sources *, const Node *);
 #endif

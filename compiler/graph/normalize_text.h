@@ -4,7 +4,7 @@
 #define CNNC_GRAPH_NORMALIZE_TEXT_H
 #include "graph/graph.h"
 
-/* The source text of the normalize operator that reads an input: "normalize(mean=0, std=1, scale=0.5)". NULL:
- * there is none. */
+/* The normalize operator that reads an input, with all arguments: "normalize(mean=0, std=1, scale=0.5)".
+ * NULL: there is none. */
 const char *graph_normalize(Arena *, const Graph *, const Node *input);
 #endif

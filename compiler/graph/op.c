@@ -194,9 +194,9 @@ static const Const *literal_item(const Const *value, int rank, const int64_t *at
   return value;
 }
 
-/* Matches the nested lists of a literal with the dimensions of a weight. The literal has the sizes of the
- * whole weight or of its last dimensions (such as one kernel for all filters and channels), or has one kernel
- * per filter. It is repeated along the other dimensions. level[d] is the weight's dimension for nesting level
+/* Matches the nested lists of a literal with the dimensions of a weight. The literal has one kernel per
+ * filter, or the sizes of the weight's last dimensions, such as one kernel for all filters and channels. The
+ * literal is repeated along the other dimensions. level[d] is the weight's dimension for nesting level
  * d of the literal; -1: level d counts the filters of a transposed convolution, whose weight has two indices
  * for them. */
 static bool literal_levels(const Node *node, const Weight *weight, int rank, const int64_t *dim,

@@ -1,5 +1,5 @@
-/* op.h: Definition of operators. The operators are defined in ops/, as in ops/TEMPLATE.c; ops.def lists the
- * operators of the language. */
+/* op.h: Op, the structure that describes an operator, and functions that operators call. The operators are
+ * defined in ops/, as in ops/TEMPLATE.c; ops.def lists the operators of the language. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_OP_H
 #define CNNC_OP_H
@@ -13,10 +13,11 @@ typedef enum ParamType {
   PARAM_NUMBER,
   PARAM_BOOL,
   PARAM_STRING,
-  PARAM_WINDOW, /* N, HxW or [h, w]; on a sequence N. Stored as DIMS of 1 or 2 positive numbers */
-  PARAM_PAD, /* valid, same, causal (a WORD), N, [h, w], [before, after] or [t, b, l, r] (INT, LIST of INT) */
-  PARAM_BORDER, /* zero_pad, crop: N, [h, w], [t, b, l, r], on sequences [before, after] */
-  PARAM_REACH,  /* N or [before, after] */
+  PARAM_WINDOW, /* N, HxW or [h, w], on a sequence N; stored as CONST_DIMS of 1 or 2 positive numbers */
+  PARAM_PAD,    /* valid, same, causal (CONST_WORD), N (CONST_INT), [h, w], [before, after] or [top, bottom,
+                   left, right] (CONST_LIST) */
+  PARAM_BORDER, /* of zero_pad and crop: as PARAM_PAD, but without words */
+  PARAM_REACH,  /* of attention: number of keys before and after a query, N or [before, after] */
   PARAM_CHOICE, /* one of `choices` */
   PARAM_INIT, /* a name, normal(std, mean=0), uniform(limit), a number, or a literal kernel (nested lists) */
   PARAM_CHANNELS, /* a number, or a list with one number per channel */
@@ -36,7 +37,8 @@ typedef struct Param {
    * is optional and has no default */
   const char *value;
   const char *help;
-  double lo, hi;       /* INT, NUMBER: the range if lo < hi; both 0: a positive INT, any finite NUMBER */
+  double lo, hi; /* INT, NUMBER, RANGE: the limits if lo < hi; otherwise a positive INT, any finite NUMBER,
+                    any RANGE */
   const char *choices; /* CHOICE: all choices ("hwc chw"); other types: words that are also accepted */
 } Param;               /* a table ends with {0} */
 
@@ -49,12 +51,12 @@ typedef bool DocText;
 typedef const char *DocText;
 #endif
 
-/* An optimizer, schedule, augmentation, metric or initialization: a name with parameters. */
+/* A name with parameters, such as an optimizer, a learning-rate schedule, a metric or an initialization. */
 typedef struct Form {
   const char *name;
   DocText summary;
   const Param *params;
-  int code; /* a constant of ops/settings/forms.h that identifies this form, or 0 */
+  int code; /* group of the form: a constant of ops/settings/forms.h */
 } Form;
 
 const Const *arg_const(const Node *, const char *name); /* kind CONST_NONE if the argument is absent */
@@ -89,14 +91,14 @@ Diag *op_error_vector(ShapeContext *, const Node *);
 void op_note_origin(ShapeContext *, Diag *, const Node *value);
 /* Whether two inputs have equal numbers of regions; reports an error if not. */
 bool op_same_regions(ShapeContext *, const Node *, const Node *a, const Node *b);
-/* The input with the most rows of the leading axis; the result has the same number of rows. If the leading
- * axis has parts, inputs with fewer rows are repeated, so their numbers of rows must divide the result's
- * number of rows. NULL after an error. */
+/* The input with the most rows of the leading axis; the node's value gets the same number of rows. If no
+ * input has Shape.parts, all inputs must have equal numbers of rows. Otherwise inputs with fewer rows are
+ * repeated, so of two different numbers one must divide the other. NULL after an error. */
 const Node *op_common_rows(ShapeContext *, const Node *);
 enum { MOST_ROW_COUNTS = 4 }; /* maximum number of different row counts among the inputs of a node */
 /* A new parameter of the node, or the parameter shared by weights=; the caller stores it in node->weight.
- * init_param: the argument of type PARAM_INIT, or NULL for a constant. fan_in: number of products per
- * output element; fan_out: number of products per input element. NULL after an error. */
+ * init_param: the name of an argument of type PARAM_INIT; NULL: the initial value is `constant`. fan_in:
+ * products per output element; fan_out: products per input element. NULL after an error. */
 Weight *op_weight(ShapeContext *, Node *, const char *member, int rank, const int64_t *dim,
                   const char *init_param, double constant, int64_t fan_in, int64_t fan_out, bool decay);
 Weight *op_statistic(ShapeContext *, Node *, const char *member, int64_t n, double constant);
@@ -106,14 +108,14 @@ bool op_window(ShapeContext *, Node *, Extent *out);
 /* ---- cost ---- */
 typedef struct Cost {
   int64_t macs;              /* multiply-adds per image, or per row of the leading axis, including padding */
-  int64_t parameters, bytes; /* parameters that are not in node->weight, and the bytes of these parameters */
+  int64_t parameters, bytes; /* number and bytes of the parameters that are not in node->weight */
 } Cost;
 
 /* ---- eval: the definition, in double precision ---- */
 typedef struct Eval {
   const Node *node;
-  const double **in; /* one image, [h][w][c], or one row of the leading axis; for RESULT_BATCH all `count`
-                        images of SAMPLE inputs */
+  const double **in; /* per input: one image, [n][h][w][c], or one of its rows n; for RESULT_BATCH, all
+                        `count` images of RESULT_SAMPLE inputs */
   double *out;       /* the result. RESULT_SUM adds to it; RESULT_BATCH with a target updates it */
   const double *weight[MOST_WEIGHTS];
   bool training;
@@ -131,10 +133,11 @@ Graph *gradient_graph(Gradient *);
 void gradient_add(Gradient *, Node *input, Node *contribution);
 /* The only contribution to the gradient of a node; NULL: there is none, or there are several. */
 Node *gradient_given(const Gradient *, const Node *);
-/* If the gradient of node->in[k] is wanted, appends a node of the operator and adds its value to that
- * gradient; otherwise returns NULL. */
+/* If the gradient of node->in[k] is wanted, appends and returns a node whose value is added to that gradient;
+ * otherwise returns NULL. */
 Node *gradient_operand(Gradient *, const Op *, Node *node, int k, int nin, Node *const *in);
-void gradient_input(Gradient *, const Op *, Node *node, int nin, Node *const *in); /* for node->in[0] */
+/* gradient_operand for node->in[0] */
+void gradient_input(Gradient *, const Op *, Node *node, int nin, Node *const *in);
 /* Appends a RESULT_SUM node: the gradient of of->weight[weight]. */
 Node *gradient_sum(Gradient *, const Op *, Node *of, int weight, int nin, Node *const *in);
 
@@ -147,7 +150,7 @@ typedef enum Role {
   ROLE_NONE,
   ROLE_INPUT,
   ROLE_TARGET, /* the target of a loss */
-  ROLE_STATE,  /* the value that the previous call stored */
+  ROLE_STATE,  /* the value that the previous call stored; in the first call, the initial value */
   ROLE_UPDATE, /* in[0] is the next value of the state in[1] */
 } Role;
 /* Functions that do not apply are NULL. Every operator needs a name and, except inputs and targets, eval. An
@@ -197,8 +200,7 @@ struct Op {
   OpTraits traits;
 };
 
-/* Whether the node only moves elements of its inputs, so that its value may be a view of an input, or an
- * input may be a view of its value. */
+/* Whether the node only copies elements of its inputs, possibly with padding. */
 bool node_moves_elements(const Node *node);
 static inline bool node_is_input(const Node *node) { return node->op->role == ROLE_INPUT; }
 static inline bool node_is_target(const Node *node) { return node->op->role == ROLE_TARGET; }

@@ -1,4 +1,4 @@
-/* shape.c: Shapes, and the output sizes of window operators. */
+/* shape.c: Shapes, output sizes of window operators, and rows of endless sequences. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/shape.h"
 #include "base/number.h"
@@ -96,7 +96,7 @@ const char *window_formula(Arena *arena, int64_t input, int64_t kernel, int64_t 
 int64_t window_transposed(int64_t input, int64_t kernel, int64_t stride, int64_t dilation, int64_t output_pad,
                           PadRule rule, int64_t *before, int64_t *after) {
   const int64_t whole = (input - 1) * stride + dilation * (kernel - 1) + 1 + output_pad;
-  if (rule == PAD_SAME) { /* stride > kernel: `after` is negative, so zeros are appended */
+  if (rule == PAD_SAME) { /* stride > window + output_pad: `after` is negative, so zeros are appended */
     const int64_t total = whole - input * stride;
     *before = total > 0 ? total / 2 : 0;
     *after = total - *before;
@@ -148,7 +148,7 @@ static void shorten_step(Line *line, Line *other, int64_t input, int64_t *before
 }
 
 void window_compact(Window *w, int axis, int64_t input, int64_t output) {
-  /* the padding decides whether there is a last window, so the padding must stay */
+  /* with ceil and count_pad, the mean depends on the padding, so the padding must stay */
   if (w->ceil && w->count_pad) return;
   Line outputs = {output, w->stride[axis]}, taps = {w->kernel[axis], w->dilation[axis]};
   for (int pass = 0; pass < 2; pass++) { /* a shorter step may permit the other step to be shorter */

@@ -31,8 +31,8 @@ typedef enum Fold {
   FOLD_NONE,
   FOLD_SCALE,
   FOLD_NORMALIZE
-} Fold; /* folds into a convolution's weights: batchnorm (SCALE) after the convolution, normalize before the
-           convolution */
+} Fold; /* folds into the weights of a convolution or dense layer: batchnorm (SCALE) after this layer,
+           normalize before this layer */
 
 typedef enum Scores {
   SCORES_NONE,
@@ -56,7 +56,7 @@ typedef enum Int8Form {
   INT8_SUM,
   INT8_DIFFERENCE,
   INT8_MULTIPLY,
-  INT8_MATMUL, /* product of two values */
+  INT8_MATMUL, /* matrix product of two values */
   INT8_RELU,   /* clamps its operand */
   INT8_RELU6,
   INT8_LEAKY,   /* a lookup table; with int16, two factors */
@@ -101,7 +101,7 @@ typedef struct OpTraits {
   /* meaning of an output, for labels, metrics and losses (sema/, emit/network.c) */
   Scores scores;
   Detects detects;
-  bool softmax;                     /* probabilities over the channels */
+  bool softmax;                     /* probabilities over the channels, or their logarithms */
   int64_t (*classes)(const Node *); /* number of classes, if not equal to the number of channels */
   int64_t (*things)(
       const Node *);  /* DETECTS_SEGMENTS: number of classes of objects; these are the last classes */
@@ -109,14 +109,14 @@ typedef struct OpTraits {
   bool object_target; /* loss: the target is the annotations of an image (graph_truth) */
 
   /* receptive fields (report/summary.c) */
-  bool keeps_spatial; /* each element depends only on input elements at the same pixel: kernel 1, stride 1 */
+  bool keeps_spatial; /* each element depends on one pixel of each input, as with kernel 1 and stride 1 */
   /* Along the axis, an output element depends on `sees` consecutive input elements; the next output element
    * depends on elements that start `jump` elements later. */
   void (*receptive_field)(const Node *, int axis, int64_t *sees, double *jump);
 
   /* for the simplification for inference (passes/inference.c) */
   bool (*commutes)(const Node *); /* whether the operator's two inputs can be swapped */
-  /* zero_pad: the padding that a following convolution can include in its window */
+  /* zero_pad: the padding that a following convolution can include in its window; false: not possible */
   bool (*padding)(const Node *, int64_t before[2], int64_t after[2]);
   /* Whether the operator only repeats each element of its input, factor[i] times along axis i. */
   bool (*repeats)(const Node *, int64_t factor[2]);
@@ -147,15 +147,15 @@ typedef struct OpTraits {
   int64_t (*concat_offset)(const Node *, int k); /* concatenation: the first element of input k */
 
   /* layout of batches and row bands (passes/whole_batch.c, bands.c, recompute.c) */
-  bool per_image;   /* the nest calls a runtime function or has data-dependent indices, so images cannot be
-                       interleaved */
+  bool per_image;   /* images cannot be interleaved, for example because the nest calls a runtime function or
+                       has data-dependent indices */
   bool row_local;   /* each output row depends only on the input rows of its window, or on the input row with
                        the same index */
   bool elementwise; /* cheap, and each element depends only on the element of in[0] at the same index: like
                        FAMILY_MAP */
-  bool loops_over_rows; /* the operator's nest contains the loop over the rows of the value */
-  bool mixes_rows; /* an output row depends on several input rows, or on a part of a row: eval and the nest
-                      run once for all rows */
+  bool loops_over_rows; /* the operator's nest contains the loop over the rows of the leading axis */
+  bool mixes_rows; /* a row of the value's leading axis depends on several input rows, or on a part of a row:
+                      eval and the nest run once for all rows */
 
   /* streaming (passes/stream.c) */
   StreamRule
@@ -182,19 +182,19 @@ typedef struct OpTraits {
 
   bool stops_gradient;   /* the operator passes no gradient to its operand */
   bool weights_of_input; /* eval reads the parameters of in[0], not of this node */
-  bool recurrent;  /* the operator has several parameters per direction; their names end with the direction */
+  bool recurrent;        /* lstm, gru or rnn: has the argument direction= */
   bool layer_part; /* one of several kernels of a layer: named after its own node, not after the layer */
   bool needs_axes; /* needs a height or length: reads T regions of n elements as a sequence T x n */
   bool equal_rows; /* combines values with equal numbers of rows: if only some of them have regions, T regions
                       of n elements are read as T x n */
-  bool indices;    /* the value's elements are indices, which int8 models store as exact floats */
+  bool indices;    /* the value contains indices, so int8 models store the value as floats */
   /* computes audio features: stays float in int8 models; values that only such operators read stay float,
    * too */
   bool features;
   bool front_end; /* audio front end without a gradient: layers before the front end cannot be trained */
-  bool product;   /* the operator and its gradient multiply operands, which precision=bf16 rounds */
-  /* eval and the nest round the numbers that are multiplied by weights of two or more dimensions, if
-   * precision=bf16; in training the operator computes in float */
+  bool product;   /* multiplies operands, which precision=bf16 rounds */
+  /* if precision=bf16, eval and the nest round the numbers that they multiply by weights of two or more
+   * dimensions; in training the operator computes in float */
   bool rounds_itself;
   bool matrix; /* 1x1 convolution whose weight is a matrix, outputs by inputs */
   /* with `matrix`: on a sequence, the weight has a row of taps for each pair of input channel and output */

@@ -34,12 +34,13 @@ typedef struct Value { /* the result of a statement, or an input */
   Statement *made; /* NULL: an input */
   const char *name;
   const char *affine; /* layer whose weight and bias can absorb per-channel factors and addends; or NULL */
-  Prepared *prepared; /* for the value of a normalize directly after an input: the numbers of the normalize,
-                         which later operators may change; for other values NULL */
-  const Quant *quant; /* the value's int8 quantization, or NULL */
-  const Quant *kept;  /* quantization that the elements keep from the operand of a move (is_move); or NULL */
+  Prepared *prepared; /* gains and shifts of the normalize that computed the value from an input, for merging
+                         later operators; or NULL */
+  const Quant *quant; /* the int8 or int16 quantization with which the value is stored, or NULL */
+  const Quant *kept;  /* quantization that the elements have without a conversion, for example after a move
+                         (is_move); or NULL */
   Product *product;   /* for a product of two values: a description of the product; otherwise NULL */
-  Statement *reader;  /* the value's last user, known after all statements exist */
+  Statement *reader;  /* the value's last user; set by make_frames */
   int reads;
   int64_t regions; /* number of regions of this shape in ONNX's batch dimension; 0: that dimension contains
                       images */
@@ -51,7 +52,7 @@ struct Statement {
   const char *call; /* %1, %2, ...: the operands after the current value; %*: all these operands */
   int nin;
   Value **in, *out;
-  const OnnxNode *origin; /* NULL: a statement that only changes the layout of an output */
+  const OnnxNode *origin; /* NULL: a statement for an output or for the next value of a state */
 };
 
 /* A tensor of the graph, as a view of a value: each dimension of the tensor is a product of factors of the
@@ -90,7 +91,7 @@ typedef struct ImportLayout { /* position of the channels among an input's dimen
   bool last;                  /* [N,H,W,C]; otherwise [N,C,H,W] */
 } ImportLayout;
 typedef struct ImportOptions {
-  const char *net, *rounding; /* rounding: for a quantized model; NULL: the default, float */
+  const char *net, *rounding; /* rounding: the argument of --rounding; NULL: the default */
   const char *variables;      /* "keep": variables of TensorFlow Lite are states; or NULL */
   bool chw;                   /* the caller's buffers have ONNX's layout */
   VEC(const char *) outputs, bytes;
@@ -99,7 +100,7 @@ typedef struct ImportOptions {
   VEC(ImportState) states;
   VEC(ImportLayout) layouts;
   OnnxLoops loops; /* loops whose number of iterations an earlier import has computed */
-  /* --rename: `theirs` has names in the model, `ours` the new names; a name may contain one * */
+  /* --rename: names of layers in the model, and their new names; a name may contain one * */
   VEC(const char *) theirs, ours;
   bool together; /* a first dimension of several elements is a dimension of the value, not the batch */
   bool trial;    /* a trial import: if it fails, no suggestions are made */
@@ -131,10 +132,10 @@ typedef struct ImportOutput {
   Value *value;
   const View *view;
   TensorType bytes; /* the caller's type: TENSOR_UINT8, INT8; other types: floats */
-  /* The order of the dimensions, as a comment in the program. "": the usual order, in which ONNX's dimension
-   * 1 (the channels) is moved to the end, or dimensions 1 and 2 if there are five or more dimensions. ", one
-   * dimension last": there are five or more dimensions, and only dimension 1 is moved to the end. ", in this
-   * order": ONNX's order. */
+  /* The order of the dimensions, as a comment in the program. ", one dimension last": of five or more
+   * dimensions, only dimension 1 (the channels) is moved to the end. "": the usual order, with dimension 1
+   * moved to the end, or dimensions 1 and 2 of five or more; or there was no choice. ", in this order":
+   * ONNX's order. */
   const char *order;
 } ImportOutput;
 
@@ -151,7 +152,8 @@ struct ModelImport {
   bool *wanted,
       *live; /* wanted: by tensor, whether it is an output; live: by node, whether an output depends on it */
   bool *varies;         /* by tensor: whether the tensor depends on the values of inputs */
-  const char **became;  /* by node: the node's layers, for --list */
+  const char **became;  /* by node, for --list: the node's layers, or another result such as "constant"; NULL:
+                           not imported */
   const char **refused; /* by node: the reason why the node is not supported, or NULL */
   const OnnxNode *node; /* the current node */
   const char *why;      /* the reason that the last no() set; NULL: none */
@@ -177,7 +179,8 @@ ModelImport *import_bytes(Arena *, Diags *, const char *path, Span at, const Imp
                           size_t n);
 /* Imports a graph in memory, like import_model; NULL: the error was already reported. */
 ModelImport *import_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *);
-/* One line per node: its shape, and its layers or the reason why there are none. NULL after an error. */
+/* One line per node: its shape, and its layers or the reason why there are none. *whole: whether all nodes
+ * and outputs were imported. NULL after an error. */
 const char *import_list_graph(Arena *, Diags *, Span at, const ImportOptions *, Onnx *, bool *whole);
 const char *import_list(Arena *, Diags *, const char *path, Span at, const ImportOptions *, bool *whole);
 bool import_save_weights(const ModelImport *,
@@ -220,7 +223,7 @@ BranchState branch_of(const ModelImport *, const OnnxNode *);
 bool always_computed(const ModelImport *,
                      int tensor); /* whether all branches that contain the tensor are known to be taken */
 bool reads_input(const ModelImport *, const OnnxNode *,
-                 int input); /* whether the input's value is used outside of omitted branches */
+                 int input); /* false: the input is a result of the branch that this If does not take */
 /* Returns whether a node is an If. The results of an If become the results of the taken branch. If the
  * condition depends on inputs, the results become a selection between the results of both branches. After a
  * failure, `why` has the reason. */
@@ -256,10 +259,11 @@ bool names_of_inputs_known(const ModelImport *);
 const char *layer_of(ModelImport *, const OnnxNode *, int input);
 /* A new layer name, from the name of the constant input. */
 const char *layer_of_constant(ModelImport *, const OnnxNode *, int input);
-/* A new layer name: this name, with a number if another layer has the name. */
+/* A new layer name: `name` after --rename, in the program's syntax; with a number if another layer has this
+ * name. */
 const char *layer_called(ModelImport *, const char *name);
 const char *identifier(ModelImport *, const char *);
-/* Name of an input or output; `otherwise` if the model numbers its tensors. */
+/* A new name for an input or output: the model's name or, if that name has no letters, `otherwise`. */
 const char *port_name(ModelImport *, const OnnxPort *, const char *otherwise);
 /* The module of a node in a PyTorch model, "" for the model itself; NULL: unknown. */
 const char *node_module(ModelImport *, const OnnxNode *);
@@ -292,7 +296,7 @@ View *view_without(ModelImport *, const View *, const bool *drop);
 /* Splits the channels: the innermost n remain channels, the others become positions. NULL: not possible. */
 View *view_split_channels(ModelImport *, const View *, int64_t n);
 /* A value whose positions are the dimensions `pos` of a view, in this order, and whose channels are the
- * dimensions `chan`; with any_order the positions may be permuted first. */
+ * dimensions `chan`; with any_order the positions may be permuted first. NULL after no(). */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
 /* Lays out a value with dimension `axis` as channels. The positions are all other dimensions except the batch
  * and broadcast dimensions, in any order; `pos` receives them. If there are more than two positions, and the
@@ -329,9 +333,9 @@ Value *permuted(ModelImport *, Value *, const Factors *);
 /* ---- constant_values.c ---- */
 /* A mask adds this number, or a smaller number, to the scores that it hides. */
 #define EXCLUDED (-1e8)
-/* Emits a constant. It is called `name` if node is NULL; otherwise it is named after the node's constant, or
- * after the node if that constant has no name. A constant with a number of EXCLUDED or less is a mask: it
- * is frozen and may contain -inf. NULL after no(): the constant contains NaN or +inf. */
+/* Emits a constant. It is named `name` if node is NULL; otherwise it is named after the node's constant or,
+ * if that constant has no name, after the node. A constant with a number of EXCLUDED or less is a mask: it is
+ * frozen and may contain -inf. NULL after no(): the constant contains NaN or +inf. */
 Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char *name, Shape, const Tensor *,
                           bool frozen);
 /* A constant as a value in the layout of the other operand, `beside`: with the full shape of that operand's
@@ -339,12 +343,12 @@ Value *constant_statement(ModelImport *, const OnnxNode *, int input, const char
 Value *constant_operand(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *beside);
 /* A constant vector of n numbers that the importer computed; NULL after no(). */
 Value *constant_vector(ModelImport *, const OnnxNode *, int input, int64_t n, const double *, bool frozen);
-/* A constant as a value of at most three dimensions, without a first dimension of size 1. NULL after no(). */
+/* A constant as a value of one to three dimensions. If the constant has several dimensions, a first dimension
+ * of size 1 is dropped. NULL after no(). */
 View *constant_alone(ModelImport *, const OnnxNode *, int input, const Tensor *);
 /* An operand of the node as a view. A constant is converted with constant_alone. */
 View *value_or_constant(ModelImport *, const OnnxNode *, int input);
-/* A constant for a concat with values. Along one dimension, the size of the constant may differ from the size
- * of the values. */
+/* A constant in the layout of `like`, for a concat with `like`: the sizes may differ. NULL after no(). */
 View *constant_view(ModelImport *, const OnnxNode *, int input, const Tensor *, const View *like);
 
 /* ---- ops_einsum.c ---- */
@@ -376,12 +380,12 @@ View *combined_by_heads(ModelImport *, const View *large, const View *small, con
 /* Combines two values after repeating the smaller one to the size and order of the larger one; NULL: not
  * possible. */
 View *combined_repeated(ModelImport *, const View *large, const View *small, const char *word);
-/* Applies an operator along dimension d. NULL: dimension d is not an axis of the value. */
+/* Applies an operator along dimension d. NULL: not possible. */
 View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, const char *arguments);
 
 /* ---- ops_part.c ---- */
-/* The same tensor, laid out so that the channels are the value's channel axis; NULL: no dimension of the
- * tensor is this axis. */
+/* The same tensor, laid out so that its dimensions are whole axes of a value, with the same channels. NULL:
+ * not possible. */
 const View *view_with_channels(ModelImport *, const View *);
 
 /* ---- ops_shape.c ---- */
@@ -437,8 +441,8 @@ View *rotary_of(ModelImport *, View *);
 bool reduced_along(ModelImport *, const OnnxNode *, const View *x, int64_t axis, int first);
 
 /* ---- ops_reduce.c ---- */
-/* The dimensions that a node reduces: listed by an input or an attribute; if there is no list, all
- * dimensions. False after no(). */
+/* The dimensions that a node reduces, from an input or an attribute. Without a list: all dimensions, or none
+ * if noop_with_empty_axes is set. False after no(). */
 bool reduced_axes(ModelImport *, const OnnxNode *, int input, int rank, bool *over);
 
 /* ---- qdq.c, int8_layers.c: int8 models ---- */
@@ -446,15 +450,17 @@ int64_t quant_shift(TensorType); /* the program's i8 or i16 number minus the mod
 const Quant *quant_of(const Value *);       /* the quantization with which the value is stored, or NULL */
 const Quant *quant_kept(const Statement *); /* the quantization of the operand, if the statement is a move
                                                whose result keeps it; or NULL */
-Value *same_value(ModelImport *, Value *);  /* the same value with a separate name */
-TensorType port_bytes(const ModelImport *, const OnnxPort *); /* type of an input that is dequantized; or 0 */
+Value *same_value(ModelImport *, Value *);  /* a copy of the value, by a statement of its own */
+/* type of an integer input that is dequantized, or returned as integers; or 0 */
+TensorType port_bytes(const ModelImport *, const OnnxPort *);
 /* For a node on integers: checks that its statements do not change the integers, so that its results are
  * integers, too. False after no(). */
 bool keeps_bytes(ModelImport *, const OnnxNode *, int statements);
 void quantize_once(ModelImport *); /* replaces the second of two equal quantizations of one tensor by the
                                       result of the first */
-bool is_move(const Statement *);   /* whether the result's elements are elements of the operands */
-/* Finds the layers computed in int8, and their arrays. */
+/* whether the result's elements are elements of the operands, or zeros of a padding */
+bool is_move(const Statement *);
+/* Finds the layers computed in int8 or int16, and their arrays. */
 void make_frames(ModelImport *);
 
 /* ---- fold.c, forms.c, program_text.c ---- */
@@ -463,10 +469,10 @@ bool fold(ModelImport *,
 /* Whether this number of bytes may be created or read to compute constants. False after no(). */
 bool may_compute(ModelImport *, size_t bytes);
 /* A constant of zeros, which the caller fills in. Constants of other sizes than those in the file must be
- * created with this function, which limits their total size. NULL after no(): the size is invalid, or all
- * constants together need too many bytes. */
+ * created with this function, which limits their total size. NULL after no(): the type or a size is invalid,
+ * or all constants together need too many bytes. */
 Tensor *constant_new(ModelImport *, TensorType, int rank, const int64_t *dim);
-void canonical(ModelImport *); /* converts old operator forms to current ones; matches decomposed operators */
+void canonical(ModelImport *); /* folds Constant nodes, and replaces decomposed operators by one operator */
 const char *program_text(ModelImport *);
 
 typedef View *ImportOperator(ModelImport *, const OnnxNode *);

@@ -299,8 +299,8 @@ static void import_node(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- outputs ---- */
-/* Lists the dimensions of an output, except its batch, in dims; returns the number of listed
- * dimensions, or -1 after no(). */
+/* Lists the dimensions of an output that have several elements, except its batch, in dims. Returns the number
+ * of listed dimensions, or -1 after no(). */
 static int dimensions_of(ModelImport *im, const View *view, int dims[MOST_DIMS]) {
   int n = 0;
   for (int d = 0; d < view->rank; d++) {
@@ -424,7 +424,7 @@ static bool state_named(const ImportOptions *options, const char *input) {
   return false;
 }
 
-/* The options, with the states of --state followed by all other states in the model's metadata. */
+/* The options, with the states of --state followed by all other states that the model declares. */
 static const ImportOptions *own_states(Arena *arena, const ImportOptions *options, const Onnx *onnx) {
   if (!onnx->states.n) return options;
   ImportOptions *own = NEW(arena, ImportOptions);

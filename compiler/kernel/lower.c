@@ -16,7 +16,8 @@ static const char *to_c_name(Arena *arena, const char *name) {
   return copy;
 }
 
-/* The forward layer's name; hidden operators append their role: conv1_input_gradient. */
+/* The layer's name. Hidden operators append their role (conv1_input_gradient), and losses append their number
+ * and operator. */
 static const char *kernel_name(Arena *arena, const Node *node) {
   const bool forward = node->op->traits.layer_part,
              hidden = (strchr(node->op->name, ' ') && !forward) ||
@@ -111,9 +112,9 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
   return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
-/* The extent of a value's buffer. The buffer of a batched kernel has a leading axis (n > 0) for the images.
- * If the nest or its builder loops over rows, the leading axis is the value's rows. In all other cases, the
- * rows form one image. */
+/* The extent of a value's buffer. If the kernel runs once for all images, the buffer of a per-image value has
+ * a leading axis (n > 0) for the images. If the nest or its builder loops over rows, the leading axis is the
+ * value's rows. In all other cases, the rows form one image. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n
@@ -151,8 +152,8 @@ static Buf *value_buffer(Lower *l, BufPlace place, const char *name, const Node 
   return bind(l, buf, (Binding){.kind = BIND_VALUE, .node = value});
 }
 
-/* An existing buffer with the same memory, for example if one value is flattened twice: two `restrict`
- * pointers to the same memory would be undefined behavior. */
+/* An existing buffer with the same memory and shape, for example if one value is flattened twice; NULL: none.
+ * So the function does not get two `restrict` pointers to the same memory. */
 static Buf *find_alias(const Lower *l, const Node *value) {
   const Home home = home_in(l->kernel, value);
   for (int i = 0; i < l->b->nbufs; i++) {

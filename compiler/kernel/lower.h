@@ -45,7 +45,7 @@ enum {
 }; /* minimum number of weights of a batched dense layer; fewer weights stay in the cache without batching */
 
 typedef enum BindKind {
-  BIND_VALUE,    /* the value of `node`: [h][w][c]; in a batched nest [batch][h][w][c] */
+  BIND_VALUE,    /* the value of `node`: [h][w][c], or with a leading axis for rows and images */
   BIND_INPUT,    /* in a conversion kernel: the caller's buffer of `node`, which is an input or a target; the
                     buffer has the element type and layout of node->port */
   BIND_WEIGHT,   /* `weight` in its natural layout */
@@ -56,8 +56,8 @@ typedef enum BindKind {
                  node->salt */
   BIND_TABLE, /* constants: the `elements` floats at `table` */
 } BindKind;
-typedef struct Pack { /* packed weights: a nest reads weights in their natural layout and stores to one OUTPUT
-                         buffer */
+typedef struct Pack { /* packed weights, which a nest computes from weights in their natural layout, or
+                         constants */
   const char *name;   /* "stage1_conv1_weight" : C name of the model's member */
   Nest *nest;
   Buf *out; /* the packed weights, in pack->nest */
@@ -192,7 +192,7 @@ const Binding *lower_binding(const Lower *, int buffer); /* all zeros for a loca
 Buf *lower_weight(Lower *, int k);
 Buf *lower_scratch(Lower *, const char *name, int rank, const int64_t *dim); /* F32, with the place WORK */
 Buf *lower_scratch_of(Lower *, const char *name, Elem, int rank, const int64_t *dim);
-/* Constants in the model, in the order in which int8 kernels read them. */
+/* Constants in the model, in the order in which int8 kernels read them. `values` is not copied. */
 Buf *lower_constants(Lower *, const char *member, Elem, int rank, const int64_t *dim, const void *values);
 /* numbers.c: a number derived from scales or weights, with a name that is unique in the kernel. The number is
  * a constant or, if the net is updatable, a number in the model. */
@@ -205,7 +205,7 @@ bool lower_assumes(const Lower *, bool holds);
 void lower_needs(Lower *, bool holds, const char *what);
 Buf *lower_keys(Lower *);                                  /* keys of random numbers (BIND_KEYS), I32 [2] */
 Buf *lower_table(Lower *, const float *values, int64_t n); /* constants [n]; equal tables are stored once */
-bool lower_pixels_touch(const Buf *); /* whether an image has no gaps between the pixels of a row */
+bool lower_pixels_touch(const Buf *); /* whether the Buf is [h][w][c] without gaps in its rows */
 /* Changes in[0] and the result to views in which one pixel has the channels of `count` adjacent pixels. There
  * must be no gaps between pixels in memory. `count` divides the number of pixels of a row or of the image.
  * Returns the extent of the views. */

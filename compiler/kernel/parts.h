@@ -7,7 +7,7 @@
 
 /* Loads elements of row n of the leading axis. A value without this axis is the same for every n. */
 Val parts_load(Lower *, Buf *, const Ix *n, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);
-/* The gradient of an operand of this shape. If the operand has fewer rows than dx, each row of the operand is
+/* dx with the number of rows of `operand`. If the operand has fewer rows than dx, each row of the operand is
  * used for several rows of dx, and these rows of dx are summed. */
 Node *parts_gradient(Gradient *, Node *of, Shape operand, Node *dx);
 /* Whether n divides `all`. If not, reports an error like "n=5 of split_heads does not divide the 192 channels

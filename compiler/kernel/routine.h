@@ -11,7 +11,7 @@
 extern const Routine box_routine, match_routine, delta_routine;
 extern const Routine best_routine, suppress_routine; /* these call no other runtime functions */
 
-/* A buffer in which the elements of one row are contiguous, as runtime functions require: `in`, or a copy if
- * `in` has a leading axis or is an alias in a larger value. */
+/* A buffer in which the elements of one row are contiguous, as runtime functions require: `in`, or a copy
+ * named `name` if `in` has a leading axis or gaps between elements. */
 Buf *lower_contiguous(Lower *, const char *name, Buf *in);
 #endif

@@ -160,7 +160,8 @@ void walk_sum_end(Lower *l, Buf *sum, Extent e) {
 }
 
 /* ---- rows ---- */
-/* Number of lanes of the widest vector that has at most `channels` lanes; 1 if this number is less than 4. */
+/* Number of lanes of the widest vector that has at most `channels` lanes; 1 if this number is less than 4,
+ * and in reference schedules. */
 static int whole_lanes(const Lower *l, int64_t channels) {
   int lanes = l->plain ? 1 : l->target->lanes;
   while (lanes > channels) lanes /= 2;

@@ -15,7 +15,8 @@ int walk_lanes(const Lower *, int64_t channels); /* the vector width for a numbe
                                                     for the remaining channels after whole vectors */
 LoopKind walk_rows(const Lower *, int64_t work); /* PARALLEL or SERIAL: the kind of an outermost loop with
                                                     about `work` operations in total */
-/* Loops over the pixels y, x: threads share the rows or, as in a sequence, the positions of a single row. */
+/* Loops over the pixels y, x. If `kind` is PARALLEL, threads share the rows or, if there is only one row, its
+ * positions. */
 #define WALK_PIXELS(b, y, x, e, kind)                                                                        \
   NEST_LOOP(b, y, (e).h > 1 ? (kind) : SERIAL, 1, NEST_IX(0), 1, NEST_IX((e).h))                             \
     NEST_LOOP(b, x, (e).h > 1 ? SERIAL : (kind), 1, NEST_IX(0), 1, NEST_IX((e).w))

@@ -1,5 +1,5 @@
-/* window.c: Windows of convolutions and pools: kernel, stride, padding and output size from the arguments,
- * and error messages that show these numbers. */
+/* window.c: Windows of operators: kernel, stride, padding and number of windows from the arguments, and
+ * errors about these numbers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/window.h"
 #include <string.h>
@@ -135,8 +135,6 @@ static const char *formula(ShapeContext *context, const Window *w, int axis, int
                         w->before[axis], w->after[axis], w->ceil);
 }
 
-/* For each axis with bad[axis], adds a note with the size formula; only one note if both formulas are
- * equal. */
 static void put_formulas(ShapeContext *context, Diag *diag, const Node *node, const Window *w,
                          const int64_t input[2], const bool bad[2]) {
   const char *height = formula(context, w, 0, input[0]), *width = formula(context, w, 1, input[1]);
@@ -220,7 +218,7 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
                unread_text(context, node, unread), shape_text(context->arena, node->in[0]->shape));
   put_formulas(context, diag, node, w, input, bad);
   op_note_origin(context, diag, node->in[0]);
-  bool gaps = false; /* whether there are unread elements between windows; with pad=same they remain unread */
+  bool gaps = false; /* the windows have gaps between them, which pad=same does not close */
   for (int axis = 0; axis < 2; axis++)
     gaps = gaps || (bad[axis] && w->stride[axis] > w->dilation[axis] * (w->kernel[axis] - 1) + 1);
   if (arg_const(node, "pad")->kind == CONST_NONE)
@@ -230,10 +228,9 @@ static void warn_unread(ShapeContext *context, const Node *node, const Window *w
               gaps ? "adds a window at the end" : "reads the whole input");
 }
 
-/* The argument that the error of window_addressable suggests to reduce. Windows that move over the input
- * reach beyond the input only because of explicit padding or, without explicit padding, because of the
- * kernel. The reach of windows that move over the output (conv_transpose) is a sum of three terms; the
- * argument of the largest term is returned. */
+/* The argument to reduce if windows reach too far. If windows move over the input, explicit padding is the
+ * cause or, without explicit padding, the kernel or its dilation. If they move over the output
+ * (conv_transpose), it is the argument of the largest term. */
 static const char *far_argument(const Node *node, const Window *w, int axis, const int64_t large[2],
                                 const int64_t small[2]) {
   const int64_t kernel = w->dilation[axis] * (w->kernel[axis] - 1),

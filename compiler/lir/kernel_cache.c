@@ -1,9 +1,10 @@
 /* kernel_cache.c: Cache of lowered kernels. When the driver fits a net to a memory limit, it lowers the net
- * several times, and most kernels stay the same. The nests of such kernels are built and proved only once.
+ * several times, and most kernels stay the same. The cache reuses the nests of such kernels instead of
+ * building and proving them again.
  *
  * The key of a kernel has everything that lowering reads: the kernel's nodes, the nodes up to UPSTREAM steps
- * before them, the aliases among their values, the target and the options. The key contains pointers, so a
- * kernel with nodes that a pass has rebuilt is lowered again. */
+ * before them, the aliases among their values, the target and the options. Arguments, weights and details are
+ * compared by pointer, so a kernel is lowered again if a pass has rebuilt them. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/keys.h"
 #include "kernel/lower.h"
@@ -11,13 +12,13 @@
 #include "ops/registry.h"
 #include "schedule/schedule.h"
 
-/* Maximum number of steps upstream that lowering reads: it reads the operands of a kernel, the layer whose
- * gradient the kernel computes, and the operands of that layer. */
+/* Lowering reads at most this many steps upstream: the operands of a kernel, the layer whose gradient the
+ * kernel computes, and the operands of that layer. */
 enum { UPSTREAM = 3 };
 
 typedef struct CachedKernel {
   const Lower *lower;
-  VEC(const Node *) nodes; /* the nodes to which the kernel's buffers are bound, in the order of kept_nodes */
+  VEC(const Node *) nodes; /* kept_nodes of the kernel */
 } CachedKernel;
 
 struct KernelCache {
@@ -109,9 +110,8 @@ static int number_node(KernelCache *kept, Arena *scratch, const Node *node) {
   return number_for(kept, &key);
 }
 
-/* Assigns a new number to a node. The new number is computed from the old numbers (`before`) of the node, of
- * its operands and, for a hidden node, of the node for which it was created. So the new number depends on one
- * more step upstream. */
+/* A number for a node from the numbers `before` of the node, of its operands and of its forward node
+ * (hidden->of). It depends on one more step upstream than before[node->id]. */
 static int number_further(KernelCache *kept, Arena *scratch, const int *before, const Node *node) {
   Key key = {0};
   key_add(scratch, &key, before[node->id]);
@@ -152,7 +152,8 @@ static void kept_part(Arena *arena, Nodes *nodes, const Node *node) {
   for (int k = 0; node && k < node->nin; k++) kept_operand(arena, nodes, node->in[k]);
 }
 
-/* The nodes of a kernel and their operands: the kernel's buffers are bound to these nodes. */
+/* The nodes of a kernel, their operands, and the operands of aliases. Most kernels bind their buffers only to
+ * these nodes (binds_own). */
 static Nodes kept_nodes(Arena *arena, const Kernel *kernel) {
   Nodes nodes = {0};
   kept_part(arena, &nodes, kernel->root);
@@ -186,8 +187,8 @@ static int kept_beside(const Kernel *kernel, const Nodes *nodes, const Home *hom
   }
 }
 
-/* Adds everything about the node's alias on which a nest depends: the shape of the containing value, the
- * alias's strides and element type, and which earlier nodes are in the same value or at the same offset. */
+/* Adds the node's alias: strides, element type, the shape of the containing value, and the first nodes with
+ * the same containing value and with the same offset. No nest depends on the offset itself. */
 static void kept_place(Arena *arena, Key *key, const Kernel *kernel, const Nodes *nodes, const Node *node) {
   const Home home = kept_home(kernel, node);
   key_add(arena, key, kept_beside(kernel, nodes, &home, false));

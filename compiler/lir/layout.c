@@ -39,10 +39,9 @@ static const char *pack_function_name(Layout *layout, const Pack *pack) {
   return name;
 }
 
-/* The member with these constants: equal constants are stored once, such as the weights of a layer in row
- * bands. But if one call reads two equal constants, both are stored, because the call's pointers are
- * `restrict`; their keys differ, because the key contains the name of the buffer. In an updatable net, equal
- * constants are stored once only if they have the same origin. */
+/* The member with these constants. Equal constants of the same origin share a member if their buffers have
+ * the same name, as in row bands. Two buffers of one call have different names: they must not share a member,
+ * because pointers to them are `restrict`. */
 static const Member *constants_member(Layout *layout, Part *part, const Pack *pack, const Buf *shape) {
   const int64_t bytes = elem_bytes(shape->type.elem) * buf_elements(shape);
   Text key = {.arena = layout->arena};
@@ -113,7 +112,6 @@ static Member *table_member(Layout *layout, const float *table, int64_t n, const
   return member;
 }
 
-/* Records in step->member, for each buffer of the step, the member or table that has the buffer's data. */
 static void bind_members(Layout *layout, Part *part, Step *step, int target) {
   const Version *version = &step->call->version[target];
   const Nest *nest = version->lower->b;

@@ -31,7 +31,7 @@ typedef struct LayoutOptions {
 /* A C function: one instance of a nest's function (nest/instance.h), or several instances with identical
  * code. */
 typedef struct Code {
-  int id;           /* index among the functions of the target */
+  int id;           /* index in Functions.codes */
   const char *name; /* name without the target's suffix */
   const Key *key;
   struct NestFunction *entry; /* the NestFunction whose entry point this function is; or NULL */
@@ -40,7 +40,7 @@ typedef struct Code {
 /* The C function of a nest, with the functions that it calls. Kernels with identical code, such as layers of
  * equal shape, share one NestFunction. */
 typedef struct NestFunction {
-  int id;                 /* index among the functions of the target */
+  int id;                 /* index in Functions.all */
   const char *name, *own; /* "lenet5_conv1_v4", "lenet5_conv1" */
   Nest *nest;
   bool team;            /* a team shares the function's parallel loops */
@@ -51,7 +51,7 @@ typedef struct NestFunction {
                            entry point of this NestFunction */
   bool hot;             /* inference or training calls the function */
   int64_t stack;        /* maximum stack in bytes; -1: unknown */
-  /* members for merged functions, which differ in numbers only */
+  /* for functions that differ only in numbers (merge_similar) */
   struct NestFunction *into; /* the function to call: itself, or the function into which it was merged */
   bool merged;               /* other functions were merged into this function */
   VEC(int64_t) sizes;        /* calls of `into` pass these numbers as the first arguments */
@@ -61,14 +61,14 @@ typedef struct NestFunction {
 /* The functions of one target, or the packing functions, which do not depend on the target. */
 typedef struct Functions {
   const Target *target; /* NULL: packing functions */
-  const char *suffix;   /* name suffix: "_v4"; "" if the C has one target */
+  const char *suffix;   /* name suffix: "_v4"; "" if the C has one target; "_pack" */
   VEC(NestFunction *) all;
   VEC(Code *) codes;
   KeyTable code_of;
 } Functions;
 
-/* A constant table, which does not depend on weights; or an array of weights, which is a member of the model
- * (inference), or of the training or inspection struct. */
+/* A constant table; or an array of weights or other constants in the struct of the model (inference), of
+ * training or of inspection. */
 typedef struct Member {
   const char *name, *key; /* key: buffers share a member only if their keys are equal */
   int rank;
@@ -79,7 +79,7 @@ typedef struct Member {
   const Pack *pack;   /* if not NULL, the contents are the pack's constants, or the result of its nest */
   const NestFunction *function;
   const Key *nest;     /* key of the pack's nest */
-  uint32_t targets;    /* for tables: bit t is set if functions of target t read it */
+  uint32_t targets;    /* for tables: bit t is set if functions of target t read it; 0: not recorded */
   struct Member *next; /* the next member with the same key but another pack */
   const float *table;  /* if not NULL, the constants of a table */
 } Member;
@@ -87,20 +87,19 @@ typedef struct Member {
 typedef struct Step { /* a call */
   const KernelCall *call;
   const char *name;        /* "stage1_conv1" */
-  NestFunction **function; /* by target: the function to call */
-  const Member ***member;  /* by target and buffer: the member to which a buffer of weights or constants is
-                              bound; NULL: the buffer has weights in their natural layout, or neither
-                              weights nor constants */
+  NestFunction **function; /* by target: the function of the layer; calls go to its `into` */
+  const Member ***member;  /* by target and buffer: the member with the buffer's data, or NULL */
 } Step;
 
 typedef struct Part {     /* inference, training, or inspection */
   const Program *program; /* NULL: not requested */
   VEC(Step) steps;
   VEC(Member *) members;
-  Table member_of;         /* by key: the first Member with this key */
+  Table member_of;         /* by key: the first of the list (Member.next) of members with this key */
   const char **value;      /* by node id: the name of the step that computes the node's value; or NULL */
   Names names;             /* names of members */
-  NestFunction ***outputs; /* by output and target: the function that deinterleaves an output; or NULL */
+  NestFunction ***outputs; /* by output and target: the function that deinterleaves an output; NULL without
+                              interleaving */
 } Part;
 
 /* Names from own_names.def, such as "lenet5_infer", "LENET5_BATCH" and "LENET5_IMAGE_SIZE". */
@@ -121,7 +120,8 @@ typedef struct PortNames {
   const char *name, *upper, *target;
   PortMacros macro;
   const char *step;         /* the name of a macro such as LENET5_STEP_IMAGE */
-  const char *scale, *zero; /* names of members of an updatable net's model; otherwise NULL */
+  const char *scale, *zero; /* names of the model's members with the port's scale and zero point, in an
+                               updatable net; or NULL */
 } PortNames;                /* example: name is image, upper is IMAGE; for an output, target is
                                output_target */
 
@@ -143,23 +143,24 @@ typedef struct Layout {
                    variables */
   OwnNames own;
   OwnMacros macro;
-  PortNames *input, *output; /* output: the outputs, then the values that losses read */
+  PortNames *input, *output; /* output: by graph_port index; values that are no output have only `target` */
   StateNames *state;         /* one per state */
   const char *truth;         /* name of the argument with the annotations: `truth` if possible */
   Part infer, train, look;
   VEC(Member *) tables;     /* constant tables */
-  Table table_of;           /* by key: the first of `tables` with this key */
+  Table table_of;           /* by key, like Part.member_of */
   Functions pack, *targets; /* targets: indexed by target */
 } Layout;
 
 Layout *layout_new(Arena *, const Graph *, const Programs *, const LayoutOptions *);
 void layout_name(Layout *, const Programs *); /* must be called before functions are named; in naming.c */
-const char *layout_identifier(const Layout *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
-const Quant *
-port_quant(const Node *); /* the scale of an int8 port, or of the value from which the port is computed */
+/* An identifier of C: "stage1.conv1" -> "stage1_conv1", "int" -> "int_". */
+const char *layout_identifier(const Layout *, const char *name);
+/* Scale and zero point of a port or, if it has none, of its first operand; or NULL. */
+const Quant *port_quant(const Node *);
 
 /* ---- merge.c, merge_sizes.c ---- */
-/* The function of a nest: an existing function with identical code, or a new one with that name. team: a team
+/* The function of a nest: an existing function with identical code, or a new one called `name`. team: a team
  * shares the parallel loops. */
 NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *name, const Kernel *);
 /* Merges functions of a target that differ in numbers only. These numbers become parameters. All arrays of
@@ -167,7 +168,7 @@ NestFunction *merge_equal(Arena *, Functions *, Nest *, bool team, const char *n
 void merge_similar(Arena *, Functions *);
 
 /* ---- units.c ---- */
-/* The code that calls the functions of a unit. */
+/* Purpose of the functions of a unit; it determines their optimization level. */
 typedef enum UnitUse {
   USE_HOT,     /* inference and training */
   USE_PACKING, /* packing functions, which take little time: unrolling would only cost compile time */
@@ -179,7 +180,8 @@ typedef struct Unit {
   VEC(const NestFunction *) functions;
 } Unit;
 typedef VEC(Unit) Units;
-/* All translation units except the first one, which calls the functions of the other units. */
+/* The translation units after the first one, which calls their functions. Little code needs only the first
+ * unit. */
 Units layout_units(const Layout *);
 
 /* ---- sizes ---- */
@@ -195,11 +197,10 @@ int64_t layout_state_bytes(const Layout *); /* size of the state struct for all 
                                                streams */
 int64_t layout_all_floats(const Layout *);  /* floats of SPACE_ALL, for all images */
 int64_t layout_slot_floats(const Layout *);
-/* Number of floats in the training struct: of one arena (SPACE_ARENA), of SPACE_KEPT or SPACE_ALL for all
- * images, or of SPACE_BATCH. */
+/* Number of floats of a space in the training struct: of one arena, or of the whole KEPT, ALL or BATCH. */
 int64_t layout_training_floats(const Layout *, SpaceKind);
 
-/* Memory that inference needs on a microcontroller, in bytes, not counting code. */
+/* Memory that inference needs, in bytes, not counting code. */
 typedef struct LayerFootprint {
   const char *name; /* name of the layer's function, without the net's prefix */
   int64_t flash;    /* bytes of the constants that this layer reads and no earlier layer reads */
@@ -207,12 +208,12 @@ typedef struct LayerFootprint {
   int64_t stack;    /* stack of the layer's function; -1: unknown */
 } LayerFootprint;
 typedef struct Footprint {
-  int64_t flash, tables, labels; /* flash: weights, tables, labels */
+  int64_t flash, tables, labels; /* flash: compiled-in weights, tables, labels */
   int64_t model;                 /* RAM for weights that are not compiled in */
   int64_t workspace;
   int64_t state; /* RAM for states, which must be preserved between calls */
   int64_t stack; /* stack of NAME_infer with an optimizing compiler; -1: unknown, or not a board */
-  int64_t ram;   /* model + workspace + state + stack */
+  int64_t ram;   /* model + workspace + state + stack, if the stack is known */
   int n;         /* number of layers; layer[] is in the order of the calls */
   LayerFootprint *layer;
 } Footprint;

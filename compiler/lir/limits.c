@@ -113,9 +113,8 @@ bool check_plan_limits(Arena *arena, Diags *diags, const Graph *graph, const Pla
 }
 
 /* ---- training memory ---- */
-/* Suggests a smaller batch with `accumulate`, so that a step has the same number of images. Without batch
- * statistics, the suggested batch is 1. With batch statistics, it is half of the batch; for an odd batch, no
- * number is suggested. */
+/* Suggests a smaller batch with `accumulate`, so that a step has the same number of images. Batch statistics
+ * depend on the batch, so they allow only half of it. */
 static const char *smaller_batch(Arena *arena, const Graph *graph) {
   const int64_t batch = graph->training->batch;
   bool statistics = false;

@@ -1,5 +1,5 @@
-/* limits.h: Checks of sizes. If a size is too large, the function reports an error with the sizes and returns
- * false. */
+/* limits.h: Checks of the sizes of C arrays, of objects, of plans and of training memory. If a size is too
+ * large, the function reports an error with the sizes and returns false. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_LIMITS_H
 #define CNNC_LIMITS_H
@@ -8,8 +8,7 @@
 #include "graph/graph.h"
 #include "passes/plan.h"
 
-/* Whether all targets support the size of each object in the generated C, and of each array that the caller
- * provides. */
+/* Whether all targets support objects as large as the weights, model, workspaces, inputs and outputs. */
 bool check_target_limits(Arena *, Diags *, const Graph *, const LayoutOptions *, bool training,
                          const NetSizes *);
 

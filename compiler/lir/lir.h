@@ -26,8 +26,7 @@ typedef enum SpaceKind {
   SPACE_MODEL,   /* packed weights; in inference, also the weights in their natural layout */
   SPACE_TABLE,   /* constant tables */
   SPACE_KEYS,    /* the keys of an image's random numbers */
-  SPACE_ARENA, /* values and scratch of the current image; one arena per slot (inference) or shard (training)
-                */
+  SPACE_ARENA, /* values of the current image; scratch; one arena per slot (inference) or shard (training) */
   SPACE_KEPT,  /* values that a later phase needs: a record per image of the batch */
   SPACE_ALL,   /* values of all images of a batch, consecutively */
   SPACE_BATCH, /* values that exist once per batch */
@@ -43,8 +42,9 @@ typedef struct Space {
   int64_t bytes, bound;
 } Space;
 
-/* A set of bytes of a space. Image n begins at offset + n * stride. Pixels are `pitch` bytes apart, and
- * `width` bytes of each pixel belong to the place. For an alias in a concat, `width` is less than `pitch`. */
+/* A set of bytes of a space. Image n is stored within `bytes` bytes from offset + n * stride on. Pixels are
+ * `pitch` bytes apart, and `width` bytes of each pixel belong to the place. For an alias in a concat, `width`
+ * is less than `pitch`. */
 typedef struct Place {
   SpaceKind space;
   int index; /* number of the INPUT, OUTPUT, TARGET or STATE */
@@ -70,7 +70,7 @@ typedef struct Version {
   Lower *lower;      /* the kernel, lowered to a nest */
   Operand *argument; /* by buffer id of the nest */
   int64_t scratch;   /* bytes of all scratch buffers of the nest */
-  bool shared;       /* a team shares the call's parallel loops; otherwise one thread runs the call */
+  bool shared;       /* a team shares the call's parallel loops */
   bool barrier;      /* preceded by a barrier of the team */
 } Version;
 
@@ -89,8 +89,9 @@ typedef struct Copy {
   const Node *node;
 } Copy;
 
-/* Calls first .. first + n - 1. They run for each image or, if `once`, once for all images. All calls of a
- * phase end before the next phase begins. Exception: with Program.team, threads wait only at barriers. */
+/* Calls first .. first + n - 1. They run for each image or, if `once`, once for all images. Without
+ * Program.team, all calls of a phase end before the next phase begins; with it, threads wait only at
+ * barriers. */
 typedef struct Phase {
   int number, first, n;
   bool once;
@@ -109,7 +110,7 @@ typedef struct Fill {
 typedef struct Batching {
   enum { ONE_BY_ONE, INTERLEAVED, WHOLE_BATCH } how; /* WHOLE_BATCH: inference with batched kernels */
   int lanes;      /* INTERLEAVED: the largest number of lanes of any target; otherwise 1 */
-  int64_t images; /* maximum number of images per call */
+  int64_t images; /* maximum number of images per call or batch */
 } Batching;
 
 /* A range of bytes; `to` is the first byte after the range. */
@@ -122,8 +123,8 @@ typedef VEC(Stretch) Stretches;
  * Each process computes some shards of a batch, and all batched calls. */
 
 /* Before the phase with index `before`, each process receives the other processes' images of a value in
- * INPUT, TARGET or ALL. The loss is received after the last phase: then `before` is the number of phases. The
- * bytes of image n begin at offset + n * stride. */
+ * INPUT, TARGET or ALL. Losses are received after the last phase: `before` is the number of phases. The bytes
+ * of image n begin at offset + n * stride. */
 typedef struct Gather {
   int before;
   SpaceKind space;
@@ -131,8 +132,8 @@ typedef struct Gather {
   int64_t offset, stride;
 } Gather;
 
-/* The bytes `from` to `to` - 1 of the gradients. The sums over the shards are complete in these bytes after
- * the phase with index `after`. */
+/* A part of the gradients that processes exchange: the bytes `from` to `to` - 1. The phase with index `after`
+ * is the last one that changes them. */
 typedef struct Bucket {
   int after;
   int64_t from, to;
@@ -171,8 +172,7 @@ typedef struct Program {
   Node *const *output; /* by output: the node whose value is the output */
   Node *const
       *loss; /* training: by loss: the node of an image's contribution to the loss, one float in ALL */
-  Node *const *target_of; /* training: by port (graph_port), then by part of the annotations: the op_target
-                             node, or NULL */
+  Node *const *target_of; /* training: op_target nodes or NULL; indices: ports, graph_ports() + TruthPart */
   const int *layer, *score, *gradient; /* inspection: indices of outputs, as in LookGraph */
   Nest ***scatter; /* INTERLEAVED: by output and target: the nest that deinterleaves an output */
 } Program;
@@ -194,7 +194,7 @@ typedef struct ProgramOptions {
                            cannot share the batch */
   const Graph *written; /* the graph as written */
   struct Tuning *tuning;
-  const CpuCycles *cycles;   /* cycles of the microcontroller's CPU; NULL: the default of the targets */
+  const CpuCycles *cycles;   /* instruction costs of the microcontroller's CPU; NULL: those of the targets */
   const Small *small;        /* by id of a kernel's root: size class of the kernel's constants; NULL:
                                 SMALL_NOT */
   struct KernelCache *cache; /* kernels of earlier lowerings, while a net is fitted to a memory limit; NULL:
@@ -227,17 +227,18 @@ void program_mark_overlaps(Program *,
 void program_share(Program *, Arena *, const Graph *written); /* sets gathers and buckets */
 void program_order(Program *, Arena *);                       /* sets `barrier` of phases and versions */
 
-/* Returns the first error that is found; NULL: no error. The main rules: Every byte that is read was written
- * before, for the same image, and still has the required value. Values that later phases read are kept until
- * those phases. Calls that may run on different threads, without a barrier between them, do not access each
- * other's results. Every space is large enough. */
+/* Returns the first error that is found; NULL: no error. The main rules: A computed value is read only from
+ * bytes that contain it, for the images of the call. Values that later phases read are kept until those
+ * phases. Calls that may run on different threads, without a barrier between them, do not access each other's
+ * results. Every space is large enough. */
 const char *program_verify(Arena *, const Program *);
 void program_dump(Text *, const Program *);
 void program_nests(Text *, const Programs *); /* --emit=nests */
 /* --emit=schedule: for each kernel, its schedules and the reason for the chosen one. */
 void program_schedules(Text *, const Programs *, const ProgramOptions *, const Sources *);
 
-int program_lanes(const Program *, int target); /* images per call of a nest: 1, or the target's lanes */
+/* Images per call of a per-image nest: 1, or the target's lanes if images are interleaved. */
+int program_lanes(const Program *, int target);
 /* The number of bytes to reserve for a space: not 0, because a C array cannot be empty. */
 int64_t program_room(const Program *, SpaceKind);
 bool program_meet(const Place *, const Place *); /* whether two places share a byte, for the same image */
@@ -245,8 +246,8 @@ bool program_counts(const Program *);            /* whether the generated infere
                                                     images as an argument */
 bool program_writes(const Program *,
                     int output); /* whether calls write an output directly; otherwise it is copied */
-/* Returns `middle`: the gradients of shards are summed as a binary tree. The sum of shards `from` to `to` - 1
- * is the sum of shards `from` to `middle` - 1 plus the sum of shards `middle` to `to` - 1. */
+/* The gradients of shards are summed as a binary tree. Returns the first shard of the right half of the
+ * subtree with the shards `from` to `to` - 1. */
 int64_t program_sum_middle(int64_t from, int64_t to);
 const char *space_name(SpaceKind);
 /* Sets bytes[c], for each call c, to the number of arena bytes that are live while the call runs. */

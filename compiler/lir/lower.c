@@ -1,6 +1,7 @@
 /* lower.c: Lowering of a plan: a nest for each kernel and target, and an address for each buffer.
  *
- * Requires: a plan without addresses. Preserves: the plan's kernels and their order. */
+ * Requires: a plan without addresses. Preserves: the kernels and their order, but clears kernel->over if a
+ * result cannot overwrite its operand. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/number.h"
@@ -45,7 +46,7 @@ const char *space_name(SpaceKind space) {
 }
 
 /* ---- threads, slots, shards ---- */
-/* Number of image groups; the images of a group are computed together. */
+/* Number of groups of interleaved images; without interleaving, number of images. */
 static int64_t image_groups(const Program *p) {
   return (p->batching.images + p->batching.lanes - 1) / p->batching.lanes;
 }
@@ -61,8 +62,8 @@ static int64_t work_of(const Graph *graph) {
 }
 
 static bool
-wants_team(const Lowering *l) { /* Whether a team shares the calls of inference. With a batch, the result
-                                   is usually false: then the threads compute different images. */
+wants_team(const Lowering *l) { /* Whether a team shares the calls of inference. With a batch, but no batched
+                                   kernels, the threads compute different images instead (except in tests). */
   const Program *p = l->program;
   const ProgramOptions *o = l->options;
   return p->kind == PROGRAM_INFERENCE && o->threads &&
@@ -71,9 +72,8 @@ wants_team(const Lowering *l) { /* Whether a team shares the calls of inference.
                                           l->plan->kernels.n)));
 }
 
-/* Number of shards. The images of a shard run sequentially and add to the shard's own gradients. The
- * gradients of all shards are then added in a fixed order. Without threads and processes there is one shard,
- * to save memory. */
+/* Each shard needs memory for its gradients and its arena. Without threads and processes, one shard is
+ * enough, unless the options request more. */
 static int64_t shards_of(const Lowering *l) {
   const Program *p = l->program;
   const int64_t most_bytes = INT64_C(512) << 20,
@@ -139,8 +139,8 @@ static bool is_in_place(const Lower *lower) {
   return lower->out->place == OVER || (lower->out->place == UPDATE && !lower->kernel->result->target);
 }
 
-/* Whether `lower`, which may be NULL, was lowered with the current choices: whether the result overwrites an
- * operand, and whether the gradient is stored (`sole`) or added. These choices change if a proof fails. */
+/* Whether `lower`, which may be NULL, still matches kernel->over and `sole`. Both may change after `lower`
+ * was built. */
 static bool lowered_so(const Lower *lower, const Kernel *kernel, bool sole) {
   return lower && lower->sole == sole && is_in_place(lower) == (kernel->over != NULL);
 }
@@ -401,8 +401,7 @@ static bool shards_add_to(const Program *p, const Weight *weight) {
   return !together;
 }
 
-/* Whether the gradient must be cleared: this is necessary if calls add to it, or if no call stores some of
- * its elements. */
+/* Whether the gradient must be cleared, because calls add to it or do not store all of its elements. */
 static bool starts_with_zeros(const Program *p, const Weight *weight) {
   int64_t stored = 0;
   for (int c = 0; c < p->calls.n; c++) {

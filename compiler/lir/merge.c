@@ -1,9 +1,9 @@
 /* merge.c: Function merging: kernels with identical code share a C function.
  *
  * A nest becomes C functions: an entry point, and the functions that it calls. Each function has a key of
- * everything that determines its code (nest/key.c), with buffers and variables numbered in order of use, so
- * that names do not matter. Functions with equal keys are emitted once: the entry points of layers with equal
- * shapes, and functions that different kernels call. */
+ * everything that determines its code (nest/key.c). In the key, buffers and variables are numbered in order
+ * of use, so their names do not matter. Functions with equal keys share one C function: for example the entry
+ * points of layers with equal shapes. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 

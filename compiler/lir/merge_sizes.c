@@ -63,9 +63,8 @@ static void enlarge(const Similar *group, int number) {
     function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
-/* The code of the first function may contain the same number of its nest (equal `of` and `which`) at several
- * positions. Returns whether, in every function, the numbers at these positions are equal, so that one
- * parameter is enough for them. */
+/* The printer finds the parameter of a number by its address (`of` and `which`), which several numbers may
+ * have. Returns whether these numbers are equal in every function, so that they can share a parameter. */
 static bool agrees_with_its_address(const Similar *group, int number) {
   const CodeNumbers *numbers = &group->functions.data[0]->numbers;
   const CodeNumber *own = &numbers->data[number];
@@ -92,7 +91,7 @@ static int choose_parameters(const Similar *group, int first[MOST]) {
   return n;
 }
 
-/* Marks in `to` the buffers that are marked in `from`: a result that may overlap an operand in one function
+/* Sets Buf.overlaps in `to` where it is set in `from`: a result that may overlap an operand in one function
  * may also overlap it in the merged function. */
 static void share_overlaps(const Nest *to, const Nest *from) {
   for (int i = 0, k = 0; i < to->nbufs && k < from->nbufs; i++) {
@@ -102,7 +101,7 @@ static void share_overlaps(const Nest *to, const Nest *from) {
   }
 }
 
-/* Merges the functions of a group into the first one. */
+/* Merges the functions of a group into the first one, if MOST parameters are enough. */
 static void merge_group(Arena *arena, const Similar *group) {
   int first[MOST];
   NestFunction *to = group->functions.data[0];

@@ -18,7 +18,7 @@ const char *names_unique(Names *,
                          const char *name); /* returns the name, or name_2, ..., and marks it as taken */
 
 const char *name_letters(Arena *, const char *name); /* "stage1.conv1" -> "stage1_conv1" */
-bool name_of_c(const char *name); /* whether the name is a C or C++ keyword, or in an included header */
+bool name_of_c(const char *name); /* whether the name is a keyword or another name of C (list in names.c) */
 bool name_of_runtime(
     const char *name); /* whether the name begins with cnn_ or CNN_, as the names of cnn_network.h do */
 const char *name_upper(Arena *, const char *name);

@@ -40,8 +40,8 @@ static bool begins(const char *name, const char *net) {
   return strncmp(name, net, strlen(net)) == 0 && name[strlen(net)] == '_';
 }
 
-/* A name for a port. It must not be the name of a function or macro of the net or of the runtime: a parameter
- * hides a function with the same name, and a macro with the same name replaces the parameter. */
+/* A name for a port, different from functions and macros of the net and the runtime: as a parameter, it would
+ * hide a function, and a macro would replace it. */
 static const char *unique_port_name(const Layout *layout, const char *given) {
   const bool hides =
       begins(given, layout->options.prefix) || begins(given, layout->upper) || name_of_runtime(given);
@@ -63,9 +63,8 @@ static void name_states(Layout *layout, Names *parameters) {
   }
 }
 
-/* Names the ports. First reserves the names of the other parameters and variables in generated functions that
- * have ports as parameters. Ports are named before any function is printed: their names are part of the
- * interface, which must not depend on the functions. */
+/* The names of other parameters and variables (LOCAL) are reserved first. Port names are part of the
+ * interface, which must not depend on the layers, so ports are named before functions. */
 static void name_ports(Layout *layout) {
   const Graph *graph = layout->graph;
   Names *names = &layout->locals, uppers = {.arena = layout->arena};

@@ -7,8 +7,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/lir.h"
 
-/* Whether two places share bytes. Aliases in one concat have interleaved pixels: such aliases share bytes
- * only if they share channels. */
+/* Aliases in one concat have interleaved pixels: such aliases share bytes only if they share channels. */
 bool program_meet(const Place *a, const Place *b) {
   if (a->space != b->space || a->index != b->index) return false;
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
@@ -24,15 +23,15 @@ typedef struct Open { /* a place accessed since the last barrier */
 } Open;
 typedef VEC(Open) Opens;
 
-/* Whether several calls may access the bytes of the argument, as is the case for values and scratch. */
+/* Whether calls of inference write to the space of the argument. */
 static bool contended(const Operand *argument) {
   const SpaceKind space = argument->place.space;
   return argument->used &&
          (space == SPACE_ARENA || space == SPACE_OUTPUT || space == SPACE_ALL || space == SPACE_STATE);
 }
 
-/* The bytes of the argument. In a program with batched kernels, the bytes of all images: batched calls access
- * all images, and the threads run the other calls on different images. */
+/* The bytes that threads may access at the same time: the argument's place or, in a program with batched
+ * kernels, this place in all images. */
 static Place touched(const Program *p, const Operand *argument) {
   Place place = argument->place;
   if (p->batching.how != WHOLE_BATCH || !place.stride) return place;

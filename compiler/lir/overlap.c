@@ -3,9 +3,9 @@
  * convolution, for example, reads row by row. The input and the result of such a kernel together need only
  * the memory of the larger value plus a row or two.
  *
- * The C of a call with such an overlap cannot use restrict, and the loops cannot be parallel. So the
- * analysis runs only for inference without threads, and only if memory is limited: on microcontrollers, with
- * --ram, or with -Os.
+ * The C of a call with such an overlap cannot use restrict, and the loops cannot be parallel. So the analysis
+ * runs only for inference of single images without threads, and only if memory is limited: on
+ * microcontrollers, with --ram, or with -Os.
  *
  * Requires: the nests of all calls. Preserves: the nests; sets plan->overlaps and, after addresses are
  * assigned, Buf.overlaps. */

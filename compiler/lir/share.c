@@ -51,8 +51,8 @@ static bool regions_meet(const Program *p, const Region *a, const Region *b) {
          b->offset < a->offset + a->stride * images;
 }
 
-/* Whether two places of one region intersect. A part of a concat has the same channels in each pixel, so two
- * such places may interleave. */
+/* Whether two places of one region intersect. Two parts of a concat do not intersect if they have different
+ * channels. */
 static bool shared_places_meet(const Place *a, const Place *b) {
   if (a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset) return false;
   if (a->pitch != b->pitch || a->pitch <= 0) return true;
@@ -116,7 +116,7 @@ static void gather_inputs(Sharing *s, int phase, const Version *version) {
   }
 }
 
-/* Marks values as stale if they are written image by image. */
+/* Per-image results become stale, batched results are no longer stale. */
 static void see_outputs(Sharing *s, bool once, const Version *version) {
   const Nest *nest = version->lower->b;
   for (int i = 0; i < nest->nbufs; i++) {
@@ -145,9 +145,8 @@ static void find_gathers(Sharing *s) {
   }
 }
 
-/* The last phase that writes these bytes of the gradients. -1: no per-image call writes the bytes, so
- * processes need not exchange them: every process computes the results of batched calls, such as running
- * statistics. */
+/* The last phase that writes these bytes of the gradients. -1: no per-image call writes them, so every
+ * process computes the same bytes, for example running statistics. */
 static int last_phase(const Program *p, int64_t from, int64_t to) {
   int last = -1;
   bool images = false;
@@ -174,8 +173,8 @@ static bool is_summed(const Program *p, int64_t from, int64_t to) {
   return false;
 }
 
-/* Fills buckets in the order in which the backward pass completes gradients: from the last weights to the
- * first. */
+/* Fills buckets in the order in which the backward pass completes gradients: by phase, then from the last
+ * weight to the first. */
 static void find_buckets(Sharing *s, const Graph *written) {
   Program *p = s->program;
   for (int phase = 0; phase < p->phases.n; phase++)

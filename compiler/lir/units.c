@@ -1,5 +1,5 @@
 /* units.c: Assignment of functions to translation units, which are compiled in parallel. The assignment
- * depends only on the size of the functions' code, so it is the same on every machine. */
+ * depends only on the functions, so it is the same on every machine. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lir/layout.h"
 
@@ -7,7 +7,7 @@
 enum {
   FEW = 22000,  /* code up to this size is compiled faster by one compiler process than by two */
   UNIT = 22000, /* size of a unit; the common beginning of each unit is about a tenth of this size */
-  MOST = 64     /* maximum number of units; cnnc keeps one file open per unit */
+  MOST = 64     /* approximate maximum number of units; cnnc keeps one file open per unit */
 };
 
 static int64_t code_size(const Functions *functions, const NestFunction *function) {

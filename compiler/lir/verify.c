@@ -91,7 +91,7 @@ forget_meeting(Verifier *v,
   v->pieces.n = n;
 }
 
-/* At the start of the next image: forgets the values in the arena. */
+/* At the start of a phase: the arena no longer has the values of the phase before. */
 static void forget_arena(Verifier *v) {
   int n = 0;
   for (int i = 0; i < v->pieces.n; i++)
@@ -110,7 +110,7 @@ static void hold(Verifier *v, const Node *node, const Place *place, Reach reach)
   vec_push(v->arena, v->pieces, piece);
 }
 
-/* Whether the pieces with the value cover the place. */
+/* Whether the place contains the value, for the images of `reach`. */
 static bool held(Verifier *v, const Node *node, const Place *place, Reach reach) {
   const int home = v->program->home[node->id].node->id;
   const int64_t base = base_of(v, node, place);
@@ -156,10 +156,9 @@ static bool check_room(Verifier *v, const Operand *operand, const Buf *buf, bool
   return true;
 }
 
-/* Whether a result may overwrite an operand of the same call: the nest's proof must permit the distance
- * between the two, the C of the call must not use restrict, and one thread must run the call. If a later call
- * reads the operand, check_read reports the error. An operand in the memory of a state is dead after the
- * call, because the state's next value is then in these bytes. */
+/* Whether the proof of the nest, its C (no `restrict`) and the threads permit the result to overwrite an
+ * operand. If a later call reads the operand, check_read reports the error. An operand in the memory of a
+ * state is dead after the call, because the state's next value is then in these bytes. */
 static bool may_overwrite(const Verifier *v, const Version *version, const Buf *out, const Buf *in) {
   const Place *written = &version->argument[out->id].place, *read = &version->argument[in->id].place;
   const int64_t behind = written->offset - read->offset;
@@ -170,7 +169,7 @@ static bool may_overwrite(const Verifier *v, const Version *version, const Buf *
          nest_overlap(version->lower->b, in, out, &most, &step) && behind <= most && behind % step == 0;
 }
 
-/* Checks that the call's result overlaps no other buffer of the call, except an operand that it may
+/* Checks that results of the call, except gradients, overlap no other buffer than an operand that they may
  * overwrite. */
 static bool check_apart(Verifier *v, const Version *version, bool once) {
   const Nest *nest = version->lower->b;
@@ -474,8 +473,7 @@ static const char *conflict(const Verifier *v, const Version *a, const Version *
   return NULL;
 }
 
-/* Checks the barriers: calls without a barrier between them may run concurrently on several threads, unless
- * one thread runs both. */
+/* Checks that calls without a barrier between them do not conflict, unless one thread runs both. */
 static bool check_team(Verifier *v) {
   const Program *p = v->program;
   const bool whole = p->batching.how == WHOLE_BATCH;
@@ -508,7 +506,7 @@ static const Place *gradient_of(const Version *version,
   return operand->used && operand->place.space == SPACE_GRADIENT ? &operand->place : NULL;
 }
 
-/* Whether the call is batched, and no other buffer of any call accesses the gradient that it stores. */
+/* Whether the call is batched, and only one buffer of all calls accesses the gradient `stored`. */
 static bool is_sole_writer(const Verifier *v, const KernelCall *call, const Place *stored) {
   const Program *p = v->program;
   int touched = 0;

@@ -100,8 +100,8 @@ Analysis *analysis_new(Server *s, const Document *d, int ninstead, const Instead
     a->uri[i] = i == 1              ? arena_copy(arena, d->uri, strlen(d->uri))
                 : i > a->main_files ? ""
                                     : uri_of_source(s, arena, source->path);
-    /* Copies the text, because other documents change while this analysis is kept. The copy includes the
-     * byte order mark, which is a character for the editor. */
+    /* Copies the text, because other documents change while this analysis is kept. If the file is open in the
+     * editor, the copy includes the byte order mark, which the editor counts as a character. */
     const uint32_t mark = source->mark && document_find(s, a->uri[i]) ? 3 : 0;
     if (i > 1) source->text = arena_copy(arena, source->text - mark, source->n + mark) + mark;
     a->mark[i] = mark;
@@ -182,9 +182,7 @@ bool place_of(Server *s, const json_t *params, Place *place, Failure *failure) {
   return true;
 }
 
-/* Sets *good to the position in the last text without errors that corresponds to a position in the current
- * text. Returns false if the position is between the first and the last difference of the two texts: then the
- * last text without errors has no corresponding position. */
+/* Positions before the first difference of the two texts and after the last one correspond. */
 bool place_before(const Place *place, Place *good) {
   const Document *d = place->document;
   if (!d->good || d->good == d->now || place->analysis != d->now || place->file != 1) return false;

@@ -1,4 +1,5 @@
-/* context.c: Syntactic context at the cursor, determined by the innermost open bracket and the last token. */
+/* context.c: Syntactic context at the cursor, from the open brackets, the statement's first token, and the
+ * last token. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/context.h"
 #include <string.h>

@@ -27,7 +27,7 @@ typedef struct Context {
   const char *word;    /* the text from the start of the word to the cursor */
   uint32_t word_start; /* offset of `word` in the source */
   const char *callee;  /* name of the innermost enclosing call, or NULL */
-  const char *name;    /* name of the argument, or of the setting */
+  const char *name;    /* name of the argument or setting whose value is at the cursor; or NULL */
   const char *path;    /* MEMBER: the text before the dot */
   int commas;          /* number of commas before the cursor in this call */
   const char *given[MOST_GIVEN];

@@ -17,7 +17,7 @@ static json_t *related_json(const Server *s, const Analysis *a, const Diag *diag
   return related;
 }
 
-/* The message, then its details and helps, one per line. */
+/* A diagnostic of the protocol. Its message includes the details and helps, one per line. */
 static json_t *diagnostic_json(const Server *s, const Analysis *a, const Diag *diag) {
   Text message = {.arena = a->arena};
   text_put(&message, "%s", diag->message);
@@ -44,7 +44,7 @@ static bool same_mistake(const json_t *a, const json_t *b) {
 static void add_diagnostic(json_t *files, const char *uri, json_t *diagnostic) {
   json_t *list = json_object_get(files, uri);
   if (!list) json_object_set_new(files, uri, list = json_array());
-  bool known = false; /* already reported, by another document that imports the file */
+  bool known = false; /* the list has it, from another document that imports the file */
   for (size_t i = 0; i < json_array_size(list); i++)
     known |= same_mistake(json_array_get(list, i), diagnostic);
   if (known) json_decref(diagnostic);

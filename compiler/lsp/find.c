@@ -1,11 +1,11 @@
-/* find.c: Lookup of the syntax node at a position, and of all calls in a file. */
+/* find.c: Lookup of the syntax node at a position, and of the calls of all chains in a file. */
 // SPDX-License-Identifier: Apache-2.0
 #include "lsp/lsp.h"
 
 typedef struct Search {
   uint32_t offset;
   Found found;
-  CallVisitor visit; /* called for each call of the file; NULL: the search is for the node at `offset` */
+  CallVisitor visit; /* called for each call of a chain; NULL: the search is for the node at `offset` */
   void *context;
 } Search;
 

@@ -21,7 +21,7 @@ static bool within(const char *name, const char *prefix) {
   return strncmp(name, prefix, n) == 0 && (name[n] == 0 || name[n] == '.');
 }
 
-/* Sizes and costs of a layer, or of all layers in one application of a block. */
+/* Parameters and multiply-adds of a layer, or of all layers in one application of a block. */
 static LayerNumbers call_numbers(Analysis *a, const SemaCall *call) {
   const LayerNumbers *numbers = analysis_numbers(a);
   LayerNumbers sum = {0};
@@ -50,9 +50,9 @@ static const char *hint_label(const Hinting *h, Analysis *a, const SemaCall *cal
 /* ---- hints ---- */
 static bool known(const SemaCall *call) { return call->node->shape.rank > 0; }
 
-/* Adds the hint of a call. The editor's settings choose its contents: the result's shape, and the numbers of
- * parameters and multiply-adds. If the call is in a block that is applied several times, the hint shows the
- * first application, and the tooltip lists the shapes in up to 20 applications. */
+/* Adds the hint of a call. there: position of the call in the analysis; here: in the current text. Returns
+ * false if no result of the call is known. If a call has several results, as in a block that is applied
+ * several times, the hint shows the first one, and the tooltip lists up to 20 shapes. */
 static bool hint(Hinting *h, Analysis *a, Span there, Span here) {
   enum { MOST_TOLD = 20 };
   int first, told = 0;
@@ -84,8 +84,8 @@ static void hint_call(void *context, const Call *call) {
   Hinting *h = context;
   if (call->span.end < h->from || call->span.start > h->to) return;
   if (hint(h, h->analysis, call->span, call->span)) return;
-  /* This call has no results because of an error. Shows the results that the call had in the last text
-   * without errors. */
+  /* The call has no results, for example because of an error. Shows the results that the call had in the last
+   * text without errors. */
   Place before, here = {(Document *)h->document, h->now, h->file, call->span.start};
   if (h->now != h->document->now || !place_before(&here, &before)) return;
   Span there = {1, before.offset, before.offset + call->span.end - call->span.start};
@@ -108,8 +108,8 @@ json_t *answer_hints(Server *s, Arena *arena, const json_t *params, Failure *fai
 }
 
 /* ---- the net ---- */
-/* Text with the memory that the plan needs for the values of one image and, if the net has a train block, for
- * the values of a training step; kernel scratch is not included. */
+/* Text with the bytes of the values of one image and, with a train block, of a training step, without kernel
+ * scratch. Empty for large nets. */
 static const char *memory_text(Analysis *a) {
   enum { MOST_NODES = 2000 };
   const Graph *graph = a->graph;

@@ -1,5 +1,5 @@
-/* hover.c: Hover text: the diagnostics at a position, then the description of the operator (with the sizes of
- * this call), of the name, of the argument or of the setting there. */
+/* hover.c: Hover text: the diagnostics at a position, and a description of the operator, name, argument or
+ * setting there. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/diag_record.h"
@@ -200,7 +200,7 @@ static bool put_hovered_word(Text *out, const Found *found) {
   return e && e->kind == EXPR_PATH && e->nparts == 1 && put_hovered_form(out, e->part[0].s);
 }
 
-/* Writes the text about a position; the place may be in the last text without errors. */
+/* Writes the text about a position, which may be in the last text without errors. False: there is no text. */
 static bool describe(Text *out, const Place *place) {
   const Found found = tree_find(file_of(place->analysis, place->file), place->offset);
   const Occurrence *name = names_at(place->analysis->names, place->file, place->offset);

@@ -56,7 +56,7 @@ struct Document {
   json_int_t version;
   bool stale; /* the document, a file that it imports, or a setting may have changed after the analysis */
   struct Analysis *now,
-      *good; /* analysis of the text, and the last analysis without errors (both may be the same) */
+      *good; /* newest analysis, and newest one without errors; both may be the same, or NULL */
 };
 
 /* ---- analyses (analysis.c) ---- */
@@ -126,7 +126,7 @@ void analysis_drop(Document *);
 uint32_t analysis_source(const Analysis *,
                          const char *uri); /* index of the file's source in the analysis; 0: none */
 /* The best analysis of a document: its own analysis or, for a library, the analysis of a net that imports the
- * library. */
+ * library. *file: number of the document's source in the analysis. */
 Analysis *analysis_for(Server *, Document *, uint32_t *file);
 json_t *range_json(const Server *, const Analysis *, Span);
 json_t *location_json(const Server *, const Analysis *, Span);
@@ -143,8 +143,8 @@ typedef struct Place {
 } Place;
 bool place_of(Server *, const json_t *params, Place *,
               Failure *); /* reads params.textDocument and params.position */
-/* If the text has errors: finds the same position in the last analysis without errors. False: the text has no
- * errors, or there is no such analysis or position. */
+/* If the text has errors: finds the corresponding position in the last analysis without errors. False: the
+ * text has no errors, there is no such analysis, or the text at the position has changed. */
 bool place_before(const Place *, Place *good);
 
 /* ---- search in the tree (find.c) ---- */

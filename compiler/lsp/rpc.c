@@ -79,7 +79,7 @@ static RpcEvent header_read(Rpc *r, const char **why) {
   }
 }
 
-/* Skips a message that is too large. */
+/* Skips a message that is too large. RPC_MESSAGE: all of the message was skipped. */
 static RpcEvent skip(Rpc *r, bool wait) {
   for (;;) {
     const size_t n = r->skip < r->n ? r->skip : r->n;

@@ -49,7 +49,7 @@ const Occurrence *names_at(const Names *, uint32_t file, uint32_t offset);
 /* The innermost scope at this offset; NULL: there is none. */
 const NameScope *names_scope(const Names *, uint32_t file, uint32_t offset);
 Symbol *names_visible_as(const Names *, const NameScope *, const char *name);
-/* The names, other than sizes, that can follow a value and a dot: the scope of the block in the value's
- * chain; NULL unless the chain has exactly one block. */
+/* The scope of the block in a value's chain: the names in it can follow the value and a dot. NULL if the
+ * chain does not have exactly one block. */
 const NameScope *names_members(const Names *, const Symbol *);
 #endif

@@ -1,7 +1,7 @@
 /* build.c: Nest builder: functions, loops, buffers, statements, conditions. val.c builds values.
  *
- * If a schedule misuses the builder, that is a compiler bug, and the first run of the schedule finds it:
- * nest_misuse prints the function and the mistake. */
+ * Misuse of the builder by a schedule is a compiler bug: nest_misuse prints the function and the mistake, and
+ * exits. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 #include <stdarg.h>

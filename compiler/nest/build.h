@@ -54,7 +54,7 @@ Val num(Nest *, double);
 Val num_i32(Nest *, int32_t), num_i64(Nest *, int64_t);       /* num_i64: absolute value at most 2^53 */
 Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused arguments are NULL */
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
-Val vmax_nan(Val, Val); /* NaN if an argument is NaN, whereas vmin and vmax then return the second argument */
+Val vmax_nan(Val, Val); /* NaN if an argument is NaN; vmin and vmax return the second argument instead */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
 Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);

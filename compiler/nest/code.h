@@ -1,6 +1,6 @@
 /* code.h: The C function of an instance: statements, loop bounds, conditions and references, with the
  * constants of the instance. The printer prints these contents, and function keys (key.c) are computed from
- * the same contents, so functions with equal keys have the same text.
+ * the same contents, so functions with equal keys differ only in names.
  *
  * A number in the code has an address: the index, value or buffer that contains it, and its position there.
  * Functions that differ only in numbers can be merged: these numbers become parameters, and the printer finds
@@ -13,7 +13,8 @@
 typedef VEC(const NestStmt *) Stmts;
 
 /* Adds those statements of a body that are printed. A branch whose condition is known is replaced by the side
- * that runs. Dead statements are dropped. Pins are dropped, too, unless they are requested. */
+ * that runs. Dead statements and empty loops and branches are dropped, and so are pins, unless they are
+ * requested. */
 void code_statements(Arena *, const Instance *, const NestStmt *body, bool pins, Stmts *);
 
 /* Stores the bounds that must be printed for one side of a loop, and returns their number. low: the lower
@@ -45,7 +46,7 @@ bool code_is_flat(const Buf *); /* whether the buffer's pointer points to elemen
 bool code_is_variable(
     const Buf *); /* whether registers are a single variable in C, regardless of their dimensions */
 bool code_adds(const NestStmt *); /* whether a store is printed as += */
-/* The 32-bit array element that the statement loads into a new name; or NULL. */
+/* The reference from which the statement loads one 32-bit word into a new name; or NULL. */
 const Ref *code_named_word(const NestStmt *);
 /* The number of statements at the start of the list that are printed as one load, because they load adjacent
  * words of an array into new names: 4, 2 or 1. */

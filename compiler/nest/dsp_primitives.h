@@ -1,5 +1,5 @@
 /* dsp_primitives.h: Named primitives on packed 16-bit halves, two per word, as in the DSP instructions of
- * Cortex-M, and for requantization to int8. -DCNN_PLAIN has the same effect as in word_primitives.h. */
+ * Cortex-M, and for requantization to int8. -DCNN_PLAIN selects plain C instead of the DSP instructions. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 

@@ -19,7 +19,7 @@ typedef struct Fill {
   const Nest *nest;
   const float *const *from; /* by buffer id: the elements */
   float *to;
-  float **reg;                 /* by buffer id: an array [elements][MOST] */
+  float **reg;                 /* by id of a register or stack array: [elements][MOST] */
   VEC(const NestStmt *) laned; /* the loops that are run in lanes */
   int64_t env[SLOTS];
   int slot; /* slot of the loop that runs in lanes; 0: none */
@@ -91,8 +91,8 @@ static bool declares_buffer(const NestStmt *stmt, const Buf *buf) {
   return false;
 }
 
-/* Whether a register is only used within one iteration of the loop, with an index that is the same in all
- * iterations. */
+/* Whether lanes can use the reference. If it is to a register, the loop's body must declare the register, and
+ * the index must be the same in all iterations. */
 static bool register_fits(const NestStmt *loop, const Ref *ref) {
   if (!is_register(ref->buf)) return true;
   for (int d = 0; d < ref->buf->rank; d++)
@@ -201,8 +201,8 @@ static void eval_pick(const Fill *f, Val e, Lanes at, float *r) {
   }
 }
 
-/* Computes x*y - z and z - x*y with one rounding, like interp.c and like compilers that contract
- * expressions. */
+/* Computes x*y - z and z - x*y with one rounding, like interp.c and like compilers that contract expressions.
+ * False: the value has another form. */
 static bool eval_difference(const Fill *f, Val e, Lanes at, float *r) {
   const bool left = e->a[0]->op == MUL;
   if (left == (e->a[1]->op == MUL)) return false;

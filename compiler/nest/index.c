@@ -1,5 +1,5 @@
-/* index.c: Printing of indices and sizes, shared by the printers of C code, of its comments, and of nests as
- * text. */
+/* index.c: Indices and dimensions of buffers as text, for generated C and for dumps of nests; number of terms
+ * of an index. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "nest/nest.h"
@@ -22,9 +22,10 @@ static void put_size(Text *out, int64_t size, const char *number) {
 }
 
 void index_put_with(Text *out, const Index *index, const char *const name[SLOTS],
-                    const char *const number[SLOTS]) { /* prints positive terms first */
+                    const char *const number[SLOTS]) { /* prints variables with positive coefficients first,
+                                                          the constant last */
   Index ix = *index;
-  bool any = false, lead = ix.c > 0; /* lead: prints 57 - y, not -y + 57 */
+  bool any = false, lead = ix.c > 0; /* lead: the constant is first: 57 - y, not -y + 57 */
   for (int s = 1; s < SLOTS; s++) lead = lead && ix.k[s] <= 0;
   if (lead) {
     put_size(out, ix.c, number[0]);

@@ -53,7 +53,7 @@ typedef struct Reader {
 
 static void
 read_value(const Reader *r,
-           Val e) { /* runs before dead names are known, so it may mark more buffers than are read */
+           Val e) { /* may also mark buffers that only unused names read: these names are not known yet */
   if (e->op == LOAD) r->used->read[(e->ref->buf->of ? e->ref->buf->of : e->ref->buf)->id] = true;
   int verdict = e->op == PICK ? known_pick(r->known, e) : -1;
   for (int i = 0; i < 3 && e->a[i]; i++)
@@ -76,7 +76,7 @@ static void read_body(const Reader *r, const NestStmt *stmt) {
   }
 }
 
-/* ---- names that a body uses, found in reverse order, so that a name is visited after its uses ---- */
+/* ---- names that a body uses: the last statement is visited first, so uses come before declarations ---- */
 static void use_index(const Reader *r, const Index *ix) {
   for (int s = 1; s < SLOTS; s++)
     if (ix->k[s] && !r->known->fixed[s]) r->used->slot[s] = true;
@@ -108,15 +108,15 @@ static void use_value(const Reader *r, Val e) {
 
 bool used_dead(const Used *used, const NestStmt *stmt) {
   if (stmt->kind == DECLARE) return !used->buf[stmt->u.declare.buf->id];
-  if (stmt->kind == PIN) return !used->buf[stmt->u.pin.view->id]; /* dead if nothing uses the view */
+  if (stmt->kind == PIN) return !used->buf[stmt->u.pin.view->id];
   if (stmt->kind != STORE) return false;
   const Buf *buf = stmt->u.store.ref.buf;
   const Buf *of = buf->of ? buf->of : buf;
   return stmt->u.store.declare ? !used->buf[buf->id] : of->place >= STACK && !used->read[of->id];
 }
 
-/* Whether any of the statements is printed. used_by must have visited the body. Empty loops and branches are
- * not printed. */
+/* Whether any of the statements is printed. Must be called after use_body of these statements. Empty loops
+ * and branches are not printed. */
 static bool anything(const Reader *r, const NestStmt *stmt) {
   for (; stmt; stmt = stmt->next) {
     if (used_dead(r->used, stmt)) continue;

@@ -4,7 +4,7 @@
 #define CNNC_NEST_INSTANCE_H
 #include "nest/nest.h"
 
-/* Function parameters that are constant at a call. */
+/* Function parameters that are constant at a call, by slot. */
 typedef struct Known {
   bool fixed[SLOTS];
   int64_t value[SLOTS];
@@ -15,7 +15,7 @@ int known_branch(const Known *,
                  const NestStmt *); /* like known_decide_all, for an IF; also uses the proof's results */
 int known_pick(const Known *, Val);
 
-/* Names that a body uses. Dead branches and values of unused names do not count. */
+/* Names that a body uses. Dead branches do not count, nor do values of unused names, except in `read`. */
 typedef struct Used {
   /* by buffer id. buf: the body uses the buffer; a use of a view is also a use of the view's buffer. read:
    * the body reads the buffer. */
@@ -45,16 +45,17 @@ typedef struct Instances {
   VEC(Instance *)
   instances; /* called functions come before their callers; the last one is the nest's main function */
   VEC(const NestFn *) shared;
-  VEC(const NestStmt *) left; /* statements not yet visited by used_by */
+  VEC(const NestStmt *) left; /* statements that use_body has not visited yet */
 } Instances;
 
-/* The C functions of a finished nest, which are computed once and stored in the nest. */
+/* The C functions of a nest that no longer changes. The first call computes them and stores them in the
+ * nest. */
 Instances *instances_of(const Nest *);
 void instances_name(Instances *, const char *name); /* name: the name of the main function */
 /* Whether the printed body of a data-dependent index (CHOSEN) uses this index. */
 bool used_chosen(Instances *, const NestStmt *, const Known *, const Used *);
-/* Whether the printed main function has this parameter: unused parameters are dropped. The nest must be
- * final. */
+/* Whether the printed main function has this parameter: unused parameters are dropped. The nest must no
+ * longer change. */
 bool nest_uses(const Nest *, int buf_id);
 const Instance *instance_called(Instances *, const NestFn *, const Known *caller, const Index *args);
 #endif

@@ -1,6 +1,6 @@
 /* integer_primitives.h: Named integer primitives of nests. The interpreter runs them, and generated code
- * contains copies of them. Each primitive is one self-contained function; generated code defines the macro
- * INLINE. */
+ * contains copies of them. Each primitive is one self-contained function. The macro INLINE must be defined
+ * before. */
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
@@ -132,7 +132,8 @@ INLINE int32_t cnn_softmax_share(int32_t exponential, int32_t reciprocal, int32_
 }
 
 /* exp(x) in Q15 for x <= 0, as in 16-bit gemmlowp; x has (15 - whole) fraction bits. A polynomial computes
- * exp(low), for the low bits of x; then each set bit of low - x multiplies the result by a factor. */
+ * exp(low), where low is x modulo 1/4, minus 1/4; then each set bit of low - x multiplies the result by a
+ * factor. */
 INLINE int32_t cnn_exponential_halves(int32_t x, int32_t whole) {
   const int32_t factor[7] = {25520, 19875, 12055, 4435, 600, 11, 0};
   const int32_t fraction = 15 - whole, quarter = 1 << (fraction - 2), low = (x & (quarter - 1)) - quarter;

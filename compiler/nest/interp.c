@@ -1,7 +1,7 @@
 /* interp.c: Nest interpreter, in double or with every result rounded to float. The interpreter checks most of
  * the properties that prove.c proves: it stops at an access outside a buffer, a read of an unwritten element,
- * or a conflict between two iterations of a parallel loop. The interpreter is slow and simple, and serves as
- * the oracle of tests. */
+ * or a conflict between two iterations of a parallel loop. The interpreter is slow and simple: it is the
+ * oracle of tests, and computes the packs that fill.c does not support. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/nest.h"
@@ -13,7 +13,7 @@
 
 enum {
   SEVERAL = -1
-}; /* Touch.reader is SEVERAL - Interp.first if several iterations of the parallel loop have read the
+}; /* Touch.reader is SEVERAL - Interp.first if several iterations of the current parallel loop have read the
       element */
 
 /* The last accesses to an element in the current parallel loop, as serial numbers of iterations. */
@@ -33,7 +33,7 @@ typedef struct Sum {
 typedef struct Axis { /* a dimension whose index is not constant, or is outside of the buffer */
   Sum index;
   int64_t stride; /* stride of the dimension in elements */
-  int64_t limit;  /* the smallest invalid index; for a vector, the smallest invalid index of lane 0 */
+  int64_t limit;  /* indices from `limit` on are out of bounds; for a vector, indices of lane 0 */
   int dimension;
 } Axis;
 typedef struct Spot { /* the element of a reference; for a reference to a view, the element of the view's
@@ -42,7 +42,7 @@ typedef struct Spot { /* the element of a reference; for a reference to a view, 
                          stack; NULL: the address is computed on each access */
   const Buf *buf;
   int64_t flat;  /* part of the element's offset that the constant indices determine */
-  int64_t width; /* how many numbers an element has: the lanes of a register */
+  int64_t width; /* numbers per element: the lanes of a register; 1 in memory */
   int naxes;
   Axis axis[];
 } Spot;
@@ -85,14 +85,14 @@ typedef struct Interp {
   Arena *arena;
   bool joined; /* the current statement is inside nested parallel loops that a team shares as one range */
   int64_t serial, first,
-      now; /* serial numbers of iterations of parallel loops (of nested loops: of the outermost, or of the
-              innermost if they are joined). serial: the last number assigned; first: the first iteration
-              of this loop; now: the current iteration (0: none) */
+      now; /* serial numbers of parallel iterations. Of nested parallel loops, only the outermost counts, or
+              only the innermost if the loops are joined. serial: the last number assigned; first: the first
+              number of the current loop; now: the current iteration (0: outside parallel loops) */
   double **mem; /* by buffer id, including locals */
   Touch **touch;
   bool **over; /* by buffer id, then by element: whether the element was overwritten; only for buffers with
                   place OVER */
-  VEC(Body) bodies; /* bodies of the called functions */
+  VEC(Body) bodies; /* the functions that were compiled so far */
 } Interp;
 
 static void interp_exec(Interp *, int64_t *, const Step *);
@@ -406,7 +406,6 @@ static double word_at(const double *byte) {
 
 static int byte_of(double word, int i) { return (int8_t)((uint32_t)(int32_t)word >> 8 * i & 255); }
 
-/* Looks up the bytes of each lane in a table. */
 static void eval_lookup(Interp *in, const int64_t *env, const Code *code, double *r) {
   double words[LANES];
   eval_operand(in, env, code->a[0], code->lanes, words);

@@ -1,6 +1,7 @@
-/* key.c: Keys of C functions for function merging. The key of an instance is a sequence of numbers that
- * contains everything that determines the instance's computation. The key excludes names, comments,
- * dimensions of buffers that C addresses by element, unused buffers and unused functions. */
+/* key.c: Keys of C functions and of nests, for function merging. A key is a sequence of numbers that contains
+ * everything that determines the computation (code_key_without_numbers omits some constants). It excludes
+ * names of buffers and variables, comments, dimensions of buffers that C addresses by element, unused buffers
+ * and unused functions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "nest/code.h"
@@ -32,8 +33,8 @@ static void add_open(Writer *w, const void *of, int which, int64_t value) {
 }
 
 /* ---- indices ---- */
-/* Adds an index. of: CodeNumber.of for the numbers of the index; NULL: all these numbers are in the key.
- * Coefficients of 1 and signs are always in the key, because a 1 is not printed and signs are printed as
+/* Adds an index. of: CodeNumber.of for the numbers of the index; NULL: all these numbers are in the key. A
+ * coefficient of 1 is always in the key, because it is not printed. So are signs that are printed as
  * operators. */
 static void add_terms(Writer *w, const void *of, const Index *ix) {
   CodeNumbers *numbers = w->numbers;

@@ -9,18 +9,18 @@
  *     simplify.c simplifies the nest with the results of the proof
  *     interp.c   runs the nest in double or float, without a C compiler
  *     fill.c     runs simple nests in float, faster than interp.c
- *     stack.c    computes a bound on the nest's stack usage
+ *     stack.c    estimates the nest's stack usage
  *     key.c      computes keys: nests with equal keys share C functions
  *     dump.c     prints the nest (--emit=nests)
  *     emit/nest.c  prints the nest as C with vector extensions
  *
- * Indices. An index is affine in the loop variables in scope, and is written with C's own operators: `y*S +
- * ky - P`. Ix is a vector with one lane per slot, and a last lane with a checksum. The variable in slot k is
- * 1 in lane k and 0 in the lanes of other slots. C adds a scalar to *every* lane of a vector, so a constant c
- * is the vector (c, c, ..., c). So in any index, lane 0 is the constant, and lane k minus lane 0 is the
- * coefficient of slot k. The checksum stays valid in every affine combination. It becomes invalid in a
- * product of two variables, or if a variable is used outside of its loop; nest_index() reports both as a
- * misuse. */
+ * Indices. An index is affine in the loop variables and parameters in scope, and is written with C's own
+ * operators: `y*S + ky - P`. Each of these variables has a number, its slot. Ix is a vector with one lane per
+ * slot, and a last lane with a checksum. The variable in slot k is 1 in lane k and 0 in the lanes of other
+ * slots. C adds a scalar to *every* lane of a vector, so a constant c is the vector (c, c, ..., c). So in any
+ * index, lane 0 is the constant, and lane k minus lane 0 is the coefficient of slot k. The checksum stays
+ * valid in every affine combination. It becomes invalid in a product of two variables, or if a variable is
+ * used outside of its loop; nest_index() reports both as a misuse. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_NEST_H
 #define CNNC_NEST_H
@@ -60,7 +60,7 @@ typedef enum BufPlace {
   STACK,   /* local array in memory */
   REGS, /* local values in registers: array indices become constants when loops are unrolled. (If a loop that
            is not unrolled indexes the array, the array is in aligned memory.) rank 0: one variable */
-  VIEW, /* a named position in another buffer; only views can be pinned */
+  VIEW, /* a named position in another buffer; only views can be pinned (addresses kept in registers) */
 } BufPlace;
 
 typedef struct Nest Nest;
@@ -72,13 +72,12 @@ typedef struct Buf {
   int64_t dim[DIMS];
   int64_t room[DIMS]; /* dimensions of the array in memory: equal to dim, or larger if this buffer is a part
                          of the array */
-  /* stride of the first dimension in elements, if it is not the product of room[1] and the later sizes; else
-   * 0 */
+  /* stride of the first dimension in elements, if it is not room[1] * room[2] * ...; else 0 */
   int64_t apart;
   Nest *nest;
   struct Buf *of;   /* VIEW: the buffer that contains the view */
   Index base[DIMS]; /* VIEW: the view's position in `of` */
-  bool as_floats;   /* the elements are integers, which loads convert to F32 */
+  bool as_floats;   /* the elements are integers or 16-bit floats, which loads convert to F32 */
   bool flat;     /* printed as a flat pointer: the buffer is accessed through views, is a part of an array or
                     an argument of a runtime routine, or its nest may share functions with other nests */
   bool overlaps; /* INPUT, OUTPUT: may share memory with another parameter; set after values have addresses
@@ -226,7 +225,8 @@ typedef struct NestStmt {
       Val chosen; /* CHOSEN: I32, or F32 that is truncated; NaN becomes lo */
       int seen, need;
     } loop; /* max(lo) <= v < min(hi); seen: as in a branch, for the condition that the loop has an iteration;
-               need: a bit for each bound that can be the strictest of lo or of hi, first the bounds in lo */
+               need: a bit for each bound that the proof did not find redundant: bits 0 and 1 for lo, 2 and 3
+               for hi */
     struct {
       Cond cond;
       int seen;
@@ -273,8 +273,8 @@ typedef struct NestFn {
                   function is inlined at each call */
   int nparams;
   const char *param[PARAMS]; /* parameter i has slot i + 1 */
-  bool
-      flag[PARAMS]; /* a flag: 0 or 1, always constant; the names of instances contain the flags that are 1 */
+  bool flag[PARAMS]; /* a flag: 0 or 1, constant in every call; the names of instances contain the flags that
+                        are 1 */
   bool varied[PARAMS]; /* the parameter is never constant in an instance */
   bool size[PARAMS];   /* for the main function: a run-time parameter with lo <= value <= hi, such as the
                           number of images */
@@ -326,18 +326,20 @@ bool buf_contiguous(const Buf *);        /* whether the buffer's elements follow
  * buffer id, whether a parameter has per-image values. */
 void nest_widen(Nest *, int lanes, const bool *images);
 
-/* Proofs. If a nest has a size parameter n, it needs to write only elements 0 .. n - 1 of an output's first
- * dimension. For example, of out[8][10] with 1 <= count <= 8, the nest must write out[0 .. count-1][0 .. 9].
- * A partial vector at the end of a row is written with nest_store_part and read with nest_load_part. */
+/* Proofs. A nest with a size parameter n <= hi needs to write only the first n * dim[0] / hi elements of an
+ * output's first dimension, if hi divides dim[0]. For example, of out[8][10] with 1 <= count <= 8, the nest
+ * must write out[0 .. count-1][0 .. 9]. A partial vector at the end of a row is written with nest_store_part
+ * and read with nest_load_part. */
 typedef struct Proof {
   int accesses, reads, pairs;
   char error[256];
 } Proof;                          /* the numbers describe the proof in messages; error is empty on success */
-bool nest_prove(Nest *, Proof *); /* proves the nest, and records the result of each IF's condition */
+bool nest_prove(Nest *, Proof *); /* returns whether the proof succeeds; sets `seen` and `need` in the nest,
+                                     for nest_simplify and the printer */
 /* For a proved nest that runs on one thread: whether `result`, an OUTPUT, may overlap `operand`, an INPUT
  * without later uses. If true, the result may begin at most *most bytes after the start of the operand, at a
- * distance that is a multiple of *step. If *most is negative, the result must begin before the operand. If
- * false, the two buffers must be disjoint. */
+ * distance that is a multiple of *step. If *most is negative, the result must begin at least -*most bytes
+ * before the operand. If false, the two buffers must be disjoint. */
 bool nest_overlap(Nest *, const Buf *operand, const Buf *result, int64_t *most, int64_t *step);
 void nest_simplify(
     Nest *); /* after the proof: inlines loops of one iteration, drops dead branches and redundant bounds */
@@ -359,16 +361,18 @@ bool nest_fill(const Nest *, const float *const *from, float *to);
 bool nest_unset(double); /* whether the value marks an element that nest_run has not written */
 /* The key of a nest: everything that determines its computation. Nests with equal keys share a C function
  * (nest/code.h has keys of single functions). team: a team of threads shares its PARALLEL loops. The nest
- * must be final. */
+ * must no longer change. */
 const Key *nest_key(Arena *, const Nest *, bool team);
-/* Maximum stack bytes of the nest's functions; -1: unknown, because they call runtime functions. */
+/* Estimated stack bytes of the nest's functions; -1: unknown, because they call runtime functions. */
 int64_t nest_stack(const Nest *);
 void nest_dump(Text *, const Nest *);
-void buf_put_dims(Text *, const Buf *); /* "[28][28][64]"; for a part of an array "[28][28][64 of 128]" */
+void buf_put_dims(Text *, const Buf *); /* "[28][28][64]"; for a part of an array "[28][28][64 of 128]", and
+                                           "100 apart" if `apart` is 100 */
 void index_put(Text *, const Index *,
                const char *const name[SLOTS]); /* prints `4*y + x - 1`, as in C and dumps */
-/* Like index_put, with other texts for numbers. number: by slot, the text that is printed for the absolute
- * value of the slot's coefficient (slot 0: of the constant); NULL: the number is printed. */
+/* Like index_put, with other texts for numbers. number: by slot, the text that is printed instead of the
+ * absolute value of the slot's coefficient. number[0] replaces the constant, without its sign if there are
+ * other terms. NULL: the number is printed. */
 void index_put_with(Text *, const Index *, const char *const name[SLOTS], const char *const number[SLOTS]);
 bool index_constant(const Index *);
 int index_terms(const Index *);

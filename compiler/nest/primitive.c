@@ -1,4 +1,5 @@
-/* primitive.c: Table of the named primitives of nests. */
+/* primitive.c: The primitives of integer_primitives.h and word_primitives.h, with functions for the
+ * interpreter; the table of all primitives. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/primitive.h"
 #include <string.h>

@@ -1,8 +1,9 @@
 /* primitive.h: Named primitives of nests: functions of up to three numbers for which a target may have an
- * instruction. Each primitive is one function of integer_primitives.h, word_primitives.h or dsp_primitives.h;
- * the interpreter runs this function and generated code contains its text, so both compute identical results.
- * (The interpreter does not run `word` and `put_word`.) Primitives with a vector form
- * (emit/prelude_vectors.c) work lane by lane. */
+ * instruction. A primitive on scalars is one function of integer_primitives.h, word_primitives.h or
+ * dsp_primitives.h. The interpreter runs this function, and generated code contains its text, so both compute
+ * identical results. (The interpreter does not run `word` and `put_word`.) Vector forms
+ * (emit/prelude_vectors.c) work lane by lane, except that of dot_across. dot_pairs and dot_across have only a
+ * vector form. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_PRIMITIVE_H
 #define CNNC_PRIMITIVE_H
@@ -42,8 +43,8 @@ extern const Primitive primitive_word, primitive_put_word, primitive_add_even8, 
     primitive_wrap_difference, primitive_part576;
 enum { PRIMITIVES = 58 };
 extern const Primitive *const primitive_table[PRIMITIVES];
-/* Whether the primitive also has a vector form that adds the products of all lanes to its first argument, a
- * scalar sum. */
+/* Whether the primitive is dot_across: it adds the products of all lanes of two vectors to its first
+ * argument, a scalar. */
 bool primitive_across(const Primitive *);
 const char *primitive_text(Arena *,
                            const Primitive *); /* the C text of the primitive: its comment and its function */

@@ -1,4 +1,4 @@
-/* primitive_dsp.c: Table of the primitives of dsp_primitives.h, and their functions for the interpreter. */
+/* primitive_dsp.c: The primitives of dsp_primitives.h, with functions for the interpreter. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/primitive.h"
 #define INLINE static inline

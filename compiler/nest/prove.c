@@ -10,12 +10,12 @@
  * the best result. Each replacement alone is valid, so the result is correct for any order of replacements.
  *
  * Written elements are kept as boxes with affine corners. At the end of a loop, each box that the loop has
- * written is widened to the elements that its iterations write together, if there is no gap between these
- * elements; adjacent boxes are merged. Boxes that cannot be widened are forgotten, so a proof can fail, but
- * it cannot wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with a step
- * between the touched elements of a range. Iterations are disjoint if their ranges are disjoint, or if each
- * iteration touches its own part of every step, as in the phases of a dilated convolution. If a resource runs
- * out (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
+ * written is widened to the elements that all iterations write, if there is no gap between these elements.
+ * Adjacent boxes are merged. Boxes that cannot be widened are forgotten, so a proof can fail, but it cannot
+ * wrongly succeed. The elements that iterations of a loop touch are kept as ranges, with a step between the
+ * touched elements of a range. Iterations are disjoint if their ranges are disjoint, or if each iteration
+ * touches its own part of every step, as in the phases of a dilated convolution. If a resource runs out
+ * (variables, fuel, 64 bits), a bound becomes unknown and the proof fails. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/prover.h"
 #include <string.h>
@@ -104,7 +104,7 @@ int64_t prover_high(Prover *p, const Lin *e) {
   return -prover_low(p, &minus);
 }
 
-int64_t prover_low_of_difference(Prover *p, const Lin *a, const Lin *b) { /* lower bound of a - b */
+int64_t prover_low_of_difference(Prover *p, const Lin *a, const Lin *b) {
   Lin gap = lin_add(*a, b, -1);
   return prover_low(p, &gap);
 }
@@ -113,8 +113,7 @@ bool prover_one_round(const Var *var) {
   return var->nlo == 1 && var->nhi == 1 && lin_equal(&var->lo[0], &var->hi[0]);
 }
 
-bool prover_chosen(const Prover *p, const Lin *e) { /* whether the index depends on a data-dependent index,
-                                                       directly or through a bound of a loop */
+bool prover_chosen(const Prover *p, const Lin *e) {
   for (int v = 0; v < p->nvars; v++) {
     const Var *var = &p->var[v];
     if (!e->k[v]) continue;
@@ -280,8 +279,8 @@ static int needed_bounds(Prover *p, int n, const Lin *bound,
   return prover_low_of_difference(p, a, b) >= 0 ? 1 : prover_low_of_difference(p, b, a) >= 0 ? 2 : 3;
 }
 
-/* Checks that the range of a data-dependent index is not empty, and that floats are exact up to both ends of
- * the range. */
+/* Checks the value of a data-dependent index, and that its range is not empty. If the value is a float,
+ * floats must represent all integers of the range. */
 static void check_choice(Prover *p, const ProofEnv *env, const NestStmt *stmt, const Var *var, int verdict) {
   Val value = stmt->u.loop.chosen;
   values(p, env, value);
@@ -437,7 +436,7 @@ static void walk_if(Prover *p, const ProofEnv *env, NestStmt *stmt) {
                  clip_end(p, env, &kept.data[j], &cond->any[0].range[k]);
         if (fits) kept.data[n++] = kept.data[j];
       }
-    } else /* keep boxes that both branches write */
+    } else /* keep boxes that this branch writes, too */
       for (int j = 0; j < kept.n; j++) {
         bool both = false;
         for (int k = boxes; k < p->boxes.n && !both; k++) both = same_box(&p->boxes.data[k], &kept.data[j]);
@@ -523,8 +522,7 @@ static void clear_seen(NestStmt *stmt) {
 }
 
 static bool is_whole_buffer(Prover *p, const NestFn *main,
-                            const Buf *buf) { /* whether all elements are written; with a size parameter n,
-                                                 those with an index below n in dimension 0 */
+                            const Buf *buf) { /* whether all elements are written that nest_prove requires */
   Lin lo[DIMS] = {{0}}, hi[DIMS] = {{0}};
   for (int d = 0; d < buf->rank; d++) hi[d].c = buf->dim[d] - 1;
   if (prover_written(p, buf, lo, hi)) return true;

@@ -41,7 +41,7 @@ void prover_add_box(Prover *p, WrittenBox box) {
   vec_push(p->arena, p->boxes, box);
 }
 
-void prover_forget(Prover *p, const Buf *buf) { /* a new lifetime of a local buffer begins */
+void prover_forget(Prover *p, const Buf *buf) {
   for (int i = 0; i < p->boxes.n; i++)
     if (p->boxes.data[i].buf == buf)
       p->boxes.data[i].buf = NULL; /* the box is not removed, because p->level is an index of boxes */
@@ -49,8 +49,7 @@ void prover_forget(Prover *p, const Buf *buf) { /* a new lifetime of a local buf
   p->block[buf->id] = p->depth;
 }
 
-void prover_leave_block(Prover *p, int first) { /* at the end of a block: drops the boxes of its local
-                                                   buffers, which all have index `first` or greater */
+void prover_leave_block(Prover *p, int first) {
   int n = first;
   for (int i = first; i < p->boxes.n; i++) {
     const WrittenBox *box = &p->boxes.data[i];
@@ -83,12 +82,11 @@ static void substitute(Lin *e, int v, const Lin *value) {
   *e = lin_add(*e, value, k);
 }
 
-static bool widen(Prover *p, WrittenBox *box,
-                  int v) { /* extends a box to all elements that loop v writes; false if these elements are
-                              not a box, because they have gaps, are a diagonal, or have an irregular range */
+static bool widen(Prover *p, WrittenBox *box, int v) { /* extends a box to all elements that loop v writes;
+                                                          false if these elements are not known to be a box */
   const Var *var = &p->var[v];
   int dim = -1;
-  if (prover_one_round(var)) { /* the variable has a single value */
+  if (prover_one_round(var)) {
     for (int d = 0; d < box->buf->rank; d++) {
       substitute(&box->lo[d], v, &var->lo[0]);
       substitute(&box->hi[d], v, &var->lo[0]);
@@ -113,8 +111,7 @@ static bool widen(Prover *p, WrittenBox *box,
   return true;
 }
 
-void prover_close_boxes(Prover *p, int first,
-                        int v) { /* at the end of the loop over v: widens the boxes that its body wrote */
+void prover_close_boxes(Prover *p, int first, int v) {
   int n = p->boxes.n - first;
   WrittenBox *fresh = NEW_ARRAY(p->arena, WrittenBox, n + 1);
   if (n) memcpy(fresh, p->boxes.data + first, (size_t)n * sizeof *fresh);
@@ -173,8 +170,7 @@ static bool is_followed(const Prover *p, const Buf *buf) {
   return buf->place == OVER || (p->overlap && (buf == p->overlap->operand || buf == p->overlap->result));
 }
 
-/* Checks and records one access: elements must be written before they are read, and elements of inputs and
- * weights must not be written. */
+/* Checks and records one access to the elements lo .. hi. */
 static void check_range(Prover *p, const Buf *buf, const Lin *lo, const Lin *hi, bool write) {
   p->proof->accesses++;
   if (write && (buf->place == INPUT || buf->place == WEIGHTS))
@@ -263,8 +259,8 @@ static bool are_interleaved(Prover *p, const Access *a, const Access *b, int d, 
   return false;
 }
 
-/* Whether all elements that access `a` touches in any iteration of loop t are before all elements that access
- * `b` touches in any iteration. */
+/* Whether, in dimension d, all elements that access `a` touches in any iteration of loop t are before all
+ * elements that access `b` touches. */
 static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) {
   Lin hi = a->hi[d], lo = b->lo[d];
   widest(p, &hi, t, true);
@@ -272,9 +268,6 @@ static bool in_front(Prover *p, const Access *a, const Access *b, int d, int t) 
   return prover_low_of_difference(p, &lo, &hi) >= 1;
 }
 
-/* Checks that iterations of loop t do not conflict, whatever their order. In a parallel loop, no other
- * iteration may touch an element that one iteration writes. In other loops, no iteration may overwrite an
- * element of an OVER buffer that another iteration reads. */
 void prover_check_rounds(Prover *p, int first, int t, bool parallel) {
   if (!parallel && prover_one_round(&p->var[t])) return;
   for (int i = first; i < p->accesses.n; i++)
@@ -313,8 +306,7 @@ static void note_steps(Access *a, int v) { /* must be called before v is forgott
   }
 }
 
-void prover_close_accesses(
-    Prover *p, int first, int v) { /* at the end of the loop over v: forgets v and drops duplicate accesses */
+void prover_close_accesses(Prover *p, int first, int v) {
   int n = p->accesses.n;
   p->accesses.n = first;
   for (int i = first; i < n; i++) {
@@ -330,7 +322,7 @@ void prover_close_accesses(
   }
 }
 
-void prover_leave_parallel(Prover *p, int first) { /* drops accesses that matter only in parallel loops */
+void prover_leave_parallel(Prover *p, int first) {
   int n = first;
   for (int i = first; i < p->accesses.n; i++)
     if (is_followed(p, p->accesses.data[i].buf)) p->accesses.data[n++] = p->accesses.data[i];

@@ -20,7 +20,7 @@
 static int64_t elem_size(const Buf *buf) { return elem_bytes(buf->type.elem); }
 static int64_t pixel_bytes(const Buf *buf) { return elem_size(buf) * buf->room[buf->rank - 1]; }
 
-/* Whether pixels of both buffers have the same number of bytes, without gaps. */
+/* Whether pixels of both buffers have the same number of channels of the same size, without gaps. */
 static bool same_pixels(const Buf *a, const Buf *b) {
   return a->rank > 1 && b->rank > 1 && !a->apart && !b->apart && pixel_bytes(a) == pixel_bytes(b) &&
          a->dim[a->rank - 1] == a->room[a->rank - 1] && b->dim[b->rank - 1] == b->room[b->rank - 1] &&
@@ -110,7 +110,6 @@ void prover_overlap_rounds(Prover *p, int first, int t) {
     }
 }
 
-/* No overlap is allowed for a runtime function, because the order of its reads and writes is unknown. */
 void prover_overlap_routine(Prover *p, const NestStmt *stmt) {
   for (int i = 0; i < stmt->u.routine.of->nbufs; i++) {
     const Buf *buf = stmt->u.routine.buf[i];

@@ -106,7 +106,7 @@ void prover_leave_parallel(Prover *, int first); /* drops accesses that matter o
                                                     those to OVER buffers, and to the operand and result of an
                                                     overlap proof */
 bool prover_apart(Prover *, const Lin *hi, const Lin *lo,
-                  int t); /* whether lo in each later iteration of loop t is greater than hi now */
+                  int t); /* whether hi in an iteration of loop t is below lo in each later iteration */
 
 bool prover_walk(Nest *, Proof *, OverlapProof *); /* does the work of nest_prove and nest_overlap; overlap:
                                                       NULL if no overlap is requested */

@@ -113,7 +113,7 @@ static void drop_bounds(int *n, Index *bound,
   *n = 1;
 }
 
-/* Simplifies a statement. Returns the statement, its body, or NULL if nothing remains. */
+/* Simplifies a statement. Returns the statement, its body, its else branch, or NULL if nothing remains. */
 static NestStmt *simple_statement(Nest *nest, NestStmt *stmt) {
   stmt->body = simple_body(nest, stmt->body);
   stmt->otherwise = simple_body(nest, stmt->otherwise);

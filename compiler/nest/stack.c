@@ -1,4 +1,4 @@
-// stack.c: Stack usage of a nest's functions.
+// stack.c: Estimate of the stack usage of a nest's functions.
 // SPDX-License-Identifier: Apache-2.0
 //
 // Adds up all arrays, wherever they are declared. A named value counts as stack memory until the end of its

@@ -22,8 +22,8 @@ typedef struct Piece {
 typedef VEC(Piece) Pieces;
 
 bool team_shares(const NestStmt *body); /* whether the body contains a parallel loop */
-/* The parallel loop directly inside a parallel loop: a team shares the iterations of both loops as one range.
- * NULL: there is no such loop, or a bound of one of the two loops is not constant. */
+/* The parallel loop that is the only statement of a parallel loop: a team shares the iterations of both loops
+ * as one range. NULL: there is no such loop, or a bound of one of the two loops is not constant. */
 const NestStmt *team_inner_loop(const NestStmt *loop);
 Pieces team_pieces(Arena *, const Nest *, const NestStmt *const *list,
                    int n); /* list: statements of the main function, or of one of its loops or branches */

@@ -1,13 +1,13 @@
 /* widen.c: Conversion of a scalar nest for one image to a nest that computes interleaved images.
  *
  * Every per-image value becomes a vector with one image per lane. The caller lists the parameters with
- * per-image values. Another buffer has per-image values if the nest stores per-image values in the buffer.
- * All buffers with per-image values get a last dimension of `lanes`; weights and tables stay scalars, which
- * are broadcast. A sum over images (UPDATE) adds the lanes of a vector. Lanes replace threads: no loop stays
- * parallel.
+ * per-image values. A WORK, STACK or REGS buffer has per-image values if the nest stores such values in it.
+ * Buffers with per-image values get a last dimension of `lanes` in memory; in registers, they become vectors.
+ * Weights and tables stay scalars, which are broadcast. A sum over images (UPDATE) adds the lanes of a
+ * vector. Lanes replace threads: no loop stays parallel.
  *
- * Requires: an unproved nest without vectors and without indices that depend on an image's values. The result
- * is proved like any other nest. */
+ * Requires: an unproved nest without vectors, runtime functions, and indices that depend on an image's
+ * values. The result is proved like any other nest. */
 // SPDX-License-Identifier: Apache-2.0
 #include "nest/build.h"
 

@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: MIT-0
 #include <stdint.h>
 
-/* c + the dot product of four bytes from 0 to 255 and four bytes from -128 to 127. */
+/* c + the dot product of the four bytes of x, from 0 to 255, and those of w, from -128 to 127. */
 INLINE int32_t cnn_dot_bytes(int32_t c, int32_t x, int32_t w) {
   uint32_t sum = (uint32_t)c;
   for (int i = 0; i < 32; i += 8)
@@ -89,7 +89,7 @@ INLINE int32_t cnn_odd_of_two(int32_t a, int32_t b) {
   return (int32_t)(((uint32_t)a >> 8 & 0x00ff00ffu) | ((uint32_t)b & 0xff00ff00u));
 }
 
-/* Packs two numbers as halves, saturating. */
+/* Packs a (low half) and b (high half) as int16, saturating. */
 INLINE int32_t cnn_cut_halves(int32_t a, int32_t b) {
   const int32_t low = a < INT16_MIN   ? INT16_MIN
                       : a > INT16_MAX ? INT16_MAX

@@ -19,7 +19,7 @@ static const Param params[] = {
     {0},
 };
 
-/* Sets the output's shape and the parameters (op_weight), or reports invalid sizes, with a hint. If an
+/* Sets the output's shape and adds the weights (op_weight), or reports invalid sizes, with a hint. If an
  * input's shape is unknown because of an earlier error, this function reports nothing. */
 static void shape(ShapeContext *context, Node *node) {
   const Shape in = node->in[0]->shape;

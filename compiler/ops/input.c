@@ -26,7 +26,8 @@ const Op op_input = {.name = "input",
                      .lower = lower};
 const Op op_target = {.name = "loss target", .role = ROLE_TARGET, .summary = "the target of a loss"};
 
-/* Size of the first image input; boxes and instances are in pixels of this image. */
+/* Size of the first image input, or 1x1 if the net has none. Ground-truth boxes and instances are in pixels
+ * of this image. */
 static Extent picture_extent(const Graph *graph) {
   for (int i = 0; i < graph->inputs.n; i++)
     if (graph->inputs.data[i].node->shape.rank == 3) return shape_extent(graph->inputs.data[i].node->shape);

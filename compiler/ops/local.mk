@@ -1,4 +1,4 @@
-# compiler/ops: one file per operator.
+# compiler/ops: one file per operator, and the common code of operators.
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += %D%/op_table.c %D%/ops.def %D%/registry.h %D%/input.c
 libcnnc_a_SOURCES += %D%/activation/clip.c %D%/activation/elu.c %D%/activation/gelu.c \

@@ -44,8 +44,9 @@ typedef struct LossDetail {
 extern const Op op_object_scale, op_object_part;
 extern const Loss losses[]; /* ends with op NULL */
 const Loss *loss_parts(const Op *);
-/* The operands of a loss on a value: the input of the activation that the loss absorbs, or the inputs of the
- * operator `inside`. Returns the number of operands; loss may be NULL. */
+/* The operands of a loss on a value: the inputs of the operator `inside`, or the value itself. If the loss
+ * absorbs the first operand, `in` has the input of this activation instead. Returns the number of operands;
+ * loss may be NULL. */
 int loss_operands(const Loss *, Node *value, Node **in);
 extern const Op op_sum_gradients; /* hidden, FAMILY_MAP: adds its inputs, all of the same shape */
 
@@ -74,8 +75,8 @@ const double *rounding_weights(Arena *, const Node *, const double *const *weigh
 Node *rows_cut(Graph *, Node *picture, int64_t first, int64_t n);
 Node *rows_moved(Graph *, Node *picture, int64_t first);
 Node *rows_kept(Graph *, Node *picture);
-/* rows_of_regions: regions as rows of a sequence; regions_of_rows: rows as regions of shape `region`. Other
- * values are returned unchanged. */
+/* rows_of_regions: regions as rows of a sequence; regions_of_rows: rows as regions of shape `region`. If the
+ * value or `region` has no regions, the functions return their argument. */
 Node *rows_of_regions(Graph *, Node *value);
 Node *regions_of_rows(Graph *, Node *rows, Shape region);
 Node *rows_stacked(Graph *, int n, Node *const *picture);

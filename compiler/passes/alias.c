@@ -1,7 +1,8 @@
 /* alias.c: Pass that chooses the values that are aliases of other values. A concat whose inputs are written
  * directly into it needs no kernel. A slice that is a view needs no kernel either. In training, a slice that
  * is narrow and has several users is copied instead. A part of another value has that value's pixel stride.
- * So such a part cannot be viewed with another shape (flatten), be an output, or be a part of two values.
+ * So a part of several pixels cannot be viewed with another shape (flatten). A part cannot be an output or a
+ * part of two values.
  * Rows of an image (bands.c) are always views of the image, and an image that is assembled from rows contains
  * these rows. In both cases the pixels of the image are contiguous.
  *
@@ -30,9 +31,9 @@ typedef struct Placer {
   /* by node id. output: the value or an alias of it is an output; whole: an alias of the value has another
    * shape, or the value has parts that are rows (concat_offset, slice_offset) */
   bool *output, *whole;
-  bool *anywhere;      /* by node id: whether all readers of the value accept pixels at any distance */
+  bool *anywhere;      /* by node id: whether the value's pixels may be at any distance from each other */
   bool *rows;          /* by node id: whether an alias or slice of the value has another leading axis */
-  const Node **reader; /* by node id: the last reader of the value */
+  const Node **reader; /* by node id: the first reader of the value */
 } Placer;
 
 static bool is_alias(const Node *node) { return node->op->family == FAMILY_ALIAS && node->nin; }

@@ -1,7 +1,7 @@
 /* bands.c: Row bands (patch-based inference): computes the first layers of a net some rows at a time. A
- * layer computes rows when the next layer needs them, and keeps the earlier rows that will be read again:
- * two rows for a 3x3 convolution. Only the input image, a few rows of each value, and the last value of
- * these layers are stored. No row is computed twice.
+ * layer computes rows when the next layer needs them, and keeps the earlier rows that will be read again: for
+ * example, two rows for a 3x3 convolution with stride 1. Only the input image, a few rows of each value, and
+ * the last value of these layers are stored. No row is computed twice.
  *
  * (Lin et al., 2021, "MCUNetV2: memory-efficient patch-based inference for tiny deep learning", divide the
  * first layers into patches, whose borders are computed twice.)
@@ -83,7 +83,7 @@ typedef struct Banding {
   int end;
   const bool *of; /* by node id of `from`: whether the node is computed in bands */
   Rows *rows;     /* by node id: stored rows of a value that is computed in bands */
-  Node **map;     /* by node id: the copy of a node that is not in bands */
+  Node **map;     /* by node id: the node in `to`; NULL for nodes in bands before `end` */
   Node **part;    /* the bands of the last value */
   int parts;
 } Banding;

@@ -1,5 +1,5 @@
-/* buffers.c: Buffer assignment: the offset of each value in its memory space, by liveness; the memory that a
- * training step needs.
+/* buffers.c: Buffer assignment: the offset of each value in its memory space, by liveness; lower bounds of
+ * the memory for values in training and inference.
  *
  * Requires: lifetimes, storage, in-place results and permitted overlaps. Preserves: all of these; sets
  * offsets and sizes. */

@@ -1,7 +1,7 @@
 /* caller_inputs.c: Pass that chooses the inputs, targets and states that kernels read directly from the
  * caller's arrays. A conversion kernel converts all other inputs to the layout and element type that kernels
- * need. These inputs have channels-first pixels, images that must be interleaved, or elements of another type
- * that a layer reads repeatedly.
+ * need: for example, channels-first pixels, images that must be interleaved, or bytes that a layer reads
+ * repeatedly.
  *
  * Requires: a graph, and whether images are interleaved. Preserves: the graph; marks nodes. */
 // SPDX-License-Identifier: Apache-2.0
@@ -17,8 +17,8 @@ static bool is_graph_output(const Graph *graph, const Node *node) {
   return false;
 }
 
-/* Whether a pooling converts bytes slowly: its windows overlap, or it sums a single channel with scalars
- * because its window is not unrolled. */
+/* Whether a pooling converts bytes slowly: it reads each byte more than twice on average, or it sums a single
+ * channel with scalars because its window is not unrolled. */
 static bool pools_slowly(const Node *pool) {
   const Extent in = shape_extent(pool->in[0]->shape), out = shape_extent(pool->shape);
   const double taps = (double)pool->window->kernel[0] * (double)pool->window->kernel[1];

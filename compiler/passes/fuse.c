@@ -1,12 +1,14 @@
-/* fuse.c: Fusion of nodes into kernels. An element-wise node joins the kernel of its input if the input has
- * no other user. In inference, batchnorm is folded into the weights of the convolution or dense layer before
- * the batchnorm. A normalize is folded into the weights of the convolution or dense layer after it, if the
- * result is exact (no padding). If only one convolution uses a value with scaled channels (squeeze and
- * excitation), the weights of the convolution are scaled instead, for each image. Row means are computed by
- * the kernel that computes the rows, if its operator permits this (fuses_row_means). A pooling is computed by
- * the kernel of the convolution before the pooling, if the convolution's operator permits this (fuses_pool).
+/* fuse.c: Fusion of nodes into kernels. An element-wise node can join the kernel of its first input if the
+ * input has no other user. In inference, batchnorm is folded into the weights of the convolution or dense
+ * layer before the batchnorm. A normalize is folded into the weights of the convolution or dense layer after
+ * it, if the result is exact (no padding). If only one convolution uses a value with scaled channels (squeeze
+ * and excitation), the weights of the convolution can be scaled instead, for each image. Row means are
+ * computed by the kernel that computes the rows, if its operator permits this (fuses_row_means). A pooling is
+ * computed by the kernel of the convolution before the pooling, if the convolution's operator permits this
+ * (fuses_pool).
  *
- * Requires: a verified graph. Preserves: the order: a kernel runs at the position of its last node. */
+ * Requires: a verified graph. Preserves: dependences: in a group of kernels (kernel_group), a kernel runs at
+ * the position of its last node. */
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/fuse.h"
 #include "graph/bf16.h"
@@ -121,8 +123,8 @@ static bool foldable_scale(const Fuser *f, const Node *node, const Kernel *kerne
          !kernel->root->hidden && kernel->nchain == 0 && kernel->nscales < MOST_SCALES;
 }
 
-/* Whether (x*scale - mean)/std can be folded into the weights and bias of the following convolution or dense
- * layer. The folding is exact only without padding. */
+/* Whether the normalize before the node can be folded into the node's weights and bias. The folding is exact
+ * only without padding. */
 static bool foldable_normalize(const Fuser *f, const Node *node) {
   if (!node->nin) return false;
   const Node *before = node->in[0];

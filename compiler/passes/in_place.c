@@ -1,6 +1,6 @@
-/* in_place.c: Pass that proposes which results overwrite an operand of their kernel. Element-wise operators,
- * fused or not, may overwrite an operand, because for each element that they store, they read only the same
- * element of the operand. A kernel that replaces some rows of a state overwrites the state.
+/* in_place.c: Pass that proposes which results overwrite an operand of their kernel. An element-wise
+ * operator, fused or not, may overwrite an operand: to store an element, it reads only the same element of
+ * the operand. A kernel that replaces some rows of a state overwrites the state.
  *
  * Requires: lifetimes and storage. Preserves: everything except kernel->over, which it sets. After lowering,
  * a proof on the kernel's nest accepts or rejects each proposal. lir/overlap.c finds other overlaps. */

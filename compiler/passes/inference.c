@@ -88,8 +88,8 @@ static void split_mean(Copy *copy, Node *pool) {
   pool->window = window_over(arena, pool, e.h, 1);
 }
 
-/* Swaps the operands of a sum if the first operand has other users, and the second operand has none. Fusion
- * computes an element-wise node in the kernel of its first operand. */
+/* Fusion computes an element-wise node in the kernel of its first operand, if this operand has no other user.
+ * So if only the second operand of a sum has no other user, the operands can be swapped. */
 static void swap_sum_operands(Copy *copy, Node *node, const Node *from) {
   if (!copy->readers || !node->op->traits.commutes || !node->op->traits.commutes(node)) return;
   const Node *first = from->in[0], *second = from->in[1];

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/number.h"
 
-/* maximum number of comparisons of blocks per order; they take at most 20 milliseconds */
+/* approximate number of comparisons of blocks in one local search: about 20 milliseconds */
 enum { SEARCH_WORK = 10 * 1000 * 1000 };
 
 static int64_t span(const Block *a) { return a->dies - a->born + 1; }

@@ -19,8 +19,8 @@ typedef struct Overlap {
 } Overlap;
 typedef struct Layout {
   int64_t bytes, bound;
-} Layout; /* bound: lower bound of `bytes`: the largest sum, over the steps, of the sizes of the blocks that
-             live at the step, minus the bytes that permitted overlaps can save there */
+} Layout; /* bound: lower bound of `bytes`. For each step: the sum of the sizes of the blocks that live at the
+             step, minus the bytes that permitted overlaps can save; `bound` is the maximum */
 
 /* The layout is deterministic. An operand may occur in at most one overlap. */
 Layout layout_blocks(Block *const *, int n, int steps, const Overlap *, int noverlaps);

@@ -2,9 +2,9 @@
  * rematerialize. First the pass tries runs of values, of several lengths: all values of a run are
  * rematerialized, and one value is kept between two runs (Chen et al., 2016, "Training deep nets with
  * sublinear memory cost"). The runs consist of all values, or only of values with little work per byte. Then
- * the pass starts from the best of these trials, and also from a plan without runs. It repeatedly chooses the
- * value whose rematerialization saves the most memory above the limit per unit of work. When everything fits,
- * values for which there is enough memory are no longer rematerialized.
+ * two greedy searches start: one from the best of these trials, and one from a plan without runs. Each step
+ * changes the rematerialization of the value that saves the most memory above the limit per unit of work. In
+ * the end, values for which there is enough memory are no longer rematerialized.
  *
  * Requires: a graph with a train block. Preserves: all values, bit for bit. */
 // SPDX-License-Identifier: Apache-2.0
@@ -29,7 +29,7 @@ typedef struct Value {
 } Value;
 
 typedef struct Search {
-  Arena *arena, *scratch; /* scratch: memory of the current trial */
+  Arena *arena, *scratch; /* scratch: contains the data of the current trial */
   PassState base;         /* state before recompute, which each trial copies */
   int nodes;
   int64_t room, shards;
@@ -41,7 +41,7 @@ typedef struct Search {
 typedef struct Trial {
   unsigned char *again;
   int64_t bytes, over, work;
-} Trial; /* again: by node id, number of rematerializations; over: excess above the limit */
+} Trial; /* again: by node id, number of rematerializations; bytes, over: as in TrainingNeeds */
 
 static int64_t value_bytes(const Node *node) {
   const Home home = home_own(node);
@@ -81,14 +81,14 @@ static bool better(const Trial *a, const Trial *b) {
   return a->work != b->work ? a->work < b->work : a->bytes < b->bytes;
 }
 
-/* Excess memory that a change saves, divided by the work that it adds. */
+/* Excess memory that a change saves per unit of work that it adds; work below 1 counts as 1. */
 static double trial_gain(const Trial *from, const Trial *to) {
   const double off = (double)(from->over - to->over), work = (double)(to->work - from->work);
   return off <= 0 ? 0 : work <= 1 ? off : off / work;
 }
 
-/* Plans a trial. First computes the trial's work. Stops if the gain over `from` (trial_gain) would be at most
- * `least` even with an excess of 0. */
+/* Plans a trial. First computes the trial's work. If the gain over `from` (trial_gain) would be at most
+ * `least` even with an excess of 0, stops there: the excess remains INT64_MAX. from NULL: does not stop. */
 static void try_for_gain(Search *s, Trial *trial, const Trial *from, double least) {
   PassState state = recompute_state(s->scratch, &s->base, trial->again, true);
   trial->work = state.plan->recomputed_work;
@@ -165,8 +165,8 @@ static Trial changed(Search *s, const Trial *from, int id, int by, const Trial *
   return trial;
 }
 
-/* Makes the best single change to a trial: one value is rematerialized one more or one fewer time. False: no
- * change gains anything. */
+/* Makes the best single change to a trial: one value is rematerialized one more or one fewer time. False:
+ * found no change that gains anything. */
 static bool improve_trial(Search *s, Trial *best) {
   int chosen = -1, by = 0;
   double most = 0;

@@ -10,7 +10,7 @@ struct Kernel;
 
 typedef enum PlanKind { PLAN_INFERENCE, PLAN_TRAINING, PLAN_LOOK } PlanKind;
 
-/* The extent of fusion of nodes into the kernel of their input. */
+/* The permitted fusion of nodes into the kernels of other nodes. */
 typedef enum Fusing {
   FUSE_ALL,
   FUSE_NOTHING, /* -O0 */
@@ -41,7 +41,7 @@ typedef struct Streaming {
 typedef struct PlanOptions {
   Fusing fusing;
   bool exact; /* --exact: no algorithm, such as Winograd, that changes the rounding of results */
-  int images; /* number of images to interleave; 0, 1: none. Ignored if a node needs all images' values */
+  int images; /* number of images to interleave; 0, 1: none. Ignored if the net cannot be interleaved */
   const bool *repeated; /* inference: by node id of the source, convolutions that include the nearest
                            upsampling before them; NULL: none */
   int64_t whole_batch;  /* inference: maximum number of images of batched kernels; 0: no batched kernels */
@@ -55,14 +55,14 @@ typedef struct PlanOptions {
 bool bands_can_end_at(Arena *, const Graph *, int end);
 
 typedef enum StoreKind {
-  STORE_NONE,   /* fused: never in memory */
-  STORE_INPUT,  /* the caller's buffer of input `index`, read directly or by the conversion kernel */
-  STORE_OUTPUT, /* inference: the caller's buffer of output `index` */
+  STORE_NONE,   /* fused or dead: never in memory */
+  STORE_INPUT,  /* the caller's buffer of input `index`, read directly */
+  STORE_OUTPUT, /* inference and inspection: the caller's buffer of output `index` */
   STORE_TARGET, /* training: the caller's target of port `index`; inspection: the caller's score weights */
   STORE_ARENA,  /* `offset` bytes into the arena of an image (training: of a shard) */
   STORE_KEPT,   /* training: needed in a later phase; `offset` bytes into the record that each image has */
-  STORE_ALL,    /* for batched kernels: the values of all images, in an array that begins at `offset` * images
-                   bytes */
+  STORE_ALL,    /* the values of all images, for example for batched kernels, in an array that begins at
+                   `offset` * images bytes */
   STORE_BATCH, /* training: value of a BATCH node; `offset` bytes into the space that exists once per batch */
   STORE_STATE, /* the caller's state `index`: the old value and, after the last read of the old value, the new
                   value */
@@ -98,7 +98,7 @@ typedef struct Plan {
   int images;    /* number of interleaved images: values are [h][w][c][images]; 1: not interleaved */
   VEC(struct Kernel *)
   kernels; /* by phase: first the kernels that run for each image, then the batched kernels */
-  /* phases have the numbers first_phase (-1 if a BATCH kernel needs only targets) .. phases - 1 */
+  /* phase numbers: first_phase .. phases - 1; first_phase: -1 if a BATCH kernel needs only targets; else 0 */
   int first_phase, phases;
   /* Tables by node id, each computed by the pass named here; NULL before this pass. */
   bool *whole_batch; /* whole-batch: computed by a batched kernel */
@@ -106,7 +106,7 @@ typedef struct Plan {
   int *not_before;   /* recompute: the first phase in which the node may run */
   Inside *inside;    /* place */
   Home *home;        /* place */
-  int *state_of;     /* states: the state whose memory the value is computed in; -1: none. NULL: no states */
+  int *state_of;     /* states: index of the state whose memory the value is computed in; -1: none */
   Storage *storage;  /* store */
   int *output_of;    /* store: the first output that is this value or a view of it; -1: none */
   Node **output;     /* by output: the output's node in the current graph */
@@ -136,8 +136,8 @@ Plan *plan_training(Arena *, const Graph *, Fusing, int images);
 bool plan_batches_conv(const Plan *);    /* whether any convolution is batched */
 Plan *plan_look(Arena *, const Graph *); /* the plan of inspection: without fusion; all shown values are
                                             outputs */
-/* Of the plans that the search tries, the one with the least work whose values fit into `bytes` according to
- * plan_training_needs; if none fits, the plan that needs the least memory. */
+/* Tries several plans. Returns the plan with the least work whose values fit into `bytes`
+ * (plan_training_needs). If no plan fits, returns the plan that needs the least memory. */
 Plan *plan_training_within(Arena *, const Graph *, PlanOptions, int64_t bytes, int64_t shards);
 /* bytes: lower bound of the memory for a batch's values, without scratch; over: the bytes above the limit
  * `room`, summed over all kernels. */
@@ -148,8 +148,8 @@ TrainingNeeds plan_training_needs(Arena *, const Plan *, int64_t shards, int64_t
 /* Approximate lower bound in bytes for the values of inference, without scratch. */
 int64_t plan_inference_least(const Plan *);
 void plan_lay_out(Arena *, Plan *,
-                  const int64_t *scratch); /* after lowering: assigns offsets in the arena to values and to
-                                              the scratch of each kernel, in bytes */
+                  const int64_t *scratch); /* after lowering: sets the offsets of values and of each kernel's
+                                              scratch; scratch: by kernel, its bytes */
 
 /* Whether the result of kernel k may overlap the operand. Kernel k must be the last user of the operand and
  * the first writer of the result. Both values must be blocks of the arena, or rows of such blocks. False if

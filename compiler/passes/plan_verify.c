@@ -1,4 +1,4 @@
-/* plan_verify.c: Verifier of plans: invariants that hold after each pass. */
+/* plan_verify.c: Verifier of plans: invariants that hold after some passes (Pass.verify). */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* recompute.c: Rematerialization: values with late users are computed again rather than kept. If the inputs
- * of an element-wise node are kept anyway, the node is recomputed in each phase that uses its value: for
- * example, batchnorm and relu after a convolution. This is faster than reading the value from memory. Other
- * values are rematerialized on request.
+ * of an element-wise node are kept anyway, and its work is small, the node is recomputed in each later phase
+ * that uses its value: for example, batchnorm and relu after a convolution. This is faster than reading the
+ * value from memory. Other values are rematerialized on request.
  *
  * Requires: a training graph. Preserves: values, bit for bit: a copy is the same operator with the same
  * inputs. Nodes stay in topological order; a copy is directly before its first user. */
@@ -37,7 +37,7 @@ typedef VEC(Reader) Readers;
 typedef struct Recompute {
   Arena *arena;
   Plan *plan;
-  Graph *graph; /* the plan's graph */
+  Graph *graph;
   const Time *time;
   const int *last;
   const bool *all;

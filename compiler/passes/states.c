@@ -1,9 +1,9 @@
-/* states.c: In-place updates of states. An update copies the new value of a state into the state's memory
- * at the end of a call. If every reader of the old value runs before the kernel that computes the new value,
- * that kernel writes into the state, and there is no copy. A kernel that moves or replaces rows can read the
- * old value of a state and write the new value in the same memory.
+/* states.c: In-place updates of states. An update copies the new value of a state into the state's memory at
+ * the end of a call. If every reader of the old value runs before the kernel that computes the new value,
+ * that kernel can write into the state without a copy. A kernel that moves or replaces rows can read the old
+ * value of a state and write the new value in the same memory.
  *
- * Requires: the kernels in order. Preserves: the order of the kernels; removes the copies into states. */
+ * Requires: the kernels in order. Preserves: the order of the kernels; removes copies into states. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/lower.h"
 #include "ops/registry.h"

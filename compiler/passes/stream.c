@@ -5,8 +5,8 @@
  *
  * If a history is long and there are few new rows, the state also contains the new rows. The concatenation
  * can then be made in the state itself (passes/states.c): the old rows move to its start, and the new rows
- * follow them. If a dilated window reads the history, and all readers together need fewer rows than the
- * history has, the history is a gather ring: only the rows that the readers need are copied
+ * follow them. A history can be a gather ring if a dilated window reads it, and all readers together need
+ * fewer rows than the history has. From a gather ring, only the rows that the readers need are copied
  * (ops/shape/stream_ring.c).
  *
  * With --slide, layers can be computed in steps only if they read no padding at the edges of the sliding
@@ -21,10 +21,10 @@
 #include "passes/passes.h"
 
 /* ---- rows of earlier calls ---- */
-/* The rows that a reader of a gather ring needs, numbered as in StreamNeed. */
+/* The rows that a reader of a ring needs, numbered as in StreamNeed. */
 typedef struct Reader {
   RingTaps taps;
-  Node *rows; /* NULL: not yet created */
+  Node *rows; /* for a gather ring: the gathered rows; NULL: not yet created */
 } Reader;
 
 /* Rows of a value for some of its readers: a history and the new rows. Rows before the sequence have the
@@ -47,7 +47,7 @@ typedef struct Step {
   Streams *streams;
   Graph *to;
   Node **map;  /* by node id: the rows of a step, or the whole value */
-  Node *calls; /* the number of earlier calls, if rows are masked; else NULL */
+  Node *calls; /* the number of earlier calls; NULL: no node has needed it so far */
   VEC(Ring) rings;
   VEC(RingPlace) places; /* one per gather ring */
   Node *positions;       /* by gather ring: the index of the ring's oldest row; NULL: no ring */
@@ -128,8 +128,6 @@ static void find_rings(Step *s) {
       add_need(s, graph->outputs.data[o].node, NULL, &need);
 }
 
-/* Turns a ring into a gather ring if a dilated window reads it, and its readers together need fewer rows than
- * its history has. */
 static void find_gather_rings(Step *s) {
   for (int i = 0; i < s->rings.n; i++) {
     Ring *ring = &s->rings.data[i];
@@ -339,7 +337,7 @@ static bool is_part_of_rows(const Graph *graph, const Node *value) {
   return value->op->traits.slice_offset || value->op->traits.concat_offset || is_stacked(graph, value);
 }
 
-/* With --slide an output has the rows of a window. An output that is a part of another value is copied. */
+/* With --slide, outputs have the rows of a window. Outputs that share rows with other values are copied. */
 static void add_outputs(Step *s) {
   const Graph *graph = s->streams->graph;
   StreamNeed need;

@@ -10,7 +10,7 @@
 typedef struct Flow {
   bool depends;     /* the node depends on an input of which each call gets new rows */
   bool flows;       /* each call computes only new rows of the node */
-  bool refused;     /* an error was reported for the node */
+  bool refused;     /* there is an error for the node, or for a node that it depends on */
   StepRows step;    /* step.rows 0: unknown after an error */
   int64_t up, down; /* the ratio up / down: rows of the node per row of the input */
   int64_t late;     /* delay of the node's rows, in rows of the input */

@@ -24,8 +24,8 @@ Shape stream_with_rows(Shape shape, int64_t rows) {
 static bool slides(const Streams *s) { return s->options->slide > 0; }
 static bool sees_edges(const Streams *s) { return slides(s) && !s->unpadded; }
 
-/* The node of the program with the same source location as `node`. (Passes and int8 models replace
- * operators.) */
+/* The node of the program with the same source location as `node`; if there is none, `node`. (Passes and int8
+ * models replace operators.) */
 static const Node *node_in_program(const Streams *s, const Node *node) {
   for (int i = 0; i < s->written->nodes.n; i++) {
     const Node *other = s->written->nodes.data[i];
@@ -89,8 +89,8 @@ static void refuse_ahead(Streams *s, const Node *node, int64_t rows) {
 }
 
 /* ---- the rules ---- */
-/* Changes `flow` from the flow of operand 0 to the flow of the node. False: the node needs all rows.
- * STREAM_WHOLE has no function, because such a node always needs all rows. */
+/* Changes `flow` from the combined flow of the operands to the flow of the node. False: the node needs all
+ * rows. STREAM_WHOLE has no function, because such a node always needs all rows. */
 typedef bool FlowRule(Streams *, const Node *, Flow *);
 
 /* The number of rows of the first input that correspond to `rows` rows of a value, rounded up. */
@@ -102,7 +102,8 @@ static void set_rate(Flow *flow, int64_t up, int64_t down) {
   flow->down = flow->down * down / divisor;
 }
 
-/* Whether the number of rows in a step is a multiple of `factor`; if not, reports an error. */
+/* Divides the rate of `flow` by `factor`. False after an error: the rows of a step are not a multiple of
+ * `factor`. */
 static bool divides(Streams *s, const Node *node, Flow *flow, int64_t factor) {
   const int64_t rows = flow->step.rows;
   set_rate(flow, 1, factor);

@@ -3,7 +3,7 @@
  * training, they also write the gradients of the weights for each image. PlanOptions.pays estimates which
  * layers are faster if they are batched.
  *
- * Requires: a graph. Preserves: the graph; marks nodes, sets plan->together or plan->images. */
+ * Requires: a graph. Preserves: the graph; sets plan->whole_batch, plan->together and plan->images. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "graph/bf16.h"
@@ -12,8 +12,7 @@
 
 enum { FEWEST_IMAGES = 8, MOST_IMAGES = 1024, MOST_ELEMENTS = 1 << 29, MOST_UNROLLED = 700 };
 
-/* Whether at least one node needs the values of all images, for statistics. Then the batch is not
- * interleaved. */
+/* Whether at least one node needs the values of all images, for statistics. If so, no interleaving. */
 static bool needs_all_images(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++)
     for (int k = 0; graph->nodes.data[i]->result == RESULT_BATCH && k < graph->nodes.data[i]->nin; k++) {
@@ -27,9 +26,9 @@ static bool of_family(Family family, Family input, Family weights, const Node *n
   return node->op->family == family || node->op->family == input || node->op->family == weights;
 }
 
-/* bf16 results cannot be batched, because batched kernels keep partial sums in their results, and bf16 has
- * too few bits for sums. Products of bf16 pairs are an exception: they are summed in registers. Gradients of
- * weights are floats, so they can be batched. */
+/* Batched kernels keep partial sums in their results, and bf16 has too few bits for sums. So of the bf16
+ * layers, only those are batched that sum products of bf16 pairs in registers. Gradients of weights are
+ * floats, so they can be batched. */
 static bool can_batch_dense(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_DENSE, FAMILY_DENSE_INPUT, FAMILY_DENSE_WEIGHTS, node)) return false;
   if ((node->rounded || node_is_bf16(node)) && !bf16_dense_pairs(node) &&
@@ -49,10 +48,9 @@ static bool unrolls(const Window *w) {
   return taps <= MOST_UNROLLED && phases <= MOST_UNROLLED && 8 * taps + 36 * phases <= MOST_UNROLLED;
 }
 
-/* Whether a batched schedule supports the convolution: one group (weight gradients: also several, with
- * Winograd), a window that can be unrolled, an input without regions, and indices that fit into an int. The
- * schedules index weights by input and output channel, so traits.matrix_of_taps is not supported. If the
- * kernel reads weights, they must be float. */
+/* Whether a batched schedule supports the convolution. With several groups, only weight gradients are
+ * supported (with Winograd). The schedules index weights by input and output channel, so
+ * traits.matrix_of_taps is not supported. Indices must fit into an int. */
 static bool can_batch_conv(const Node *node, int64_t batch) {
   if (!of_family(FAMILY_CONV, FAMILY_CONV_SCATTER, FAMILY_CONV_WEIGHTS, node)) return false;
   if (node->op->family != FAMILY_CONV_WEIGHTS && node_weight_elem(node) != F32) return false;
@@ -81,7 +79,7 @@ static bool is_backward(const Plan *plan, const Node *node) {
   return false;
 }
 
-/* By node id of a value: its last reader in the pass (forward or backward) that computes the value. */
+/* By node id: the value's last reader among the nodes of the same pass (forward or backward); 0: none. */
 static int *last_readers(Arena *arena, const Plan *plan) {
   int *last = NEW_ARRAY(arena, int, plan->graph->nodes.n + 1);
   for (int i = 0; i < plan->graph->nodes.n; i++) {
@@ -92,8 +90,9 @@ static int *last_readers(Arena *arena, const Plan *plan) {
   return last;
 }
 
-/* Bytes per image of values that are live across a node. If the node is batched, it separates phases, so
- * these values must be stored for all images. */
+/* Bytes per image of the computed values of a node's pass (forward or backward) that are live across the
+ * node, without its operands. If the node is batched, it separates phases, so these values must be stored
+ * for all images. */
 static int64_t bytes_kept_across(const Plan *plan, const int *last, int at) {
   const Graph *graph = plan->graph;
   const Node *node = graph->nodes.data[at];
@@ -150,7 +149,6 @@ static void train_whole_batch(PassState *state) {
   if (apart) plan->images = 1;
 }
 
-/* Whether any node does not support interleaved images. */
 static bool lacks_interleaving(const Graph *graph) {
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];

@@ -86,7 +86,7 @@ static bool is_byte_output(const Calibrator *k, const Node *node) {
   return false;
 }
 
-/* Whether the caller gets the value as i8 or u8, also after its only reader has clamped or moved it. */
+/* Whether the value, or its result after a chain of clamps and moves, is an output as i8 or u8. */
 static bool ends_in_bytes(const Calibrator *k, const Node *node) {
   if (is_byte_output(k, node)) return true;
   const Node *reader = NULL;
@@ -99,8 +99,8 @@ static bool ends_in_bytes(const Calibrator *k, const Node *node) {
   return (form == INT8_RELU || form == INT8_RELU6 || form == INT8_MOVE) && ends_in_bytes(k, reader);
 }
 
-/* Whether the value should be int16: as the program specifies, otherwise as the options say. A concat or
- * another move is int16, too, if one of its operands is int16. */
+/* Whether the value should be int16. A precision in the program overrides the options. Without a precision,
+ * a value that ends as i8 or u8 output is int8; other moves of int16 values are int16. */
 static bool wants_wide(const Calibrator *k, const Node *node) {
   if (node->op->traits.int8 == INT8_RECURRENT || node->op->traits.int8 == INT8_SVDF) return false;
   if (node_is_input(node) && port_is_bytes(node->port)) return false;
@@ -116,9 +116,8 @@ static bool is_stored_as_int8(const Node *node) { /* whether the node normalizes
   return node->op->traits.fold == FOLD_NORMALIZE && node_is_input(in) && in->port->elem == U8;
 }
 
-/* Whether the node is a softmax, or a function other than relu and relu6, and stays float because its operand
- * or result would be int16. (In int8, such a function is a table of 256 entries.) False for normalized u8
- * inputs, for which int8 is sufficient. */
+/* Whether a softmax, or a function other than relu and relu6, stays float because its operand or result would
+ * be int16. For normalized u8 inputs, int8 is sufficient, unless the program specifies i16. */
 static bool too_wide(const Calibrator *k, const Node *node) {
   if (is_stored_as_int8(node) && node->precision != PRECISION_I16) return false;
   const bool function = node->op->family == FAMILY_MAP && node->nin == 1 && node->op->map_eval &&
@@ -135,8 +134,8 @@ static void known_quant(Calibrator *k, const Node *node, Quant quant) {
   if (!k->weights) vec_push(k->arena, k->made->chosen, chosen);
 }
 
-/* Whether `node`, which reads `of`, is fused into the rounding of the layer that computes `of`, as in
- * quantize/scales.c. */
+/* Whether `node` is fused into the rounding of the layer that computes its operand `of`, as in
+ * quantize/scales.c. bounded: the layer already has a fused relu or relu6. */
 static bool fuses_into(const Calibrator *k, const Node *of, const Node *node, bool bounded) {
   const int reads = k->uses[of->id];
   for (int o = 0; o < k->graph->outputs.n; o++)
@@ -158,7 +157,8 @@ bool weights_are_shared(const Graph *graph, const int *uses, const Node *node) {
 
 typedef VEC(const Node *) Norms;
 
-/* Collects the batchnorms after a layer; returns the last fused node. */
+/* Returns the last node that is fused after `node`, or `node` itself. norms: NULL, or gets the fused
+ * batchnorms. */
 static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
   const Node *last = node;
   bool bounded = false;
@@ -252,8 +252,8 @@ static double rounding_error(const Calibrator *k, const double *w, int64_t n, do
   return sum;
 }
 
-/* Returns the scale for the largest weight or, with RANGE_MSE, a smaller scale. The smaller scale is returned
- * if it has a smaller error although it clips the largest weights. */
+/* The scale fits the largest weight. With RANGE_MSE, it is smaller if clipping the largest weights reduces
+ * the squared error. */
 double calibrate_filter_scale(const Calibrator *k, const double *w, int64_t n, double most) {
   enum { PARTS = 128 };
   double best = most / weight_most(k), least = rounding_error(k, w, n, best);
@@ -415,9 +415,8 @@ bool calibrate_has_bf16(const Calibration *how, const Node *node) {
          (node->precision == PRECISION_BF16 || (node->precision == PRECISION_GIVEN && how->bf16));
 }
 
-/* Whether the layer stays float: on request, because it has no int8 form, because it processes regions of
- * boxes, or because it shares weights with another node. (With shared weights, the biases of the two nodes
- * would need different scales.) */
+/* Whether the node is a layer that stays float. Layers that share weights stay float, because their biases
+ * would need different scales. */
 static bool keeps_float(const Calibrator *k, const Node *node) {
   return calibrate_is_layer(node) &&
          (node_given_as_float(node) || table_find(k->how->keep, node->name) || k->boxes[node->id] ||
@@ -458,7 +457,7 @@ static bool all_readers(const Calibrator *k, const Node *node,
   return readers && readers == k->uses[node->id];
 }
 
-/* Whether the node computes an audio feature, or a value that only audio features use. */
+/* Whether the node computes an audio feature, or is a function or move that only audio features use. */
 static bool is_of_features(const Calibrator *k, const Node *reader) {
   const bool passes = reader->op->family == FAMILY_MAP || reader->op->traits.int8 == INT8_MOVE;
   return reader->op->traits.features ||
@@ -518,7 +517,7 @@ static bool reads_floats(const Calibrator *k, const Node *node) {
   return false;
 }
 
-/* The node that computes the next value of a state; moves are skipped. */
+/* The node that computes the next value of a state, before moves; without an update, the state itself. */
 static const Node *updating_node(const Graph *graph, const Node *state) {
   const Node *update = graph_update(graph, state->port->index), *node = update ? update->in[0] : state;
   while (node_is_update(node) || (node->op->traits.int8 == INT8_MOVE && node->nin == 1)) node = node->in[0];

@@ -24,7 +24,7 @@ typedef enum RangeKind {
 
 /* Measurements of a recurrent layer or an svdf on the samples. */
 typedef struct CellSeen {
-  double most; /* lstm: the largest |c|; svdf: the largest feature */
+  double most; /* lstm: the largest |c|; svdf: the largest |feature| */
   /* fraction of the gates' sums that are outside of -8 .. 8, where sigmoid and tanh are flat */
   double clamped;
 } CellSeen;
@@ -40,7 +40,7 @@ typedef struct Calibration {
   const Table *wide;  /* names of values stored as int16 */
   bool all_wide;      /* all values that can be int16 are int16 */
   bool bf16;          /* layers that stay float have precision=bf16, unless the program says otherwise */
-  const Table *cells; /* CellSeen by layer; NULL: there were no samples */
+  const Table *cells; /* CellSeen by layer; NULL: no samples, or no recurrent layers */
 } Calibration;
 
 typedef struct SeenRange {
@@ -52,8 +52,8 @@ SeenRange range_of(const Calibration *, const Observed *, bool wide);
 typedef struct Chosen {
   const char *name;
   const Node *node, *last; /* of the float net: the node, and the last node fused after it */
-  const Node *seen;        /* the node whose observed range is used; NULL: the range is known without data */
-  bool kept;               /* the value stays float and has no scale */
+  const Node *seen;        /* the node whose observed range is used; NULL: no observed range is used */
+  bool kept;               /* the layer stays float; `scale` and `zero` are not set */
   bool wide;               /* stored as int16 */
   float scale;
   int zero;
@@ -73,7 +73,8 @@ typedef struct Calibrated {
  * computes the same function. */
 int equalize(Arena *, const Graph *, float *weights);
 
-/* Whether the node is a layer with weights. Such layers can stay float. */
+/* Whether the node is a convolution, dense layer, recurrent layer or svdf. Calibration.keep can keep these
+ * layers float. */
 bool calibrate_is_layer(const Node *);
 bool calibrate_has_bf16(const Calibration *,
                         const Node *); /* whether a float layer multiplies bf16 numbers */

@@ -22,8 +22,8 @@ static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight 
   return sum;
 }
 
-/* Whether this weight scale leaves room for the sums of a gate, including the bias. The sums must be at most
- * half of INT32_MAX. Rescaled to the scale of the gates, they must be at most a quarter of INT32_MAX. */
+/* Whether the weight scale `scale` leaves room for the sums of a gate, including the bias: at most half of
+ * INT32_MAX, and after rescaling to the scale of the gates, at most a quarter of INT32_MAX. */
 static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
                           Quant in) {
   const double reach = fmax(in.zero - INT8_MIN, INT8_MAX - in.zero), unit = (double)in.scale * scale;
@@ -35,7 +35,8 @@ static bool gate_has_room(const double *w, const double *bias, int64_t rows, int
   return true;
 }
 
-/* Quantizes the weights of the gates, with one scale per gate, as in TensorFlow Lite. */
+/* Quantizes the weights of the gates: with one scale per gate, as in TensorFlow Lite, or with one scale for
+ * all gates (per_tensor). to_bias: NULL, or the parameter for which `bias` is quantized, too. */
 static void put_gate_weights(Calibrator *k, const Weight *weight, const Weight *to_bias, const double *bias,
                              int64_t gates, Quant in) {
   static const double NO_WEIGHTS = 0x1p-16, GROWTH = 1.25;
@@ -85,8 +86,8 @@ static int64_t put_recurrent_weights(Calibrator *k, const Node *node, Quant h) {
   return bytes;
 }
 
-/* The scale of an LSTM's cell state c: the smallest power of two that all kernels support and for which c
- * fits into int16. Without samples, c is assumed to be in -16 .. 16. */
+/* The scale of an LSTM's cell state c: the smallest power of two for which c fits into int16, clamped to the
+ * range that the kernels support. Without samples, c is assumed to be in -16 .. 16. */
 static float cell_scale(const CellSeen *seen, double clip) {
   static const double UNKNOWN = 16;
   enum { LEAST = -15, MOST = FIXED_WHOLE_MOST - UNIT_BITS };
@@ -124,7 +125,7 @@ void calibrate_recurrent(Calibrator *k, const Node *node) {
 /* ---- svdf ---- */
 static const double SUMS_MOST = 0x1p30; /* about half of INT32_MAX */
 
-/* Quantizes the weights of features, with one scale per feature. */
+/* Quantizes the weights of features; returns one scale per feature (with per_tensor, all are equal). */
 static float *put_feature_weights(Calibrator *k, const Node *node) {
   static const double NO_WEIGHTS = 0x1p-16;
   const Weight *weight = node->weight[FEATURE_WEIGHT];

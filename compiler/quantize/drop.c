@@ -1,6 +1,5 @@
 /* drop.c: Removal of dead channels (live_channels.c) from an int8 model: from the nodes that compute dead
- * channels, and from the nodes that read dead channels. Contributions of constant channels move into biases.
- * All other numbers stay the same. */
+ * channels, and from the nodes that read them. Contributions of constant channels move into biases. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include "base/text.h"
@@ -14,7 +13,7 @@ typedef struct Drop {
 } Drop;
 
 /* ---- layers ---- */
-/* Contribution of the removed channels to a filter's sum. */
+/* Contribution of the channels that are not needed to a filter's sum: each is constant or has weights 0. */
 static int64_t share_of_constants(const Drop *d, const Node *node, const Filters *f, int64_t filter) {
   const Int8Product *p = node->detail;
   const Node *in = node->in[0];
@@ -28,8 +27,8 @@ static int64_t share_of_constants(const Drop *d, const Node *node, const Filters
   return sum;
 }
 
-/* Weights of a filter for the remaining channels; 0 for filters that are constant or unused, and for
- * unused channels. Returns the end of the written weights. */
+/* Writes a filter's weights for the remaining channels: 0 if the filter is constant or unused, and for
+ * channels that are not needed. Returns the end of the written weights. */
 static int8_t *put_kept_weights(const Drop *d, const Node *node, const Filters *f, int64_t filter,
                                 int8_t *to) {
   const Int8Product *p = node->detail;

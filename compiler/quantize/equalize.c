@@ -1,8 +1,8 @@
-/* equalize.c: Cross-layer equalization (Nagel et al., 2019). Only the second layer of a pair uses the result
- * of the first layer. Between the two layers there may only be a batchnorm, relus and identities (dropout).
- * Then each channel can be divided by a factor in the first layer, and multiplied by this factor in the
- * second. If r1 and r2 are the channel's largest weights in the two layers, the factor sqrt(r1/r2) makes both
- * equal to sqrt(r1*r2). */
+/* equalize.c: Cross-layer equalization (Nagel et al., 2019) of pairs of convolutions. Only the second layer
+ * of a pair uses the result of the first layer, directly or after a batchnorm, relus and identities
+ * (dropout). So each channel can be divided by a factor in the first layer (or its batchnorm), and multiplied
+ * by this factor in the second layer. If r1 and r2 are the channel's largest |weights| in the two layers, the
+ * factor sqrt(r1/r2) makes both equal to sqrt(r1*r2). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"
@@ -26,7 +26,7 @@ static bool is_net_output(const Graph *graph, const Node *node) {
   return false;
 }
 
-/* The layer whose channels `second` reads, or NULL. */
+/* The first layer of the pair, or NULL. norm: gets the batchnorm between the two layers, or NULL. */
 static const Node *layer_before(const Graph *graph, const int *uses, const Node *second, const Node **norm) {
   *norm = NULL;
   for (const Node *node = second->in[0];; node = node->in[0]) {
@@ -40,7 +40,7 @@ static const Node *layer_before(const Graph *graph, const int *uses, const Node 
   }
 }
 
-/* Whether another node shares a parameter of the pair. Then the pair's weights cannot be changed. */
+/* Whether another node shares a parameter of the pair, so that the pair's weights must not change. */
 static bool shares_weights(const Graph *graph, const int *uses, const Pair *pair) {
   return weights_are_shared(graph, uses, pair->first) || weights_are_shared(graph, uses, pair->second) ||
          (pair->norm && weights_are_shared(graph, uses, pair->norm));
@@ -62,7 +62,7 @@ static double row_most(const Pair *pair, const float *weights, int64_t c) {
   return most * fabs(equalizing_gain(pair, weights, c));
 }
 
-/* Multiplies the second layer's weights for channel c by a factor; returns the largest of these weights. */
+/* Multiplies the second layer's weights for channel c by a factor; returns the largest |weight|. */
 static double column(const Pair *pair, float *weights, int64_t c, double factor) {
   const Weight *w = pair->second->weight[0];
   const int64_t inputs = w->dim[1], taps = w->size / w->dim[0] / inputs,

@@ -101,7 +101,7 @@ static Interval combined_interval(const Node *node, Interval *const *interval, i
                     stored_put(p->stored, addition_rounded(p->rounding, sum, parts.hi))};
 }
 
-/* The interval of a mean whose windows are inside the input. Such a mean is the sum times one factor. */
+/* The interval of a mean that is computed as the sum times one factor (Int8Pool.scaled). */
 static Interval scaled_interval(const Node *node, Interval in) {
   const Int8Pool *p = node->detail;
   const int64_t n = node->window->kernel[0] * node->window->kernel[1], zero = node->in[0]->quant->zero,

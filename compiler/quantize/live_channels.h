@@ -1,5 +1,5 @@
 /* live_channels.h: Removal of dead channels from int8 models: intervals.c computes the range of each channel,
- * live_channels.c determines which channels must be stored, and drop.c creates the graph without the other
+ * live_channels.c determines which channels must be stored, and drop.c creates the graph without dead
  * channels. Private to these files. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_LIVE_CHANNELS_H
@@ -31,8 +31,8 @@ typedef struct Channels {
   Interval **interval;
   int64_t *first; /* by node id: index of the node's first channel in `root`; -1: not an int8 value */
   int64_t all;    /* total number of channels of all values */
-  /* Channels that are kept or removed together, such as those before and after a pooling, have one `root`;
-   * the next two arrays are indexed by root. */
+  /* Channels that are kept or removed together, such as those before and after a pooling, have one `root`.
+   * `needed` and `kept` are indexed by root. */
   int64_t *root;
   bool *needed; /* the channel's stored value has a live user */
   bool *kept;   /* the channel is needed, or kept so that the number of channels suits the schedules */

@@ -1,11 +1,12 @@
-/* lookup_tables.c: Conversion of unary functions to lookup tables; softmax; rescaling. */
+/* lookup_tables.c: Conversion of unary functions (in int8, to lookup tables) and of softmax; rescaling. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "base/text.h"
 #include "ops/activation/lines.h"
 #include "quantize/quantizer.h"
 
-/* A node that applies the tables or, if they are the identity, a view with another scale. */
+/* A node that applies the tables. An identity table becomes a view with another scale, unless the model is
+ * updatable. */
 static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int8_t (*value)[256],
                         int64_t channels) {
   bool same = channels == 1 && !q->to->updatable;
@@ -53,8 +54,8 @@ static Node *rescaled(Quantizer *q, const Node *of, Node *in, Quant to) {
       (Int8Rescale){.stored = stored_of(to.scale, to.zero, to.wide, BOUND_NONE), .factor = factor});
 }
 
-/* Converts relu, relu6 and leaky_relu with an int16 operand or result. For these functions, LiteRT divides
- * the scales as floats. */
+/* Converts relu, relu6 and leaky_relu with an int16 operand or result. With FACTOR_FLOAT, the scales are
+ * divided as floats, as in LiteRT. */
 static Node *piecewise_linear(Quantizer *q, const Node *node, Node *in, const StoredForm *end) {
   const Quant to = end->quant;
   const bool leaks = node->op->traits.int8 == INT8_LEAKY;
@@ -118,8 +119,8 @@ static bool all_wide(const Quantizer *q, const Node *node) {
   return in && in->quant && in->quant->wide && quant_file_wide(q->file, node->name);
 }
 
-/* Result scale of int16 functions with the range 0 .. 1 or -1 .. 1. Functions with another result scale are
- * computed in float. */
+/* Result scale of int16 functions with the range 0 .. 1 or -1 .. 1. If the file has another result scale,
+ * these functions are computed in float. */
 static const float WIDE_UNIT = 1 / 32768.0f;
 
 static bool is_unit(const Quantizer *q, const Node *node) {
@@ -150,7 +151,7 @@ static double function_value(const void *context, double x) {
   return f->node->op->map_eval(f->node, &x, f->weight, f->channel);
 }
 
-/* The parameters of the function, as floats. */
+/* Looks up the parameters of the function, which are floats; false: one is missing or wrong. */
 static bool find_parameters(Quantizer *q, const Node *node, const float *parameter[MOST_WEIGHTS]) {
   bool found = true;
   for (int k = 0; k < node->nweights; k++) {

@@ -1,5 +1,5 @@
 /* measure.c: Quantization error per layer: runs the float net and the int8 model in the reference interpreter
- * on a few samples, and each int8 layer also on the float net's values. */
+ * on a few samples, and each int8 layer also on the float net's values. Measurements of recurrent layers. */
 // SPDX-License-Identifier: Apache-2.0
 #include "quantize/measure.h"
 #include "quantize/calibrate.h"
@@ -29,7 +29,8 @@ static double stored_as(const Node *node, double x) {
   return fmin(fmax(q, least), least + (wide ? UINT16_MAX : UINT8_MAX));
 }
 
-/* The float net's value of an operand, quantized like the operand. */
+/* The float net's value of an operand, quantized like the operand. If the float net has no such value, the
+ * int8 model's value. */
 static const double *exact(Arena *arena, const Measuring *m, const Node *node, const GraphRun *floats,
                            const GraphRun *bytes) {
   const Node *like = m->like[node->id];

@@ -7,7 +7,7 @@
 #include "graph/graph.h"
 
 typedef struct Measured { /* a value of the float net, compared with the int8 model */
-  bool there;             /* the value is stored as int8 or int16 */
+  bool there;             /* the value was compared; false: no other member is set */
   double signal, noise;   /* sums of squares; signal: of the value; noise: of the value's error */
   double alone; /* like `noise`, but with the float net's values as operands: the layer's own error */
 } Measured;
@@ -17,7 +17,7 @@ typedef struct Measured { /* a value of the float net, compared with the int8 mo
 const Measured *measure_layers(Arena *, const Graph *floats, const float *weights, const Graph *bytes,
                                Node *const *made, int64_t samples, const double *const *input);
 /* Measurements of the float net's recurrent layers and svdf layers on samples. Returns a table of CellSeen
- * (calibrate.h), by layer name. */
+ * (calibrate.h), by layer name; NULL: no such layers, or no samples. */
 const Table *measure_cells(Arena *, const Graph *floats, const float *weights, int64_t samples,
                            const double *const *input);
 double measured_decibels(double signal, double noise); /* HUGE_VAL if signal or noise is 0 */

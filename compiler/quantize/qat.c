@@ -1,5 +1,5 @@
-/* qat.c: Quantization-aware training: marks the weights, and the values with a scale, because the int8 model
- * rounds them. The ranges that training observes become parameters of the net: V.range for value V. */
+/* qat.c: Quantization-aware training: marks the weights and values that the int8 model rounds. The ranges
+ * that training observes become parameters of the net: V.range for value V. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "graph/op.h"

@@ -1,11 +1,11 @@
 /* quant_file.h: Quantized weight file: the arrays of a .safetensors file whose metadata entry
- * `cnnc.quantization` defines the rounding. Layer L has L.weight (I8, in the usual order), L.weight.scale
- * (F32 [filters] or [1]) and L.bias (I32). Each stored value V has V.scale (F32 [1]) and V.zero (I8 [1]). If
- * the metadata mark V as int16, its zero point is 0, and L.bias is I64 in layers that compute or read V. A
- * recurrent layer has L.weight_ih_l0 and L.weight_hh_l0 (I8), whose scales are F32 [1], [gates] or
- * [gates*units], and L.bias_ih_l0 (I32). A gru with reset=after also has L.bias_hh_l0 (I32), and an lstm
- * L.cell.scale (F32 [1]). An svdf has L.weight_feature (I8), with a scale [1] or [features], L.weight_time
- * (I16), with a scale [1], L.bias (I32), and L.features.scale and L.features.zero of its features. */
+ * `cnnc.quantization` defines the rounding. Layer L has L.weight (I8, in the order of the float weights),
+ * L.weight.scale (F32 [filters] or [1]) and L.bias (I32). Each stored value V has V.scale (F32 [1]) and
+ * V.zero (I8 [1]). If the metadata mark V as int16, its zero point is 0, and L.bias is I64 in layers that
+ * compute or read V. A recurrent layer has L.weight_ih_l0 and L.weight_hh_l0 (I8), whose scales are F32 [1],
+ * [gates] or [gates*units], and L.bias_ih_l0 (I32). A gru with reset=after also has L.bias_hh_l0 (I32), and
+ * an lstm L.cell.scale (F32 [1]). An svdf has L.weight_feature (I8; scale [1] or [features]), L.weight_time
+ * (I16; scale [1]) and L.bias (I32). Its features have L.features.scale and L.features.zero. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_QUANTIZE_QUANT_FILE_H
 #define CNNC_QUANTIZE_QUANT_FILE_H

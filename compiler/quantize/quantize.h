@@ -7,10 +7,11 @@
 #include "graph/graph.h"
 #include "quantize/quant_file.h"
 
-/* quantize_graph: the graph that computes in int8 wherever the file has scales, and in float where the file's
- * weights are F32. Int8 layers contain their weights; float layers have frozen weights with values. NULL
- * after errors: [weights-mismatch] (missing and unsuitable arrays), [int8-overflow], [scale-mismatch],
- * [not-updatable]. Notes: [not-int8] (operators that compute in float), [dead-filters]. */
+/* quantize_graph: the graph in which values with a scale in the file are int8 or int16. Layers whose weights
+ * are F32 in the file, and operators without an int8 form, compute in float. Int8 layers contain their
+ * weights; float layers have frozen weights with values. NULL after errors: [weights-mismatch] (missing and
+ * unsuitable arrays), [int8-overflow], [scale-mismatch], [not-updatable]. Notes: [not-int8] (operators that
+ * compute in float), [dead-filters]. */
 typedef struct QuantizeOptions {
   bool floats;    /* outputs are float, whatever type the program specifies: executables read floats */
   bool updatable; /* graph->updatable */

@@ -28,8 +28,8 @@ typedef struct Quantizer {
 
 /* ---- scales.c ---- */
 void quant_problem(Quantizer *, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Looks up V.scale and V.zero of value V. False: the file has neither, or one of the arrays is missing or has
- * another type or shape. All errors are recorded as problems. */
+/* Looks up V.scale and V.zero of value V. False: the file has neither, or one of the arrays is missing or
+ * wrong. Problems are recorded, unless the file has neither. */
 bool quant_given(Quantizer *, const char *value, Quant *);
 const Quant *quant_keep(Quantizer *, Quant); /* a copy of the Quant, for node->quant */
 /* The form in which a layer's value is stored. In the file, the scale of this value has the name of the
@@ -37,8 +37,8 @@ const Quant *quant_keep(Quantizer *, Quant); /* a copy of the Quant, for node->q
 typedef struct StoredForm {
   Quant quant;
   Bound bound;
-  bool found;       /* false: there is no scale; if `wanted`, this is recorded as a problem */
-  const Node *last; /* the last fused node of `from` */
+  bool found;       /* false: no scale was found; if quant_ending has `wanted`, a problem is recorded */
+  const Node *last; /* of `from`: the last fused node, or the layer itself */
 } StoredForm;
 StoredForm quant_ending(Quantizer *, const Node *, bool wanted);
 /* The data of an array; NULL, after recording a problem, if it is missing or has another type or shape. */
@@ -53,17 +53,18 @@ Node *quant_floats(Quantizer *, const Node *);
 void quant_separate(Quantizer *, int first); /* marks nodes from `first` on as separate layers */
 
 /* ---- layers.c ---- */
-/* Checks the multiplier that converts scale `in` of a sum to scale `out` of the result; false after
- * [scale-mismatch]. */
+/* Checks the multiplier that converts scale `in` of a sum to scale `out` of the result. False after
+ * [scale-mismatch]: the multiplier is not finite, or its exponent is above `most`. */
 bool quant_factor_fits(Quantizer *, const Node *, Multiplier, int32_t most, double in, float out);
-/* Reports [int8-overflow] of a filter's sum; returns false. */
+/* Reports [int8-overflow] of a filter's sum; returns false. terms: number of products; most: the largest
+ * |sum|; bits: of the type of the sum. */
 bool quant_report_sum(Quantizer *, const Node *, const Weight *, int64_t filter, int64_t terms, double most,
                       int bits);
 
 /* ---- recurrent_layers.c ---- */
 /* Whether a recurrent layer or svdf has an int8 or int16 form. */
 bool quant_is_recurrent(const Quantizer *, const Node *);
-/* The product of a weight matrix with the input x or the hidden state h of a recurrent layer. */
+/* The product of a weight matrix with the input of a recurrent layer or svdf, or with the hidden state. */
 typedef struct RowsProduct {
   const Weight *weight;
   const int8_t *q;
@@ -79,7 +80,7 @@ bool quant_find_product(Quantizer *, const Weight *weight, const Weight *bias, i
                         RowsProduct *);
 
 /* ---- layers.c, recurrent_layers.c, svdf_layers.c, lookup_tables.c ---- */
-/* The node's value, or NULL after a problem. */
+/* The node's value, or NULL after an error. */
 Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, const Node *),
     *quant_matmul(Quantizer *, const Node *), *quant_pool(Quantizer *, const Node *),
     *quant_softmax(Quantizer *, const Node *), *quant_softmax_wide(Quantizer *, const Node *),
@@ -88,9 +89,9 @@ Node *quant_product(Quantizer *, const Node *), *quant_combine(Quantizer *, cons
     *quant_recurrent(Quantizer *, const Node *), *quant_svdf(Quantizer *, const Node *),
     *quant_repeat(Quantizer *, const Node *, const int64_t factor[2]),
     *quant_function(Quantizer *, const Node *), *quant_table(Quantizer *, const Node *);
-bool quant_has_table(const Quantizer *, const Node *); /* whether the file has a table for the layer */
-bool quant_is_function(const Node *);                  /* whether the node is a function of one number */
-bool quant_is_wide_function(const Quantizer *, const Node *); /* whether the node has an int16 form */
+bool quant_has_table(const Quantizer *, const Node *);        /* whether the file has a table for the layer */
+bool quant_is_function(const Node *);                         /* whether int8 tables can represent the node */
+bool quant_is_wide_function(const Quantizer *, const Node *); /* whether the function has an int16 form */
 bool quant_is_softmax(const Quantizer *, const Node *);       /* whether the softmax has an int8 form */
 bool quant_is_wide_softmax(const Quantizer *, const Node *);
 Node *quant_requantized(Quantizer *, const Node *of, Node *, Quant to); /* the same value with another

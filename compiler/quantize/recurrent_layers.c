@@ -1,5 +1,5 @@
-/* recurrent_layers.c: Conversion of lstm, gru and rnn to int8: per direction, a product with int16 results
- * for the gates of all rows, and a core (ops/int8/int8_recurrent.c). */
+/* recurrent_layers.c: Conversion of lstm (to int8 or int16), gru and rnn (to int8): per direction, a product
+ * with int16 results for the gates of all rows, and a core (ops/int8/int8_recurrent.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <stdlib.h>
@@ -96,8 +96,8 @@ typedef struct Layer {
   bool litert, keeps, wide; /* wide: x and h are int16 */
 } Layer;
 
-/* One direction of the layer, as the core computes it. With keep=true the states are created with the core;
- * they are not inputs of the layer. */
+/* One direction of the layer, as the core computes it. With keep=true, the core has its own states, not the
+ * state inputs of the layer. */
 static Recurrent direction_of(const Node *node, int way) {
   Recurrent r = recurrent_direction(node, way);
   if (r.keeps) r.hidden = r.state = 0;

@@ -1,8 +1,7 @@
 /* values.c: Conversion of a float graph to an int8 or int16 graph, node by node.
  *
  * A value with a scale in the file is stored as int8, or as int16 if the metadata say so. Layers, sums,
- * pools, functions and moves have int8 forms, whose operands may be of either type. Other nodes are computed
- * in float, between conversions. */
+ * pools, functions and moves have int8 forms. Other nodes are computed in float, between conversions. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -147,8 +146,8 @@ static Node *kept_update(Quantizer *q, const Node *node) {
   return update;
 }
 
-/* An update copies a value that has the state's scale, and rescales other values. Users of the update read
- * the value itself. */
+/* An update copies a value that has the state's type and scale, and converts other values. Users of the
+ * update read the value itself. */
 static Node *update_node(Quantizer *q, const Node *node) {
   const Quant *quant = q->map[node->in[1]->id]->quant;
   Node *value = q->map[node->in[0]->id], *in[2] = {value, q->map[node->in[1]->id]};

@@ -21,7 +21,8 @@ static const QuantArray *array_of(const Writing *w, const char *name) {
   return table_find(&w->file->by_name, name);
 }
 
-/* The real numbers that the elements of a weight represent. */
+/* The real numbers that the elements of parameter `k` represent; zeros if the file has no usable array.
+ * unit: the scale of the layer's input. */
 static float *real_numbers(Writing *w, const Node *node, int k, const Weight *weight, float unit) {
   const QuantArray *array = array_of(w, weight->name),
                    *scale = array_of(w, arena_printf(w->arena, "%s.scale", node->weight[0]->name));

@@ -20,7 +20,7 @@ typedef struct GraphRun {
   /* NULL, or a function that is called with each computed value and its n elements. */
   void (*made)(void *context, const Node *, double *value, int64_t n);
   void *context;
-  double **value; /* result, by node id: [count][h][w][c]; RESULT_BATCH: one value */
+  double **value; /* result, by node id: [count][h][w][c]; RESULT_BATCH: one value; NULL with Node.target */
 } GraphRun;
 void graph_run(Arena *, const Graph *, GraphRun *);
 double **graph_state_vector(Arena *, const Graph *, int64_t count); /* initial states, for `count` images */

@@ -102,8 +102,8 @@ static void put_table(Text *out, const TableRows *rows, int columns) {
   }
 }
 
-/* A layer in row bands has several calls. Merges them into one row: the sum of their flash, and the maxima of
- * their RAM and stack. */
+/* Merges the calls of a layer (several with row bands) into one row: the sum of their flash, and the maxima
+ * of their RAM and stack. */
 static LayerFootprint merged_calls(const Layout *layout, const Footprint *f, int first, bool *done) {
   LayerFootprint of = f->layer[first];
   const char *layer = layout->infer.steps.data[first].call->kernel->root->name;

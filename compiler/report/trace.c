@@ -17,7 +17,7 @@ typedef struct TraceLines {
 
 typedef struct TraceRow {
   const char *name, *kind;
-  const Target *target; /* NULL: the row is for all targets */
+  const Target *target; /* of a kernel; otherwise NULL */
   bool function;
   VEC(TraceLines) lines; /* more than one range if #if selects one of several definitions */
   const char *from, *to; /* start and end of the text of the last definition */
@@ -44,8 +44,8 @@ static bool name_in(const NameList *list, const char *name) {
 }
 
 /* ---- definitions in the C text ---- */
-/* A definition begins with a word in the first column. A function ends at a brace in the first column, an
- * object at a line that ends with a semicolon. */
+/* A definition begins with a word in the first column. A function of several lines ends at a brace in the
+ * first column, an object at a line that ends with a semicolon. */
 typedef struct Scan {
   Trace *trace;
   int number, first;   /* current line; first line of the current definition, 0: none */
@@ -54,7 +54,7 @@ typedef struct Scan {
   bool members;        /* the lines are members of a struct; the name of the object follows these members */
   Text head;           /* the definition up to its first brace, equals sign or semicolon */
   const char *from;
-  TraceRow *row; /* the row of the current definition; NULL for a type or a declaration, which have no row */
+  TraceRow *row; /* NULL: the definition has no row (yet), for example a type or a function's declaration */
 } Scan;
 
 static bool in_name(char c) { return isalnum((unsigned char)c) || c == '_'; }
@@ -118,8 +118,8 @@ static void add_definition(Scan *s, const char *name, bool function, bool local)
   s->row->from = s->from;
 }
 
-/* Creates the row when the text of the definition has been read up to a brace, an equals sign or a semicolon.
- * The definition of an object may begin with the members of its struct. */
+/* Creates the definition's row, if it has one. stop: the character after `head`. If an object's definition
+ * begins with the members of its struct, end_members creates the row. */
 static void begin_definition(Scan *s, char stop) {
   static const char *const types[] = {"typedef ",       "struct ", "enum ", "union ",
                                       "_Static_assert", "__asm__", NULL},
@@ -252,8 +252,8 @@ static void add_kernel_layers(Trace *t, TraceRow *row, const Kernel *kernel) {
   for (int i = 0; i < n; i++) add_layer_name(t, row, layer[i]);
 }
 
-/* The row of a member of the weights struct: the member's own row, or else the row of its table, or else the
- * row of the whole model (if the model is an array of bytes). */
+/* The row for a member of the weights struct: its own row, or the row of its table, or the row of the whole
+ * model (an array of bytes); NULL: none. */
 static TraceRow *row_of_member(const Trace *t, const Member *member) {
   const Layout *l = t->of->layout;
   const char *const names[] = {arena_printf(t->arena, "%s.%s", l->own.trained, member->name),
@@ -274,8 +274,8 @@ static void add_members(Trace *t, TraceRow *row, const Step *step, int target) {
   }
 }
 
-/* Adds the layers, the schedule and the packed weights of a call to the row of the called function, and to
- * the rows of the functions that this function calls. */
+/* Adds the layers, the schedule and the packed weights of a call to the rows of the called function and of
+ * the functions that it calls. */
 static void add_step(Trace *t, const Step *step, int target) {
   const Functions *functions = &t->of->layout->targets[target];
   const NestFunction *function = step->function[target]->into;

@@ -8,7 +8,7 @@
 typedef struct WcetOf {
   const Layout *layout; /* layout of the net, for one target */
   const Cpu *cpu;       /* NULL: without --cpu */
-  int64_t flash_wait;   /* wait cycles per 16 bytes; 0: none */
+  int64_t flash_wait;   /* wait cycles per 16 bytes of data in flash; 0: none */
   bool plain, int8;     /* plain: compiled with -O0 or -Os; int8: the net is an int8 model */
 } WcetOf;
 

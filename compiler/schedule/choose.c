@@ -3,8 +3,8 @@
 //
 // The cost model ranks the registered schedules that support the kernel. All targets of a generated file
 // share one layout of the weights. So the schedule of a kernel is chosen for the widest of these targets.
-// Batched kernels are an exception: their schedule is chosen for each target. A measured choice overrides the
-// model's choice if the measured schedule supports the kernel.
+// Batched kernels are an exception: their schedule is chosen for each target. A choice that was measured for
+// the widest target overrides the model's choice if the measured schedule supports the kernel.
 #include "schedule/choose.h"
 #include <inttypes.h>
 #include <math.h>
@@ -98,9 +98,7 @@ static void add_candidates(const Lower *l, Decision *d) {
 }
 
 /* ---- picking ---- */
-/* The cycles that determine the choice. All targets of a generated file share the packing for the widest
- * target, so the cycles on the widest target determine the choice. A batched kernel packs no weights for
- * other targets: the cycles on l->target determine the choice. */
+/* The cycles that determine the choice: on the widest target or, for a batched kernel, on l->target. */
 static double cycles_for(const Lower *l, const Candidate *c) {
   if (l->target == l->layout || kernel_whole_batch(l->kernel)) return c->cycles.total;
   return c->choice.schedule->cycles(l, l->layout, &c->choice).total;
@@ -112,9 +110,8 @@ static _Noreturn void no_schedule(const Lower *l) {
   exit(3);
 }
 
-/* Chooses the candidate with the fewest cycles. If the first candidate is possible, it is preferred: another
- * candidate must need less than `gain` times the first candidate's cycles. `gain` is 1 for a batched
- * kernel. */
+/* Chooses the candidate with the fewest cycles. If the first candidate without `compared` is possible, it is
+ * preferred: another candidate must need less than `gain` times its cycles. */
 static void pick_by_model(const Lower *l, Decision *d) {
   const double gain = kernel_whole_batch(l->kernel) ? 1 : l->target->rates->gain;
   double least = INFINITY;
@@ -143,9 +140,8 @@ choose_name_of(const Lower *l, const Target *target) { /* the target's name in a
                                           : arena_printf(l->arena, "%s/%d", target->name, l->layout_lanes);
 }
 
-/* The candidate for a measured choice, or NULL. Tuning names are compared, not schedules: schedules of
- * different families share a tuning name, and a choice that was read from a file has the first schedule with
- * that tuning name. */
+/* The candidate for a measured choice, or NULL. A choice that was read from a file has the first schedule
+ * with its tuning name, perhaps of another family. So tuning names are compared, not schedules. */
 static const Candidate *find_candidate(const Decision *d, const Choice *choice) {
   for (int i = 0; i < d->candidates.n; i++) {
     const Choice *c = &d->candidates.data[i].choice;

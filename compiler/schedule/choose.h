@@ -28,7 +28,7 @@ typedef struct Decision {
   const char *why;           /* the reason for the choice, as text */
   bool layout;               /* the widest target of the generated file has wider vectors than `target`; the
                                 schedule was chosen for the widest target, except for batched kernels */
-  const Tuned *tuned;        /* the measurement, if it determined the choice */
+  const Tuned *tuned;        /* the measurement of the chosen candidate for `target`, or NULL */
 } Decision;
 
 void choose_schedule(Lower *);          /* sets choice and decision */

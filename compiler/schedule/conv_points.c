@@ -2,21 +2,22 @@
 // point by point.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The output is divided into tiles. The input of a tile and the weights are transformed to points xi. Each
-// point is multiplied separately. The weights are transformed when they are packed (int8, and batched kernels
-// in training: in each call). A block consists of whole rows of tiles; t is the index of a tile in the block:
+// The output is divided into tiles. The input of a tile and the weights are transformed to points; xi is the
+// index of a point. Each point is multiplied separately. The weights are transformed when they are packed
+// (int8, and batched kernels in training: in each call). A block consists of whole rows of tiles; t is the
+// index of a tile in the block:
 //
 //     split     V[xi][t][c] = the input of tile t, channel c, transformed
 //     multiply  M[xi][t][f] = sum over c of V[xi][t][c] * weight[xi][c][f]
 //     join      output tile t, channel f = finish(M[..][t][f] transformed back + bias[f])
 //
-// multiply uses register tiles, like the direct convolution: the sums of some tiles and two vectors of output
-// channels stay in registers during the loop over input channels. In float, each call of a register tile
-// prefetches its share of the next panel of weights. Blocks are small enough that V and M stay in the L2
-// cache. In layers with many blocks, each thread processes separate blocks. In layers with few blocks, or
-// with many weights, the threads share each block: they divide its rows of tiles (split), then its points
-// (multiply), then its rows of tiles (join), with barriers between these steps. The results do not depend on
-// the number of threads.
+// multiply uses register tiles, like the direct convolution: the sums of some tiles and a few vectors of
+// output channels stay in registers during the loop over input channels. In float, each call of a register
+// tile prefetches its share of the next panel of weights. The block size is chosen so that V and M usually
+// fit in the L2 cache. In float, threads process separate blocks if there are enough blocks. Otherwise the
+// threads share each block: they divide its rows of tiles (split), then its points (multiply), then its rows
+// of tiles (join), with barriers between these steps. In int8, the threads share V and process separate
+// bundles. The results do not depend on the number of threads.
 //
 // With groups, V contains the channels of all groups. Each group has its own panels of weights, which are
 // divided into bundles. A group's products and outputs are computed before those of the next group.
@@ -41,7 +42,7 @@ static Elem elem_of(const Points *c) { return points_int8(c) ? I32 : F32; } /* t
 static int64_t all_filters(const Points *c) { return points_phases_of(c) * c->filters; }
 
 /* ---- choices ---- */
-/* The number of slots for which the idle time, summed for two, four and eight threads, is the smallest. */
+/* The number of slots, from 2 on, with the least idle time, summed for two, four and eight threads. */
 static int64_t choose_slots(int64_t blocks) {
   int64_t best = 1, least = INT64_MAX;
   for (int64_t slots = 2; slots <= MOST_SLOTS; slots++) {
@@ -206,8 +207,8 @@ static void clear_rest(const Points *c, Pack *pack, const Ix *xi, const Ix *pane
       nest_store(b, nest_at(b, pack->out, *xi, *panel, in, f), num(b, 0));
 }
 
-/* Whether the kernel is a batched kernel in training. These kernels transform their weights themselves, once
- * per call, and share the scratch memory for the transformed weights. */
+/* Whether the kernel is a batched kernel in training. Such a kernel transforms its weights itself, once per
+ * call, to scratch memory. */
 static bool packs_itself(const Points *c) { return c->images && !c->l->call; }
 
 static void pack_panel(Points *c, int kind, const int64_t dim[4], const PointPack *how) {
@@ -270,16 +271,16 @@ static void make_panels(Points *c, const PointPack *how) {
 }
 
 /* ---- multiply ---- */
-/* The last argument of a function: the group, or the part of the input channels. Without groups and parts,
- * the functions do not have this argument. */
+/* The last argument of the functions that multiply: the group, or the part of the input channels. Without
+ * groups and parts, these functions do not have this argument. */
 static Ix group_arg(const Points *c) {
   Nest *b = c->l->b;
   return c->groups > 1 ? nest_arg(b, "group") : c->parts > 1 ? nest_arg(b, "part") : NEST_Z;
 }
 
-/* Arguments of the function of a register tile. The function multiplies tiles of the slot's block (tile t and
- * the following tiles) by a panel's rows, whole vectors from column h on. The function stores the products in
- * M, from column f + h on. */
+/* Arguments of the function of a register tile. The function multiplies the block's tiles from t on by the
+ * panel's columns from h on, and stores the products in M, from column f + h on. A column is an output
+ * channel. */
 typedef struct MultiplyArgs {
   const Panels *panels;
   int vectors;
@@ -514,8 +515,8 @@ static void bundles_by_slots(Nest *b, const Points *c, const Block *k) {
     }
 }
 
-/* Calls split_row for row r of a block. In a batched kernel, row r is an image. If the batch has no image r,
- * the first image of the batch is transformed instead, and the products for row r are not used. */
+/* Calls split_row for row r of a block. In a batched kernel, each row is an image. If the batch has no image
+ * for row r, the first image of the batch is transformed instead, and the products of row r are not used. */
 static void split_row(Nest *b, const Points *c, const Block *k, const Ix *r) {
   const Ix ty = *k->ty + *r, t0 = c->width * *r;
   if (!c->images) {
@@ -543,8 +544,8 @@ static void points_block(Nest *b, const Points *c, bool last, LoopKind kind, con
       }
 }
 
-/* For batched kernels: in training, transforms the weights; then processes, one after the other, the blocks
- * that contain images of the batch. */
+/* For batched kernels. In training, transforms the weights. Then processes the blocks that contain images of
+ * the batch, one after the other. */
 static void image_blocks(Nest *b, Points *c) {
   const Ix none = {0};
   const LoopKind kind = c->by_points ? PARALLEL : SERIAL;

@@ -28,25 +28,25 @@ typedef struct Points {
   /* members that the algorithm sets, for example Winograd in conv_winograd.c */
   Lower *l;
   int64_t points;     /* number of points of a tile */
-  int64_t groups, in; /* number of groups; number of input channels of a group */
-  int64_t channels;   /* number of input channels of all groups together (the channels of V) */
+  int64_t groups, in; /* number of groups; number of channels of V per group */
+  int64_t channels;   /* number of channels of V, over all groups */
   int64_t phases[2];  /* number of phases of a transposed convolution along each axis; all phases use the same
                          transformed tiles, but each phase has its own filters */
-  int64_t filters;    /* number of output channels of one group, for one phase */
+  int64_t filters;    /* number of transformed filters of one group, for one phase */
   int64_t rows, width; /* number of rows of tiles; number of tiles per row */
-  bool many_small; /* the layer has many small images (phases, or images of a batch), so blocks are larger */
-  bool alone;      /* threads must share each block; they cannot compute different blocks */
+  bool many_small; /* many small images (of a batch, or parts of a dilated convolution): blocks are larger */
+  bool alone;      /* threads cannot compute different blocks; they share each block */
   bool images;     /* batched kernel: a row of tiles contains all tiles of an image */
   int64_t macs;    /* multiply-adds of the direct convolution */
-  int64_t block_tiles; /* approximate number of tiles of a block; 0: as many tiles as the cache can hold */
+  int64_t block_tiles; /* approximate number of tiles of a block; 0: chosen for the L2 cache */
 
   /* int8: V, M and the weights are I32; each element of V and of the weights holds two int16 numbers. The
    * weights of a bundle are transformed in each call. If there are many input channels, they are divided into
    * parts, and the outputs of the parts are added. */
   const Primitive *dot; /* adds the dot product of two elements to a sum; NULL: float multiply-adds */
   Buf *inner[2]; /* for the inner product (int8_inner.c), or NULL. inner[0][point][tile]: the sum of the
-                    products of each even channel of V and the next channel; inner[1][slot][point][filter of
-                    the bundle]: the same sum for the weights */
+                    dot products of channels i and i + in/2 of V; inner[1][slot][point][filter of the
+                    bundle]: this sum for the weights */
   int64_t parts; /* number of parts into which the input channels are divided; `in` is the size of one part */
   NestFn *weights; /* transforms the weights; parameters: slot, bundle and, if there are parts, the part.
                       NULL: weights are packed */
@@ -65,7 +65,7 @@ typedef struct Points {
   LoopKind
       by_bundles; /* int8: kind of the loop over slots, which share V, and of the loop that calls split_row */
   /* panels of a group: [0] whole panels, [1] the rest panel. Panels.w is [group * points +
-   * point][panel][channel][width] */
+   * point][panel][channel][width]; int8: slot instead of group */
   Panels panels[2];
   NestFn *pack[2]; /* batched kernel in training: transforms the weights of a panel to Panels.w, which is
                       scratch memory */
@@ -107,10 +107,11 @@ typedef struct PointPack {
   void (*transform)(const Points *, Nest *, int axis, const Val *tap, Val *point);
 } PointPack;
 
-/* Call these functions in this order; for int8, call points_begin_words instead of points_begin.
+/* Call points_begin (int8: points_begin_words), points_functions and points_loops, in this order.
  * split_row(slot, ty, t0) transforms the tiles of row ty from the input to V. join_row(slot, ty, t0, f0[,
- * phase along each axis]) transforms these tiles from M to the output channels from f0 on. The row starts at
- * tile t0 of the block. Both functions must be built before points_loops fills the main function. */
+ * phase along each axis]) transforms these tiles from M to the output channels from f0 on (int8: to bundle
+ * f0). The row starts at tile t0 of the block. Both functions must be built before points_loops fills the
+ * main function. */
 void points_begin(Points *, const PointPack *); /* chooses panels and blocks, and creates V and M */
 /* Int8: must be called after lanes, vectors, bundles, rows, block and slots were chosen. Each row of V has
  * `odd` additional, unused elements. Without these elements, points or tiles that are a power of 2 apart
@@ -121,6 +122,6 @@ void points_functions(Points *, NestFn *split_row, JoinRow *);
 void points_loops(Nest *, Points *);
 Tiling points_tiling(const Points *, int64_t tiles,
                      int vectors); /* division of a block of `tiles` tiles into register tiles */
-/* Describes the tiles, in the generated comment and in --emit=schedule. */
+/* Describes the blocks in the generated comment and in --emit=schedule. name: the algorithm's name. */
 void points_about(const Points *, const char *name);
 #endif

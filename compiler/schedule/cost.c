@@ -335,8 +335,7 @@ Cycles cost_rows(const Target *t, const Correlation *k, bool spread, bool turned
   return summed(c);
 }
 
-/* Cycles to load and store the gradients if they are in memory. If the gradients are in a cache, loading and
- * storing them overlaps with the additions and costs nothing. */
+/* If the gradients are in a cache, loading and storing them overlaps with the additions and costs nothing. */
 double cost_gradient_sums(const Target *t, const Correlation *k, int64_t net_bytes) {
   return net_bytes > t->l3 / 2 ? 2 * weight_bytes_of(k) / t->memory_rate : 0;
 }

@@ -12,8 +12,7 @@ SHIFTS = 2
 
 
 def rings(shift):
-    """An image of rings. The distance between two rings falls to about two pixels at the corners of the
-    image."""
+    """The distance between two rings falls to about two pixels at the corners of the image."""
     centre = SIDE / 2
     level = lambda r2: round(127.5 + 127.5 * math.cos(math.pi / 2 * r2 / (SIDE * 0.75)))
     return [level((x - shift - centre)**2 + (y - centre)**2) for y in range(SIDE) for x in range(SIDE)]

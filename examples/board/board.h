@@ -13,5 +13,5 @@ void board_say_number(uint32_t number);
 /* On a board, these two calls measure the time between them and the stack that is used in between. */
 void board_begin(void);
 void board_end(void);
-void board_say_measured(void); /* prints the maxima; nothing on a workstation */
+void board_say_measured(void); /* prints the maxima of time and stack; nothing on a workstation */
 #endif

@@ -1,7 +1,7 @@
 #!/bin/sh
 # report.sh CPU...: prints the accuracy of the net in out/, and for each CPU its flash, RAM and stack, as
-# predicted by cnnc and as built, its instructions, and whether its results equal those of this machine. The
-# exit status is 1 if a result differs.
+# predicted by cnnc and as built, and the instructions for an image. It compares the output of each CPU with
+# the output of this machine; the exit status is 1 if an output differs.
 # SPDX-License-Identifier: MIT-0
 set -eu
 cross=${CROSS:-arm-none-eabi-}

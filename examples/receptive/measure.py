@@ -1,6 +1,7 @@
 """measure.py CNNC: the receptive fields of the three nets of this folder, computed and measured. cnnc
-computes the receptive fields with the formula. The script measures the gradient of the center pixel's score
-with respect to the input, averaged over random weights and inputs. Prints a table and draws receptive.svg."""
+computes them from windows, strides and dilations. The script measures the gradient of the center pixel's
+score with respect to the input, averaged over random weights and inputs. Prints a table and draws
+receptive.svg."""
 # SPDX-License-Identifier: MIT-0
 import json, math, os, random, struct, subprocess, sys, tempfile
 here = os.path.dirname(os.path.abspath(__file__))

@@ -21,8 +21,8 @@ export async function load(name, faster) {
   return start(module, facts);
 }
 
-// label(c) is the name of a class. Write the inputs' `numbers`, call run(), and read the outputs'.
-// If the net was compiled with --stream, a run is a step; reset() begins a sequence.
+// Write the `numbers` of the inputs, call run(), and read the `numbers` of the outputs. label(c) is the
+// name of class c. If the net was compiled with --stream, a run is a step; reset() begins a sequence.
 export function start(module, facts) {
   const net = new WebAssembly.Instance(module).exports;
   let end = net.__heap_base.value;

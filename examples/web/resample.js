@@ -18,7 +18,8 @@ function kernel(phase, from, to, reach) {
   return { first: first + reach, weights: Float64Array.from(weights) };
 }
 
-// Returns a function that converts the next samples from rate `from` to rate `to`, delayed by milliseconds.
+// Returns a function that converts the next samples from rate `from` to rate `to`. Its output may lag by some
+// milliseconds.
 export function resampler(from, to) {
   if (from === to) return (samples) => samples;
   const common = divisor(from, to);

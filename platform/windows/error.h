@@ -1,4 +1,4 @@
-/* error.h: POSIX error numbers for Windows errors. Private to platform/windows. */
+/* error.h: conversion of Windows errors and paths to POSIX. Private to platform/windows. */
 // SPDX-License-Identifier: MIT-0
 #ifndef PLATFORM_ERROR_H
 #define PLATFORM_ERROR_H

@@ -1,4 +1,4 @@
-/* files.c: POSIX file functions for Windows: identity, names, replacement, mapping. */
+/* files.c: POSIX file functions for Windows. */
 // SPDX-License-Identifier: MIT-0
 #include <sys/mman.h>
 #include "error.h"

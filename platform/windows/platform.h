@@ -1,6 +1,6 @@
 /* platform.h: POSIX functions that cnnc and its runtime use and that the C library of Windows lacks. This
- * header is included before all others (-include). File names and all other texts are UTF-8: cnnc.manifest
- * sets the code page of the process. Paths have slashes. */
+ * header is included before all others (-include). File names and all other texts are UTF-8; cnnc.manifest
+ * makes it the code page of cnnc. Paths have slashes. */
 // SPDX-License-Identifier: MIT-0
 #ifndef PLATFORM_H
 #define PLATFORM_H
@@ -55,7 +55,7 @@ int platform_lstat(const char *path, struct platform_stat *);
 int platform_open(const char *path, int flags, ...);
 #undef open
 #define open platform_open
-/* The functions of the C library transfer at most 2 GiB per call. */
+/* Transfer at most 1 GiB per call, because the functions of the C library return int. */
 ssize_t platform_read(int descriptor, void *bytes, size_t n);
 ssize_t platform_write(int descriptor, const void *bytes, size_t n);
 #undef read
@@ -81,7 +81,7 @@ int fsync(int descriptor);
 /* Converts the words of a command line: backslashes become slashes, and the first word loses the suffix
  * .exe. */
 void platform_words(int argc, char **argv);
-size_t platform_self(char *path, size_t room); /* the path of this program; 0 if it does not fit */
+size_t platform_self(char *path, size_t room); /* this program's path; returns its length, 0 on error */
 /* Files on Windows have no modes. */
 #define fchmod(descriptor, mode) ((void)(descriptor), (void)(mode), 0)
 

@@ -87,7 +87,7 @@ static const char *system_message(Arena *arena, DWORD error) {
   return n ? arena_copy(arena, text, n) : arena_printf(arena, "error %lu", error);
 }
 
-/* A handle of the same file that only the child uses. */
+/* A copy of a file's handle that the child inherits; the caller closes the copy; NULL on error. */
 static HANDLE inherited_handle(FILE *file) {
   HANDLE copy = NULL;
   const HANDLE own = GetCurrentProcess(), handle = (HANDLE)_get_osfhandle(fileno(file));

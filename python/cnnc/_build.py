@@ -57,9 +57,9 @@ def _run(
 
 
 def _zig_environment(local: str) -> dict[str, str]:
-    """Environment variables for zig. Zig's C libraries are kept in the cache of cnnc. All other files of
-    zig's cache are in a temporary folder: if a file that assembly code includes changes, zig does not notice
-    the change, and would reuse an old object."""
+    """Environment variables for zig. Zig's C libraries are in cnnc's cache, or in $ZIG_GLOBAL_CACHE_DIR.
+    All other files of zig's cache are in a temporary folder: zig does not notice changes of files that
+    assembly code includes, and would reuse an old object."""
     return {"ZIG_GLOBAL_CACHE_DIR": str(cache() / "zig"), **os.environ, "ZIG_LOCAL_CACHE_DIR": local}
 
 
@@ -105,9 +105,9 @@ def _compile(
 
 
 def shared_library(source: Path, network: str, cc: str | None, optimise: str, openmp: bool) -> Path:
-    """The library that contains a net's C and the bridge. Its name is a hash of everything that it is built
-    from, so that a change leads to a new library. It is written under a temporary name, because two processes
-    may build it at the same time."""
+    """The library that contains a net's C and the bridge. The name of its folder is a hash of everything that
+    it is built from, so that a change leads to a new library. The library is written under a temporary name,
+    because two processes may build it at the same time."""
     command = compiler(cc)
     bridge = Path(__file__).resolve().parent / "bridge.c"
     include, runtime = tools().include, tools().runtime

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class LayerCheck:
     """The comparison of a layer or an output. difference: the largest difference, relative to the largest
-    value of the reference; None if the reference has no value for this layer."""
+    value of the reference; None if the layer was not compared."""
 
     name: str
     operator: str
@@ -47,7 +47,7 @@ class Report:
 
     @property
     def worst(self) -> float:
-        """The largest of all differences; NaN if the net or the reference has a value that is not finite."""
+        """The largest of all differences; NaN or infinity if a compared value is not finite."""
         return float(np.max([row.difference for row in self.rows if row.difference is not None]))
 
     @property

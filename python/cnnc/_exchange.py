@@ -185,8 +185,8 @@ def from_torch(
     cc: str | None = None,
 ) -> Net:
     """Imports a torch module with its weights. example: an example input of the module, or a tuple of
-    inputs. The exporter folds batch normalization into the layer before it; keep_batchnorm keeps it as a
-    layer, so that the net can be trained further and all names are those of the module's state dict."""
+    inputs. The exporter folds batch normalization into the layer before it. keep_batchnorm keeps it as a
+    layer: the net can be trained further, and all names are those of the module's state dict."""
     arguments = tuple(example) if isinstance(example, (tuple, list)) else (example,)
     halves = {str(p.dtype) for p in module.parameters()} & {"torch.float16", "torch.bfloat16"}
     if halves:

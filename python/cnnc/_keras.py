@@ -88,7 +88,7 @@ def _present(kind: str, settings: Mapping[str, Any]) -> list[str]:
 
 
 def _turned(kind: str, name: str, w: Array) -> Floats:
-    """Transposes [h][w][in][out] to [out][in][h][w]; dense: [in][out] to [out][in]."""
+    """Converts a weight to cnnc's layout, such as [h][w][in][out] to [out][in][h][w]."""
     if name == "depthwise_kernel" or (kind.startswith("Depthwise") and name == "kernel"):
         spatial = w.ndim - 2
         w = w.transpose(spatial, spatial + 1, *range(spatial)).reshape(-1, 1, *w.shape[:spatial])
@@ -287,7 +287,7 @@ def _read(path: Path) -> _Weights:
 
 
 def _write(path: Path, arrays: Mapping[str, Floats]) -> None:
-    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # flattens in cnnc's order
+    header: dict[str, Any] = {"__metadata__": {"format": "keras"}}  # Keras flattens in cnnc's order
     at = 0
     for name, array in arrays.items():
         header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [at, at + array.nbytes]}
@@ -304,7 +304,7 @@ def _write(path: Path, arrays: Mapping[str, Floats]) -> None:
 
 def convert(model: str | os.PathLike[str], weights: str | os.PathLike[str]) -> list[str]:
     """Writes the weights of a Keras model (.keras, .h5) as .safetensors, in cnnc's layouts. Returns their
-    names: the layers' names in Keras, with .weight, .bias, .running_mean and .running_var."""
+    names: the layers' names in Keras, with a suffix such as .weight or .running_mean."""
     source, target = Path(model), Path(weights)
     if target.suffix != ".safetensors":
         raise ValueError(f"weights are written as .safetensors, not as '{target.name}'")

@@ -163,7 +163,7 @@ class Library:
     def __init__(self, path: Path) -> None:
         runtime = tools().runtime
         try:
-            if runtime.suffix != ".a":  # loaded first, so that the net's library finds it in any folder
+            if runtime.suffix != ".a":  # loaded first: the net's library does not know the runtime's folder
                 ctypes.CDLL(str(runtime), mode=ctypes.RTLD_GLOBAL)
             self._handle = ctypes.CDLL(str(path))
         except OSError as error:
@@ -344,7 +344,6 @@ class Library:
         return int(self._handle.bridge_train_calls())
 
     def epochs(self) -> int:
-        """The number of epochs in the train block."""
         return int(self._handle.bridge_epochs())
 
     def targets(self) -> list[Target]:
@@ -404,7 +403,7 @@ class Library:
         )
 
     def update(self, trainer: int, rate: float, t: float, whole: bool) -> float:
-        """Updates the weights. Returns the learning rate, or -1 if a gradient is not finite."""
+        """Returns the learning rate; -1: a gradient is not finite, and no weight is updated."""
         return float(self._handle.bridge_update(trainer, rate, t, whole))
 
     def quantize(self, trainer: int, t: float) -> None:
@@ -414,7 +413,7 @@ class Library:
         self._handle.bridge_epoch(trainer, loss)
 
     def result(self, trainer: int) -> Floats:
-        """A copy of the weights."""
+        """A copy of the trained weights, or of their moving average if the train block has one."""
         weights = aligned(self.facts.parameters)
         self._handle.bridge_result(trainer, _address(weights))
         return weights

@@ -61,8 +61,8 @@ def _aligned(operators: Sequence[str], layers: Sequence[Layer]) -> list[str] | N
 
 
 def _move_folded(found: dict[str, list[str]], layers: Sequence[Layer]) -> None:
-    """Handles batch norms of the net for which the model has no node: the nodes of the layer before such a
-    batch norm already have its result. So these nodes are assigned to the batch norm."""
+    """If the model has no node for a batch norm of the net, the exporter folded the batch norm into the layer
+    before it. The nodes of that layer then have the result of the batch norm, and are assigned to it."""
     for layer in layers:
         before = layer.inputs[0] if layer.inputs else ""
         if layer.operator == _NORM and layer.name not in found and before in found:
@@ -70,9 +70,9 @@ def _move_folded(found: dict[str, list[str]], layers: Sequence[Layer]) -> None:
 
 
 def tensors(nodes: Iterable[Node], layers: Sequence[Layer]) -> dict[str, list[str]]:
-    """Maps each layer to the nodes whose result the layer should have. If the listing has the same operators
-    as the layers, in the same order, all layers are mapped; otherwise only layers that the listing names.
-    Batch norms may be missing in the model or in the net."""
+    """Maps layers to the nodes whose result the layer should have. If the listing has the same operators as
+    the layers, in the same order, nodes are matched to layers by position; otherwise by name. Batch norms may
+    be missing in the model or in the net."""
     listed = [node for node in nodes if node.operators or (node.form == "view" and node.operator in _FOLDED)]
     aligned = _aligned([name for node in listed for name in node.operators], layers)
     known = {layer.name for layer in layers}

@@ -46,7 +46,7 @@ class Kept:
 
 
 class Net:
-    """A compiled net. Created by cnnc.load, cnnc.compile and the from_ functions."""
+    """A compiled net. Created by functions such as cnnc.load, cnnc.compile and cnnc.from_onnx."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Net:
         self._libraries: dict[tuple[str, ...], Library] = {}
         plain = self._library("plain")
         self._planes = [plain.planes(i) for i in range(len(self.inputs))]
-        # the layouts of sequences with layout=chw; in an imported net, those of all inputs and outputs
+        # the layouts of sequences with layout=chw, and of the inputs and outputs of an imported net
         self._orders = _arrays.declared(self.inputs, self._planes)
         self._labels = plain.labels()
         self._weights: Floats = aligned(plain.facts.parameters)
@@ -290,7 +290,7 @@ class Net:
     def __call__(self, x: Any, layout: str = "hwc") -> Any:
         """The outputs for a sample or a batch: an array, or a dict by name for several outputs. Pass several
         inputs as a dict by name. layout="chw": input and output images have the channels first, as in
-        torch; outputs of an imported model have the model's shape."""
+        torch; inputs and outputs of an imported model have the model's shape."""
         inputs, batched = _arrays.take_all(self.inputs, x, layout, self._planes, self._orders)
         outputs = map(_arrays.typed, self.outputs, self._infer(inputs))
         result = {
@@ -315,8 +315,8 @@ class Net:
     ) -> Stream:
         """Returns a stream, which computes the net in steps: s = net.stream(3); y = s(x). x has the rows of
         any number of steps. rows: the number of rows per step. slide, instead of rows: the number of rows
-        from one window to the next, for a net with one result per window. A net that declares states accepts
-        neither. lookahead: the number of rows by which outputs may be late."""
+        from one window to the next, for a net with one result per window. If the net declares states,
+        pass neither rows nor slide. lookahead: the number of rows by which outputs may be late."""
         from ._stream import Stream, options
 
         chosen = options(rows, slide, lookahead)
@@ -352,7 +352,7 @@ class Net:
         return _arrays.give(_facts.Port(layer, shape, np.dtype(np.float32)), values, layout, batched)
 
     def _look(self, inputs: list[Array], layers: Sequence[str]) -> list[dict[str, Floats]]:
-        """The values of these layers for each sample, [h][w][c]."""
+        """For each sample, the values of these layers, each in the shape of its layer."""
         self._need_weights()
         library = self._library("look")
         memory = library.look(self._weights)
@@ -375,8 +375,8 @@ class Net:
     ) -> Report:
         """Compares the net with a reference model, and each layer for which the reference has a value.
 
-        reference: an ONNX file (run by onnxruntime), a torch module, or a function. The function gets the x
-        of net(x). It returns the outputs, or a dict of outputs and layers by name. x: a batch; by default, n
+        reference: an ONNX file (run by onnxruntime), a torch module, or a function. The function is called
+        with x, and returns the outputs, or a dict of outputs and layers by name. x: a batch; by default, n
         random samples."""
         from ._check import check
 
@@ -396,14 +396,14 @@ class Net:
         callback: Callable[[dict[str, float]], object] | None = None,
         layout: str = "hwc",
     ) -> History:
-        """Trains as the train block specifies, starting from the net's current weights, and keeps the best
-        weights.
+        """Trains as the train block specifies, starting from the net's weights, if it has any. Keeps the
+        weights of the best epoch, or without validation of the last epoch.
 
         x, y: arrays, or dicts of arrays by name (x: of inputs; y: of outputs). Without y, x is the path of a
         data set, or an iterable of batches (x, y), such as torch's DataLoader. validation: the validation
         samples as (x, y), or the fraction of the training samples that is used for validation (0.1 by
-        default; 0: no validation). If x is an iterable of batches, validation may be another iterable of
-        batches, but not a fraction. callback: a function that gets a dict after each epoch, and ends the
+        default; 0: no validation). If x is an iterable of batches, validation is (x, y), another iterable of
+        batches, or None (no validation). callback: a function that gets a dict after each epoch, and ends the
         training by returning False. layout="chw": images and maps have the channels first."""
         from ._train import train
 
@@ -440,9 +440,9 @@ class Net:
         y: the targets of the program's loss. dloss: used without y, for a loss of your own in a net with
         `loss = linear`. dloss is the gradient of the batch's loss with respect to the outputs, or a function
         that takes the outputs in training mode and returns (loss, gradient). If dloss is a gradient, step
-        returns the mean of output times gradient as the loss. rate: the learning rate; by default the rate of
-        the program's schedule after `epoch` epochs. seed: for new weights and dropout; pass it to the first
-        step."""
+        returns the sum of output times gradient as the loss. rate: the learning rate; by default the rate of
+        the program's schedule after `epoch` epochs (None: the initial rate). seed: for new weights and
+        dropout; pass it to the first step."""
         return self._steps(seed).step(x, y, dloss, rate, epoch, layout)
 
     def _steps(self, seed: int | None) -> Stepper:
@@ -466,8 +466,8 @@ class Net:
     def export(
         self, folder: str | os.PathLike[str], kind: str = "c", target: str | None = None
     ) -> list[Path]:
-        """Writes the net with its weights into a folder and returns the files that were written. kind: C
-        with its header, a library with build files, a program, WebAssembly or ONNX."""
+        """Writes the net with its weights into a folder and returns the files that were written. kind: "c"
+        (with a header), "library" (with build files), "program", "wasm" or "onnx"."""
         if kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
         self._need_weights()

@@ -41,8 +41,8 @@ def quantize(
     x: calibration samples (an array, a dict of arrays by the names of the inputs, an iterable of batches, or
     the path of a data set); not needed if training recorded the ranges. y: the targets of the samples, with
     which the accuracies of both nets are compared; optional. path: also writes the int8 weights there, as
-    .safetensors. The other arguments are the options of `cnnc quantize --help`. The attribute `quantization`
-    of the result has the measurements."""
+    .safetensors. layout: as for net(x). The other arguments are options of `cnnc quantize`. The attribute
+    `quantization` of the result has the measurements."""
     from ._network import Net
 
     net._need_floats("it cannot be quantized again")

@@ -38,7 +38,7 @@ def wanted(name: str, purpose: str) -> Any:
 
 def orders(value: Array, shape: Shape, inner: bool = False) -> Iterator[Array]:
     """The value of a sample in each layout that the net may use. An output has its channels last, or the
-    model's order; an inner layer may have any order of the dimensions."""
+    model's order; an inner layer of at most 4 dimensions may have any order of the dimensions."""
     if value.size != int(np.prod(shape)):
         return
     every = list(range(value.ndim))
@@ -69,7 +69,7 @@ def _of_model(sample: Array, order: _arrays.Order | None) -> Array:
 
 
 def _single(value: Array) -> Array:
-    """The value without its first dimension, if that has the size 1, like a batch dimension."""
+    """Removes the first dimension if its size is 1: it may be a batch dimension."""
     result: Array = value[0] if value.ndim and len(value) == 1 else value
     return result
 
@@ -91,8 +91,8 @@ MOST_BYTES = 2**31 - 2**20
 
 
 class Onnx:
-    """A model run by onnxruntime; it also returns the tensors of layers if the package onnx is
-    installed."""
+    """A model run by onnxruntime. If the package onnx is installed, and the model is smaller than MOST_BYTES,
+    the result also has the tensors of layers."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Onnx:
             onnx = None
         self._tensors: dict[str, list[str]] = {}
         self._outputs, self._sizes = list(outputs), list(sizes)
-        self._scores: list[str] = []  # _outputs with scores for dropped classes; or empty
+        self._scores: list[str] = []  # _outputs with the scores of dropped ArgMax nodes; or empty
         if onnx is not None:
             loaded = onnx.load(model)
             self._outputs = self._outputs or [port.name for port in loaded.graph.output]

@@ -23,7 +23,7 @@ class Gradients(NamedTuple):
     """The result of net.gradients."""
 
     loss: float
-    """the mean loss of the samples"""
+    """the mean loss of the samples, or the value that the function dloss returned"""
     outputs: Any
     """the outputs in training mode: an array, or a dict by name for several outputs"""
     weights: dict[str, Floats]
@@ -54,7 +54,7 @@ class Stepper:
     # ---- arrays
 
     def _separate(self, name: str, value: Any) -> Array:
-        """Reshapes an input [n][calls][...] to n*calls values."""
+        """Reshapes an input [n][calls][...] to [n * calls][...]."""
         array = _arrays.numbers(value, f"input {name}")
         if array.ndim < 2 or array.shape[1] != self.calls:
             raise ValueError(
@@ -91,7 +91,7 @@ class Stepper:
         return [target for target in self.targets if target.loss is not None]
 
     def target_arrays(self, y: Any, count: int, layout: str) -> list[Array | None]:
-        """The targets as the generated code reads them: one array per output or inner value with a loss."""
+        """The targets as the generated code reads them: for each of self.targets an array, or None."""
         wanted = self.wanted()
         if not isinstance(y, Mapping):
             if y is None or len(wanted) != 1:
@@ -241,7 +241,6 @@ class Stepper:
         epoch: float | None,
         layout: str,
     ) -> float:
-        """Updates the weights once. Returns the loss before the update."""
         inputs = self.inputs(x, layout)
         own, targets = self.chosen_targets(inputs, y, dloss, layout)
         if epoch is not None:

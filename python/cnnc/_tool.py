@@ -35,7 +35,7 @@ class Diagnostic:
 
 
 class CompileError(Exception):
-    """A program, a model or weights that cnnc rejects. Its text is cnnc's message."""
+    """A program, a model or weights that cnnc rejects."""
 
     def __init__(self, text: str, diagnostics: Sequence[Diagnostic] = ()) -> None:
         super().__init__(text)
@@ -76,7 +76,7 @@ class Tools:
             f"lib64/{name}",
             f"lib/*/{name}",
             name,
-        )  # Debian's lib/CPU-linux-gnu
+        )  # lib/*: Debian's lib/CPU-linux-gnu
         return self.find("libcnn", *places, whole)
 
     @property

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training and evaluation on arrays, with the same code as in executables that cnnc builds."""
+"""Training and evaluation on arrays or a data set, with the same code as in executables."""
 
 from __future__ import annotations
 

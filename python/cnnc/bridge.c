@@ -139,7 +139,7 @@ typedef struct bridge_settings {
   volatile sig_atomic_t *stop;
 } bridge_settings;
 
-/* Receives numbers with their names, or only a note; `kind` is a cnn_event_kind. */
+/* Receives an event: its cnn_event_kind, its note or NULL, and n numbers with their names. */
 typedef void bridge_report(int32_t kind, const char *note, int32_t n, const char *const *name,
                            const double *value);
 
@@ -185,8 +185,8 @@ static cnn_status open_data(cnn_data **data, const bridge_settings *settings) {
   return cnn_data_open(data, settings->data, &NETWORK, &options);
 }
 
-/* Returns the error message, or NULL on success and after `stop`. After `stop`, the weights are from the best
- * epoch so far. */
+/* Writes the weights of the best epoch to settings->out. Returns the error message, or NULL on success and
+ * after `stop`. */
 char *bridge_train(const bridge_settings *settings, bridge_report *report) {
   cnn_data *data;
   cnn_status status = open_data(&data, settings);
@@ -277,7 +277,7 @@ void bridge_init(float *weights, uint64_t seed, int32_t seeded) {
 }
 
 /* Computes the outputs in training mode, and the gradients of the mean loss over `count` samples (at most
- * train_batch); `gradients` has the new values of running statistics. Nothing else changes. */
+ * train_batch); `gradients` also receives the new values of running statistics. The weights do not change. */
 float bridge_gradients(cnn_trainer *trainer, const void *const *input, const void *const *target,
                        int32_t count, float *const *output, float *gradients, int32_t threads) {
   use_threads(threads);
@@ -286,7 +286,7 @@ float bridge_gradients(cnn_trainer *trainer, const void *const *input, const voi
 }
 
 /* Computes the gradients of some of a step's samples, and stores them in the trainer. `whole`: the call has
- * all samples of the step. */
+ * all samples of the step. Returns the mean loss of its samples. */
 float bridge_part(cnn_trainer *trainer, const void *const *input, const void *const *target, int32_t count,
                   float *const *output, int32_t whole, int32_t threads) {
   float *const sum = trainer->sum;
@@ -298,7 +298,7 @@ float bridge_part(cnn_trainer *trainer, const void *const *input, const void *co
 }
 
 /* Ends a step of one or more parts. rate NaN: the train block's rate, after `t` epochs of its schedule; t
- * NaN: its initial rate. Returns the rate; -1: a gradient is not finite, and no weight has changed. */
+ * NaN: its initial rate. Returns the rate; -1: a gradient is not finite, and no weight is updated. */
 double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole) {
   float *const sum = trainer->sum;
   if (whole) trainer->sum = NULL;
@@ -318,8 +318,7 @@ double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole)
 
 void bridge_quantize(cnn_trainer *trainer, double t) { (void)cnn_trainer_quantize(trainer, t); }
 
-/* Called after an epoch of training from an iterator. Passes the loss to the schedule, which may depend on it
- * (plateau). */
+/* Passes the loss of an epoch to the learning rate schedule, which may depend on the loss (plateau). */
 void bridge_epoch(cnn_trainer *trainer, double loss) {
   cnn_schedule_epoch(&trainer->schedule, &trainer->recipe, loss);
 }

@@ -64,7 +64,7 @@ def filled(text: str, seed: int = 2, **options: object) -> cnnc.Net:
 
 
 def digits(n: int, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Images of noise with a bright corner, which is the class."""
+    """Images of noise with one bright corner, and the index of that corner."""
     generator = np.random.default_rng(seed)
     x = generator.integers(0, 90, (n, 6, 6, 1), np.uint8)
     y = np.arange(n) % 4

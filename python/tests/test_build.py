@@ -16,7 +16,7 @@ from common import FLOATS, SMALL, TREE, Case, has, random
 
 class Compilers(Case):
     def wrapper(self, name: str) -> Path:
-        """A C compiler that counts its calls."""
+        """A C compiler that counts the shared libraries that it builds."""
         real = shutil.which(_build.compiler()[0])
         path = self.write(
             name,
@@ -52,7 +52,7 @@ class Compilers(Case):
             np.testing.assert_allclose(result, results[-1], rtol=1e-5)
 
     def test_environment(self) -> None:
-        """$CNNC_CC names the compiler; cc= has precedence"""
+        """$CNNC_CC names the compiler"""
         self.environment(XDG_CACHE_HOME=str(self.folder / "cache"), CNNC_CC=str(self.wrapper("other-cc")))
         cnnc.compile(FLOATS)
         self.assertEqual(self.calls(), 1)

@@ -109,7 +109,7 @@ class Onnx(Case):
         self.assertLess(history["loss"][-1], history["loss"][0])
 
     def test_refused(self) -> None:
-        """a model that cannot be imported: all of its nodes are reported"""
+        """a model that cannot be imported is an error with diagnostics"""
         broken = next(MODELS.glob("bad/*.onnx"))
         with self.assertRaises(cnnc.CompileError) as raised:
             cnnc.from_onnx(broken)
@@ -300,7 +300,7 @@ class Checks(Case):
 
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
     def test_statements(self) -> None:
-        """nodes that become several layers, booleans and dropped nodes: only the outputs are compared"""
+        """check against ONNX: nodes that become several layers, booleans and dropped nodes"""
         for name in "composed choices label fused loops scans optimized".split():
             path = MODELS / f"{name}.onnx"
             report = cnnc.from_onnx(path).check(path, tolerance=1e-3)

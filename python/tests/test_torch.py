@@ -43,7 +43,6 @@ def torch_net() -> "tuple[object, object]":
 
 
 def sequence_module(part, call):
-    """A torch module that calls `part` with its inputs."""
     import torch
 
     class Sequence(torch.nn.Module):
@@ -60,7 +59,7 @@ def sequence_module(part, call):
 @unittest.skipUnless(has("torch"), "no torch")
 class Torch(Case):
     def test_sequences(self) -> None:
-        """modules of sequences, with the batch first or second, are compared in their own layout"""
+        """check accepts modules of sequences, with the batch first or second, in both layouts"""
         import torch
         from torch import nn
 

@@ -121,7 +121,7 @@ class Training(Case):
         self.assertTrue(np.isfinite(net(x)).all())
 
     def test_sets(self) -> None:
-        """a data set by its path, and dicts"""
+        """a data set by its name, and dicts of arrays"""
         net = cnnc.compile(SMALL)
         self.assertEqual(len(net.train("synthetic", epochs=1)["loss"]), 1)
         self.assertGreater(net.evaluate("synthetic")["samples"], 0)
@@ -286,7 +286,7 @@ class Steps(Case):
         self.assertEqual(len(cnnc.compile(SMALL).train(list(Loader()), callback=lambda e: False)["loss"]), 1)
 
     def test_step_mistakes(self) -> None:
-        """errors of steps name the argument"""
+        """unusable arguments of step and train are rejected"""
         net, (x, y) = cnnc.compile(SMALL), digits(16)
         for error, text, call in (
             (TypeError, "y, the targets .* or dloss", lambda: net.step(x)),

@@ -54,7 +54,7 @@ class Wheel(unittest.TestCase):
         cls.folder.cleanup()
 
     def run_it(self, *words: str, command: str = "python", **values: str) -> str:
-        """Runs a command in a fresh venv that only shares numpy."""
+        """Runs a command in the wheel's venv; numpy and the packages `also` come from outside the venv."""
         import numpy
 
         environment = {
@@ -80,7 +80,7 @@ class Wheel(unittest.TestCase):
         return done.stdout
 
     def test_runs(self) -> None:
-        """a wheel contains all that it needs except the C compiler"""
+        """the installed wheel needs only numpy and a C compiler"""
         printed = self.run_it("-c", SESSION)
         self.assertIn(str(self.base / "venv"), printed)
         self.assertIn("[271.0, 271.0, 271.0]", printed)

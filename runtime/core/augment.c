@@ -1,7 +1,6 @@
 /* augment.c: Augmentation of one sample, with random numbers that only this sample uses. Consecutive
  * geometric steps are merged into one map from result pixels to source pixels. So the image is resampled only
- * once for these steps. The other steps change values. Each step draws separate random numbers, which do not
- * depend on the draws of the other steps. */
+ * once for these steps. Each step has its own random numbers. */
 // SPDX-License-Identifier: MIT-0
 #include "augment.h"
 #include "scalar.h"
@@ -58,7 +57,6 @@ static double between(const cnn_augmentation *a, int32_t step, uint32_t k, doubl
 static bool heads(const cnn_augmentation *a, int32_t step) {
   return cnn_random_bits(a->random, (uint32_t)step * DRAWS) >> 31;
 }
-/* Draws a random integer from 0 to count - 1. */
 static int32_t whole(const cnn_augmentation *a, int32_t step, uint32_t k, int32_t count) {
   return (int32_t)cnn_draw_below(a, step, k, (uint32_t)count);
 }
@@ -219,8 +217,7 @@ static void blend_edge(cnn_plane plane, const float *in, int32_t left, int32_t t
   }
 }
 
-/* Bilinear resampling with half-pixel centers; pixels outside the image are zero. Nearly all result pixels
- * have four neighbors inside the source image, and need no bounds check for each neighbor. */
+/* Bilinear resampling with half-pixel centers; pixels outside the image are zero. */
 static void resample(const Warp *warp, cnn_plane plane, const float *in, float *out) {
   const Warp w = *warp;
   const double width = plane.width, height = plane.height;

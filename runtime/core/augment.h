@@ -29,13 +29,13 @@ typedef enum cnn_augment_kind {
 } cnn_augment_kind;
 
 cnn_augment_kind cnn_augment_kind_of(const cnn_option *); /* the kind with the option's name */
-/* Random number k of a step of the recipe. cnn_draw_uniform returns a number 0 <= u < 1. cnn_draw_below
- * returns an integer from 0 to limit - 1. */
+/* Random number k of a step of the recipe, 0 <= k < 32. cnn_draw_uniform returns a number 0 <= u < 1.
+ * cnn_draw_below returns an integer from 0 to limit - 1. */
 double cnn_draw_uniform(const cnn_augmentation *, int32_t step, uint32_t k);
 uint32_t cnn_draw_below(const cnn_augmentation *, int32_t step, uint32_t k, uint32_t limit);
 size_t cnn_core_bytes(cnn_type); /* bytes of one element */
 /* Applies a sound augmentation step to the sequence `in`, and writes the result to `out`. Returns false and
- * writes nothing if the step is not a sound step, or if the plane is not a sequence. */
+ * writes nothing if the step is not a sound step, or if the plane is not a sequence (height 1, width > 1). */
 bool cnn_augment_sound(const cnn_augmentation *, int32_t step, cnn_plane plane, const float *in, float *out);
 double cnn_draw_normal(cnn_random random, uint32_t counter);
 double cnn_normal_quantile(double p);

@@ -12,7 +12,6 @@ static double between(const cnn_augmentation *a, int32_t step, uint32_t k, doubl
   return lo + (hi - lo) * cnn_draw_uniform(a, step, k);
 }
 
-/* Converts a level in dB to an amplitude. */
 static double amplitude(double decibels) { return cnn_exp(decibels * log_ten / 20); }
 
 static void time_shift(const cnn_augmentation *a, int32_t step, cnn_plane plane, const float *in,

@@ -29,8 +29,8 @@ int32_t cnn_optimizer_slots(const cnn_recipe *recipe) {
   return 0;
 }
 
-/* g += decay*w; b = momentum*b + g; w -= rate * (nesterov ? g + momentum*b : b). b starts at zero, so the
- * first b is g. */
+/* g = gradient + decay*w; b = momentum*b + g; w -= rate * (nesterov ? g + momentum*b : b). b starts at zero,
+ * so the first b is g. */
 static void sgd(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                 float *restrict b, int64_t count, float rate, float decay) {
   const float momentum = (float)recipe->momentum;
@@ -68,7 +68,7 @@ static void adam(const cnn_recipe *recipe, float *restrict w, const float *restr
   }
 }
 
-/* g += decay*w; s = alpha*s + (1 - alpha)*g*g; w -= rate * g / (sqrt(s) + epsilon). With momentum:
+/* g = gradient + decay*w; s = alpha*s + (1 - alpha)*g*g; w -= rate * g / (sqrt(s) + epsilon). With momentum:
  * b = momentum*b + g / (sqrt(s) + epsilon); w -= rate * b. */
 static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                     float *restrict s, float *restrict b, int64_t count, float rate, float decay) {
@@ -90,8 +90,8 @@ static void rmsprop(const cnn_recipe *recipe, float *restrict w, const float *re
   }
 }
 
-/* The sum of squares. There are always eight partial sums, whatever the vector width of the processor, so
- * that all processors compute the same bits. */
+/* There are always eight partial sums, whatever the vector width of the processor, so that all processors
+ * compute the same bits. */
 static double squares_of(const float *value, int64_t count) {
   enum { SUMS = 8 };
   double sum[SUMS] = {0}, all = 0;
@@ -105,10 +105,10 @@ static double squares_of(const float *value, int64_t count) {
 
 static double length_of(const float *value, int64_t count) { return cnn_sqrt(squares_of(value, count)); }
 
-/* You, Gitman & Ginsburg, "Large batch training of convolutional networks" (2017), algorithm 1: local = trust
- * * |w| / (|g| + decay*|w|); b = momentum*b + rate * local * (g + decay*w); w -= b. local is 1 for a tensor
- * whose weights or gradients are all zero, and for a tensor without decay. With `decay = weights`, biases and
- * the parameters of normalization layers have no decay. */
+/* You, Gitman & Ginsburg, "Large batch training of convolutional networks" (2017), algorithm 1, with the
+ * gradient g: local = trust * |w| / (|g| + decay*|w|); b = momentum*b + rate * local * (g + decay*w); w -= b.
+ * If |w| or |g| is 0, or if the tensor has no decay, local is 1. With `decay = weights`, biases and the
+ * parameters of normalization layers have no decay. */
 static void lars(const cnn_recipe *recipe, float *restrict w, const float *restrict gradient,
                  float *restrict b, int64_t count, double rate, double decay, bool local) {
   const double long_w = local ? length_of(w, count) : 0, long_g = local ? length_of(gradient, count) : 0;
@@ -121,8 +121,8 @@ static void lars(const cnn_recipe *recipe, float *restrict w, const float *restr
   }
 }
 
-/* You et al., "Large batch optimization for deep learning" (2020), algorithm 2, with phi(x) = x: r = m /
- * (sqrt(v) + epsilon) + decay*w with bias-corrected averages m and v; w -= rate * |w|/|r| * r. The ratio
+/* You et al., "Large batch optimization for deep learning" (2020), algorithm 2, with phi(x) = x and
+ * bias-corrected averages m and v: r = m / (sqrt(v) + epsilon) + decay*w; w -= rate * |w|/|r| * r. The ratio
  * |w|/|r| is 1 if |w| or |r| is 0, and for a tensor without decay. r is computed twice to save memory. */
 static inline float lamb_step(float m, float v, float w, float first, float second, float epsilon,
                               float decay) {

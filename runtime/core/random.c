@@ -1,5 +1,5 @@
 /* random.c: Counter-based random numbers. Generated code contains a copy of cnn_random_bits that returns only
- * the upper 24 bits. Generated code does not use cnn_random_keys: its keys have another formula. */
+ * the upper 24 bits. Generated code computes keys with another formula than cnn_random_keys. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_core.h"
 

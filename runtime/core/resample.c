@@ -1,6 +1,6 @@
 /* resample.c: Image resampling. Resampling is bilinear with half-pixel centers. When an image shrinks by a
  * factor, the triangle filter widens by this factor, so that no pixel is skipped. The arithmetic is Pillow's
- * (ImagingResample): weights are in 22-bit fixed point; the width is resampled before the height, and
+ * (ImagingResample). Weights are in 22-bit fixed point. The width is resampled before the height, and
  * intermediate results are rounded to bytes. */
 // SPDX-License-Identifier: MIT-0
 #include "cnn_image.h"

@@ -6,17 +6,17 @@
 #include <stdint.h>
 #include <string.h>
 
-double cnn_exp(double x);                    /* relative error below 1e-15 */
+double cnn_exp(double x);                    /* relative error below 1e-15 if the result is normal */
 double cnn_log(double x);                    /* x > 0 */
 double cnn_power(double x, double y);        /* x >= 0 */
 double cnn_power_whole(double x, int64_t n); /* n >= 0; computed by repeated squaring */
 double cnn_cos_turn(double p);               /* cos(pi * p) for 0 <= p <= 1 */
 double cnn_sqrt(double x);
 
-/* Square root, rounded correctly to float. With -fno-math-errno on x86-64 and AArch64, the function compiles
- * to the square root instruction, which the compiler can vectorize. Elsewhere, Newton's method computes
- * 1/sqrt in double from a bitwise estimate. If the square root of a float is between 1 and 2, its distance to
- * the middle between two floats is at least 2^-50. So Newton's method gives the same bits as the
+/* Square root, rounded correctly to float. With -fno-math-errno on x86 with SSE2 and on AArch64, the function
+ * compiles to the square root instruction, which the compiler can vectorize. Elsewhere, Newton's method
+ * computes 1/sqrt in double from a bitwise estimate. If the square root of a float is between 1 and 2, it is
+ * at least 2^-50 away from each midpoint of neighboring floats. So Newton's method gives the same bits as the
  * instruction. */
 #if defined __NO_MATH_ERRNO__ && (defined __SSE2__ || defined __aarch64__)
 static inline float cnn_sqrt_float(float value) { return __builtin_sqrtf(value); }

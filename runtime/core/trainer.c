@@ -13,8 +13,8 @@ enum { ALIGNMENT = 64 };
 
 static size_t round_up(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-/* Lays out the trainer's arrays one after the other. If `memory` is NULL, only computes the size of all
- * arrays together. */
+/* Lays out the trainer's arrays one after the other, and returns their total size in bytes. If `memory` is
+ * NULL, only returns the size. */
 static size_t place(cnn_trainer *trainer, bool accumulates, char *memory) {
   const cnn_recipe *recipe = &trainer->recipe;
   size_t array = round_up((size_t)trainer->network->parameters * sizeof(float)), used = 0;

@@ -1,5 +1,5 @@
-/* program_text.c: Printer of imported statements as a program. A value that is only the first operand of
- * the next statement has no name: the next statement continues the chain. Other values have names. */
+/* program_text.c: Printer of imported statements as a program. A value whose only use is as the first operand
+ * of the next statement has no name, so both statements form a chain. */
 // SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
@@ -87,9 +87,10 @@ static bool has_letter(const char *name) {
   return *name;
 }
 
-/* The name of a node is the path of its module, followed by the node's own name if the path does not name the
- * operator. Without a module, it is the node's own name, shortened. A node without a module and without a
- * name is named after its tensor; if the tensor's name has no letters, the operator's name precedes it. */
+/* The name of a node is the path of its module. The node's own name follows if the path does not name the
+ * operator, or is not unique. Without a module, it is the node's own name, shortened. A node without a module
+ * and without a name is named after its tensor; if the tensor's name has no letters, the operator's name
+ * precedes it. */
 static const char *node_name(ModelImport *im, const OnnxNode *node, const Value *value) {
   const char *part = part_name(im, node, value), *path = node_module(im, node);
   if (!path && !*node->name) {

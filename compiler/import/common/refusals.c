@@ -1,5 +1,5 @@
-/* refusals.c: Reports of unsupported nodes, of the largest part that can be imported, and of all nodes
- * (--list). */
+/* refusals.c: Repeated imports with other options, and reports of unsupported nodes, of the largest part that
+ * can be imported, and of all nodes (--list). */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/import.h"
@@ -32,9 +32,9 @@ static bool has_images(const ModelImport *im) {
   return false;
 }
 
-/* In a model with a fixed number of images, a node may combine the images, for example as time steps. So
- * this function imports the model again, with the images as a dimension of the values. If that fails, it
- * returns the first import. */
+/* In a model with a fixed number of images, a node may combine the images, for example as time steps. So this
+ * function imports the model again, with the images as a dimension of the values. Returns `im` if the second
+ * import fails, or if no input has several images. */
 ModelImport *import_together(ModelImport *im) {
   if (!has_images(im)) return im;
   ImportOptions *options = NEW(im->arena, ImportOptions);
@@ -51,7 +51,7 @@ static int64_t number_of_tensor(const ModelImport *im, int tensor, int64_t other
   return !tensor ? otherwise : t && t->n == 1 ? tensor_integer(t, 0) : -1;
 }
 
-/* The number of iterations of a Loop or a Scan; -1: it is not known. */
+/* The largest number of iterations of a Loop or a Scan; INT64_MAX: no limit; -1: unknown, or another node. */
 static int64_t iterations_of(const ModelImport *im, const OnnxNode *node) {
   if (!strcmp(node->op, "Loop") && node->nin > 1) {
     const int64_t begins = number_of_tensor(im, node->in[1], 1);
@@ -69,7 +69,7 @@ static int64_t iterations_of(const ModelImport *im, const OnnxNode *node) {
 }
 
 /* Imports the model again, and unrolls all loops whose number of iterations follows from shapes and from
- * inputs with constant values. Returns the first import if there are no more loops of this kind. */
+ * inputs with constant values. Returns `im` if no further loop can be unrolled. */
 ModelImport *import_unrolled(ModelImport *im) {
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;
@@ -180,7 +180,6 @@ static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again)
   return !options->admits || options->admits(part) ? part : NULL;
 }
 
-/* Quotes a word for a shell. */
 static const char *quoted_name(Arena *arena, const char *text) {
   static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
   const bool any = text[strspn(text, plain)] != 0;

@@ -1,4 +1,5 @@
-/* tensor.c: Access to the numbers of a model's constants, for all supported number types. */
+/* tensor.c: Constants of a model: reading and writing of their numbers, for all supported number types, and
+ * new constants. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>

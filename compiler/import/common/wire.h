@@ -62,8 +62,8 @@ typedef struct Wire {
 
 /* Reads a message; NULL if the bytes are invalid, with the reason in `why`. */
 void *wire_read(Wire *, const WireMessage *, const uint8_t *bytes, size_t n);
-/* The serialized size of a structure, and its serialization. Zeros, empty texts and empty lists are omitted.
- * wire_write returns false after an error, and errno has the reason. */
+/* wire_size: the serialized size of a structure, in bytes. wire_write writes the structure. Zeros, empty
+ * texts and empty lists are omitted. wire_write returns false after an error, and errno has the reason. */
 size_t wire_size(const WireMessage *, const void *message);
 bool wire_write(FILE *, const WireMessage *, const void *message);
 /* Reads a little-endian number of n bytes, on machines of any byte order. */

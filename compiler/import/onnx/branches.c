@@ -52,8 +52,6 @@ bool import_if(ModelImport *im, const OnnxNode *node) {
   return true;
 }
 
-/* Computes the conditions that only depend on constants. The importer then skips the branches that are not
- * taken. */
 void fold_conditions(ModelImport *im) {
   const Onnx *o = im->onnx;
   bool *needed = NEW_ARRAY(im->arena, bool, o->ntensors);

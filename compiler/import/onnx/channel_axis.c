@@ -226,8 +226,9 @@ static bool followed(const ModelImport *im, const OnnxNode *node, const Trace *x
   return true;
 }
 
-/* The index of the input's dimension that later nodes use as channels. Follows the tensor of x to the first
- * node whose channel dimension is known. */
+/* The index of the input's dimension that later nodes use as channels; NO_CHANNELS: they use a new dimension;
+ * NOT_KNOWN: no node determines the channels. Follows the tensor of x to the first node whose channel
+ * dimension is known. */
 static int channels_behind(const ModelImport *im, const Trace *x, bool sure, int *steps) {
   for (int i = 0; *steps > 0 && i < im->onnx->nnodes; i++) {
     const OnnxNode *node = &im->onnx->node[i];
@@ -289,9 +290,8 @@ static bool is_read_in_order(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* Whether dimension 1 of the input is the channels of a sequence, because the model is an export of cnnc, the
- * input has three dimensions, and an operator other than a Transpose reads the input. In an export with
- * --layout=hwc, only a Transpose reads the input. */
+/* Whether the input is a sequence, with the channels in dimension 1, of a model that cnnc exported. With
+ * --layout=hwc, the exported model reads the input only by a Transpose. */
 static bool is_own_sequence(const ModelImport *im, const OnnxPort *port) {
   return port->rank == 3 && im->onnx->producer && strcmp(im->onnx->producer, "cnnc") == 0 &&
          is_read_in_order(im, port->tensor);

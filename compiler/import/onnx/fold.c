@@ -158,7 +158,6 @@ static const struct {
 #undef FOLD
 };
 
-/* NULL after no(). */
 static const Tensor *computed(ModelImport *im, const OnnxNode *node) {
   bool found = false;
   for (size_t i = 0; i < sizeof foldings / sizeof *foldings; i++)

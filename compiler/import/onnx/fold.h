@@ -4,7 +4,7 @@
 #define CNNC_FOLD_H
 #include "import/import.h"
 
-typedef const Tensor *Folding(ModelImport *, const OnnxNode *); /* NULL after no() */
+typedef const Tensor *Folding(ModelImport *, const OnnxNode *); /* NULL: not possible */
 #define FOLD(op, function) Folding function;
 #include "import/onnx/folds.def"
 #undef FOLD
@@ -22,7 +22,7 @@ int fold_axis(ModelImport *, const Tensor *, int64_t axis);
 /* For element i of the shape `dim`: the index of the corresponding number in a constant that is broadcast to
  * this shape. */
 int64_t repeated_at(const Tensor *, int rank, const int64_t *dim, int64_t i);
-/* The common shape to which two constants are broadcast. */
+/* The common shape to which two constants are broadcast; false after no(). */
 bool common_shape(ModelImport *, const Tensor *, const Tensor *, int *rank, int64_t *dim);
 /* Distances between neighbors along each dimension, in elements. */
 void strides_of(const Tensor *, int64_t *stride);

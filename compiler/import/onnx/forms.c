@@ -1,5 +1,6 @@
-/* forms.c: Pattern matching of operators that exporters decompose: activations, means of means, quotients,
- * padded maxpools and others. The pass changes the graph before nodes are imported. */
+/* forms.c: The table of ONNX operators, and pattern matching of operators that exporters decompose:
+ * activations, means of means, quotients, padded maxpools and others. The pass changes the graph before nodes
+ * are imported. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -35,14 +36,13 @@ OnnxNode *either_before(const ModelImport *im, int tensor, const char *one, cons
   return node ? node : op_before(im, tensor, other);
 }
 
-double single_number(const ModelImport *im, int tensor) { /* NaN: the tensor is not one constant number */
+double single_number(const ModelImport *im, int tensor) {
   const Tensor *t = tensor ? im->item[tensor].constant : NULL;
   return t && t->n == 1 ? tensor_number(t, 0) : (double)NAN;
 }
 
 static bool is_near(double value, double wanted) { return fabs(value - wanted) <= 1e-3 * fabs(wanted); }
 
-/* For a node with a value and a number as operands: the value; 0: the node has other operands. */
 int beside_number(const ModelImport *im, const OnnxNode *node, double *number) {
   if (!node || node->nin != 2) return 0;
   const bool either = is_op(node, "Add") || is_op(node, "Mul");
@@ -165,7 +165,6 @@ static void form_gelu(ModelImport *im, OnnxNode *node) {
 }
 
 /* ---- means of means ---- */
-/* The only axis of a reduction or an Unsqueeze; INT64_MIN: there are several, or the axes are unknown. */
 int64_t only_axis(const ModelImport *im, const OnnxNode *mean) {
   const WireInts *list = onnx_ints(mean, "axes");
   const Tensor *t = mean->nin > 1 && mean->in[1] ? im->item[mean->in[1]].constant : NULL;

@@ -9,11 +9,12 @@ bool is_op(const OnnxNode *, const char *op);
 OnnxNode *op_before(const ModelImport *, int tensor, const char *op);
 OnnxNode *either_before(const ModelImport *, int tensor, const char *one, const char *other);
 double single_number(const ModelImport *,
-                     int tensor); /* value of a constant scalar; NaN: not a scalar, or not constant */
+                     int tensor); /* the number of a constant with one element; NaN: not such a constant */
 /* If the node combines a value with a number (for Add and Mul in either order, otherwise the value first):
- * the value's tensor. 0: the node has other operands. */
+ * the value's tensor, and the number in *number. 0: the node has other operands. */
 int beside_number(const ModelImport *, const OnnxNode *, double *number);
-int64_t only_axis(const ModelImport *, const OnnxNode *reduction); /* INT64_MIN: several, or unknown */
+/* The only axis of a reduction or an Unsqueeze; INT64_MIN: there are several, or the axes are unknown. */
+int64_t only_axis(const ModelImport *, const OnnxNode *reduction);
 /* Changes a node to another operator, without attributes. */
 void turn_into(ModelImport *, OnnxNode *, const char *op, int n, const int *in);
 void turn_into_one(ModelImport *, OnnxNode *, const char *op, int in);

@@ -241,8 +241,8 @@ static bool place_value(const Chain *c, const Term *term, const Spread *s, int64
   return true;
 }
 
-/* Replaces a mask by mask=causal or window= if the mask hides exactly the keys outside a range of distances
- * from the query, and each query sees at least one key. */
+/* Replaces a mask by mask=causal or window= if the mask hides exactly the keys outside a window around each
+ * query. Each query must see at least one key. */
 static void replace_band(const Chain *c, Masks *to) {
   const int64_t l = query_length(c), m = c->l[c->key];
   const float *number = to->mask.number;
@@ -284,7 +284,7 @@ static bool place_terms(ModelImport *im, const Chain *c, int64_t heads, Masks *t
 }
 
 /* ---- operands ---- */
-/* The operand without its multiplication by a number. Instead, *scale is multiplied by this number. */
+/* The operand before its multiplications by numbers; *scale is multiplied by these numbers instead. */
 static View *unscaled(ModelImport *im, View *x, double *scale) {
   const double factor = statement_factor(x->value->made);
   if (isnan(factor) || x->value->quant) return x;
@@ -491,7 +491,7 @@ View *attention_of_product(ModelImport *im, const OnnxNode *node, const View *ch
 
 /* ---- a softmax that is 0 if all keys are masked ---- */
 /* Matches Where(IsNaN(softmax), 0, softmax), the exported form of scaled_dot_product_attention. The
- * language's operator attention computes the same result. */
+ * language's operator attention also computes 0 if all keys are masked. */
 void form_attention(ModelImport *im, OnnxNode *node) {
   const OnnxNode *none = is_op(node, "Where") && node->nin == 3 ? op_before(im, node->in[0], "IsNaN") : NULL;
   const OnnxNode *softmax = none && none->nin == 1 ? op_before(im, none->in[0], "Softmax") : NULL;

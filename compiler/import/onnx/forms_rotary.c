@@ -19,7 +19,7 @@ static bool is_statement(const Value *v, int nin, const char *call) {
   return v->made && v->made->nin == nin && strcmp(v->made->call, call) == 0;
 }
 
-/* The value from which v was reshaped. */
+/* The value v before its reshapes. */
 static const Value *before_reshapes(const Value *v) {
   while (v->made && v->made->nin == 1 && strncmp(v->made->call, "reshape(", 8) == 0) v = v->made->in[0];
   return v;

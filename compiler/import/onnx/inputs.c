@@ -239,7 +239,6 @@ static bool is_needed(const ModelImport *im, const OnnxPort *port) {
   return !im->onnx->constant[port->tensor] && im->readers[port->tensor] > 0;
 }
 
-/* Reports all inputs that are scalars. */
 static void refuse_scalars(ModelImport *im) {
   Text names = {.arena = im->arena}, help = {.arena = im->arena};
   int n = 0;

@@ -111,7 +111,7 @@ static const Quant *result_of(const ModelImport *im, const Value *value) {
 static void put_int8_result(Framing *f, Statement *s, const Quant *quant) {
   Value *value = s->out, *next = value->quant ? NULL : value->reader->out;
   value->quant = quant;
-  if (next && strncmp(value->reader->call, "relu", 4) == 0) { /* relu becomes a part of the layer */
+  if (next && strncmp(value->reader->call, "relu", 4) == 0) {
     next->kept = next->quant;
     next->quant = NULL;
   }
@@ -280,8 +280,8 @@ static double argument_number(const Statement *s, const char *name, double other
   return at ? strtod(at + strlen(name), NULL) : otherwise;
 }
 
-/* Whether the sums of a matrix product fit into int32 or, with int16 values, into 48 bits. quantize/layers.c
- * has the same rule. */
+/* Whether the sums of a matrix product fit into int32 or, with int16 values, into 48 bits, and the factor is
+ * supported. */
 static bool matmul_sums_fit(const Statement *s, const Quant *out) {
   const bool left = strstr(s->call, "transpose=left") || strstr(s->call, "transpose=both");
   const Extent e = shape_extent(s->in[0]->shape);

@@ -21,8 +21,9 @@ const char *replaced_output(const NodeBuild *, int i);
 
 /* The name of a new tensor. */
 const char *build_tensor(NodeBuild *);
-/* Appends a node with the result `to` and the inputs that follow, up to NULL. The node gets the name, the
- * metadata and the branch of the replaced node. */
+/* Appends a node with the result `to` and the inputs that follow, up to NULL. The new node gets the metadata,
+ * the branch and the name of the replaced node. If the replaced node has no name: the name of its first
+ * output. */
 NodeProto *build_node(NodeBuild *, const char *op, const char *to, ...) __attribute__((sentinel));
 /* Like build_node, but the result is a new tensor, which is returned. */
 const char *build_value(NodeBuild *, const char *op, ...) __attribute__((sentinel));

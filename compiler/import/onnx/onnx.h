@@ -66,8 +66,8 @@ struct Tensor {
   const uint8_t *data; /* n numbers in the format of ONNX's raw_data; not aligned */
   /* name of the initializer that has the same numbers, possibly in another order; or NULL */
   const char *name;
-  const Tensor *whole, *scale; /* the integers and scales that the constant was dequantized from, in the same
-                                  order; or NULL */
+  const Tensor *whole, *scale; /* the integers that the constant was dequantized from, in its order, and their
+                                  scales; NULL: it was not dequantized */
   int64_t zero;                /* the zero point, which is equal for all scales */
   int axis;                    /* axis of the scales, if there are several */
 };
@@ -79,7 +79,7 @@ int64_t tensor_integer(const Tensor *, int64_t i);
 Tensor *tensor_new(Arena *, TensorType, int rank, const int64_t *dim);
 /* Maximum size, in bytes, of the constants that all imports of a file together may compute and copy. bytes:
  * size of the file. The maximum is a multiple of the file's size, because each import copies the weights
- * several times, plus a fixed size, because a file of a few kB may define large weights as one repeated
+ * several times. A fixed size is added, because a small file may define large weights as one repeated
  * number. */
 size_t room_of_file(size_t bytes);
 void tensor_put(Tensor *, int64_t i, double);
@@ -92,7 +92,7 @@ Tensor *tensor_shaped(Arena *, const Tensor *, int rank,
 typedef struct OnnxNode {
   const char *op, *name; /* an operator of another domain is "domain::op" */
   const char *kind;      /* the TensorFlow Lite operator that the node is a part of: "MEAN"; or NULL */
-  const char *title;     /* the title of the TensorFlow Lite operator: "MEAN 2" */
+  const char *title;     /* the title of the TensorFlow Lite operator: "MEAN 2"; or NULL */
   const char *refused;   /* the reason why the TensorFlow Lite operator is not supported; or NULL */
   int index;
   int nin, nout;
@@ -102,7 +102,7 @@ typedef struct OnnxNode {
   WireList attribute, metadata;
 } OnnxNode;
 enum { NO_CHANNELS = -1 };
-/* A branch of an If. The nodes of the branch are among the model's nodes; the inputs of the If are the
+/* A branch of an If. The nodes of the branch are among the model's nodes. The inputs of the If are the
  * condition, the results of then_branch and the results of else_branch. */
 typedef struct OnnxGuard {
   int outer; /* number of the branch that contains the If; 0: none */
@@ -113,13 +113,14 @@ typedef struct OnnxGuard {
 typedef struct OnnxPort {
   const char *name,
       *called;      /* called: the input's or output's name in the program; NULL: the same as `name` */
-  int tensor, rank; /* rank: -1 if the model does not declare it */
+  int tensor, rank; /* rank: -1: unknown */
   TensorType type;
   int64_t dim[MOST_DIMS]; /* 0: the size is unknown */
   int channels;           /* the channel dimension; NO_CHANNELS: none, the input has one channel */
 } OnnxPort;
-/* Prefix of the metadata keys with which cnnc exports states. A key is ONNX_STATE_KEY followed by the name of
- * the state's input; the key's value is the output's name and, after =, the initial numbers. */
+/* Prefix of the metadata keys with which cnnc exports states. A key is ONNX_STATE_KEY and the name of the
+ * state's input. The value of the key is the name of the output, optionally followed by = and the initial
+ * numbers. */
 #define ONNX_STATE_KEY "cnnc.state."
 typedef struct OnnxState {
   const char *input, *output, *init; /* init: initial numbers, in the program's syntax; NULL: zeros */
@@ -132,15 +133,15 @@ typedef struct Onnx {
   int opset, nnodes, ntensors, ninputs, noutputs, nguards;
   OnnxNode *node;
   const char **tensor; /* names of tensors; number 0 means no tensor */
-  Tensor **constant;   /* by tensor: the initializer, or NULL */
+  Tensor **constant;   /* by tensor: the constant of the model or of --set; or NULL */
   OnnxPort *input, *output;
-  VEC(OnnxState) states;      /* states listed in the model's metadata */
+  VEC(OnnxState) states;      /* states that the model's file declares */
   VEC(const char *) comments; /* lines for the top of the program */
   OnnxGuard *guard;           /* branches of Ifs, numbered from 1 to nguards - 1 */
   bool tflite;      /* converted from a TensorFlow Lite model: several nodes may belong to one operator */
   size_t *computed; /* ModelImport.computed of an earlier import of the file; or NULL */
-  const int *shown; /* by tensor of a converted TensorFlow Lite model: the tensor of the .tflite file that has
-                       the same numbers, or 0; NULL for other models */
+  const int *shown; /* for a converted TensorFlow Lite model, by tensor: the tensor of the .tflite file with
+                       the same elements; 0: none. NULL for other models */
 } Onnx;
 
 /* The number of iterations of a Loop or a Scan. `output`, the first output of the node, identifies the
@@ -167,16 +168,16 @@ int onnx_tensor(const Onnx *, const char *name); /* the tensor's number, or 0 */
  * 0: omitted, -1: there are no more. */
 int onnx_needs(const Onnx *, const OnnxNode *, int k);
 const char *onnx_name(const Onnx *, const OnnxNode *); /* the node's own name, or the name of its result */
-/* The node that produces the k-th input of a node. ONNX_NONE: no node produces this input; ONNX_LAST: there
- * are no more inputs. */
+/* The node that produces the k-th tensor that a node needs. ONNX_NONE: no node produces this tensor;
+ * ONNX_LAST: the node needs no more tensors. */
 enum { ONNX_NONE = -1, ONNX_LAST = -2 };
 typedef int onnx_needed(const void *context, int node, int k);
-/* The n nodes in topological order; nodes that are already sorted keep their order. *circular: -1, or a node
- * that depends on its own result; then there is no topological order. */
+/* The numbers of n nodes in topological order; unchanged if the nodes are already sorted. *circular: -1, or a
+ * node that depends on its own result, so that no topological order exists. */
 int *onnx_order(Arena *, int n, onnx_needed *, const void *context, int *circular);
 /* Sorts nodes topologically. Returns NULL, or a node that depends on its own result. */
 const OnnxNode *onnx_sort(Onnx *);
-const char *onnx_kind(const OnnxNode *); /* the node's operator, as named in the model's file */
+const char *onnx_kind(const OnnxNode *); /* the TensorFlow Lite operator, or else `op` */
 /* The node's operator and name: "Conv '/conv1'", "CONV_2D 3". */
 const char *onnx_title(const Onnx *, const OnnxNode *);
 /* The number of the file's operators that have a node i with among[i]. */
@@ -196,13 +197,14 @@ void onnx_set_float(Arena *, OnnxNode *, const char *name, double);
 void onnx_set_text(Arena *, OnnxNode *, const char *name, const char *);
 const AttributeProto *onnx_attribute_named(const WireList *, const char *name); /* NULL: none */
 const char *onnx_domain(const char *domain); /* "": the standard's domain, also called ai.onnx */
-/* Converts operators on quantized numbers to float operators, with DequantizeLinear before and QuantizeLinear
- * after each. */
+/* Converts operators on quantized numbers to DequantizeLinear, a float operator and, if the result is
+ * quantized, QuantizeLinear. Unsupported operators stay. */
 void onnx_frames(Arena *, WireList *nodes);
-/* Converts fused operators to standard operators. */
+/* Decomposes fused operators, and standard operators that the language does not have. Unsupported operators
+ * stay. */
 void onnx_fused(Arena *, WireList *nodes);
-/* The nodes of a graph: calls of the model's own functions are inlined, and the nodes of both branches of an
- * If come before the If. */
+/* A graph as one list of nodes, which contains the nodes of called functions, of both branches of an If, and
+ * of unrolled loops. */
 typedef struct OnnxFlat {
   WireList nodes, constants; /* nodes: NodeProto; constants: TensorProto */
   WireTexts names;           /* names of the constants */
@@ -210,12 +212,13 @@ typedef struct OnnxFlat {
   const char *why; /* the reason why the graph cannot be inlined; NULL: none */
 } OnnxFlat;
 bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_bytes, OnnxFlat *);
-/* Converts dynamically quantized nodes to float nodes with the model's weights. Returns the number of
- * converted nodes. */
+/* Converts dynamically quantized nodes to float nodes with dequantized weights. Returns the number of
+ * DynamicQuantizeLinear and DynamicQuantizeLSTM nodes; 0: no node was converted. */
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
-/* The constant of a TensorProto; NULL, with the reason, if it is invalid. */
+/* The constant of a TensorProto of the model at `path`. NULL: the constant is invalid or unsupported; *why
+ * has the reason. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);
-/* Like onnx_constant, but converts a sparse constant to a dense one. Subtracts the size of the dense constant
- * from *room. */
+/* Like onnx_constant, but converts a sparse constant to a dense one. *room: the bytes that dense constants
+ * may still need; 8 bytes per element are subtracted. */
 Tensor *onnx_sparse(Arena *, const SparseTensorProto *, const char *path, size_t *room, const char **why);
 #endif

@@ -10,7 +10,7 @@
 
 typedef enum Role {
   NO_ROLE,
-  MADE,    /* an input or the result of a node: not a constant */
+  MADE,    /* an input, or a result that has no other role: not an initializer */
   FLOATS,  /* a value that the model rounds to uint8 */
   SCALE,   /* a computed scale, or its product with a constant or another scale */
   IN_UNITS /* a constant divided by a scale: a bias, which the model rounds */
@@ -42,7 +42,7 @@ static void put_quantize(Rewriter *r) {
   set_role(r, scale, SCALE);
 }
 
-/* The floats of an int8 constant. scale: a constant with the scale; NULL: the scale is 1. */
+/* The floats of a quantized constant. scale: a constant with the scale; NULL: the scale is 1. */
 static const char *weight_floats(NodeBuild *b, const char *constant, const char *scale, const char *zero,
                                  int axis) {
   const char *to = build_tensor(b);
@@ -82,7 +82,7 @@ static bool rounds(const NodeProto *node) {
   return node_is(node, "Floor") || node_is(node, "Round") || node_is(node, "Cast");
 }
 
-/* The role of a node's results; MADE: any results that have no other role. */
+/* The role of a node's results; put_quantize sets other roles. */
 static Role result_role(const Rewriter *r) {
   const NodeProto *of = r->build.of;
   const Role a = scale_role(r, replaced_input(&r->build, 0)), b = scale_role(r, replaced_input(&r->build, 1));

@@ -189,8 +189,8 @@ static const Fused fused[] = {{"com.microsoft", "FusedConv", put_conv, 0, 0},
                               {"", "ReduceLogSumExp", put_log_sum_exp, 0, 0},
                               {"ai.onnx.ml", "Scaler", put_scaler, 0, 0}};
 
-/* Whether the node can be decomposed: it has all required inputs and no unsupported input, and its outputs 1
- * and 2 (statistics, or cached keys and values) are omitted. A norm must be over the last axis. */
+/* Whether the node can be decomposed: it has all required inputs and no unsupported input. Its outputs 1 and
+ * 2, which are statistics or cached keys and values, must be omitted. The axis of a norm must be -1. */
 static bool has_form(const NodeBuild *b, const Fused *row) {
   const AttributeProto *axis = find(b, "axis");
   bool good = *replaced_output(b, 0) && !*replaced_output(b, 1) && !*replaced_output(b, 2);

@@ -1,7 +1,7 @@
-/* onnx_inline.c: Inlining of a model's graph into one list of nodes: the nodes of a function replace its
- * call, the nodes of both branches of an If are put before the If, and loops with a constant count are
- * unrolled. Names of tensors in a call, branch or iteration get the path of this call, branch or iteration
- * as a prefix. */
+/* onnx_inline.c: Inlining of a model's graph into one list of nodes. The nodes of a function replace its
+ * call. The nodes of both branches of an If are put before the If. Loops are unrolled if their number of
+ * iterations is known. The names of tensors that are local to a call, branch or iteration get its path as a
+ * prefix. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/onnx/onnx_inline.h"
@@ -94,8 +94,8 @@ const GraphProto *inline_subgraph(Inliner *in, const AttributeProto *a) {
 }
 
 /* ---- nodes ---- */
-/* Replaces each attribute reference by the attribute of the call or, if the call does not set it, by the
- * default of the function. */
+/* The attributes of a node. A reference is replaced by the attribute of the call or, if the call does not set
+ * it, by the default of the function. A reference without either is dropped. */
 static WireList attributes_of(Inliner *in, const Scope *scope, const NodeProto *node) {
   WireList all = {0};
   while (scope && !scope->function) scope = scope->outer;
@@ -163,7 +163,7 @@ bool inline_graph(Inliner *in, const GraphProto *graph, Scope *scope, int depth)
   return inline_nodes(in, &graph->node, scope, depth + 1);
 }
 
-/* Inlines a branch of an If. The results of the branch become inputs of the If. */
+/* The results of the branch become inputs of the If. */
 static bool expand_branch(Inliner *in, NodeProto *node, const AttributeProto *a, bool value, Scope *outer,
                           int depth) {
   Scope branch = {.outer = outer, .node = node, .guard = in->flat->guards.n};

@@ -13,7 +13,7 @@ typedef struct Inliner {
   Wire *wire;
   const ModelProto *model;
   OnnxFlat *flat;
-  const OnnxLoops *loops; /* loops whose number of iterations is known, or NULL */
+  const OnnxLoops *loops; /* loops whose iterations an earlier import has counted; or NULL */
   size_t room;            /* number of bytes that new names may still need */
   int nodes;              /* nodes visited so far */
   Table paths;            /* by path of a call, branch or iteration: number of its uses */
@@ -24,12 +24,12 @@ typedef struct Inliner {
 typedef struct Origin {
   const TensorProto *constant;
   const NodeProto *maker;
-  bool known;     /* whether the tensor is known to be one integer, `number` */
-  int64_t number; /* valid if `known`; stored, so that it is computed only once */
+  bool known; /* whether the tensor is known to be one integer, `number` */
+  int64_t number;
 } Origin;
 typedef struct Scope Scope; /* a called function, a branch, or an iteration; NULL: the model's graph */
 struct Scope {
-  Scope *outer; /* the enclosing scope, whose names are visible; NULL for a function */
+  Scope *outer; /* the enclosing scope, whose names are visible; NULL: none, as for a function */
   const NodeProto *node;
   const FunctionProto *function; /* NULL: a branch or an iteration */
   const char *path;              /* prefix of names in the scope */
@@ -45,12 +45,13 @@ const GraphProto *inline_subgraph(Inliner *, const AttributeProto *);
 /* The name that a scope's tensor has in the list. inline_name creates a new name. */
 const char *inline_tensor(Inliner *, Scope *, const char *name);
 const char *inline_name(Inliner *, Scope *, const char *name);
-/* The path of a call, a branch or an iteration. The path is unique even if several nodes have the same
- * name. */
+/* A unique path for a call, a branch or an iteration of a node. otherwise: used if the node has neither a
+ * name nor an output; branch: the branch or iteration, "" for a call. */
 const char *inline_path(Inliner *, const NodeProto *, const char *otherwise, const char *branch);
 bool inline_graph(Inliner *, const GraphProto *, Scope *, int depth); /* inlines a graph with its constants */
 
 /* ---- onnx_loop.c ---- */
-/* Unrolls a Loop or Scan whose number of iterations is known and at most 64. Other loops stay nodes. */
+/* Unrolls a Loop or Scan whose number of iterations is known and at most 64, unless this makes a result
+ * empty. Other loops stay nodes. False after inline_refuse(). */
 bool inline_loop(Inliner *, NodeProto *, Scope *, int depth);
 #endif

@@ -71,7 +71,7 @@ static bool node_whole(Inliner *in, const NodeProto *node, int depth, int64_t *t
   return integer || (value->t && tensor_single(in, value->t, to));
 }
 
-/* Computes a tensor that is one integer and only depends on constants. */
+/* The value of a tensor that is one integer and only depends on constants; false: the value is unknown. */
 static bool constant_whole(Inliner *in, const char *name, int depth, int64_t *to) {
   Origin *origin = table_find(&in->origins, name);
   if (!origin) return false;
@@ -116,8 +116,8 @@ static AttributeProto *loop_attribute(Inliner *in, NodeProto *node, const char *
   return a;
 }
 
-/* The number for tensor i in a Scan's attribute, which is a list with one number per tensor. 0 if the
- * attribute or the number is missing. */
+/* The number for tensor i in a Scan's attribute, which is a list with one number per tensor. 0 for a Loop, or
+ * if the attribute or the number is missing. */
 static int64_t scan_number(const Loop *l, const char *name, int i) {
   const AttributeProto *a = l->scans ? onnx_attribute_named(&l->node->attribute, name) : NULL;
   return a && i < a->ints.n ? a->ints.data[i] : 0;
@@ -134,8 +134,8 @@ static void put_scan_element(Inliner *in, const Loop *l, Scope *scope, int e, in
   loop_attribute(in, part, "axis")->i = scan_number(l, "scan_input_axes", e);
 }
 
-/* Appends the nodes of an iteration. Sets *again to the condition after the iteration. False if this
- * condition is not a constant, or after inline_refuse(). */
+/* Appends the nodes of an iteration. Sets *again to the condition after the iteration, or to 1 for a Scan.
+ * False if this condition is not a constant, or after inline_refuse(). */
 static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int depth, int64_t *again) {
   Scope scope = {.outer = outer, .node = l->node, .guard = (int)l->node->guard};
   scope.path = inline_path(in, l->node, "loop", arena_printf(in->arena, "%lld", (long long)k));
@@ -200,8 +200,8 @@ static int64_t known_iterations(const Inliner *in, const NodeProto *node) {
   return -1;
 }
 
-/* The number of iterations of a Loop, if it is constant or known from an earlier import; the Loop's condition
- * may still end the Loop earlier. -1: unknown. */
+/* The maximum number of iterations of a Loop, if it is constant or known from an earlier import; -1: unknown.
+ * The condition may end the Loop earlier. */
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
   int64_t count = INT64_MAX, begins = 1;
   if (node->input.n < 2) return -1;

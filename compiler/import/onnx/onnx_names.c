@@ -71,14 +71,14 @@ static const char *parameter_path(ModelImport *im, const Tensor *weight) {
   return NULL;
 }
 
-/* The last words of a list in Python's syntax: ['', 'layer1', 'conv2d']. */
+/* The last two words of a list in Python's syntax: ['', 'layer1', 'conv2d']. */
 typedef struct Words {
   const char *last, *before; /* the beginning of the last word and of the word before it; before: NULL if
                                 there is only one word */
   size_t last_n, before_n;
 } Words;
 
-/* False: the text is not such a list, or is too long. */
+/* False: the text is not a list of words in Python's syntax, or is too long. */
 static bool read_words(const char *list, Words *words) {
   *words = (Words){0};
   if (strnlen(list, LONGEST) == LONGEST || *list++ != '[') return false;
@@ -95,8 +95,8 @@ static bool read_words(const char *list, Words *words) {
   }
 }
 
-/* The module of a node from torch.export: the scope before the last of the node's scopes, because the last
- * scope is the node itself. "": the whole model; NULL: the node has no scopes. */
+/* The module of a node from torch.export: the second-to-last of the node's scopes, because the last scope is
+ * the node itself. "": the whole model; NULL: the node has no scopes. */
 static const char *module_scope(ModelImport *im, const OnnxNode *node) {
   Words scopes;
   if (!read_words(onnx_metadata(node, "pkg.torch.onnx.name_scopes"), &scopes)) return NULL;
@@ -108,7 +108,7 @@ const char *node_module(ModelImport *im, const OnnxNode *node) {
   return scope ? scope : *node->name == '/' ? module_path(im, node->name) : NULL;
 }
 
-/* Whether torch.export folded a norm into this layer: then the layer has the scope of the norm. */
+/* Whether torch.export folded a norm into this layer. Such a layer has the scope of the norm. */
 static bool has_folded_norm(ModelImport *im, const OnnxNode *node) {
   Words classes;
   if (strcmp(node->op, "BatchNormalization") == 0) return false;
@@ -124,10 +124,10 @@ static bool is_path_part(const char *part, const char *of) {
 }
 
 /* The framework's name for the module of a layer, or NULL. If the node has no scopes: the path in the node's
- * name, or else the module of the layer's parameter. If the node has scopes: the module of the parameter, if
- * this module contains the node's scope or is inside that scope, or if a norm was folded into the layer.
- * Otherwise the node's scope, because the parameter may have the name of another module: the framework writes
- * equal parameters of several modules once, under the name of the first module. */
+ * name, or else the module of the layer's parameter. If the node has scopes: the parameter's module if it
+ * contains the scope or is inside the scope, or if a norm was folded into the layer; otherwise the scope. The
+ * parameter may have the name of another module: the framework writes equal parameters of several modules
+ * once, under the name of the first module. */
 static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
   const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
   const char *path = scope ? NULL : module_path(im, node->name);

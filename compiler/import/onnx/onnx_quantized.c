@@ -10,8 +10,8 @@ enum { MOST_VALUES = 4, NONE = -1 };
 typedef struct Frame {
   const char *op, *becomes;
   bool microsoft;         /* the operator is in the domain com.microsoft */
-  int value[MOST_VALUES]; /* the values; NONE ends the list */
-  int bias;   /* a bias of type int32, or NONE; its scale is the product of the scales of both values */
+  int value[MOST_VALUES]; /* values and weights; NONE ends the list */
+  int bias;   /* a bias of type int32, or NONE; its scale is the product of both scales of `value` */
   int result; /* the scale of the result; if this input is omitted, the result stays float */
 } Frame;
 static const Frame frames[] = {

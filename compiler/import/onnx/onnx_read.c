@@ -172,8 +172,8 @@ Tensor *onnx_constant(Arena *arena, const TensorProto *proto, const char *path, 
   return t->data = proto->raw_data.at, t;
 }
 
-/* The position in the dense constant for number i of the sparse constant; -1: invalid. The index of a number
- * is one integer, or one integer per dimension. */
+/* The position in the dense constant for number i of the sparse constant; it may be outside the constant. The
+ * index of a number is one integer, or one integer per dimension. */
 static int64_t dense_place(const Tensor *t, const Tensor *index, int64_t i) {
   if (index->rank < 2) return tensor_integer(index, i);
   int64_t at = 0;
@@ -322,8 +322,8 @@ static Onnx *bad_file(Diags *diags, Span at, const char *why) {
   return NULL;
 }
 
-/* A tensor that is defined twice, or NULL. Functions that follow a value to its origin assume that each
- * tensor has one producer; with two producers, a value could depend on itself. */
+/* Functions that follow a value to its origin assume that each tensor has one producer; with two producers, a
+ * value could depend on itself. */
 const char *onnx_made_twice(const Onnx *o) {
   bool *made = NEW_ARRAY(o->arena, bool, o->ntensors);
   for (int t = 0; t < o->ntensors; t++) made[t] = o->constant[t] != NULL;
@@ -337,7 +337,8 @@ const char *onnx_made_twice(const Onnx *o) {
   return NULL;
 }
 
-/* Writes numbers in the program's syntax: one number or a list. NULL: the text contains something else. */
+/* Writes numbers in the program's syntax: one number or a list. NULL: the text has no numbers, too many
+ * numbers, or anything else. */
 static const char *numbers_text(Arena *arena, const char *text) {
   Text list = {.arena = arena};
   int n = 0;

@@ -24,7 +24,7 @@ static View *view_by_heads(ModelImport *im, const View *x, int64_t heads) {
 }
 
 /* The size of the first dimension if this dimension is part of the value (for example, attention windows).
- * 1 if the dimension is the batch. */
+ * Otherwise 1, as for a batch. */
 static int64_t rows_attended(const View *x) {
   return x->along[AXIS_IMAGE].n && !factors_batch(&x->along[AXIS_IMAGE]) ? x->size[AXIS_IMAGE] : 1;
 }
@@ -61,8 +61,7 @@ static View *view_of_heads(ModelImport *im, const View *like, Value *v, int64_t 
   return y;
 }
 
-/* Gives the result the layout of the operand. If the operand has three dimensions, the last dimension
- * contains all heads. */
+/* Gives the result the rank of the query: 4, or 3 with all heads in the last dimension. */
 static View *heads_joined(ModelImport *im, View *y, int rank) {
   static const int places_first[] = {0, 2, 1, 3};
   if (rank == 4) return y;
@@ -72,7 +71,7 @@ static View *heads_joined(ModelImport *im, View *y, int rank) {
 }
 
 /* ---- masks ---- */
-typedef struct Sight { /* the keys that a query sees according to the arguments */
+typedef struct Sight { /* the keys that a query sees according to mask=causal and window= */
   int64_t rows, heads, places, keys;
   bool causal;
   int64_t before, after; /* largest distance of a visible key on each side of the query; -1: any */
@@ -112,8 +111,8 @@ static bool mask_fits(ModelImport *im, const Sight *s, int rank, const int64_t *
   return true;
 }
 
-/* Kind of a constant mask. band: the mask only hides keys that are more than `before` positions before the
- * query, or more than `after` positions after it; blind: some query has no visible key. */
+/* Kind of a constant mask. band: the mask hides exactly the keys that are farther from the query than
+ * `before` or `after`; blind: the mask hides all keys that some query may see. */
 typedef struct MaskKind {
   bool band, blind, by_row, by_head;
   int64_t before, after; /* for a band: the greatest distance of a visible key on each side of the query */
@@ -151,7 +150,7 @@ static MaskKind kind_of_mask(const Tensor *t, const Sight *s) {
   return kind;
 }
 
-/* Sets the arguments (causal, or the distances before and after) that replace a mask that is a band. */
+/* Replaces a mask that is a band by arguments: causal, the distances before and after, or none. */
 static void see_band(Sight *s, const MaskKind *kind) {
   const bool all_before = kind->before >= s->places - 1, all_after = kind->after >= s->keys - 1;
   s->causal = all_before && kind->after == 0 && !all_after;
@@ -212,8 +211,8 @@ static Value *computed_mask(ModelImport *im, const View *mask, const Sight *s, b
   return emit_one(im, v, shape_sequence(s->places, s->keys), "upsample(%lld)", (long long)s->places);
 }
 
-/* Reads the node's mask. *mask is NULL if the mask has no effect, or if an argument replaces it, as for a
- * causal mask. False after no(). */
+/* Reads the node's mask. *mask: NULL if the node has no mask, or if arguments replace the mask. False after
+ * no(). */
 static bool read_mask(ModelImport *im, const OnnxNode *node, Sight *s, Value **mask) {
   const Tensor *t = constant_of(im, node, IN_MASK);
   *mask = NULL;
@@ -377,7 +376,7 @@ View *import_rotary(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- RMSNormalization ---- */
-/* A constant for the dimensions `first` to `last`, as one number per channel; a single number is repeated. */
+/* A constant for the dimensions `first` to `last`, broadcast to one number per channel. t: NULL for ones. */
 static const Tensor *channel_factors(ModelImport *im, const View *x, int first, int last, const Tensor *t) {
   int64_t n = 1;
   for (int d = first; d <= last; d++) n *= x->size[d];

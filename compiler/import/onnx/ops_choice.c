@@ -214,8 +214,8 @@ static bool is_zero(const Tensor *t) {
   return zero;
 }
 
-/* Selects input `yes` of the node where the boolean is 1, and input `otherwise` elsewhere: adds both inputs,
- * each multiplied by 1 or 0. */
+/* Selects input `yes` of the node where the boolean is 1, and input `otherwise` elsewhere. Finite inputs are
+ * multiplied by 1 or 0, and added. */
 static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, int yes, int otherwise) {
   const bool none = is_zero(constant_of(im, node, yes)), least = is_zero(constant_of(im, node, otherwise));
   if (truth->value->odd)
@@ -244,9 +244,8 @@ static bool becomes_softmax(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* For a Where whose condition is constant, and which replaces scores by minus infinity or by a number with
- * the same effect: the scores plus a constant mask. NULL: another selection (no() was not called), or after
- * no(). */
+/* If a Where with a constant condition replaces scores by -infinity, or by a number of EXCLUDED or less: the
+ * scores plus a constant mask. NULL: another selection (no() was not called), or after no(). */
 static View *masked_scores(ModelImport *im, const OnnxNode *node) {
   const Tensor *kept = constant_of(im, node, 0);
   const int input = constant_of(im, node, 1) ? 1 : 2;

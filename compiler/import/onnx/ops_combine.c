@@ -89,8 +89,8 @@ static bool prepare(Prepared *p, const Tensor *t, const char *word) {
   return true;
 }
 
-/* Merges the operator into the operator `normalize` of an input. NULL: the value is neither an input nor the
- * result of such a `normalize`, the value has other users, or `normalize` cannot compute the operator. */
+/* Merges the operator into the operator `normalize` of an input. NULL: not possible, or the value has other
+ * users. */
 static View *with_prepared(ModelImport *im, bool once, const View *x, const Tensor *t, const char *word) {
   Value *value = x->value;
   static const char *const words[] = {"add", "subtract", "multiply", "divide", NULL};
@@ -224,8 +224,8 @@ void take_back(ModelImport *im, int statements) {
   }
 }
 
-/* For a gate whose elements have another order: the gate, permuted to the order of the big value. NULL: not
- * a gate. */
+/* If `small` has one number per channel of `big`, in another order: `small`, permuted to the order of `big`.
+ * NULL: `small` has another shape or cannot be permuted. */
 static const View *as_gate(ModelImport *im, const View *small, const View *big) {
   const int c = big->value->shape.rank - 1;
   Factors all = {0};
@@ -326,7 +326,7 @@ static bool same_layout(const View *a, const View *b) {
   return shape_equal(a->value->shape, b->value->shape);
 }
 
-/* x, broadcast to the sizes of `like` in the dimensions in which x has one element. */
+/* x, broadcast to the sizes of `like` in the dimensions in which x has one element, except the batch. */
 static View *spread_like(ModelImport *im, const View *x, const View *like) {
   View *to = view_copy(im, x, x->value);
   for (int d = 0; d < x->rank; d++)
@@ -348,9 +348,8 @@ static View *both_laid(ModelImport *im, const View *x, const View *y, const char
   return view_standard(im, emit(im, 2, both, both[0]->shape, "%s(%%*)", word), a, a->rank);
 }
 
-/* Whether the last statement computes the value. Such a value becomes the first operand if the other operand
- * has users besides this node. The new statement then continues the chain of statements, for example the
- * branch of a residual block. */
+/* Whether the last statement computes the value. If this value is the first operand, the new statement
+ * continues the chain of statements, for example the branch of a residual block. */
 static bool made_last(const ModelImport *im, const Value *value) {
   return value->made && value->made == im->statements.data[im->statements.n - 1];
 }
@@ -362,7 +361,6 @@ static View *with_opposite(ModelImport *im, const View *a, const View *b, const 
   return two_values(im, of, true, a, difference ? "add" : "multiply");
 }
 
-/* Combines two values. `alone`: the first value has no other user. */
 View *two_values(ModelImport *im, const View *x, bool alone, const View *y, const char *word) {
   const int rank = x->rank > y->rank ? x->rank : y->rank;
   const View *a = align(im, x, rank), *b = align(im, y, rank);
@@ -484,8 +482,8 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   return strcmp(word, "add") == 0 ? rotary_of(im, y) : y;
 }
 
-/* x / y, but 0 where y is 0. The result is computed as x * n / (y + 1 - n), with n = min(1e38 * |y|, 1): 0
- * where y is 0, and 1 from |y| = 1e-38 on. If n is 1, the result is rounded once, like x / y. */
+/* x / y, but 0 where y is 0. The result is x * n / (y + 1 - n), where n = min(1e38 * |y|, 1) is 0 for y = 0,
+ * and 1 for |y| >= 1e-38. If n is 1, the result is rounded once, like x / y. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;

@@ -3,8 +3,8 @@
 #include <string.h>
 #include "import/import.h"
 
-/* Transposes the int8 numbers from which a constant was dequantized, so that they match the transposed
- * constant `t`. */
+/* Transposes the integers from which a constant was dequantized, so that they match the transposed constant
+ * `t`. */
 static void keep_bytes(ModelImport *im, Tensor *t, const Tensor *from) {
   const int64_t out = t->dim[0], in = t->dim[1];
   if (from->whole->rank != 2 || from->whole->dim[0] != in || from->whole->dim[1] != out) return;
@@ -32,8 +32,8 @@ static const Tensor *by_units(ModelImport *im, const Tensor *w, bool transposed,
   return t;
 }
 
-/* The constant vector of an Add after the product, if the Add is the product's only user: this vector becomes
- * the bias, and the Add becomes an Identity. */
+/* If the product's only user is an Add of a constant vector: the vector, which becomes the bias. The Add
+ * becomes an Identity. Otherwise NULL. */
 static const Tensor *vector_behind(ModelImport *im, const OnnxNode *node, const View *x, int64_t units) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -173,8 +173,8 @@ static bool is_whole(const ModelImport *im, int tensor) {
   return false;
 }
 
-/* The dimension along which the value is broadcast and the constant varies, if it is the only such
- * dimension; otherwise -1. */
+/* The only dimension along which the constant varies, if the value is broadcast along it. -1: the operands
+ * have another form. */
 static int compared_dimension(const View *x, const Tensor *t) {
   int along = -1;
   for (int d = 0; d < x->rank; d++) {

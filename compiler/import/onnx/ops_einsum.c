@@ -211,7 +211,8 @@ View *import_einsum(ModelImport *im, const OnnxNode *node) {
 static const char columns[] =
     "abcdef"; /* letters of the dimensions before the last two, from right to left */
 
-/* The letters of an operand, one per dimension. The last two letters belong to the matrix. */
+/* The letters of an operand, one per dimension. The last two dimensions, which are the matrix, have the
+ * letters of `last`. */
 static void matrix_letters(Letters *to, int rank, const int64_t *size, bool constant, const char *last) {
   to->n = rank;
   for (int d = 0; d < rank; d++) {

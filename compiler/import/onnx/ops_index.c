@@ -138,7 +138,7 @@ static Value *uncut_index(Value *index, int64_t count) {
 }
 
 /* Whether an index may be negative. Computed integers that were not clamped to 0 or more may be negative.
- * Inputs are assumed not to be negative. */
+ * Inputs, and values that are not known to be integers, are assumed not to be negative. */
 static bool may_be_negative(const Value *index) {
   const Statement *made = index->made;
   if (!index->whole || index->counts) return false;
@@ -174,7 +174,7 @@ Value *as_pixels(Value *table) {
   return pixels || numbers ? made->in[0] : table;
 }
 
-/* Lays out x with one dimension as positions and all others as channels. */
+/* Lays out x with dimension `axis` as positions and the other_dimensions as channels. */
 static Value *lay_positions(ModelImport *im, const View *x, int axis) {
   int chan[MOST_DIMS], pos = axis;
   const int n = other_dimensions(x, axis, chan);
@@ -191,7 +191,8 @@ static void split_into_channels(View *y, int n, const int *chan, const int64_t *
   }
 }
 
-/* Lays out a view of indices as a vector, without repeats along broadcast dimensions. NULL after no(). */
+/* Lays out a view of indices as a vector or a single column, without repeats along broadcast dimensions. NULL
+ * after no(). */
 static Value *lay_indices(ModelImport *im, const View *index, int64_t count) {
   int dims[MOST_DIMS], n = 0;
   View *own = view_copy(im, index, index_from_start(im, index->value, count));
@@ -404,7 +405,7 @@ View *import_gather_nd(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- one-hot rows ---- */
-/* Applies one_hot. Its channels become a new dimension of the view. */
+/* The channels of one_hot become dimension `axis` of the view. */
 static View *hot_rows(ModelImport *im, const View *x, int axis, int64_t n) {
   int pos[MOST_DIMS], npos = 0;
   for (int d = 0; d < x->rank; d++)

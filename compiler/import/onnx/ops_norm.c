@@ -190,8 +190,9 @@ bool reduced_along(ModelImport *im, const OnnxNode *node, const View *x, int64_t
   return true;
 }
 
-/* A norm whose variance is a sum of squares divided by another number than the size, such as size - 1. With
- * c = size / divisor: x / sqrt(c * variance + epsilon) = x / sqrt(variance + epsilon / c) / sqrt(c). */
+/* A norm whose variance is a sum of squares divided by another number than the size, such as size - 1. With c
+ * = size / divisor and d = x - mean: d / sqrt(c * variance + epsilon) = d / sqrt(variance + epsilon / c) /
+ * sqrt(c). */
 static Value *spread_norm(ModelImport *im, const OnnxNode *node, Value *v, const Tensor *w, const Tensor *b) {
   const int64_t channels = v->shape.dim[v->shape.rank - 1];
   const double factor = onnx_float(node, "cnnc_spread", 0) * (double)channels;

@@ -12,7 +12,7 @@ int letter_place(const Letters *in, char letter) {
 
 /* ---- roles of dimensions ---- */
 /* The roles of letters. ROWS: dimensions of both values and of the result. FREE: dimensions of one value and
- * of the result. SUMMED: summed dimensions. */
+ * of the result. SUMMED: dimensions of both values, but not of the result. */
 enum { ROWS, FREE, SUMMED };
 typedef struct Group {
   int n;
@@ -92,7 +92,6 @@ Shape shape_of_parts(int64_t rows, Shape row) {
   return row;
 }
 
-/* Returns the result of an equal earlier statement on the value, or emits the statement. */
 Value *emitted_once(ModelImport *im, Value *v, Shape shape, const char *call) {
   for (int i = im->statements.n - 1; i >= 0; i--) {
     const Statement *s = im->statements.data[i];
@@ -181,7 +180,8 @@ static View *view_of_rows(ModelImport *im, Value *v, int64_t rows) {
 }
 
 static View *multiplied(ModelImport *im, View *const side[2], double scale) {
-  /* transpose= of matmul, by turned[0] and turned[1]; the second operand is MxK unless it is turned */
+  /* transpose= of matmul, by turned[0] and turned[1]. The second operand is [positions][summed] unless it is
+   * turned. */
   static const char *const words[2][2] = {{"right", "none"}, {"both", "left"}};
   const int64_t rows = side[0]->size[ROWS], l = side[0]->size[FREE], m = side[1]->size[FREE];
   Value *both[2];

@@ -289,7 +289,7 @@ typedef struct Cell { /* state of one direction */
   const Layer *layer;
   int64_t way;
   bool one_bias;   /* layer ih has both biases: h starts from zeros, so the first row has no layer hh */
-  const char *hh;  /* the layer hh, which all rows share; NULL before the first row */
+  const char *hh;  /* the layer hh, which all rows share; NULL: not emitted yet */
   Value *state[2]; /* h and c; NULL: zeros */
   Value *all;      /* h of all rows, as one sequence; NULL if unused */
 } Cell;
@@ -354,7 +354,7 @@ static Value *cell_row(ModelImport *im, const Layer *l, Value *inputs, int64_t r
   return reshaped(im, one, shape_vector(sums));
 }
 
-/* The sums of the gates over h. All rows share the weights of the first row's layer. */
+/* The sums of the gates over h. All rows share the weights of the layer that is emitted first. */
 static Value *cell_hidden(ModelImport *im, Cell *c) {
   const Layer *l = c->layer;
   const int64_t sums = l->kind->gates * l->units;

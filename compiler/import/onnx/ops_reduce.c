@@ -76,9 +76,9 @@ static bool look(ModelImport *im, const View *x, Over *over) {
   return true;
 }
 
-/* Returns x, unless a reduced dimension is only a part of the value's channels. In this case, a value with
- * another layout is created: its channels are the second dimension of the view or, in a tensor without a
- * batch, the reduced dimension. */
+/* Returns x in another layout, if x has three or four dimensions and a reduced dimension is only a part of
+ * the value's channels. The channels become the second dimension of the view or, in a tensor without a batch,
+ * the reduced dimension. Otherwise returns x. */
 static const View *with_whole_channels(ModelImport *im, const View *x, const bool *over) {
   const int c = x->value->shape.rank - 1;
   bool cuts = false;
@@ -172,8 +172,7 @@ static View *over_parts(ModelImport *im, const OnnxNode *node, const View *x, co
   return y;
 }
 
-/* Reduces positions and channels, each with its own operator; NULL, possibly without a reason, if this is not
- * possible. */
+/* Reduces positions and channels, each with its own operator. NULL: not possible. */
 static View *over_axes(ModelImport *im, const View *x, Over *over, const Reduction *row) {
   if (!(x = with_whole_channels(im, x, over->dim)) || !look(im, x, over)) return NULL;
   View *y = row->before ? map_view(im, x, "%s", row->before) : view_copy(im, x, x->value);

@@ -19,7 +19,8 @@ static int read_integers(ModelImport *im, const OnnxNode *node, int input, const
 }
 
 /* Reshapes an image if the new sizes keep its rows, but do not fit its width and channels. The width and the
- * channels become one axis, which can be split anywhere. NULL: the new sizes do not keep the rows. */
+ * channels become one axis, which can be split anywhere. NULL: not an image, or the new sizes do not keep the
+ * rows. */
 static View *reshape_rows(ModelImport *im, const View *x, int n, const int64_t *size) {
   const Shape from = x->value->shape;
   if (from.rank != 3) return NULL;
@@ -218,7 +219,8 @@ Value *join_values(ModelImport *im, int n, Value **in, int axis) {
   return join_windows_shifted(im, all);
 }
 
-/* Stacks values with equal layouts along a new dimension, which becomes channels. */
+/* Stacks values with equal layouts along a dimension in which each value has one element. This dimension
+ * becomes channels. NULL: the layouts differ. */
 static View *join_stacked(ModelImport *im, const OnnxNode *node, int axis, Value **in) {
   const View *first = im->item[node->in[0]].view;
   const int c = first->value->shape.rank - 1;
@@ -256,9 +258,9 @@ typedef struct Join {
   int chan, npos, pos[MOST_DIMS];
 } Join;
 
-/* The layout of a concatenation: the concatenated dimension becomes the channels if it is innermost in memory
- * in all values, or if the first value has no other channels. Otherwise, the first value's channels stay
- * channels, and the concatenated dimension becomes positions. */
+/* The concatenated dimension becomes the channels if it is innermost in memory in all values, or if the first
+ * value has no other channels. Otherwise, the first value's channels stay channels, and the concatenated
+ * dimension becomes positions. */
 static Join join_layout(const ModelImport *im, const OnnxNode *node, int axis) {
   const View *first = im->item[node->in[0]].view;
   Join last = {.chan = axis}, other = {.chan = -1};
@@ -298,7 +300,7 @@ static View *join_laid(ModelImport *im, const OnnxNode *node, int axis, Value **
   return view_laid(im, first, v, join_as.chan, join_as.npos, join_as.pos);
 }
 
-/* The same tensor, as a view in which each dimension is one axis of the value. */
+/* The same tensor, laid out so that no dimension combines several axes; x if no dimension is the channels. */
 static View *plain_view(ModelImport *im, View *x) {
   const int c = x->value->shape.rank - 1;
   int chan = -1, pos[MOST_DIMS], npos = 0;

@@ -198,7 +198,7 @@ View *import_pad(ModelImport *im, const OnnxNode *node) {
 
 /* ---- resizing ---- */
 typedef struct Sizes {
-  int n; /* number of positions */
+  int n; /* number of axes of positions */
   int64_t in[2], out[2];
   bool exact; /* no size was rounded when it was computed from a factor */
 } Sizes;
@@ -267,8 +267,9 @@ static int64_t resize_period(int64_t in, int64_t out, const char *how) {
   return out / a;
 }
 
-/* Whether the language's resize selects the same elements as the node: at * in / out rounded down or, with
- * `exact`, the element with the nearest center. Checks the first and the last period. */
+/* Whether the language's resize selects the same elements as the node. For element i of the result it selects
+ * element i * in / out, rounded down or, with `exact`, the element with the nearest center. Checks the first
+ * and the last period. */
 static bool nearest_fits(const Sizes *s, bool exact, const char *how, const char *rounding) {
   for (int a = 0; a < s->n; a++) {
     const int64_t in = s->in[a], out = s->out[a], period = resize_period(in, out, how);

@@ -166,8 +166,8 @@ static const char *end_text(ModelImport *im, const Tensor *bias, const char *lay
   return arena_printf(im->arena, "%s, name=\"%s\")", bias ? "" : ", bias=false", layer);
 }
 
-/* For a convolution without a bias, whose only user is an Add of one constant per channel: this constant
- * becomes the bias, and the Add becomes an Identity. */
+/* If the only user of a convolution is an Add of one constant per channel: the constant, which becomes the
+ * bias. The Add becomes an Identity. Otherwise NULL. */
 static const Tensor *bias_behind(ModelImport *im, const OnnxNode *node, int64_t channels) {
   const int made = node->out[0];
   if (im->readers[made] != 1 || im->wanted[made]) return NULL;
@@ -218,8 +218,8 @@ View *import_conv(ModelImport *im, const OnnxNode *node) {
   return view_windows(im, v, x, &w);
 }
 
-/* Sets the size of the output. If output_shape is given, or auto_pad is SAME (the output's size is then the
- * stride times the input's size), also sets the crop that produces the output's size. */
+/* Sets the size of the output. If output_shape or auto_pad=SAME defines the size (SAME: the stride times the
+ * input's size), also sets the crop that produces this size. */
 static bool transposed_size(ModelImport *im, const OnnxNode *node, Window2 *w, int64_t *more) {
   int64_t size[2];
   for (int k = 0; k < w->n; k++) size[k] = w->in[k] * w->stride[k];

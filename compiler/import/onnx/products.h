@@ -18,7 +18,8 @@ struct Product {
   double scale;  /* factor of the product */
 };
 
-/* The product of two views whose dimensions have these letters. */
+/* The product of two views, times `scale`. in, out: the letters of the dimensions of the views and of the
+ * result. NULL after no(). */
 View *product_of_two(ModelImport *, const OnnxNode *, View *const x[2], const Letters in[2],
                      const Letters *out, double scale);
 
@@ -39,8 +40,8 @@ Value *joined_rows(ModelImport *, Value *, int64_t rows, Shape);
  * number of windows. Otherwise 1. */
 int64_t rows_of_images(const View *);
 /* Like lay_standard and view_standard, but the tensor's first dimension may also count images that are a part
- * of the value (rows_of_images). lay_images then returns a value with one row per image or, if pointwise, an
- * image of rows x positions x channels. */
+ * of the value (rows_of_images). If there are several such images, lay_images returns a value with one row
+ * per image or, if pointwise, an image of rows x positions x channels. */
 Value *lay_images(ModelImport *, const View *, bool pointwise);
 View *view_images(ModelImport *, Value *, const View *like);
 

@@ -42,8 +42,8 @@ static void add_constants(Checked *c, const GraphProto *graph) {
   }
 }
 
-/* Stores the dimensions of a tensor in `size` and returns its rank. -1: the dimensions are not declared, or
- * not all of them are numbers. */
+/* Stores the dimensions of a tensor in `size` and returns its rank. -1: the dimensions are not declared, are
+ * not all numbers, or are more than MOST_DIMS. */
 static int declared_sizes(const Checked *c, const char *name, int64_t *size) {
   const TensorProto *constant = table_find(&c->constants, name);
   const TypeProtoTensor *type = constant ? NULL : table_find(&c->types, name);
@@ -62,7 +62,7 @@ static const char *checked_input(const Checked *c, int input) { /* a tensor's na
   return input < c->node->input.n ? c->node->input.data[input] : "";
 }
 
-/* The numbers of a constant input; NULL: the input is computed. */
+/* The numbers of a constant input; NULL: the input is omitted, computed or invalid. */
 static const Tensor *checked_numbers(const Checked *c, int input) {
   const TensorProto *constant = table_find(&c->constants, checked_input(c, input));
   const char *why;

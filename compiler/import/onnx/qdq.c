@@ -159,7 +159,7 @@ bool is_move(const Statement *s) {
   memcpy(word, s->call, n);
   word[n] = 0;
   const Op *op = op_find(word);
-  if (op && op->traits.padding) /* a move: only padding of positions with zeros */
+  if (op && op->traits.padding) /* padding is a move only if it adds zeros to positions */
     return !strstr(s->call, "mode=") && !strstr(s->call, "value=") && !strstr(s->call, "channels=");
   if (op && op->traits.repeats) return strcmp(word, "upsample") == 0 && !strstr(s->call, "mode=");
   return op && (op->traits.int8 == INT8_MOVE || op->traits.int8 == INT8_LARGEST);
@@ -195,8 +195,8 @@ static void quantize_parts(const Value *value) {
   }
 }
 
-/* Whether the value itself can be stored with the quantization of `node`: the value has no quantization and
- * no float users, and the statement that computes the value accepts another scale. */
+/* Whether the value can be stored with the quantization of `node`: it has no quantization and no float users,
+ * and its statement accepts another scale. */
 static bool may_store(const ModelImport *im, const OnnxNode *node, const Value *value) {
   if (value->quant || !read_once(im, node->in[0], value)) return false;
   const Statement *made = value->made;

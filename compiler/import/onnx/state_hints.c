@@ -121,8 +121,7 @@ static bool is_state_output(const ModelImport *im, const char *name) {
   return false;
 }
 
-/* The output whose value becomes this input in the next call, among outputs that have no input yet; NULL: no
- * output seems to be this value. */
+/* An output that has no input yet, and that seems to become this input in the next call; NULL: none. */
 static const OnnxPort *next_value_of(ModelImport *im, const OnnxPort *input, const bool *used) {
   const Onnx *o = im->onnx;
   for (int i = 0; i < o->noutputs; i++) {

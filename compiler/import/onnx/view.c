@@ -256,8 +256,6 @@ static Value *moved(ModelImport *im, Value *v, const Factors *pos, int npos, con
   return made ? made : no(im, "needs a transpose of %s", shape_text(im->arena, v->shape));
 }
 
-/* A view whose channels are the innermost `n` channels of the value; the other channels become positions.
- * NULL: not possible. */
 View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   const Shape s = view->value->shape;
   const int c = s.rank - 1, to_c = c == 2 ? 2 : c + 1;
@@ -303,8 +301,8 @@ static void sort_positions(const View *view, int npos, int *pos) {
 
 typedef enum Laid { LAID_WRONG, LAID_FULL, LAID_REPEATED } Laid;
 
-/* Checks that the given dimensions are all dimensions except the batch, and that the batch is not part of
- * another dimension. LAID_REPEATED: a dimension is broadcast. */
+/* Checks that the given dimensions do not contain the batch, and that the other dimensions contain nothing
+ * else. LAID_REPEATED: a given dimension is broadcast. */
 static Laid check_dimensions(ModelImport *im, const View *view, int nchan, const int *chan, int npos,
                              const int *pos) {
   bool used[MOST_DIMS] = {false}, repeated = false;

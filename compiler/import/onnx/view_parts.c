@@ -11,9 +11,8 @@ static bool is_of_rows(const Value *v, int64_t rows, int64_t n, int64_t c) {
          shape_equal(v->made->in[0]->shape, shape_of_parts(rows, shape_sequence(n, c)));
 }
 
-/* Exchanges `first` and `second` in [before][first][second][after] with a single copy. The smaller of these
- * two parts becomes the heads. But if the value was joined from rows of `second` x `after`, `first` becomes
- * the heads. */
+/* The smaller of `first` and `second` becomes the heads. But if the value was joined from rows of `second` x
+ * `after`, `first` becomes the heads. */
 Value *exchanged_as_heads(ModelImport *im, Value *v, int64_t before, int64_t first, int64_t second,
                           int64_t after) {
   if (v->regions) return NULL;

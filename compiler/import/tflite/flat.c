@@ -1,5 +1,6 @@
 /* flat.c: Reader of the FlatBuffers format: a table begins with the distance back to its vtable. The vtable
- * has its own size, the size of the table, and for each field its offset in the table, or 0. */
+ * has its own size, the size of the table, and for each field its offset in the table; 0: the field is
+ * missing. */
 // SPDX-License-Identifier: Apache-2.0
 #include "import/tflite/flat.h"
 #include <string.h>
@@ -31,7 +32,7 @@ FlatTable flat_root(Flat *flat) {
   return flat_inside(flat, 0, 2 * OFFSET) ? flat_table_from(flat, flat_word(flat, 0)) : (FlatTable){0};
 }
 
-/* The position of a field with n bytes, or 0. */
+/* The position of a field with n bytes; 0: the field is missing or out of range. */
 static size_t flat_place(Flat *flat, FlatTable table, int field, size_t n) {
   if (!table.at || field >= (int)table.count) return 0;
   const size_t offset = (size_t)wire_little(flat->bytes + table.fields + HEAD + 2 * field, 2);

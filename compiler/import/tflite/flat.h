@@ -10,7 +10,7 @@
 typedef struct Flat {
   const uint8_t *bytes;
   size_t n;
-  bool broken; /* an offset was out of range */
+  bool broken; /* an offset or a size was out of range */
 } Flat;
 
 /* `at`, also in FlatVector: position of the table's start or of the vector's first element; 0: none. */

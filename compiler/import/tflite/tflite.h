@@ -17,38 +17,40 @@ enum { TFLITE_RANK = MOST_DIMS, TFLITE_IO = 64, SLICE_MASKS = 5 };
 typedef struct TflTensor {
   const char *name;
   int rank;
-  int64_t dim[TFLITE_RANK], size; /* size: elements; -1: a dimension is dynamic or empty */
-  bool open[TFLITE_RANK];         /* the caller may choose the size of the dimension */
-  bool known;                     /* the element type is supported: F32, I32, I64, U8, I8 or I16 */
+  /* size: number of elements; 0: an empty constant; -1: a dimension is dynamic or empty */
+  int64_t dim[TFLITE_RANK], size;
+  bool open[TFLITE_RANK]; /* the caller may choose the size of the dimension */
+  bool known;             /* the element type is supported: F32, I32, I64, U8, I8 or I16 */
   Elem elem;
-  int code;            /* type number in the file, from the schema's TensorType */
+  int code;            /* number of the schema's TensorType; -1: unknown */
   const char *type;    /* "INT8" */
   const uint8_t *data; /* numbers of a constant, little-endian; NULL: not a constant */
   int scales, axis;    /* axis: the dimension along which each index has its own scale */
   const float *scale;
-  int64_t zero;     /* the first zero point; for weights, all zero points must be 0 */
+  int64_t zero;     /* the first zero point */
   bool zeros;       /* all zero points are 0 */
   bool is_u8;       /* the caller's bytes are the int8 numbers plus 128 */
   bool is_variable; /* the tensor's value persists until the next call */
 } TflTensor;
 
 typedef struct TflOperator {
-  int code, index;  /* number in BuiltinOperator; index in the file */
+  int code, index;  /* number in BuiltinOperator, or a negative number from below; index, for messages */
   const char *name; /* "CONV_2D", "CUSTOM MaxUnpooling2D" */
   int nin, nout;
   int *in, *out; /* tensor numbers; -1: omitted */
-  /* the operator's options; options that the operator does not have are 0 */
-  bool same;                                     /* SAME padding; false: VALID */
+  /* the operator's options; options that the operator does not have are 0, but stride, dilation and size
+   * are then 1, and nlist is -1 */
+  bool same;                                     /* SAME padding; false: VALID, or the padding in `border` */
   int64_t stride[2], dilation[2], size[2], axis; /* pairs: height, width */
   int activation;
-  float beta;          /* beta of softmax; slope of leaky_relu */
-  bool keeps, corners; /* keeps: keep_dims; corners: align_corners */
+  float beta;          /* beta of softmax and of LOCAL_RESPONSE_NORMALIZATION; slope of leaky_relu */
+  bool keeps, corners; /* keeps: keep_dims or keep_num_dims; corners: align_corners */
   bool powers;         /* pot_scale_int16: scales that are powers of two are applied as shifts */
   int sums;            /* quantized_bias_type, a TensorType; FLOAT32 by default */
   bool middle;         /* half_pixel_centers; for gelu: the tanh approximation */
   bool transposed[2];  /* whether each operand of BATCH_MATMUL is transposed */
   bool asymmetric;     /* asymmetric_quantize_inputs */
-  bool symmetric;      /* for MIRROR_PAD: the outermost elements are repeated */
+  bool symmetric;      /* mode of MIRROR_PAD: SYMMETRIC; false: REFLECT */
   bool relative;       /* the ends of STRIDED_SLICE are relative to its start */
   int64_t border[4];   /* padding of convolutions without `same`: top, bottom, left, right */
   int64_t groups;      /* batch_dims of GATHER; radius of LOCAL_RESPONSE_NORMALIZATION; rank of SVDF */
@@ -58,12 +60,12 @@ typedef struct TflOperator {
   const char *variable;      /* the variable's name in VAR_HANDLE */
   const TflTensor *initial;  /* the initial value of a TFL_STATE */
   float clips[2];            /* for an LSTM: limits of the cells, and of the projection; 0: none */
-  int cell_activation;       /* for a recurrent layer: the activation */
-  bool time_major;           /* for a recurrent layer: the input's first axis is time */
+  int cell_activation;       /* for an LSTM: the activation */
+  bool time_major;           /* for an LSTM: the input's first axis is time */
   bool hybrid;               /* the operator's quantized weights were converted to floats */
   bool dense;                /* a convolution that replaced a FULLY_CONNECTED */
   bool stateful;             /* for a recurrent layer: the state is kept after a call (--variables=keep) */
-  int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; one bit per dimension */
+  int64_t mask[SLICE_MASKS]; /* begin, end, ellipsis, new axis, shrink axis; bit i: entry i of the bounds */
 } TflOperator;
 
 /* The initial value that the graph of a CALL_ONCE assigns to a variable. */
@@ -83,21 +85,23 @@ typedef struct TflModel {
                    the unconverted model reads; otherwise 0 */
 } TflModel;
 
-/* Reads a file; NULL: *why is the error. The names of the tensors are unique. */
+/* Reads a file, whose bytes must outlive the model; NULL: *why is the error. The names of the tensors are
+ * unique. */
 TflModel *tflite_read(Arena *, const uint8_t *bytes, size_t n, const char **why);
-/* A model with the requested outputs. For inputs with --shape, the file's sizes of dynamic dimensions are
- * ignored. Compressed weights become floats, and sparse weights become dense; convolutions between
- * SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated; operators are sorted, and unused operators are
- * dropped. NULL after [import-file]. */
+/* Reads and normalizes a model. Its outputs are those of --outputs, if given. For inputs with --shape, the
+ * file's sizes of dynamic dimensions are ignored. Weights of float layers become floats, and sparse weights
+ * become dense. Convolutions between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND become dilated. Operators are
+ * sorted, and unused operators are dropped. NULL after [import-file]. */
 struct ImportOptions;
 TflModel *tflite_open(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                       const uint8_t *bytes, size_t n);
 void tflite_sort(Arena *, TflModel *);      /* sorts the operators, and drops unused operators */
-bool tflite_is_quantized(const TflModel *); /* Whether a part of the model is computed in int8 or int16. */
+bool tflite_is_quantized(const TflModel *); /* whether an input or a computed value is quantized */
 bool tflite_keeps_state(const TflModel *, const TflOperator *);
-/* whether the input is a variable of a recurrent layer */
+/* whether this input is the operator's own state, as in an LSTM or SVDF */
 bool tflite_has_own_state(const TflOperator *, int input);
-/* Converts variables to states (TFL_STATE and TFL_UPDATE), unless the variables have other uses. */
+/* Converts variables to states (TFL_STATE and TFL_UPDATE). Changes nothing if the model has unsupported
+ * variables, or an IF or WHILE. */
 void tflite_keep_variables(Arena *, TflModel *);
 /* A comment for a program of whole sequences: how to compile it. */
 const char *tflite_step_comment(Arena *, const TflModel *);
@@ -112,8 +116,8 @@ enum {
 #include "import/tflite/tflite_ops.def"
 #undef OP
   TFL_INVALID = -1, /* replaces every negative operator number of a file */
-  /* two operators that tflite_states.c creates: TFL_STATE is a variable's value in this call; TFL_UPDATE
-   * makes in[1] the next value of in[0] */
+  /* two operators that tflite_states.c creates: TFL_STATE is a variable's value at the start of a call;
+   * TFL_UPDATE makes in[1] the value of in[0] in the next call */
   TFL_STATE = -2,
   TFL_UPDATE = -3
 };
@@ -147,8 +151,8 @@ typedef struct TflProgram {
 } TflProgram;
 
 /* Converts a quantized model; bytes: the model's file. NULL after [import-file] or [import-operator]. The
- * default rounding is "double"; "litert" is double with the exceptions of LiteRT's reference kernels
- * (Making.litert). */
+ * default of --rounding is "double" (ROUNDING_DOUBLE); "litert" is the same with the exceptions of LiteRT's
+ * reference kernels (Making.litert). */
 TflProgram *tflite_import(Arena *, Diags *, Span at, const char *path, const struct ImportOptions *,
                           TflModel *, const uint8_t *bytes, size_t n);
 

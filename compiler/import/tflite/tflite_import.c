@@ -41,7 +41,7 @@ bool tfl_shape(const TflTensor *t, Shape *shape) {
  * int8. */
 static Elem stored_type(const TflTensor *t) { return t->elem == F32 || t->elem == I16 ? t->elem : I8; }
 
-/* Checks that a value of the net has the wanted type: int8, int16 or float. */
+/* Checks a value of the net: its type, its number of scales, and its shape. */
 static bool check_value(Making *k, const TflOperator *op, int tensor, Elem wanted) {
   Shape shape;
   const TflTensor *t = tensor < 0 ? NULL : &k->m->tensor[tensor];
@@ -166,8 +166,9 @@ void tfl_call(Making *k, const TflOperator *op, const char *layer, const char *c
            tfl_is_bytes(k, op) ? "" : ", precision=f32");
 }
 
-/* Appends the activation of a layer. The rounding of int8 and int16 layers includes relu and relu6; clips to
- * -1 .. 1, and activations of float layers, become separate layers. */
+/* Appends the activation of a layer, and returns the layer that has the result's scale. The rounding of int8
+ * and int16 layers includes relu and relu6; clips to -1 .. 1, and activations of float layers, become
+ * separate layers. */
 static const char *put_activation(Making *k, const TflOperator *op, const char *layer) {
   const bool between = op->activation == TFL_ACTIVATION_RELU_N1_TO_1, bytes = tfl_is_bytes(k, op);
   const char *call = op->activation == TFL_ACTIVATION_RELU ? "relu" : between ? "clip" : "relu6";
@@ -303,7 +304,7 @@ bool tfl_may_create(Making *k, const TflOperator *op, int64_t bytes) {
   return true;
 }
 
-/* An upper limit for the bytes of an operator's constants in the program: 4 bytes per number. Operators may
+/* The approximate bytes of an operator's constants in the program: 4 bytes per number. Operators may
  * share a buffer of the file, so the sum over all operators may exceed the size of the file. */
 static int64_t bytes_of_constants(const Making *k, const TflOperator *op) {
   int64_t bytes = 0;
@@ -355,8 +356,8 @@ static bool names_input(int code) {
   return code == TFL_TILE || code == TFL_BATCH_MATMUL || code == TFL_SELECT || code == TFL_SELECT_V2;
 }
 
-/* Gives names to inputs, to outputs, and to values that are used by a statement other than the next one, or
- * several times by the next statement. */
+/* Gives names to inputs, to outputs, and to values that have any use other than as the first operand of the
+ * next statement. */
 static void name_tensors(Making *k) {
   const TflModel *m = k->m;
   for (int i = 0; i < m->ninputs; i++)
@@ -396,7 +397,7 @@ static void count_reads(Making *k) {
 }
 
 /* ---- inputs and outputs ---- */
-/* The type of an input or output. int16 inputs and outputs are floats for the caller. */
+/* The text for the type of an input or output; "": the caller passes floats, even for int16. */
 static const char *type_text(const TflTensor *t) {
   return t->elem != I8 ? "" : t->is_u8 ? " as u8" : " as i8";
 }
@@ -457,7 +458,8 @@ static TflProgram *refuse_file(Diags *diags, Span at, const char *path, const ch
   return NULL;
 }
 
-/* Converts a u8 tensor to int8, and marks it: the caller's bytes are the int8 numbers plus 128. */
+/* Converts a u8 tensor with one scale to int8, and marks it: the caller's bytes are the int8 numbers plus
+ * 128. */
 static void take_unsigned(TflModel *m, int tensor) {
   TflTensor *t = &m->tensor[tensor];
   if (t->elem != U8 || t->scales != 1 || t->zero < 0 || t->zero > UINT8_MAX || t->data) return;

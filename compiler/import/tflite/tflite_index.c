@@ -1,5 +1,5 @@
 /* tflite_index.c: Import of operators on indices, and of SELECT, in quantized TensorFlow Lite models. In the
- * program, computed indices are floats, which represent the integers exactly. */
+ * program, computed indices are floats, which are exact up to 2^24. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -41,7 +41,7 @@ static const char *constant_indices(Making *k, const TflTensor *index, int64_t l
 }
 
 typedef struct Selected {
-  const char *before;    /* calls that make the selected axis the first one, for gather; "": none */
+  const char *before;    /* calls before gather, which selects along the first axis; "": none */
   const char *after;     /* calls that restore the order of the axes; "": none */
   int64_t repeat, apart; /* for constant indices: number of repeats, increment per repeat */
   Shape made;
@@ -153,7 +153,7 @@ static TflTensor mask_of(Making *k, const TflTensor *condition, bool is) {
   return mask;
 }
 
-/* Input number `input`, a value or a constant, where the condition equals `is`, and 0 elsewhere. NULL after
+/* The name of a new value: input number `input` where the condition equals `is`, and 0 elsewhere. NULL after
  * tfl_no(). */
 static const char *tfl_masked(Making *k, const TflOperator *op, int input, bool is) {
   const TflTensor *t = tfl_in(k, op, input), mask = mask_of(k, tfl_in(k, op, 0), is);
@@ -169,7 +169,7 @@ static const char *tfl_masked(Making *k, const TflOperator *op, int input, bool 
   return name;
 }
 
-/* Adds both masked values. The sum is exact, because one addend is 0. */
+/* Imports SELECT as the sum of its two masked inputs. The sum is exact, because one addend is 0. */
 bool tfl_select(Making *k, const TflOperator *op) {
   const TflTensor *condition = tfl_in(k, op, 0), *a = tfl_in(k, op, 1), *b = tfl_in(k, op, 2);
   if (op->nin != 3 || !condition->data || condition->code != TFL_BOOL || condition->size < 1)
@@ -195,8 +195,8 @@ static const TflOperator *tfl_maker(const TflModel *m, int tensor) {
   return NULL;
 }
 
-/* The ARG_MAX that produces an output, directly or through casts and reshapes; NULL if there is none, or if
- * the operand of the ARG_MAX is not computed. */
+/* The ARG_MAX that produces an output, directly or through a few casts and reshapes; NULL if there is none,
+ * or if the operand of the ARG_MAX is not computed. */
 static const TflOperator *argmax_output(const TflModel *m, int tensor) {
   enum { MOST_PASSED = 8 };
   for (int steps = 0; steps < MOST_PASSED; steps++) {

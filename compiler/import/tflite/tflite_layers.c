@@ -116,7 +116,7 @@ static const char *tfl_window_text(Making *k, const TflOperator *op) {
   return text.s;
 }
 
-/* Writes the rounding of LiteRT's dense layers to the metadata. */
+/* With --rounding=litert, adds the rounding of dense layers to the metadata. */
 static void say_dense(Making *k, const TflOperator *op, const char *layer) {
   if (k->litert && tfl_out(k, op)->elem == I8) tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   if (k->litert && tfl_is_wide(k, op)) tfl_say(k, layer, "factor", "double");
@@ -219,14 +219,15 @@ bool tfl_pool(Making *k, const TflOperator *op) {
   tfl_call(k, op, layer, "%s(%s, stride=%s%s", word, tfl_window_size(k, op, op->size[0], op->size[1]),
            tfl_window_size(k, op, op->stride[0], op->stride[1]), op->same ? ", pad=same" : "");
   tfl_end(k, op, layer);
-  /* XNNPACK has no quantized average pool; LiteRT's own average pool rounds halves away from zero */
+  /* ROUNDING_FLOAT is the rounding of XNNPACK. But XNNPACK has no quantized average pool, and LiteRT's own
+   * average pool rounds halves away from zero */
   if (op->code == TFL_AVERAGE_POOL_2D && k->rounding == ROUNDING_FLOAT && tfl_is_bytes(k, op))
     tfl_say(k, layer, "rounding", rounding_name(ROUNDING_SINGLE));
   return true;
 }
 
-/* Finds the axes of a reduction over height, width, or both; for sequences, the reduction is over the
- * length. */
+/* Stores the sizes of the reduced axes: height and width, or a sequence's length. 1: the axis is not reduced.
+ * False after tfl_no(). */
 static bool pooled_axes(Making *k, const TflOperator *op, int64_t window[2]) {
   int64_t axis[2 * TFLITE_RANK];
   const TflTensor *in = tfl_in(k, op, 0);
@@ -350,8 +351,6 @@ const char *tfl_constant(Making *k, Shape shape, const float *data, const TflTen
   return name;
 }
 
-/* The constant operand of a binary operator: a vector of channels that is used at all positions, or a
- * constant with the result's size. */
 const char *tfl_constant_beside(Making *k, const TflOperator *op, const TflTensor *t, bool first) {
   enum { MOST = 1 << 24 };
   const TflTensor *out = tfl_out(k, op);

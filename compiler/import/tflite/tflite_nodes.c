@@ -186,7 +186,8 @@ static const char *layer_name(Nodes *n, const TflOperator *op) {
   return arena_printf(n->arena, "/%s_%d/%s", lower, op->index, lower);
 }
 
-/* Refuses an operator that keeps state. Operators that keep state are reported together, in one message. */
+/* Refuses an operator that keeps state, except a VAR_HANDLE, whose users are refused. All these operators get
+ * the same title, so that one message reports them. */
 static void keep_state(Nodes *n) {
   if (n->op->code == TFL_VAR_HANDLE) return;
   if (!n->stateful) n->stateful = tflite_state_operators(n->arena, n->m);

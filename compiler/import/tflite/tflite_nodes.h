@@ -14,7 +14,7 @@ typedef struct Nodes {
   const char *kind, *title; /* the operator's name in messages: "MEAN", "MEAN 2" */
   const char *layer;        /* the layer of the current operator: "/conv1/conv" */
   int count[8];             /* number of layers so far, by kind (layer_name) */
-  const char *stateful;     /* the operators that keep state, if there are any */
+  const char *stateful;     /* names of the operators that keep state; NULL: none so far */
   VEC(OnnxNode *) nodes;
   VEC(const char *) names; /* names of tensors; tensor t of the model has number t + 1 */
   VEC(Tensor *) constants;
@@ -30,9 +30,9 @@ typedef void NodesMake(Nodes *);
 #undef OP
 
 int nodes_in(const Nodes *, int k);                  /* input of the current operator; 0: omitted */
-int nodes_out(const Nodes *, int k);                 /* result of the current operator */
+int nodes_out(const Nodes *, int k);                 /* result of the current operator; 0: omitted */
 const TflTensor *nodes_tensor(const Nodes *, int k); /* an input of the current operator, or NULL */
-int nodes_rank(const Nodes *, int k);                /* rank of an input; 0: omitted */
+int nodes_rank(const Nodes *, int k);                /* rank of an input; 0: a scalar, or omitted */
 
 /* Whether the constants of the current operator may be copied. Copies are limited, because several operators
  * may share a buffer of the file. False after nodes_refuse(). */
@@ -44,14 +44,14 @@ int nodes_number(Nodes *, double);
 /* Whether an input of the operator has complex numbers. */
 bool nodes_complex(const Nodes *);
 
-/* Adds a node with one result: a new tensor. */
+/* Adds a node with one result, a new tensor, and returns the result. */
 int nodes_apply(Nodes *, const char *op, int nin, const int *in);
 int nodes_apply_one(Nodes *, const char *op, int in);
 OnnxNode *nodes_last(Nodes *); /* the last node added, to set its attributes */
 /* Makes `tensor` the result of the operator, after appending the operator's activation. */
 void nodes_finish(Nodes *, int tensor);
 void nodes_finish_as(Nodes *, int tensor, int k); /* result k, without an activation */
-/* Replaces the operator by an unsupported node with that reason. */
+/* Adds a node that refuses the operator, with the reason. */
 void nodes_refuse(Nodes *, const char *why);
 
 int nodes_permuted(Nodes *, int tensor, int n, const int64_t *perm);

@@ -73,8 +73,8 @@ void nodes_pool(Nodes *n) {
 }
 
 /* ---- products ---- */
-/* A product over the last dimension, if the operator keeps the other dimensions; otherwise the input is first
- * reshaped to [rows, w->dim[1]]. */
+/* If the operator keeps the dimensions before the last one, it becomes a MatMul. Otherwise the input is
+ * reshaped to [rows, w->dim[1]], for a Gemm. */
 void nodes_dense(Nodes *n) {
   const TflTensor *x = nodes_tensor(n, 0), *w = nodes_tensor(n, 1);
   const int bias = nodes_in(n, 2);

@@ -55,7 +55,7 @@ void nodes_square(Nodes *n) {
   nodes_finish(n, nodes_apply(n, "Mul", 2, twice));
 }
 
-/* Integer division rounds down. */
+/* FLOOR_DIV rounds integers down, but ONNX's Div truncates them, so the remainder is subtracted first. */
 void nodes_floor_div(Nodes *n) {
   const int in[] = {nodes_in(n, 0), nodes_in(n, 1)};
   const TflTensor *x = nodes_tensor(n, 0);

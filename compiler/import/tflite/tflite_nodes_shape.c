@@ -88,8 +88,8 @@ static void split_into(Nodes *n, int x, int axis, int parts) {
 
 void nodes_split(Nodes *n) { split_into(n, 1, 0, -1); }
 
-/* Converts SPLIT_V to slices. One size may be -1, which means the remainder. The other sizes may be
- * 0. */
+/* Converts SPLIT_V to slices or, if its sizes or its axis are computed, to a Split. One size may be -1, which
+ * means the remainder. The other sizes may be 0. */
 void nodes_split_v(Nodes *n) {
   int64_t along[2 * MOST_DIMS], size[2 * MOST_DIMS], at = 0, left;
   const TflTensor *x = nodes_tensor(n, 0);
@@ -116,8 +116,8 @@ void nodes_gather(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* Converts GATHER_ND with constant pairs (0, position) in a tensor [1, n, 2] to a Gather that selects
- * positions of the only image. */
+/* If the indices of a GATHER_ND are constant pairs (0, position) in a tensor [1, n, 2], converts it to a
+ * Gather of these positions; otherwise to an ONNX node with the same inputs. */
 void nodes_gather_nd(Nodes *n) {
   const TflTensor *at = nodes_tensor(n, 1);
   const int t = nodes_in(n, 1);
@@ -206,7 +206,7 @@ static void bounds(const Nodes *n, const Spec *s, int64_t list[3][2 * MOST_DIMS]
   }
 }
 
-/* Converts a STRIDED_SLICE whose bounds are computed from sizes. The operator must have no ellipsis, no
+/* Converts a STRIDED_SLICE whose bounds are not constants. The operator must have no ellipsis, no
  * new dimensions, and no ends that are relative to the start. */
 static int slice_computed(Nodes *n, int entries) {
   const int64_t *mask = n->op->mask;

@@ -29,7 +29,7 @@ void nodes_rfft(Nodes *n) {
   nodes_finish(n, made);
 }
 
-/* The real parts (0) or imaginary parts (1). */
+/* The real parts (part = 0) or imaginary parts (part = 1) of input 0. */
 static int part_of_complex(Nodes *n, int64_t part) {
   const int64_t last[] = {-1};
   const int in[] = {nodes_in(n, 0), nodes_integers(n, 1, &part)};

@@ -1,5 +1,5 @@
 /* tflite_parts.c: Replacement of the operators that split or join values, in quantized or streaming
- * TensorFlow Lite models. The new operators are slices and concats, with one result each. */
+ * TensorFlow Lite models. The new operators are slices, reshapes and concats, with one result each. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "import/tflite/tflite_parts.h"
@@ -60,8 +60,8 @@ static TflOperator *insert_operator(Parts *p, const TflOperator *of, int code, i
   return &p->op.data[p->op.n - 1];
 }
 
-/* Adds a slice of the elements from `low` on along an axis; shrink: a slice of one element, whose shape
- * does not have the axis. */
+/* Adds a slice of `size` elements along an axis, from `low` on. shrink: the slice has one element, and its
+ * shape does not have the axis. */
 static void add_slice(Parts *p, const TflOperator *of, int x, int axis, int64_t low, int64_t size,
                       bool shrink, int out) {
   const TflTensor *t = &p->tensor.data[x];

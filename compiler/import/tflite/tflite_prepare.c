@@ -180,9 +180,9 @@ static const int64_t *window_of(const TflModel *m, const TflOperator *conv) {
   return w && w->rank == 4 ? &w->dim[1] : NULL;
 }
 
-/* Changes the convolution: its dilation is the block's size, and its padding is the block's padding minus
- * the crop. False if the crop is larger than the padding, or if the convolution itself has padding, a
- * stride or a dilation. */
+/* Changes the convolution: its dilation is the block's size, its padding at the start is the block's padding
+ * minus the crop, and its padding at the end follows from the sizes. False, without a change: the
+ * sizes do not fit or are unknown, or the convolution itself has padding, a stride or a dilation. */
 static bool become_dilated(TflModel *m, Blocks *b) {
   TflOperator *conv = b->conv;
   const TflTensor *x = &m->tensor[b->apart->in[0]], *y = &m->tensor[b->together->out[0]];

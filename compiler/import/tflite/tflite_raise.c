@@ -1,6 +1,6 @@
 /* tflite_raise.c: Conversion of streaming models to models of whole sequences ("raising"). A variable is a
- * ring of rows if it only contains the last rows of the value with which it is concatenated. Each reader of a
- * ring becomes a window over the whole sequence, and padding replaces the initial rows. */
+ * ring of rows if each call appends new rows to it, and keeps the last rows of the result in it. Each reader
+ * of a ring becomes a window over the whole sequence, and padding replaces the initial rows. */
 // SPDX-License-Identifier: Apache-2.0
 #include <inttypes.h>
 #include <string.h>
@@ -52,7 +52,7 @@ static bool read_rows(const TflTensor *t, int64_t *rows, TflRows *to) {
   return true;
 }
 
-/* Whether a tensor contains all new rows of a call, and no rows of earlier calls. */
+/* Whether a tensor consists of the new rows of a call, and is not flat. */
 static bool has_new_rows(const TflRows *x) { return x->low == 0 && x->high == x->n && !x->flat; }
 static int64_t count_of(const TflRows *x) { return x->high - x->low; }
 
@@ -170,8 +170,7 @@ static bool raise_elements(Raising *r, const TflOperator *op) {
   return true;
 }
 
-/* Converts a reshape, which must keep the rows (dim[1] is the number of rows before and after the reshape, or
- * there is only one row) or must join all rows to one vector, for a dense layer. */
+/* Converts a reshape. It must keep the number of rows, or join all rows to one vector, for a dense layer. */
 static bool raise_reshape(Raising *r, const TflOperator *op) {
   const TflRows *x = raised_rows(r, op, 0);
   const TflTensor *out = &r->m->tensor[op->out[0]];

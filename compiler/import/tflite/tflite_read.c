@@ -52,7 +52,7 @@ static bool bad(Reader *r, const char *why) {
 /* ---- tensors ---- */
 static const struct {
   const char *name;
-  int width; /* bytes of an element; 0: unsupported */
+  int width; /* bytes of an element; 0: unsupported, or INT4 */
   bool known;
   Elem elem;
 } types[] = {{"FLOAT32", 4, true, F32},  {"FLOAT16", 2, false, F32},  {"INT32", 4, true, I32},
@@ -168,7 +168,7 @@ static bool read_data(Reader *r, FlatTable table, TflTensor *tensor) {
   return true;
 }
 
-/* The tensor's name for --outputs and messages. */
+/* Makes the tensor's name unique, for --outputs and messages. */
 static const char *named_tensor(Reader *r, const char *name, int tensor) {
   while (!*name || table_find(&r->names, name))
     name = arena_printf(r->arena, "%s%st%d", name, *name ? "_" : "", tensor);
@@ -442,7 +442,8 @@ static TflModel *read_called(Reader *r, FlatVector graphs, int64_t index, int de
   return read ? called.model : NULL;
 }
 
-/* The caller's tensor for a tensor of a branch. The inputs of an IF follow its condition. */
+/* The number that a tensor of a called graph has in the calling graph, where `first` is the number of the
+ * called graph's tensor 0. The inputs of an IF follow its condition. */
 static int in_branch(const TflModel *branch, const TflOperator *choice, int tensor, int first) {
   for (int i = 0; i < branch->ninputs; i++)
     if (branch->input[i] == tensor) return choice->in[(choice->code == TFL_IF) + i];
@@ -551,7 +552,7 @@ static bool read_graph(Reader *r, FlatVector graphs, int64_t index, int depth) {
   return true;
 }
 
-/* Treats empty tensors that no operator produces as constants. */
+/* Treats empty tensors that are neither inputs nor results of operators as constants. */
 static void find_empty(const Reader *r) {
   TflModel *m = r->model;
   bool *made = NEW_ARRAY(r->arena, bool, m->ntensors + 1);

@@ -247,7 +247,8 @@ static Tensor *lstm_gates(Nodes *n, int first, int64_t units, int64_t columns) {
   return t;
 }
 
-/* A constant float input of this shape (columns = 0: a vector); NULL: the input is something else. */
+/* A constant float input of shape [rows][columns] (columns = 0: a vector); NULL: the input is something
+ * else. */
 static Tensor *lstm_constant(Nodes *n, int input, int64_t rows, int64_t columns) {
   const TflTensor *from = nodes_tensor(n, input);
   const int64_t dim[] = {rows, columns};
@@ -292,7 +293,7 @@ static Tensor *lstm_biases(Nodes *n, int64_t units) {
   return t;
 }
 
-/* Sets node->keeps. Adds a comment if the model keeps a state between calls and the net does not. Adds
+/* Adds a comment if the model keeps a state between calls and the net does not. Adds
  * another comment if the weights are int8 and the values float: then the results differ from LiteRT's. */
 static void note_state(Nodes *n, OnnxNode *node) {
   node->keeps = n->op->stateful;
@@ -353,7 +354,7 @@ void nodes_lstm(Nodes *n) {
 }
 
 /* ---- SVDF ---- */
-/* A constant float input of rank 1 or 2; NULL: the input is something else. */
+/* A constant float input of the given rank, 1 or 2; NULL: the input is something else. */
 static Tensor *svdf_constant(Nodes *n, int input, int rank) {
   const TflTensor *from = nodes_tensor(n, input);
   if (!from || !from->data || !from->known || from->elem != F32 || from->rank != rank) return NULL;

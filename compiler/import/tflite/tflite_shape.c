@@ -41,8 +41,9 @@ bool tfl_blocks(Making *k, const TflOperator *op) {
   return true;
 }
 
-/* The calls that permute height, width and channels: flatten(order=chw) transposes a matrix, channel_shuffle
- * transposes the channels of each row as a matrix. NULL: the order stays the same. */
+/* The calls that permute height, width and channels: flatten(order=chw) transposes a matrix;
+ * channel_shuffle(n) transposes the channels of each position, as a matrix of n rows. NULL: the order stays
+ * the same. */
 static const char *order_text(Making *k, const TflTensor *in, const int64_t *perm) {
   const int64_t h = in->rank == 4 ? in->dim[1] : 1, w = in->dim[in->rank - 2], c = in->dim[in->rank - 1];
   const int base = in->rank == 4 ? 0 : 1;
@@ -90,8 +91,8 @@ bool tfl_transpose(Making *k, const TflOperator *op) {
 }
 
 /* ---- borders ---- */
-/* Sets *value to the padding number as a real number. If this number is not 0, the layer is computed in
- * float, because the int8 form of zero_pad pads only with the zero point. */
+/* Sets *value to the real number with which the operator pads. If this number is not 0, the layer is computed
+ * in float, because the int8 form of zero_pad pads only with the zero point. */
 static bool pad_value(Making *k, const TflOperator *op, double *value) {
   const TflTensor *number = tfl_in(k, op, 2), *out = tfl_out(k, op);
   *value = 0;
@@ -190,7 +191,7 @@ static Shape put_part(Making *k, const TflOperator *op, const Part *part, Text *
     shape.dim[d - 1] = (p.high - p.low + p.step - 1) / p.step;
   }
   if (cuts) text_put(to, "crop([%s])", cut.s);
-  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* counts the maxpool below */
+  if (step[0] > 1 || step[1] > 1) tfl_layer(k, "maxpool"); /* reserves the name of the maxpool below */
   if (c == 3 && (step[0] > 1 || step[1] > 1))
     text_put(to, "%smaxpool(1x1, stride=%" PRId64 "x%" PRId64 ")", to->n ? " -> " : "", step[0], step[1]);
   if (c == 2 && step[0] > 1) text_put(to, "%smaxpool(1, stride=%" PRId64 ")", to->n ? " -> " : "", step[0]);

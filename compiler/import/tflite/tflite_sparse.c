@@ -17,7 +17,8 @@ typedef struct List { /* a list of int32, uint16 or uint8 indices */
 typedef struct Level {
   bool dense;
   int64_t size;         /* size of a dense level */
-  List segment, index;  /* segments and indices of a level that is not dense */
+  List segment, index;  /* of a level that is not dense: entry i of the previous level has the indices
+                           segment[i] .. segment[i+1] - 1 of `index` */
   int dimension, block; /* block: the block's size, for a level within blocks; otherwise 0 */
 } Level;
 

@@ -6,8 +6,8 @@
 static const Param params[] = {
     {"alpha", PARAM_NUMBER, "1", "y approaches -alpha for large negative inputs", 0, 0, NULL}, {0}};
 
-/* If alpha is not negative, the derivative needs only y: y has the sign of x, and for x <= 0 the derivative
- * alpha*exp(x) is y + alpha. */
+/* If alpha is not negative, the derivative needs only y: y > 0 exactly if x > 0, and for x <= 0 the
+ * derivative alpha*exp(x) is y + alpha. */
 static uint32_t needs(const Node *node, int wrt) {
   return arg_number(node, "alpha") >= 0 ? map_needs_y(node, wrt) : map_needs_x(node, wrt);
 }

@@ -6,7 +6,7 @@
 static const Param params[] = {{"slope", PARAM_NUMBER, "0.01", "the factor for negative values", 0, 0, NULL},
                                {0}};
 
-/* If the slope is not negative, y has the sign of x, and the backward pass does not need x. */
+/* If the slope is not negative, y > 0 exactly if x > 0, so the backward pass does not need x. */
 static uint32_t needs(const Node *node, int wrt) {
   return arg_number(node, "slope") >= 0 ? map_needs_y(node, wrt) : map_needs_x(node, wrt);
 }

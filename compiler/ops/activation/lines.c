@@ -1,4 +1,5 @@
-/* lines.c: Operators along one axis: shapes, evaluation along any axis, nests along height, width or both. */
+/* lines.c: Operators with the argument axis=: shapes, evaluation along any axis, nests along height, width or
+ * both. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/activation/lines.h"
 #include <string.h>
@@ -35,7 +36,8 @@ StreamRule lines_stream_rule(const Node *node) {
 }
 
 typedef struct Lines {
-  /* lines[0] * lines[1] lines of size[0] * size[1] elements each; [0]: along height, [1]: along width */
+  /* per channel: lines[0] * lines[1] lines of size[0] * size[1] elements each; [0]: along height, [1]: along
+   * width. Unused for axis=channels */
   int64_t lines[2], size[2];
 } Lines;
 

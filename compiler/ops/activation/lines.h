@@ -24,7 +24,8 @@ void lines_shape(ShapeContext *, Node *, const Op *other);
  * independent. */
 StreamRule lines_stream_rule(const Node *);
 
-/* Reference evaluation of one line of n elements, along any axis. */
+/* Reference evaluation, along any axis. LinesEval evaluates one line of n elements; in: the line in each
+ * input of the node. */
 typedef void LinesEval(const Node *, int64_t n, double *const *in, double *out);
 void lines_run(const Eval *, LinesEval);
 
@@ -45,7 +46,7 @@ int64_t lines_length(const Node *);           /* length of a line, along any axi
 typedef void LineElement(const Line *, const Ix *y, const Ix *x, const void *context);
 void line_each(const Line *, int64_t from, LineElement, const void *context);
 /* For one element of the line: computes its term in line_sum, or its result in line_store. in: the loaded
- * element of each input of the node. */
+ * element of each input of the node. In line_sum, NULL is in[0]. */
 typedef Val LineValue(const Line *, Val const *in, const void *context);
 Val line_sum(const Line *, const char *name, LineValue, const void *context);
 Val line_max(const Line *); /* the largest element of in[0] in the line */

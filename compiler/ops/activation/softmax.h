@@ -21,8 +21,8 @@ typedef struct SoftmaxRow {
 } SoftmaxRow;
 void softmax_lower_rows(Lower *, Val (*of_sum)(Nest *, Val sum), WalkBody);
 
-/* Builds the nest of the input gradient, row by row. The node's inputs are dy and y. The context of `body` is
- * the sum of `element` over the channels of the row. */
+/* Builds the nest of the input gradient, pixel by pixel. The node's inputs are dy and y. The context of
+ * `body` is the sum of `element` over the channels of the pixel. */
 void softmax_lower_gradient(Lower *, WalkValue element, WalkBody);
 void softmax_backward(Gradient *, Node *, Node *dy, const Op *);
 #endif

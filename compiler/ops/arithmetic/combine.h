@@ -8,9 +8,9 @@
 void combine_shape(ShapeContext *, Node *);
 int combine_count(const Node *);                  /* number of operands, including the current value */
 int combine_input(const Node *, int operand);     /* index in node->in; -1: the operand is a number */
-double combine_number(const Node *, int operand); /* the operand, which is a number */
+double combine_number(const Node *, int operand); /* the operand, which must be a number */
 double combine_x(const Node *, int operand, const double *x);
 Val combine_value(Map *, int operand);
 bool combine_turns(const Node *);    /* op->traits.commutes: whether the two operands can be exchanged */
-bool combine_has_int8(const Node *); /* whether Int8Combine supports the operator */
+bool combine_has_int8(const Node *); /* whether ops/int8/int8_combine.c supports the node */
 #endif

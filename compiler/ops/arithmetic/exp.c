@@ -1,4 +1,4 @@
-/* exp.c: exp, the exponential. */
+/* exp.c: exp, the exponential function. */
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/map.h"
 #include <math.h>

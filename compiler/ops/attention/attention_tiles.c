@@ -209,8 +209,8 @@ static void score_key_group(const Tile *t, const void *with, const Ix *first, in
 }
 
 /* ---- values ---- */
-/* The first channel of vector v. The last vector ends with the last channel: it overlaps the previous vector
- * instead of being partial. */
+/* The first channel of vector v. The last of several vectors ends with the last channel: it overlaps the
+ * previous vector instead of being partial. */
 static Ix mix_channel(const Tile *t, int v) {
   const Ix zero = {0};
   return zero + larger(0, smaller(v * t->lanes, t->d - t->lanes));
@@ -228,7 +228,8 @@ static void store_mixed(const Tile *t, Val y, const Ix *i, int v) {
               t->lanes);
 }
 
-/* Sums over the keys of the block, for queries q0 .. q0+n-1 and vectors v0 .. v0+vectors-1 of channels. */
+/* Sums `weights` times `values` over the keys of the block, for queries q0 .. q0+n-1 and vectors v0 ..
+ * v0+vectors-1 of channels. */
 static void mix_queries(const Tile *t, const Ix *q0, int n, int v0, int vectors) {
   Nest *b = t->l->b;
   Buf *sum = NEST_REGISTERS(b, "y", t->lanes, n, vectors);

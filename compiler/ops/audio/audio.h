@@ -20,7 +20,7 @@ typedef struct Bank { /* y[o] = sum over i of weight[o][i]*x[i] */
 void bank_eval(const Eval *, Bank);
 void bank_eval_transposed(const Eval *, Bank); /* the input gradient, from dy */
 void bank_lower(Lower *, Bank, bool transposed);
-/* The linear maps that mel and dct compute, for export. */
+/* The linear maps that mel and dct compute; export writes them as matrices. */
 Bank mel_bank(Arena *, const Node *);
 Bank dct_bank(Arena *, const Node *);
 /* stft: maps the samples of a frame to its bins. The bins are not multiplied by scale=; real and imaginary

@@ -3,8 +3,8 @@
  * C. */
 
 /* out[frames][2*(fft/2 + 1)]: for each frame of x[n], the real and imaginary part of each bin. window[size]
- * begins at sample `at` of a frame; wave[fft][2]: cosines and negative sines of one period. work[size]:
- * the samples times the window. */
+ * begins at sample `at` of a frame: x[t*step - before] for frame t. wave[fft][2]: cosines and negative sines
+ * of one period. work[size]: the samples times the window. */
 static void cnn_dft_routine(const float *x, const float *window, const float *wave, float *work, float *out,
                             int n, int frames, int size, int step, int before, int fft, int at, int mirror) {
   for (int t = 0; t < frames; t++) {

@@ -1,6 +1,6 @@
 /* micro_frontend.c: micro_frontend, audio features of int16 samples in integer arithmetic, bit-identical to
- * those of TensorFlow Lite Micro (tensorflow/lite/experimental/microfrontend/lib; its FFT is kiss_fft's int16
- * version). */
+ * those of TensorFlow Lite Micro. The original is tensorflow/lite/experimental/microfrontend/lib, with the
+ * int16 FFT of kiss_fft. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
@@ -38,15 +38,15 @@ static const Param params[] = {
     {"shift", PARAM_INT, "6", "number of fractional bits of the logarithms", 0, 15, NULL},
     {0}};
 
-enum { NOISE_ROWS = 2 }; /* upper and lower 16 bits of the noise estimates */
+enum { NOISE_ROWS = 2 }; /* a row of the upper and a row of the lower 16 bits of the noise estimates */
 enum { LEAST_FFT = 8, MOST_FFT_SIZE = 4096, LOGS = 130, GAINS = 125, PCAN_BITS = 12 };
 
-/* Indices of the numbers that the runtime function reads. */
+/* Indices in the buffer `number` of the runtime function. */
 enum {
   BITS_AT, /* fractional bits of the noise estimate */
   EVEN_AT, /* weight of a new frame in the estimate, for even and for odd bands, in units of 2^-14 */
   ODD_AT,
-  REMAINING_AT, /* the fraction of the signal that always remains, in units of 2^-14 */
+  REMAINING_AT, /* minimum fraction of the signal that noise reduction keeps, in units of 2^-14 */
   PCAN_AT,
   PCAN_SHIFT_AT,
   LOG_AT,
@@ -71,8 +71,8 @@ static int highest_bit(uint64_t x) {
 /* log2 of the FFT's length, minus half of the 12 fractional bits of the filter bank, as in the original. */
 static int correction_bits(const Node *node) { return highest_bit((uint64_t)fft_of(node)) - 1 - 6; }
 
-/* Checks that a number of bits is at least `least`. With fewer bits, a shift count of PCAN would be negative.
- */
+/* With pcan=true, reports an error if the argument `param`, a number of bits, is below `least`: a shift count
+ * of PCAN would be negative. */
 static bool has_bits(ShapeContext *context, const Node *node, const char *param, int least) {
   if (!arg_bool(node, "pcan") || arg_int(node, param) >= least) return true;
   Diag *diag = op_error_at(context, node, param, DIAG_bad_value,
@@ -82,9 +82,9 @@ static bool has_bits(ShapeContext *context, const Node *node, const char *param,
   return false;
 }
 
-/* Follows the elements of `value` back through nodes that only copy elements. Returns a node that is reached
- * but computes its elements, or an input that is reached but is not int16. NULL: all elements of `value` are
- * copies of int16 inputs. */
+/* Follows the elements of `value` back through nodes that only copy elements. Returns a source of `value`
+ * that is not an int16 input: a node that computes its elements, or an input of another type. NULL: there is
+ * none. */
 static const Node *other_samples(ShapeContext *context, const Node *value) {
   bool *read = NEW_ARRAY(context->arena, bool, value->id + 1);
   read[value->id] = true;
@@ -139,7 +139,7 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape.dim[0] = frames;
 }
 
-/* ---- tables, in float arithmetic like the original ---- */
+/* ---- tables, in the precision of the original ---- */
 static float freq_to_mel(float f) { return 1127.0f * log1pf(f / 700.0f); }
 
 typedef struct Tables {
@@ -231,9 +231,9 @@ static void make_gains(const Tables *t, const Node *node, int input_bits) {
   }
 }
 
-/* keeps_noise: whether the node is a step of a stream. Such a node also reads the noise estimates of the
- * previous call, and its value has two more rows: the new noise estimates. front_counts: whether the
- * node also reads the number of earlier calls, which it needs if the first frames have negative indices. */
+/* keeps_noise: whether the node is a step of a stream. A step also reads the noise estimates of the previous
+ * call, and its value has two more rows: the new noise estimates. front_counts: whether a step also reads the
+ * number of earlier calls, because its first frames may be before the start of the stream. */
 static bool keeps_noise(const Node *node) { return node->nin > 1; }
 static bool front_counts(const Node *node) { return node->nin == 3; }
 static int64_t frames_in(const Node *node) {
@@ -281,7 +281,7 @@ static Complex complex_difference(Complex a, Complex b) {
   return (Complex){wrap(a.re - b.re), wrap(a.im - b.im)};
 }
 
-/* The transform of n numbers x[0], x[every], x[2*every], ..., with radix 4 or 2 and decimation in time. */
+/* The FFT of the n complex numbers x[0], x[every], x[2*every], ..., with decimation in time. */
 static void transform_parts(const Tables *t, const Complex *x, int64_t n, int64_t every, Complex *to) {
   if (n == 1) {
     *to = *x;
@@ -393,7 +393,7 @@ static void frame_features(const Tables *t, Complex *x, Complex *z, uint64_t *en
 
 /* start: upper and lower 16 bits of the noise estimates [2][bands], then the number of frames before the
  * start of the stream. The features of these frames are 0, and these frames do not change the estimates.
- * After the features, `out` has the last estimates. */
+ * out: the features, then the new noise estimates, in the format of `start`. */
 static void find_features(Arena *arena, const Tables *t, const double *samples, const double *start,
                           double *out) {
   Complex *x = NEW_ARRAY(arena, Complex, t->fft / 2), *z = NEW_ARRAY(arena, Complex, t->fft / 2);

@@ -9,7 +9,7 @@ static int cnn_micro_bits_routine(unsigned x) {
   return n;
 }
 
-/* Rounds a product with 15 fractional bits. */
+/* x / 2^15, rounded, then wrapped to int16. */
 static int cnn_micro_round_routine(int x) { return (int16_t)((x + (1 << 14)) >> 15); }
 
 /* to = x*w, a product of complex numbers. */
@@ -19,8 +19,8 @@ static void cnn_micro_turn_routine(const int32_t *x, const float *w, int *to) {
   to[1] = cnn_micro_round_routine((int)x[0] * im + (int)x[1] * re);
 }
 
-/* Butterflies of radix 2 or 4 on complex numbers at a distance of `apart` numbers; results are divided by the
- * radix. every: the step in the table of twiddles. */
+/* Butterflies of radix 2 or 4 on complex numbers at a distance of `apart` numbers, which are first divided by
+ * the radix. every: distance of the twiddles in `wave`. */
 static void cnn_micro_butterfly_routine(int32_t *x, const float *wave, int radix, int apart, int every) {
   for (int k = 0; k < apart; k++) {
     int32_t *at[4];
@@ -52,7 +52,7 @@ static void cnn_micro_butterfly_routine(int32_t *x, const float *wave, int radix
   }
 }
 
-/* The complex FFT of n numbers in x, in place. At the start, the numbers are in digit-reversed order. */
+/* The complex FFT of n numbers in x, in place. The input is in digit-reversed order. */
 static void cnn_micro_transform_routine(int32_t *x, const float *wave, int n) {
   int apart = 1, radix = 4;
   for (int left = n; left > 1; left /= 4) radix = left == 2 ? 2 : 4;
@@ -117,7 +117,7 @@ static uint32_t cnn_micro_root_routine(uint64_t x) {
   return (uint32_t)(x > root && root != most ? root + 1 : root);
 }
 
-/* The gain for a noise estimate, from a piecewise quadratic table, with one piece for each number of bits. */
+/* The gain for the noise estimate x. `gain` has a quadratic function for each bit length of x. */
 static int cnn_micro_gain_routine(uint32_t x, const float *gain) {
   if (x <= 2) return (int)gain[x];
   const int bits = cnn_micro_bits_routine(x);
@@ -128,8 +128,8 @@ static int cnn_micro_gain_routine(uint32_t x, const float *gain) {
   return (int16_t)(((y + (1 << 14)) >> 15) + (int)of[0]);
 }
 
-/* The natural logarithm of x > 1, with `shift` fractional bits. table: log2(1 + i/128) - i/128, times
- * 2^16. */
+/* The natural logarithm of x > 1, with `shift` fractional bits. table[i]: log2(1 + i/128) - i/128,
+ * times 2^16. */
 static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift) {
   const int whole = cnn_micro_bits_routine(x) - 1;
   const uint32_t rest = x - ((uint32_t)1 << whole),
@@ -141,10 +141,14 @@ static uint32_t cnn_micro_log_routine(uint32_t x, const float *table, int shift)
   return ((natural << shift) + 32768) >> 16;
 }
 
-/* One band: noise reduction, gain, logarithm. number[0]: fractional bits of the noise estimate; [1], [2]:
- * weight of a new frame in that estimate, for even and for odd bands; [3]: the fraction of the signal that
- * always remains; [4]: whether PCAN is applied; [5]: the shift of PCAN; [6]: whether the result is a
- * logarithm; [7]: correction bits, from the length of the FFT; [8]: shift of the logarithms. */
+/* The feature of one band: noise reduction, gain, logarithm. Also updates the noise estimate of the band.
+ * number: [0]: fractional bits of the noise estimate
+ * [1], [2]: weight of a new frame in the noise estimate of even and of odd bands, times 2^14
+ * [3]: minimum fraction of the signal that is kept, times 2^14
+ * [4], [5]: whether the gain is applied; its shift
+ * [6]: whether the result is a logarithm
+ * [7]: left shift of the signal before the logarithm; negative: right shift
+ * [8]: fractional bits of the logarithm */
 static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd, const float *table,
                                        const float *number) {
   const int bits = (int)number[0], smooth = (int)number[odd ? 2 : 1], correct = (int)number[7];
@@ -167,11 +171,14 @@ static uint32_t cnn_micro_band_routine(uint32_t signal, uint32_t *noise, int odd
   return signal < 0xFFFF ? signal : 0xFFFF;
 }
 
-/* out[frames + 2][bands] from x[]: the features, then the upper and the lower 16 bits of the noise estimates.
- * start: the estimates before the first frame, then the number of frames at the start that are skipped, with
- * features 0. table: logarithms [130], gains [125], window [size], twiddles of the complex FFT [fft],
- * twiddles that convert its result to the real spectrum [fft/2], first bins of the bands [bands + 2],
- * weights [fft/2 + 1][2]. work: numbers of the FFT [fft], energies [fft/2 + 1], noise [bands]. */
+/* x: the samples
+ * out[frames + 2][bands]: the features, then the upper and the lower 16 bits of the noise estimates
+ * start[2*bands + 1]: the noise estimates before the first frame, then the number of frames to skip, whose
+ * features are 0
+ * table: logarithms [130], gains [125], window [size], twiddles of the complex FFT [fft], twiddles that
+ * convert the complex to the real spectrum [fft/2], first bins of the bands [bands + 2], weights
+ * [fft/2 + 1][2]
+ * work: numbers of the FFT [fft], energies [fft/2 + 1], noise estimates [bands] */
 static void cnn_micro_frontend_routine(const float *x, const float *table, const float *number,
                                        const float *start, int32_t *work, float *out, int frames, int size,
                                        int step, int fft, int bands) {

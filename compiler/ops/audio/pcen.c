@@ -62,8 +62,8 @@ static Val next_mean_value(Nest *b, const Node *node, Val mean, Val x) {
  * this quotient. */
 static Val unless_zero(Nest *b, Val of, Val x, Val y) { return choose(less_eq(vabs(of), num(b, 0)), y, x); }
 
-/* bias^power * expm1(power * log1p(a/bias)), for small power * log1p(a/bias): accurate even where 1 + a/bias
- * is rounded to 1. */
+/* Sets `exponent` to power * log1p(a/bias), and returns bias^power * expm1(exponent). The result is accurate
+ * for small exponents, even where 1 + a/bias is rounded to 1. */
 static Val small_difference(Nest *b, Val a, double bias, double power, Val *exponent) {
   Val u = nest_let(b, "part", mul(a, num(b, 1 / bias))), whole = nest_let(b, "whole", add(num(b, 1), u)),
       kept = nest_let(b, "kept", sub(whole, num(b, 1)));
@@ -113,8 +113,8 @@ static void lower(Lower *l) {
 }
 
 /* ---- steps of a stream: the means of all rows, starting from the last mean of the previous call ---- */
-/* Whether the node also reads the number of earlier calls, which it needs if the first rows have negative
- * indices. If so, its inputs are x, the number of earlier calls, and the mean of the previous row. */
+/* Whether the node also reads the number of earlier calls, because its first rows may be before the start of
+ * the stream. If so, its inputs are x, the number of earlier calls, and the mean of the previous row. */
 static bool mean_counts(const Node *node) { return node->nin == 3; }
 
 static void mean_run(const Eval *eval) {

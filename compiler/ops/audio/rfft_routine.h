@@ -65,9 +65,10 @@ static void cnn_rfft_split_routine(const float *z, const float *wave, float *out
   }
 }
 
-/* out[frames][2*(fft/2 + 1)]: for each frame of x[n], the real and imaginary part of each bin. window[size]
- * begins at sample `at` of a frame; wave[fft][2]: cosines and negative sines of one period. work[2*fft]:
- * scratch. */
+/* out[frames][2*(fft/2 + 1)]: for each frame of x[n], the real and imaginary part of each bin. A frame has
+ * `size` samples, which are multiplied by window[size] and become the inputs at .. at + size - 1 of the
+ * transform; all other inputs are 0. before: samples of padding before x; mirror: whether padding is mirrored
+ * samples, not zeros. wave[fft][2]: cosines and negative sines of one period. work[2*fft]: scratch. */
 static void cnn_rfft_routine(const float *x, const float *window, const float *wave, float *work, float *out,
                              int n, int frames, int size, int step, int before, int fft, int at, int mirror) {
   for (int t = 0; t < frames; t++) {

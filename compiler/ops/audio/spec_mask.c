@@ -30,8 +30,8 @@ static Axis mask_axis(const Node *node, int axis) {
 }
 
 /* ---- training; the backward pass is the same operator, with dy instead of x ---- */
-/* Whether element `at` of the axis is masked. A mask has a random width of 0 .. most, and a random start. The
- * start is such that the whole mask is on the axis. */
+/* Whether element `at` of the axis is in the mask that random numbers `draw` and draw + 1 select. The mask
+ * has 0 .. most elements, all on the axis. */
 static bool masked(const uint32_t key[2], Axis axis, uint32_t draw, int64_t at) {
   const int64_t width = (int64_t)(random_uniform(key[0], key[1], draw) * (float)(axis.most + 1)),
                 start =
@@ -89,7 +89,7 @@ static void lower(Lower *l) {
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   Node *dx = graph_hidden(gradient_graph(gradient), node->op, node, node->shape, RESULT_SAMPLE, 1, &dy);
-  gradient_add(gradient, node->in[0], dx); /* graph_hidden copies the node's salt, so dx has the same masks */
+  gradient_add(gradient, node->in[0], dx); /* graph_hidden copies the random salt, so dx has the same masks */
 }
 
 static const Op op_masks = {.name = "spec_mask masks",

@@ -72,8 +72,8 @@ static bool transform_fits(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Sets the frames for center=true: the number of frames and their centers are the same as in torch.stft and
- * librosa.stft. (The frames of these two functions have `fft` samples.) */
+/* Sets the window for center=true: the transform of frame t is centered at sample t*step, as in torch.stft
+ * and librosa.stft. */
 static void center_frames(ShapeContext *context, Node *node) {
   const int64_t n = node->in[0]->shape.dim[0], size = arg_int(node, "size"), step = arg_int(node, "step"),
                 fft = arg_int(node, "fft"), frames = n / step + 1,
@@ -266,7 +266,7 @@ static Cost cost(const Node *node) {
   return (Cost){.macs = f.frames * (is_fast(&f) ? f.fft * doublings : 2 * f.size * f.bins)};
 }
 
-/* With center=true the last frames contain mirrored samples, so the end of the sequence must be known. */
+/* With center=true the last frames may contain mirrored samples, so the end of the sequence must be known. */
 static StreamRule stream_rule(const Node *node) {
   return arg_bool(node, "center") ? STREAM_AHEAD : STREAM_WINDOW;
 }

@@ -1,4 +1,4 @@
-// conv.c: Convolution (as in all frameworks: a cross-correlation), and its two gradients.
+// conv.c: Convolution (as in all frameworks: a cross-correlation), and the gradients of its input and weight.
 // SPDX-License-Identifier: Apache-2.0
 //
 // out[y][x][f] = bias[f] + sum over ky, kx, c of in[y*S + ky*D - P][x*S + kx*D - P][c] * weight[f][c][ky][kx]
@@ -10,8 +10,8 @@
 #include "ops/convolution/correlation.h"
 #include "kernel/window.h"
 
-/* A direct convolution also computes the following pooling if the convolution's outputs are sums of at most
- * this number of terms. Fusing saves a pass over the result. This pass takes 4 to 43 % of the time of
+/* A direct convolution can also compute the pooling after it if each output of the convolution is a sum of at
+ * most this number of terms. Fusing saves a pass over the result. This pass takes 4 to 43 % of the time of
  * convolution and pooling for up to 64 terms, and 0 to 4 % for 256 to 512 terms, but more for 5x5 kernels
  * with stride 2. (Measured with AVX-512, one thread, windows from 1x1 to 7x7, 16 to 512 filters.) With more
  * than 512 terms, fusing saves nothing. A pooled convolution reads all its weights for each row of the
@@ -68,8 +68,8 @@ static void gradient(Gradient *gradient, Node *node, Node *dy) {
 }
 
 /* Whether the convolution can also compute this pooling. The pooling must have 2x2 windows, without overlap
- * and without padding. The convolution must have no groups, and either few terms or a supported Winograd
- * schedule. */
+ * and without padding. The convolution needs few terms (MOST_TERMS_POOLED), or a window and strides for which
+ * there are Winograd schedules. */
 static bool fuses_pool(const Node *node, const Node *pool) {
   const Correlation k = correlation_of(node);
   if (correlation_near_limits(&k) || node->shape.regions) return false;

@@ -1,5 +1,5 @@
-// conv_transpose.c: Transposed convolution (Zeiler et al., 2010), and its two gradients. The layer computes
-// the same function as the input gradient of a convolution.
+// conv_transpose.c: Transposed convolution (Zeiler et al., 2010), and the gradients of its input and weight.
+// Without bias, the layer computes the same function as the input gradient of a convolution.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     out[y*S + ky*D - P][x*S + kx*D - P][f] += in[y][x][c] * weight[c][f][ky][kx], starting from bias[f],

@@ -1,5 +1,5 @@
-// correlation.c: The three sums that compute convolutions, their transposes and all their gradients (formulas
-// in correlation.h).
+// correlation.c: The sums gather, spread and weights (formulas in correlation.h): reference evaluation,
+// reference nests, gradients and parameters.
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/bf16.h"
 #include "ops/convolution/correlation.h"
@@ -72,16 +72,16 @@ static int64_t padded(int64_t channels) { /* rounds up to a multiple of two 16-l
   return (channels + VECTORS - 1) / VECTORS * VECTORS;
 }
 
-/* Whether positions in tiles might need more than 31 bits. A position is the number of elements from the
- * beginning of a side. It is computed before a test decides whether the position is inside that side.
- * Interleaving of up to 16 images (Lower.images) makes positions up to 16 times larger. But if 16 images have
- * more than NEST_FAR elements, positions have 64 bits. */
+/* Whether positions in tiles might need more than 31 bits. A position is the index of an element of a side.
+ * It may be outside of the side, because it is computed before it is tested. If up to 16 images are
+ * interleaved (Lower.images), positions are up to 16 times larger. In buffers of NEST_FAR or more elements,
+ * positions have 64 bits. */
 static bool far_positions(const int64_t reach[2], Extent e) {
   enum { FAR = 1 << 30, IMAGES = 16, FAR_TOGETHER = 100 << 20 };
   const int64_t row = e.w * e.c, elements = e.h * row;
   if (reach[0] > FAR / 2 || reach[1] > FAR / 2) return true;
   if (elements >= NEST_FAR) return false;
-  const int64_t position = reach[0] * row + reach[1] * e.c; /* all factors are less than 2^30 */
+  const int64_t position = reach[0] * row + reach[1] * e.c; /* no overflow: all factors are less than 2^30 */
   return position > (elements * IMAGES < NEST_FAR ? FAR_TOGETHER : FAR);
 }
 
@@ -119,8 +119,8 @@ int correlation_weight_index(const Correlation *k, Ix *at_, const Ix *s, const I
 }
 
 /* ---- eval ---- */
-/* Eval uses a copy of the weights, with one matrix [s][l] per tap and group, or [l][s] with `gather`. So
- * add_row_products reads and writes adjacent elements. */
+/* In eval, the weights or their gradients have one matrix [s][l] per tap and group, or [l][s] with `gather`.
+ * So the inner loops read and write adjacent elements. */
 static double *new_matrices(Arena *arena, const Correlation *k) {
   return NEW_ARRAY(arena, double, k->kernel[0] * k->kernel[1] * k->small.c * k->l);
 }
@@ -144,8 +144,7 @@ static void add_to_weights(const Correlation *k, const double *matrices, double 
         *weight++ += matrices[matrix_index(k, false, tap, s, l)];
 }
 
-/* Positions for one tap of the kernel and one group. small: the first channel of pixel (y, x) of the small
- * side; large: the first channel of pixel (ly, lx) of the large side; matrix: the first element of the
+/* For one tap and one group: indices of the first element of a small pixel, of a large pixel, and of the
  * matrix. */
 typedef struct Products {
   int64_t small, large, matrix;
@@ -233,9 +232,8 @@ void correlation_eval_weights(const Eval *eval) {
 /* ---- reference nests ---- */
 static bool fits_index(int64_t bound) { return bound <= INT32_MAX; }
 
-/* A loop over the taps for index i of the small side. If the dilation is 1 and the bounds of the loop fit in
- * an int, the bounds exclude taps outside of the large side; otherwise, the caller's test excludes such
- * taps. */
+/* A loop over the taps for index i of the small side. The loop may include taps outside of the large side, so
+ * the caller must test for them. */
 static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis, const Ix *i) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -246,9 +244,8 @@ static const Ix *taps(Nest *b, const char *name, const Correlation *k, int axis,
   return nest_loop(b, name, SERIAL, clip_lo ? 2 : 1, lo, clip_hi ? 2 : 1, hi);
 }
 
-/* A loop over the indices of the small side for one tap. If the stride is 1 and the bounds of the loop fit in
- * an int, the bounds exclude indices for which the tap is outside of the large side; otherwise, the caller's
- * test excludes these indices. */
+/* A loop over the indices of the small side for one tap. The loop may include indices for which the tap is
+ * outside of the large side, so the caller must test for them. */
 static const Ix *places(Nest *b, const char *name, const Correlation *k, int axis, const Ix *tap) {
   const int64_t K = k->kernel[axis], S = k->stride[axis], D = k->dilation[axis], P = k->before[axis];
   const int64_t large = extent_side(k->large, axis), small = extent_side(k->small, axis);
@@ -343,7 +340,8 @@ static Buf *weights_of_sums(Lower *l, const Correlation *k, int64_t sums) {
   return lower_pack_done(l, pack);
 }
 
-/* Sums at one position for `sums` channels of the small side, starting with channel `block * sums`. */
+/* The gather at position (y, x) of the small side, for `sums` channels of group g, starting with channel
+ * `block * sums` of the small side. */
 typedef struct Gather {
   Correlation k;
   int64_t sums;
@@ -359,7 +357,6 @@ static Val gathered_weight(Lower *l, const Gather *gather, const Ix *c, const Ix
   return nest_load(b, nest_ref(b, gather->weights, rank, index), 1);
 }
 
-/* Computes the sums, in registers. */
 static Buf *gather_sums(Lower *l, const Gather *gather) {
   const Correlation k = gather->k;
   const int sums = (int)gather->sums;
@@ -384,7 +381,7 @@ static Buf *gather_sums(Lower *l, const Gather *gather) {
   return sum;
 }
 
-/* Computes the sums for a fused pooling: windows of 2x2 positions, whose sums are not stored. */
+/* The convolution with a fused 2x2 pooling: the sums of a window remain in registers. */
 static void gather_windows(Lower *l, Gather *gather) {
   enum { SIDE = 2 };
   const Correlation *k = &gather->k;

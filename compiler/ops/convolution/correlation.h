@@ -1,9 +1,10 @@
-/* correlation.h: Geometry of convolutions, their transposes and all their gradients.
+/* correlation.h: Convolutions, their transposes and the gradients of both: geometry, reference evaluation and
+ * reference nests.
  *
- * A correlation relates a large image to a small one: the tap (ky, kx) connects element (y, x) of the small
- * side to element (y', x') of the large side, where y' = y*stride + ky*dilation - before, and x' has the same
- * formula. In w[s][l][ky][kx], s is a channel of the small side and l a channel of the large side, within the
- * group of s:
+ * A correlation relates a large side to a small side, two images or sequences. The tap (ky, kx) connects
+ * pixel (y, x) of the small side to pixel (y', x') of the large side: y' = y*stride + ky*dilation - before,
+ * and x' has the same formula. In w[s][l][ky][kx], s is a channel of the small side, and l is a channel of
+ * the large side, counted within the group of s:
  *
  * gather   small[y][x][s] = sum over ky, kx, l of large[y'][x'][l] * w[s][l][ky][kx]:
  *           conv, and the input gradient of conv_transpose
@@ -59,8 +60,8 @@ Buf *correlation_bias(Lower *, const Correlation *, bool spread, int64_t padded)
 Buf *correlation_bias_copies(Lower *, const Correlation *, bool spread, int64_t copies, int64_t padded);
 int64_t correlation_macs(const Correlation *);
 Cost correlation_cost(const Node *);
-/* Whether the sizes are too large for schedules with tiles, packed weights or separate taps: such schedules
- * might need numbers of more than 31 bits, or run for years. The reference nests support all sizes that the
+/* Whether the sizes are too large for schedules with tiles, packed weights or separate taps: their indices
+ * might need more than 31 bits, or they might run for years. The reference nests support all sizes that the
  * operator's shape rule permits. */
 bool correlation_near_limits(const Correlation *);
 

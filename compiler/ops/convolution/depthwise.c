@@ -1,5 +1,5 @@
-// depthwise.c: Depthwise convolution: separate kernels for each channel (Sifre 2014, Chollet 2016), and its
-// two gradients.
+// depthwise.c: Depthwise convolution: separate kernels for each channel (Sifre 2014, Chollet 2016), and the
+// gradients of its input and weight.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     out[y][x][c*M + m] = bias[c*M + m] + sum over ky, kx of in[y*S + ky*D - P][x*S + kx*D - P][c] *

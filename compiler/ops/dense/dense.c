@@ -1,4 +1,4 @@
-// dense.c: Fully connected layer, and its two gradients.
+// dense.c: Fully connected layer, and the gradients of its input and weight.
 // SPDX-License-Identifier: Apache-2.0
 //
 //     out[u] = bias[u] + sum over i of weight[u][i] * in[i]

@@ -7,8 +7,8 @@ static int cnn_best_behind_routine(const float *scores, float a, float b) {
   return x < y || (x == y && a > b);
 }
 
-/* Restores the heap order at position `at`: moves the row at `at` down while one of its two children is
- * worse, and moves the worse child up. */
+/* Restores the order of a heap whose root is the worst row: moves the row at `at` down while a child is
+ * worse. */
 static void cnn_best_sink_routine(const float *scores, float *heap, int at, int n) {
   for (int child = 2 * at + 1; child < n; child = 2 * at + 1) {
     if (child + 1 < n && cnn_best_behind_routine(scores, heap[child + 1], heap[child])) child++;
@@ -21,7 +21,8 @@ static void cnn_best_sink_routine(const float *scores, float *heap, int at, int 
 }
 
 /* rows[n]: the indices of rows, in ascending order, without rows whose score is NaN. Moves the best
- * min(n, most) rows to the front, the best row first; returns min(n, most). Indices are exact in float. */
+ * min(n, most) rows to the front, the best row first; returns min(n, most). Indices are below 2^24,
+ * so floats represent them exactly. */
 static int cnn_best_routine(const float *scores, float *rows, int n, int most) {
   const int kept = n < most ? n : most;
   for (int k = kept / 2 - 1; k >= 0; k--) cnn_best_sink_routine(scores, rows, k, kept);

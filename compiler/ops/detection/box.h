@@ -10,7 +10,8 @@ enum { BOX = 4 };
  * height, width and channels. NULL: there is none. */
 const Node *picture_of(const Node *);
 
-/* Maximum number of positive boxes in a sample: the arguments sample= times positives=, rounded down. */
+/* Maximum number of positive boxes among the boxes that a training step samples: the product of the arguments
+ * sample= and positives=, rounded down. */
 int most_positives(const Node *);
 
 /* Limit of dw and dh; exp(limit) is the largest factor by which a delta enlarges a side of a box. */

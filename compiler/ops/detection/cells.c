@@ -35,7 +35,6 @@ Buf *cells_anchor_corners(Lower *l, const Node *node) {
   return lower_table(l, to, n * BOX);
 }
 
-/* On targets with vectors, a box is stored as a vector of four numbers. */
 void cells_boxes(Lower *l, Extent cells, const double stride[2], int64_t n, Buf *corners, Buf *to) {
   Nest *b = l->b;
   const int lanes = walk_lanes(l, BOX);

@@ -65,8 +65,7 @@ static Val load_row(Lower *l, Buf *buf, const Ix *row, const Ix *c, int part, in
   return walk_load(l, buf, below ? row : &zero, below ? &zero : row, c, part, lanes);
 }
 
-/* center, side: for each coordinate in a vector of boxes, the center and the side of its box along the
- * coordinate's axis */
+/* center: x, y, x, y of the box's center; side: its width, height, width, height */
 typedef struct Row {
   const DecoderTables *tables;
   Val center, side;
@@ -82,7 +81,6 @@ static void decode_vector(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   lower_store(l, decoder_vector(l, row->tables, delta, center, side), y, x, c, part, lanes);
 }
 
-/* Decodes one box without vectors. */
 static void decode_scalar(Lower *l, const Decoder *d, const Ix *row, const Ix *first) {
   Nest *b = l->b;
   const Ix zero = {0};

@@ -26,8 +26,8 @@ Val decoder_pairs(Val, int lanes, int k);
 /* Corners of the boxes that result from a vector of deltas. For each box, center has the numbers x, y, x, y,
  * and side has width, height, width, height. */
 Val decoder_vector(Lower *, const DecoderTables *, Val delta, Val center, Val side);
-/* Sets `out` to the start and the end of a box along an axis (0: x). by: the delta of the box's center;
- * grown: the delta of its side. */
+/* Decodes a box along one axis (0: x). center, side: of the original box; by, grown: the deltas of the center
+ * and of the side; out: start and end of the new box. */
 void decoder_scalar(Lower *, const Decoder *, int axis, Val by, Val grown, Val center, Val side, Val out[2]);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT-0
 /* Deltas from one box to another. Copied into generated C. */
 
-/* Deltas from one box to another (Ren et al., 2015): dx dy dw dh, each times its weight. The caller passes
- * the logarithms of width and height: box_log and truth_log. */
+/* The deltas dx dy dw dh from `box` to `truth` (Ren et al., 2015), each times its weight. box_log, truth_log:
+ * logarithms of the width and height. */
 static void cnn_delta_encode_routine(const float *box, const float *box_log, const float *truth,
                                      const float *truth_log, const float *weight, float *delta) {
   for (int k = 0; k < 2; k++) {
@@ -13,7 +13,7 @@ static void cnn_delta_encode_routine(const float *box, const float *box_log, con
   }
 }
 
-/* The smooth L1 loss of a difference (Girshick, 2015), and its slope. */
+/* The smooth L1 loss of a difference (Girshick, 2015), and its slope. The loss is quadratic below `beta`. */
 static float cnn_delta_smooth_routine(float difference, float beta, float *slope) {
   const float size = difference < 0.f ? -difference : difference;
   *slope = size < beta ? difference / beta : difference < 0.f ? -1.f : 1.f;

@@ -6,9 +6,9 @@ static int cnn_match_count_routine(const int32_t *count, int most) {
   return !(count[0] > 0) ? 0 : count[0] < most ? (int)count[0] : most;
 }
 
-/* Returns the index of the ground-truth box that overlaps the box most, and sets *most to that overlap; -1:
- * no box overlaps. Ignores ground-truth boxes with a negative label and, if `classes` is not 0, with a label
- * of `classes` or more. */
+/* Returns the index of the ground-truth box with the largest IoU with `box`, and sets *most to this IoU. If
+ * no ground-truth box overlaps `box`, returns -1 and sets *most to 0. Ignores ground-truth boxes with a
+ * negative label and, if `classes` is not 0, with a label of `classes` or more. */
 static int cnn_match_truth_routine(const float *box, const float *truth, const int32_t *label, int n,
                                    int classes, float *most) {
   int best = -1;

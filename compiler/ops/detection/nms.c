@@ -1,7 +1,6 @@
-/* nms.c: nms, non-maximum suppression. A box is dropped if its score is too low. A box is also dropped if a
- * remaining box of the same class has a better score, and the IoU of the two boxes exceeds `iou`. The result
- * is the best `max` remaining boxes by descending score, and by row if scores are equal, like torchvision's
- * batched_nms. */
+/* nms.c: nms, non-maximum suppression. Boxes are ordered by descending score, and by row if scores are equal.
+ * A box is dropped if its score is below `score`, or if its IoU with an earlier remaining box of the same
+ * class exceeds `iou`. The result is the first `max` remaining boxes, as in torchvision's batched_nms. */
 // SPDX-License-Identifier: Apache-2.0
 #include <stdlib.h>
 #include "ops/detection/yolo.h"
@@ -151,8 +150,7 @@ typedef struct Suppression {
   double iou, least;
 } Suppression;
 
-/* Processes each class: sorts the boxes, then compares each box with the boxes kept so far. found[rows *
- * classes]; returns the number of kept boxes. */
+/* Stores the kept boxes, class by class, in found[rows * classes]; returns their number. */
 static int64_t keep(const Suppression *s, const double *boxes, const double *scores, Found *found) {
   int64_t kept = 0;
   for (int64_t label = 0; label < s->classes; label++) {
@@ -193,8 +191,7 @@ static void suppress(const Suppression *s, const double *boxes, const double *sc
 static double in_float(const Node *node, const char *name) { return (double)(float)arg_number(node, name); }
 
 /* For rows of yolo: first computes the corners of the boxes, and the scores (objectness times class). Scores
- * are rounded to float, because different products may be equal in float, and boxes with equal scores are
- * ordered by row. */
+ * are rounded to float, so that the same scores are equal as in generated code, and have the same order. */
 static void run_rows(const Suppression *s, const double *rows, double *out) {
   Arena *arena = arena_new();
   double *boxes = NEW_ARRAY(arena, double, s->rows *BOX),
@@ -279,7 +276,7 @@ static const Routine rows_routine = {.name = "nms_rows",
                                      .whole = {true, true, true, true},
                                      .run = run_of_rows};
 
-/* Whether all rows are results of yolo, whose class scores are sigmoids. */
+/* Whether all rows are results of yolo: then class scores are sigmoids, and at most 1. */
 static bool made_by_yolo(const Node *rows) {
   if (rows->op == &op_yolo) return true;
   if (!rows->op->traits.channel_offset && rows->op->family != FAMILY_ALIAS) return false;
@@ -288,7 +285,8 @@ static bool made_by_yolo(const Node *rows) {
   return rows->nin > 0;
 }
 
-/* Scratch of a runtime function: candidates, kept boxes, and result rows. */
+/* Buffers of a runtime function. heap: candidates; kept: kept boxes, or NULL with all_kept; found: rows of
+ * the result. */
 typedef struct Scratch {
   Buf *heap, *kept, *found;
 } Scratch;

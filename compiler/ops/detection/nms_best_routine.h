@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT-0
 /* The boxes with the best scores, without suppression. Copied into generated C. */
 
-/* boxes[rows][each][4], scores[rows][classes] -> out[most][6]: a box, its score and its class. A row has one
- * box, or one per class. best[rows * classes]: scratch of at most 2^24 numbers. */
+/* boxes[rows][each][4], scores[rows][classes] -> out[most][6]: a box, its score and its class. each: boxes
+ * per row, 1 or `classes`. least: minimum score. best[rows * classes]: scratch, for at most 2^24 scores. */
 static void cnn_nms_best_routine(const float *restrict boxes, const float *restrict scores,
                                  float *restrict best, float *restrict out, int rows, int classes, int most,
                                  int each, float least) {

@@ -2,9 +2,9 @@
 /* Non-maximum suppression: the boxes x1 y1 x2 y2 with the best scores, without boxes whose IoU with a better
  * kept box of the same class exceeds `overlap`. Copied into generated C. */
 
-/* boxes[rows][each][4], scores[rows][classes] -> out[most][6]: a box, its score and its class. A row has one
- * box, or one per class. heap[rows * classes][2], kept[5][most]: scratch. An entry of the heap is a score and
- * its index in `scores`, at most 2^24, which is exact in float. */
+/* boxes[rows][each][4], scores[rows][classes] -> out[most][6]: a box, its score and its class. each: boxes
+ * per row, 1 or `classes`. least: minimum score. heap[rows * classes][2], kept[5][most]: scratch. An entry of
+ * the heap is a score and its index in `scores`, below 2^24, so that it is exact in float. */
 static void cnn_nms_routine(const float *restrict boxes, const float *restrict scores, float *restrict heap,
                             float *restrict kept, float *restrict out, int rows, int classes, int most,
                             int each, float overlap, float least) {

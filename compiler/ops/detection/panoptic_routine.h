@@ -30,7 +30,7 @@ static float cnn_panoptic_mask_routine(const cnn_panoptic_instance_routine *of, 
   return above * (1.f - low) + below * low;
 }
 
-/* The first of n pixels whose center is not before `edge`. */
+/* The first of the n pixels along an axis whose center is not before `edge`; n: there is none. */
 static int cnn_panoptic_edge_routine(float edge, int n) {
   if (!(edge > 0.5f)) return 0;
   if (!(edge < (float)n)) return n;
@@ -38,7 +38,8 @@ static int cnn_panoptic_edge_routine(float edge, int n) {
   return (float)at + 0.5f < edge ? at + 1 : at;
 }
 
-/* The row that follows row `last` in the order of scores; equal scores are ordered by row. -1: none. */
+/* The row after row `last` by descending score; equal scores are ordered by row. last = -1: returns the first
+ * row. Returns -1 if there is none. Rows with a NaN score are skipped. */
 static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
   int best = -1;
   for (int i = 0; i < rows; i++) {
@@ -50,8 +51,9 @@ static int cnn_panoptic_next_routine(const float *boxes, int rows, int last) {
 }
 
 /* Paints instance `number` on the free pixels that its mask covers (mask > threshold), if at least half of
- * the covered pixels are free. out[h][w][2]: class, instance. While a pixel is free, its class in `out` is
- * the number of the last instance whose mask covers the pixel. */
+ * the covered pixels are free. edge: left, top, right and bottom of the box, in result pixels.
+ * out[h][w][2]: class, instance. While a pixel is free, its class in `out` is the number of the last instance
+ * whose mask covers the pixel. */
 static void cnn_panoptic_paint_routine(const cnn_panoptic_instance_routine *of, const float *box,
                                        const int *edge, float *out, int w, int number, float threshold) {
   int area = 0, left = 0;

@@ -17,7 +17,7 @@ static const char text[] =
     ;
 
 enum { FLOAT_COUNTS = 1 << 24 };
-#define SMALLEST 1e-3 /* the minimum length of a valid box along each axis */
+#define SMALLEST 1e-3 /* minimum width and height of a box, in image pixels */
 
 static const Param params[] = {
     {"deltas", PARAM_VALUE, NULL, "dx dy dw dh of each anchor", 0, 0, NULL},

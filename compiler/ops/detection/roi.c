@@ -49,8 +49,8 @@ static bool takes_scale(ShapeContext *context, const Node *node) {
   return false;
 }
 
-/* Whether floats exactly represent the indices of features along each axis, and the indices of samples
- * (roi_pool: of elements) along each axis, counted over all regions. If not, reports an error. */
+/* Whether floats exactly represent the positions along each axis: of the features, and of the samples of all
+ * regions (roi_pool: of their elements). If not, reports an error. */
 static bool small_enough(ShapeContext *context, const Node *node, const int64_t size[2]) {
   const Shape features = node->in[1]->shape;
   int64_t rows, columns;
@@ -98,8 +98,7 @@ const double *roi_box(const Eval *eval, int k, int64_t row) {
   return eval->in[k] + (of_row ? 0 : row * BOX);
 }
 
-/* Either the boxes have the shape N x 4 and are the N pixels of one row, or they are N regions of 4 elements.
- * Regions are rows of the leading axis or, in a view, rows of pixels. */
+/* The buffer is [1][N][4] for N boxes, and [N][1][1][4] or, in a view, [N][1][4] for N regions of a box. */
 Val roi_side(Lower *l, Buf *boxes, const Ix *n, int side) {
   Nest *b = l->b;
   return nest_load(b,

@@ -12,20 +12,20 @@ enum {
       exactly */
 typedef struct Roi {
   int64_t rows, channels;
-  int64_t size[2], length[2]; /* size: height and width of one box's result; length: those of the features */
+  int64_t size[2], length[2]; /* size: height and width of one box's result; length: of the features */
   double scale;
 } Roi;
 void roi_shape(ShapeContext *, Node *);
 Roi roi_of(const Node *); /* the node is roi_pool, roi_align, or a node of its backward pass */
 
-/* x1 y1 x2 y2 of a row of the boxes, which are input k. */
+/* x1 y1 x2 y2 of the box in row `row` of input k. */
 const double *roi_box(const Eval *, int k, int64_t row);
-Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* one of the four numbers of a box */
+Val roi_side(Lower *, Buf *boxes, const Ix *n, int side); /* box n: 0: x1, 1: y1, 2: x2, 3: y2 */
 
 /* Kind of the loop over the boxes; work: the number of operations per element of the result. */
 LoopKind roi_rows(const Lower *, const Roi *, int64_t work);
-/* Builds the nest's code for `count` adjacent vectors of channels, starting at channel c. A single vector may
- * have fewer channels than lanes: `part`. */
+/* Builds the nest's code for `count` adjacent vectors of channels, starting at channel c. part: channels per
+ * vector; fewer than `lanes` only in a single vector. */
 typedef void RoiBody(Lower *, const Ix *c, int count, int part, int lanes, const void *context);
 void roi_channels(Lower *, int64_t channels, RoiBody, const void *context);
 #endif

@@ -22,7 +22,7 @@ static const Param params[] = {
 };
 
 /* ---- reference ----
- * The ends of bins are rounded to integers. A tiny difference could change them by 1, so each step of their
+ * The ends of bins are rounded to integers. A tiny error could change an end by 1, so each step of the
  * computation is rounded to a float, as in generated code. */
 typedef struct Bin { /* the features from[axis] .. to[axis] - 1 */
   int64_t from[2], to[2];
@@ -99,9 +99,9 @@ typedef struct Work {
 static Val roi_number(Nest *b, const Ix *index) { return convert(position(b, index), F32); }
 static Val whole(Val x) { return convert(convert(x, I32), F32); } /* rounds towards zero */
 
-/* Rounds x to an integer, halves away from zero: computes trunc((t + 1) / 2), or trunc((t - 1) / 2) for t <
- * 0, where t = trunc(2*x). No product is an operand of an addition, so the C compiler cannot use fma, and
- * each product is rounded as in eval. */
+/* Number `side` of the box in features, x, rounded to an integer, with halves away from zero:
+ * trunc((t + 1) / 2), or trunc((t - 1) / 2) for t < 0, where t = trunc(2*x). No product is an operand of an
+ * addition, so the C compiler cannot use fma, and each product is rounded as in eval. */
 static Val cell_at(const Work *w, const char *name, int side) {
   Nest *b = w->l->b;
   const double most = 2 * (double)ROI_FAR;
@@ -122,7 +122,7 @@ static void find_region(Work *w) {
   }
 }
 
-/* With next = 0, the start of this bin, rounded down; with next = 1, its end, rounded up. */
+/* next = 0: the start of the current bin, rounded down; next = 1: the end of the bin, rounded up. */
 static Val edge_at(const Work *w, int axis, int64_t next) {
   Nest *b = w->l->b;
   const Ix k = *w->bin[axis] + next;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT-0
 /* Sampling of the regions that a training step uses (Ren et al., 2015). Copied into generated C. */
 
-/* Fills rows `from` .. most - 1 of out with the regions whose kind is `wanted` and whose random numbers are
- * largest; returns the number of rows so far. */
+/* Appends regions of kind `wanted`, with the largest random numbers, to the `from` rows of out, until there
+ * are `most` rows or no more such regions. Returns the number of rows. */
 static int cnn_sample_add_routine(const float *restrict regions, const float *restrict draws,
                                   const float *restrict kind, float *restrict rows_of, float *restrict out,
                                   int rows, float wanted, int from, int most) {
@@ -17,7 +17,8 @@ static int cnn_sample_add_routine(const float *restrict regions, const float *re
 
 /* out[sample][4]: the ground-truth boxes, then regions whose IoU with a ground-truth box is at least 0.5,
  * until there are `positives` rows in all, then other regions, then zeros. regions[rows][4]: an empty box is
- * a missing region; draws[rows]: random numbers. kind, rows_of[rows]: scratch. */
+ * a missing region; draws[rows]: random numbers; count, label[most], truth[most][4]: ground truth.
+ * kind[rows], rows_of[rows]: scratch. */
 static void cnn_sample_routine(const float *restrict regions, const float *restrict draws,
                                const int32_t *restrict count, const int32_t *restrict label,
                                const float *restrict truth, float *restrict kind, float *restrict rows_of,

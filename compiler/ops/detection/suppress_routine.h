@@ -76,7 +76,7 @@ static int cnn_suppress_take_routine(float *heap, int n, float *score) {
   return (int)number;
 }
 
-/* Does the box's IoU with a kept box of this class exceed `overlap`? */
+/* Does the box's IoU with one of the kept boxes `from` .. to - 1 of class `label` exceed `overlap`? */
 static int cnn_suppress_covered_routine(const float *restrict kept, const float *restrict box, float label,
                                         int from, int to, int most, float overlap) {
   const float x1 = box[0], y1 = box[1], x2 = box[2], y2 = box[3], area = (x2 - x1) * (y2 - y1);

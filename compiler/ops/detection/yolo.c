@@ -215,7 +215,6 @@ static Val sigmoid_or_slope(const Rows *r, Val t, Nest *b) {
   return r->back ? mul(s, sub(num(b, 1), s)) : s;
 }
 
-/* Stores a vector of the objectness and class scores. */
 static void score(Lower *l, const Rows *r, const Ix *c, int part, int lanes) {
   Val t = nest_load_part(l->b, raw(l, l->in[r->back], r, c), part, lanes);
   put(l, r, sigmoid_or_slope(r, t, l->b), c, part, lanes);
@@ -228,7 +227,7 @@ static Val corner(Lower *l, const Rows *r, int axis, const Ix *c, int part, int 
   return mul(constant(l, r->step[axis], r->width, c, part, lanes), cell);
 }
 
-/* Stores the box and the first scores as one vector. */
+/* The box and the first scores, or their gradients, as one vector. */
 static void box_vector(Lower *l, const Rows *r, int part) {
   Nest *b = l->b;
   const Ix zero = {0}, at = r->a * r->width;
@@ -245,7 +244,7 @@ static void box_vector(Lower *l, const Rows *r, int part) {
   put(l, r, value, &zero, part, r->lanes);
 }
 
-/* Stores the four numbers of the box one after the other, without vectors. */
+/* The four numbers of the box, or their gradients, one by one. */
 static void box_numbers(Lower *l, const Rows *r) {
   Nest *b = l->b;
   for (int k = 0; k < BOX; k++) {

@@ -7,7 +7,7 @@
 /* Columns of a row: the box's center and size, its objectness, then one column per class. */
 enum { YOLO_X, YOLO_Y, YOLO_W, YOLO_H, YOLO_OBJECT, YOLO_CLASSES };
 
-/* node->detail of yolo and of operators on its value. Rows are ordered by cell, then by anchor. */
+/* node->detail of yolo and of its input gradient. Rows are ordered by cell, then by anchor. */
 typedef struct YoloHead {
   int64_t h, w, anchors, classes; /* h, w: rows and columns of cells; anchors: number of anchors per cell */
   int64_t picture_h, picture_w;

@@ -56,7 +56,7 @@ static void lower(Lower *l) {
 
 static void backward(Gradient *gradient, Node *node, Node *dy) {
   Node *dx = graph_hidden(gradient_graph(gradient), node->op, node, node->shape, RESULT_SAMPLE, 1, &dy);
-  /* graph_hidden copies the node's salt, so the same elements are dropped */
+  /* graph_hidden copies the random salt, so the same elements are dropped */
   gradient_add(gradient, node->in[0], dx);
 }
 

@@ -7,7 +7,8 @@
 extern const Op op_dropout_mask, op_drop_path_mask; /* training: y = 0 with probability rate, otherwise x / (1
                                                        - rate); for each element, or for a whole sample */
 void mask_shape(ShapeContext *, Node *);
-Node *mask_train(Graph *, Node *, const Op *mask); /* the node that replaces this node in training */
+Node *mask_train(Graph *, Node *, const Op *mask); /* the node that replaces this node in training;
+                                                      rate=0: the node itself */
 
 /* The gradient of the inference form, which drops nothing. */
 void mask_gradient(Gradient *, Node *, Node *dy);

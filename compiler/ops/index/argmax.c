@@ -25,7 +25,7 @@ static void run(const Eval *eval) {
   }
 }
 
-/* The best channel so far and its index, in each lane. */
+/* In each lane: the largest value so far, and the index of its channel. */
 typedef struct Best {
   Lower *l;
   Buf *value, *index;

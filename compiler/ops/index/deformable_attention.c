@@ -3,8 +3,9 @@
  *
  * y[i][h*d + c] = sum over l, p of weights[i][h][l][p] * sample(level l, places[i][h][l][p])[h*d + c]
  *
- * Places are x, y in 0 .. 1; between pixels a sample is interpolated bilinearly, outside the image it is 0.
- * The sum is computed in one pass, without storing samples. */
+ * with query i, head h of d channels, level l and sampling point p of the level. Places are x, y in 0 .. 1;
+ * between pixels a sample is interpolated bilinearly, outside the image it is 0. The sum is computed in one
+ * pass, without storing samples. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/parts.h"

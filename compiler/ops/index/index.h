@@ -22,8 +22,8 @@ bool index_rows_shape(ShapeContext *, Node *, int64_t channels);
 Ref index_of_pixel(Lower *, Buf *, const Ix *y, const Ix *x);
 /* Element k of a vector or of a sequence of one channel. */
 Ref index_element(Lower *, Buf *, const Ix *k);
-/* Calls the body with the pixel whose index is `number`. The pixel is one data-dependent index, or two for
- * images: row and column. */
+/* Calls the body with the pixel whose index is `number`. The pixel's column is a data-dependent
+ * index; if the extent has several rows, the pixel's row is another. */
 typedef struct IndexPixel {
   const Ix *y, *x;
 } IndexPixel;

@@ -258,7 +258,7 @@ void sample_products(const Sample *s, Buf *image, Buf *dy, const Ix *y, const Ix
   for (int k = 0; k < SAMPLE_CORNERS; k++) product[k] = nest_get(b, nest_at(b, p.sum, k));
 }
 
-/* The weighted sum of the products of the four corners; the weight of a corner is rows[] * columns[]. */
+/* The sum over the corners of product * rows[] * columns[]. */
 static Val sum_of_corners(const Sample *s, const Val rows[2], const Val columns[2],
                           const Val product[SAMPLE_CORNERS]) {
   Val sum = NULL;

@@ -1,8 +1,8 @@
-/* sampling.h: Sampling of images between pixels, for grid_sample and deformable_attention. Bilinear sampling
- * uses two pixels along each axis, `low` and the next one, if the axis has more than one pixel. On each axis,
- * a pixel has the weight 1 - |distance to the point|, but at least 0; its weight in the sample is the product
- * of its weights on both axes. Nearest sampling uses one pixel, with weight 1; with OUTSIDE_ZEROS, the weight
- * of a pixel outside the image is 0. */
+/* sampling.h: Sampling of images between pixels, for grid_sample and deformable_attention. Along an axis of
+ * several pixels, bilinear sampling uses two: `low` and the next one. On each axis, a pixel has the weight
+ * 1 - |distance to the point|, but at least 0; its weight in the sample is the product of its weights on both
+ * axes. Nearest sampling uses one pixel, with weight 1; with OUTSIDE_ZEROS, the weight of a pixel outside the
+ * image is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_SAMPLING_H
 #define CNNC_SAMPLING_H
@@ -26,9 +26,9 @@ typedef struct SamplePoint { /* a point on one axis */
   double weight[2], slope[2]; /* slope: derivative of the weight with respect to the coordinate */
 } SamplePoint;
 SamplePoint sample_point(const Sampling *, double at, int64_t length);
-/* sample_take samples the channels `from` .. to-1 of an image [h][w][c] at a point, multiplies them by
- * `factor`, and adds the products to the array `to`. sample_spread adds dy, multiplied by `factor` and a
- * pixel's weight, to each pixel around the point. */
+/* An image [h][w][c], of which the functions below use the channels `from` .. to-1. sample_take samples them
+ * at a point, and adds `factor` times the sample to its argument `to`. sample_spread adds `factor` times dy
+ * times a pixel's weight to each pixel around the point. */
 typedef struct SampleImage {
   Extent e;
   int64_t from, to;
@@ -37,7 +37,8 @@ void sample_take(const SampleImage *, const SamplePoint point[2], double factor,
                  double *to);
 void sample_spread(const SampleImage *, const SamplePoint point[2], double factor, const double *dy,
                    double *image);
-/* The sum over the channels of dy times the sample, and its derivatives along y and x. */
+/* Adds to `to`: the sum over the channels of dy times the sample, and the derivatives of this sum with
+ * respect to y and x. */
 void sample_slopes(const SampleImage *, const SamplePoint point[2], const double *dy, const double *image,
                    double to[3]);
 
@@ -50,7 +51,8 @@ typedef struct Sample { /* axis 0 is y; at: index of the pixel `low` */
   Val weight[2][2], slope[2][2];
 } Sample;
 typedef void SampleBody(const Sample *, const void *context);
-/* Calls the body with the pixels around the point (y, x). The extent is the image's extent. */
+/* Calls the body with the pixels around the point (y, x). The extent is the image's. slopes: whether the body
+ * uses Sample.slope. */
 void sample_choose(Lower *, const Sampling *, Extent, Val y, Val x, bool slopes, SampleBody,
                    const void *context);
 /* The corners of a point, k = 2*row + column. sample_has: whether the sample uses corner k. */

@@ -58,7 +58,6 @@ static int rank_order(const void *a, const void *b) {
   return (x->index > y->index) - (x->index < y->index);
 }
 
-/* NaN is sorted as the largest number. */
 static void select_best(const double *x, int64_t n, int64_t k, bool largest, double *out) {
   Arena *arena = arena_new();
   Ranked *ranked = NEW_ARRAY(arena, Ranked, n);

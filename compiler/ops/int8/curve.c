@@ -26,7 +26,7 @@ Buf *int8_curve_points(Lower *l) {
   return lower_constants(l, "points", I32, 1, &points, point);
 }
 
-/* The table is for positive numbers; after its end, the curve is flat. */
+/* The table is for |q|; after its last entry the curve is flat. */
 CurvePlace int8_curve_place(Lower *l, const Curve *curve, Val q) {
   Nest *b = l->b;
   const int bits = curve_bits(curve);

@@ -82,7 +82,7 @@ static void eval_class(const Eval *eval) {
   }
 }
 
-/* Loads an element of the input. The input is float if the layer that computes it has no int8 form. */
+/* The input is float if the layer that computes it has no int8 form. */
 static Val class_load(Lower *l, const Ix *y, const Ix *x, const Ix *c) {
   return l->in[0]->type.elem == F32 ? nest_load(l->b, nest_at(l->b, l->in[0], *y, *x, *c), 1)
                                     : int8_load(l, l->in[0], y, x, c);

@@ -1,7 +1,7 @@
 /* int8.h: Operators of int8 and int16 models. The files of quantize/ create these nodes from the nodes of a
- * float net and a file with scales; base/arithmetic.h defines the arithmetic. A value has the type I8, or I16
- * with zero point 0, and a Quant (graph.h). Other data of an operator is in node->detail. A source cannot
- * contain these operators. */
+ * float net and a file with scales; base/arithmetic.h defines the arithmetic. A quantized value has the type
+ * I8, or I16 with zero point 0, and a Quant (graph.h). node->detail is the operator's struct, if it has one.
+ * A source cannot contain these operators. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_INT8_H
 #define CNNC_INT8_H
@@ -10,8 +10,8 @@
 #include "ops/attention/matmul.h"
 #include "ops/shape/stream_mask.h"
 
-/* conv, depthwise, dense, conv_transpose: (bias + sum of weight * (q - zero)) * factor, rounded. Weights have
- * their usual order; only conv_transpose stores them filter by filter. */
+/* conv, depthwise, dense, conv_transpose: (bias + sum of weight * (q - zero)) * factor, rounded. weight:
+ * [filters][channels per group][kernel][kernel], also in conv_transpose. */
 typedef struct Int8Product {
   Rounding rounding;
   Stored stored;
@@ -40,8 +40,8 @@ typedef struct Int8Combine {
 typedef struct LinearSum {
   int32_t factor[2], constant, shift;
 } LinearSum;
-/* Returns false if the node is not a sum or difference of two int8 values, if it has ROUNDING_FLOAT, or if no
- * such function exists. */
+/* Returns false if the node is not a sum or difference of two int8 values, if it has ROUNDING_FLOAT, or if
+ * the search finds no such function. */
 bool linear_sum(const Node *, const Int8Combine *, LinearSum *);
 /* The result of the function for a and b, before it is clamped. */
 Val linear_sum_value(Lower *, const LinearSum *, Val a, Val b);
@@ -50,7 +50,7 @@ Val linear_sum_value(Lower *, const LinearSum *, Val a, Val b);
 typedef struct Int8Pool {
   bool mean; /* computes the mean; otherwise the maximum */
   bool count_pad;
-  bool scaled; /* the mean is (sum - n*zero) * factor, rounded; all windows are inside the image */
+  bool scaled; /* mean of n elements: (sum - n*zero) * factor, rounded; all windows are inside the image */
   bool even;   /* mean of q - zero, ties rounded to even; otherwise mean of q, ties rounded away from zero */
   Rounding rounding;
   Multiplier factor;
@@ -59,14 +59,15 @@ typedef struct Int8Pool {
   StreamRow row;   /* index of the first row that the pool reads */
 } Int8Pool;
 
-/* Product of two values. */
+/* Matrix product of two values. */
 typedef struct Int8Matmul {
   MatrixProduct of;
   Rounding rounding;
   Stored stored;
   Multiplier factor;
 } Int8Matmul;
-/* Builds the whole nest. Returns false if the target or the sizes are not supported. */
+/* Builds the nest that multiplies packed words. Returns false, and builds nothing, if the target or the sizes
+ * are not supported. */
 bool int8_matmul_words(Lower *, const Int8Matmul *);
 
 /* embedding: rows of a table, selected by index. */
@@ -138,8 +139,8 @@ int64_t int8_most_read(const Node *); /* maximum of int8_most over all operands 
  * convolution is the large side. */
 Correlation int8_geometry(const Node *product);
 Cost int8_product_cost(const Node *);
-/* Evaluates a product or a transposed convolution: each output is the sum of filter f at a position,
- * rounded. */
+/* Evaluates a product or a transposed convolution: the output of filter f at (y, x) is the sum that Int8SumAt
+ * returns, rounded. */
 typedef int64_t Int8SumAt(const Eval *, const Correlation *, int64_t y, int64_t x, int64_t f);
 void int8_product_eval(const Eval *, Int8SumAt *);
 
@@ -155,7 +156,7 @@ typedef struct Steps {
   int32_t left, m, half, shift;
 } Steps;
 Steps int8_steps(Rounding, Multiplier);
-/* Whether x * 2^left fits in int32 for all |x| up to `most`. */
+/* Whether x * 2^left fits in int32 for all |x| up to `most`; true for ROUNDING_FLOAT, which has no steps. */
 bool int8_steps_fit(Rounding, Multiplier, int64_t most);
 
 int32_t int8_halves(int32_t low, int32_t high); /* a word of two int16 numbers */
@@ -187,12 +188,13 @@ void int8_add_term(Lower *, Ref sum, Val q, Val weight); /* q: the zero point is
 /* Multiplies x by a factor, in the steps that struct Steps describes. left, m, half and shift are values of
  * the nest. If `left` is NULL, x is not shifted to the left. */
 Val int8_stepped(Lower *, Rounding, Val x, Val left, Val m, Val half, Val shift);
-/* Views each row of the value and of its operands as one pixel with w*c channels, if all elements are
- * contiguous and no fused node has weights. Returns the extent of this view, or the value's own extent if the
- * view is not possible. */
+/* Views each row of the value and of its operands as one pixel with w*c channels. Exceptions: the reference
+ * schedule, elements that are not contiguous, and fused nodes with weights. Returns the extent of this view
+ * or, in these exceptions, the value's own extent. */
 Extent int8_joined(Lower *);
 Val int8_load_part(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c, int part, int lanes); /* as I32 */
-Val int8_stored(Lower *, Stored, Val rounded); /* converted to the type of the node's value */
+/* Adds the zero point, clamps, and converts to the type of the node's value. */
+Val int8_stored(Lower *, Stored, Val rounded);
 Val int8_load(Lower *, Buf *, const Ix *y, const Ix *x, const Ix *c); /* as I32 */
 /* int16 sigmoid or tanh: int8_curve_place gives the position of q between points of the table;
  * int8_curve_value interpolates there, and must be called inside NEST_CHOSEN of `step`. */
@@ -211,7 +213,7 @@ Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);
 Val int8_zero(Lower *, int operand);
 Val int8_stored_zero(Lower *, Stored), int8_lowest(Lower *, Stored), int8_highest(Lower *, Stored);
 Val int8_cut(Lower *, Stored, Val q); /* q, clamped to these limits */
-/* Whether clamping at the lower or the upper limit, or adding the zero point, has an effect. */
+/* For int8 results: whether the kernel must clamp at the lower or the upper limit, or add the zero point. */
 bool int8_cuts_below(const Lower *, Stored), int8_cuts_above(const Lower *, Stored);
 bool int8_adds_zero(const Lower *, Stored);
 void int8_store(Lower *, Val rounded, Stored, const Ix *y, const Ix *x, const Ix *c, int part, int lanes);

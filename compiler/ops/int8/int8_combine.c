@@ -64,8 +64,8 @@ static Val sum_of_floats(Lower *l, const Int8Combine *p, const Place *at) {
                         p->wide ? num_i32(b, a->shift) : lower_number(l, "shift", a->shift), NULL);
 }
 
-/* The term of addend k. If the addend's factor is a power of two, as for the addend with the largest scale,
- * no rounding is needed. */
+/* If the addend's factor is a power of two, as for the addend with the largest scale, no rounding is
+ * needed. */
 static Val part_value(Lower *l, const Int8Combine *p, int k, const Place *at) {
   Nest *b = l->b;
   const Multiplier factor = p->addition.addend[k].factor;

@@ -35,7 +35,7 @@ static Cost cost(const Node *node) {
 typedef struct Matrices {
   Lower *l;
   const Int8Matmul *p;
-  Buf *b; /* the right matrix as [K][M], copied if it is stored transposed */
+  Buf *b; /* copy of a transposed right matrix, as [K][M]; NULL: no copy */
   bool copied;
 } Matrices;
 

@@ -1,7 +1,7 @@
-/* int8_matmul_words.c: Products of two int8 values, computed with the target's dot product instruction. Both
- * factors are copied as words of four int8 (or two int16) along k: the right factor once, the left factor
- * tile by tile. If the instruction needs an unsigned operand, a is replaced by a' = a + lift, otherwise lift
- * is 0:
+/* int8_matmul_words.c: Matrix products of two int8 values, computed with the target's dot product
+ * instruction. Both factors are copied as words of four int8 (or two int16) along k: the right factor once,
+ * the left factor tile by tile. If the instruction needs an unsigned operand, a is replaced by a' = a + lift,
+ * otherwise lift is 0. za and zb are the zero points, K is the number of terms:
  *
  * sum of (a - za)*(b - zb) = sum of a'*b - (za + lift) * sum of b - zb * sum of a + K*za*zb
  *

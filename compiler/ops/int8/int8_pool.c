@@ -1,8 +1,8 @@
-// int8_pool.c: Maxima and means over windows of int8 or int16 values. The result has the scale and zero point
-// of the input. A mean is sum / n of the stored numbers, with halves rounded away from zero. If the net's
-// rounding is `float`, a mean is the mean of the numbers minus the zero point, with halves rounded to even. n
-// counts the elements inside the input and, with count_pad, also the padding, which is 0. In imported nets a
-// mean may instead be the sum times one factor, and have another scale than the input.
+// int8_pool.c: Maxima and means over windows of int8 or int16 values. The result usually has the scale and
+// zero point of the input. A mean is sum / n of the stored numbers, with halves rounded away from zero. If
+// the net's rounding is `float`, a mean is the mean of the numbers minus the zero point, with halves rounded
+// to even. n counts the elements inside the input and, with count_pad, also the padding, which is 0. In
+// imported nets a mean may instead be the sum times one factor, and have another scale than the input.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/walk.h"
@@ -63,8 +63,8 @@ static void eval(const Eval *eval) {
 }
 
 /* ---- lower ---- */
-/* Whether all windows have the same number of counted elements, because they are inside the counted area
- * (with within_input: inside the input). */
+/* Whether all windows are inside the counted area (with within_input: inside the input), so that n is
+ * constant. */
 static bool all_inside(const Node *node, bool within_input) {
   const Window *w = node->window;
   const Extent in = shape_extent(node->in[0]->shape), out = shape_extent(node->shape);

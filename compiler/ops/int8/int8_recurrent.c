@@ -6,8 +6,9 @@
  * gru    n = tanh(sat(a_x + ((r*a_h + 2^14) >> 15)));  h' = sat(((2^15 - z)*n + z*h + 2^14) >> 15)
  * rnn    h' = tanh(a), or round(max(a, 0)) in the scale of h
  *
- * In gru, and in rnn with tanh, h' is int16. The value of these layers is the int8 number (h' + 2^7) >> 8, by
- * which the weights W_hh are also multiplied. */
+ * a_x and a_h are the two terms of a; in gru with reset=before, n is tanh(a) with r*h in place of h. In gru,
+ * and in rnn with tanh, h' is int16. The value of these layers is the int8 number (h' + 2^7) >> 8, at most
+ * 127, by which the weights W_hh are also multiplied. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_recurrent.h"
 

@@ -19,7 +19,7 @@ typedef struct Int8Recurrent {
   const int32_t *bias;      /* bias of the sums W_hh h; NULL: zeros */
   const Multiplier *factor; /* factors that convert the sums W_hh h to the scale 2^-12 */
   int32_t zero;             /* zero point of h */
-  Stored stored;            /* scale of the value */
+  Stored stored;            /* zero point and bounds of the value */
   Multiplier out;           /* factor from o*tanh(c), or from relu(sum) of rnn, to the value's scale */
   Multiplier forget, add;   /* lstm: factors of f*c and i*g to the scale of c, 2^bits */
   int32_t bits, clip;       /* clip: limit of |c|; negative if there is none */
@@ -29,8 +29,8 @@ extern const Op op_int8_recurrent;
 extern const Curve int8_gate_sigmoid, int8_gate_tanh; /* for sums with the scale 2^-12 */
 Curve int8_cell_curve(const Int8Recurrent *);         /* tanh of c */
 void int8_recurrent_lower(Lower *);
-/* Op.keep of a core, for streaming (int8_recurrent_keep.c). With r.keeps, the core returns for each row the
- * state that the next row needs. */
+/* Op.keep of a core (int8_recurrent_keep.c). With r.keeps, the core returns for each row the state that the
+ * next row needs. */
 Node *int8_recurrent_keep(Graph *, Node *core, Node *calls, int64_t rows, int64_t offset);
 /* Gate values with which a state of 0 remains 0 in the next row. */
 const double *int8_idle_gates(Arena *, const Int8Recurrent *);

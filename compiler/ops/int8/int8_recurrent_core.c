@@ -55,7 +55,6 @@ static Val fixed_value(const Core *core, bool tanh, Val q, int whole) {
   return choose(less(zero, q), size, choose(less(q, zero), mirrored, num_i32(b, tanh ? 0 : 1 << 14)));
 }
 
-/* Stores the curve's value at q in `to`. */
 static void put_curve(const Core *core, const Curve *curve, int whole, Val q, Ref to) {
   Lower *l = core->l;
   Nest *b = l->b;
@@ -235,7 +234,8 @@ static Buf *state_scratch(Lower *l, const char *name, Elem elem, int64_t n) {
   return lower_scratch_of(l, name, elem, 1, &n);
 }
 
-/* The bias includes a term for the zero point of h: minus the zero point times the sum of the weights. */
+/* A bias, if there is one, includes a term for the zero point of h: minus the zero point times the sum of the
+ * weights. */
 static void put_constants(Core *core) {
   Lower *l = core->l;
   const Int8Recurrent *p = core->p;

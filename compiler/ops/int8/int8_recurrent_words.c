@@ -3,10 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // As in schedule/mcu/dsp_direct.c, each 16-bit half of a weight word contains 256*wB + wA, for two gates A
-// and B of a unit. The sum of products with these halves is mix = 256*SB + SA; the sum of products with their
-// low bytes is SA. So SB = (mix - SA) / 256, which is exact modulo 2^32 if |SB| < 2^23. Whether this bound
-// holds depends on the weights. The weights of a gate without a partner are bytes, four in a word. Biases are
-// added afterwards.
+// and B of a unit. SA and SB are the sums of these gates. The sum of products with the halves is mix = 256*SB
+// + SA; the sum of products with their low bytes is SA. So SB = (mix - SA) / 256, which is exact modulo 2^32
+// if |SB| < 2^23. Whether this bound holds depends on the weights. The weights of a gate without a partner
+// are bytes, four in a word. Biases are added afterwards.
 //
 // Roundings are the same as in schedule/mcu/dsp_finish.c, with zero point 0. Factors of at least 1/2
 // (ROUNDING_SINGLE: 1/4) need no second shift: the sum is shifted to the left first, and the upper half of
@@ -196,8 +196,8 @@ static void add_dot2(Nest *b, Ref sum, Val x, Val w) {
   nest_store(b, sum, nest_primitive(b, &primitive_dot2_here, nest_get(b, sum), x, w));
 }
 
-/* Adds the products of the weights with x, which is two words of h. One instruction loads two words of
- * weights. */
+/* Adds the products of the weights with x, which is two words of h. All weights are loaded first, so that one
+ * instruction can load two words. */
 static void add_gate_pairs(Lower *l, const RecurrentWords *words, const WordSums *sums, const Ix *u,
                            const Ix *at, const Val x[2]) {
   enum { MOST_PAIRS = 2 };

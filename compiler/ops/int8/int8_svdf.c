@@ -2,8 +2,8 @@
  *
  * x[t][u] = bias[u] + sum over r < rank, j < memory of weight[u*rank + r][j] * (f[t - before + j] - zero)
  *
- * with int16 weights; before is the number of rows of padding (0 if the input has the earlier rows). Before
- * quantize/svdf_layers.c creates the node, it checks that the sums fit into 32 bits. */
+ * with the features f and int16 weights; before is the number of rows of padding (0 if the input has the
+ * earlier rows). Before quantize/svdf_layers.c creates the node, it checks that the sums fit into 32 bits. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/int8/int8_svdf.h"
 

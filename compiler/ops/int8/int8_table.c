@@ -1,4 +1,4 @@
-// int8_table.c: Unary functions as tables of 256 values.
+// int8_table.c: Unary functions as tables of 256 values or, if they are linear, without a table.
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "kernel/walk.h"
@@ -141,7 +141,8 @@ static Buf *values_of(Lower *l) {
   return lower_constants(l, "table", I8, 2, (int64_t[]){t->channels, TABLE_BYTES}, t->value);
 }
 
-/* AVX-512 looks up 64 bytes at a time; the last vector of a row overlaps the vector before it. */
+/* AVX-512 looks up 64 bytes at a time. If the row length is not a multiple of 64, the last vector of a row
+ * overlaps the vector before it. */
 static bool lower_lookups(Lower *l) {
   enum { BLOCK = WORD_BYTES * LANES };
   Nest *b = l->b;

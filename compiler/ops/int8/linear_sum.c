@@ -1,4 +1,4 @@
-// linear_sum.c: The sum of two int8 values as one linear function of both, in int32.
+// linear_sum.c: The sum or difference of two int8 values as one linear function of both, in int32.
 // SPDX-License-Identifier: Apache-2.0
 //
 // By definition each operand is rescaled and rounded; then the sum of the results is rescaled and rounded.
@@ -35,7 +35,7 @@ static void define_bytes(Search *s, const Int8Combine *p, const int32_t zero[2])
 }
 
 /* Searches for a constant with which the factors give the defined byte for every pair of operands; each pair
- * bounds the constant. Returns false if there is none. */
+ * bounds the constant. Returns false if it finds none. */
 static bool find_constant(Search *s) {
   const int64_t unit = INT64_C(1) << s->found.shift;
   int64_t least = INT32_MIN, most = INT32_MAX;
@@ -67,7 +67,7 @@ static bool start(Search *s, const Int8Combine *p, const int32_t zero[2]) {
     most += fabs(exact[k]) * (-INT8_MIN + abs(zero[k]));
   }
   most += abs(p->stored.zero);
-  int shift; /* the largest shift with most * 2^shift <= INT32_MAX */
+  int shift; /* the largest shift with most * 2^shift <= INT32_MAX, at most MOST_SHIFT */
   frexp(INT32_MAX / most, &shift);
   shift = (int)smaller(shift - 1, MOST_SHIFT);
   if (shift < 1) return false;

@@ -38,7 +38,6 @@ Cost int8_product_cost(const Node *node) {
 }
 
 /* ---- eval ---- */
-/* The sum of filter f at a position. */
 static int64_t sum_at(const Eval *eval, const Correlation *k, int64_t y, int64_t x, int64_t f) {
   const Int8Product *p = eval->node->detail;
   const int64_t zero = eval->node->in[0]->quant->zero, group = f / k->s;

@@ -1,6 +1,6 @@
-// rescale.c: Conversions of a value to another scale or type, where the input or the result is int16: (q -
-// zero point) times the quotient of the scales, rounded. relu and relu6 clamp the result; leaky_relu has
-// another factor for negative numbers.
+// rescale.c: Conversions of a value to another scale or type, where the input or the result is int16. The
+// result is (q - zero point) times the quotient of the scales, rounded. relu and relu6 clamp the result;
+// leaky_relu has another factor for negative numbers.
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk.h"
 #include "ops/int8/int8.h"

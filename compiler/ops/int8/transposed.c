@@ -4,8 +4,9 @@
 //
 // x[f] = bias[f] + sum over taps with y + P - ky*D = n*S, and channels, of weight * (q[n] - zero)
 //
-// The nest loops over i and r for the output rows y = S*i + r. For each of these rows, it tests which input
-// rows near i contribute. Columns are processed in the same way.
+// with the padding P, dilation D, stride S and input position n. The nest loops over i and r for the output
+// rows y = S*i + r. For each of these rows, it tests which input rows near i contribute. Columns are
+// processed in the same way.
 #include "ops/int8/int8.h"
 
 static int64_t rounded_down(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }

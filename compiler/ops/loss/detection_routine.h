@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT-0
-/* The loss of an image's regions (Girshick, 2015): the cross-entropy of the class of each row, with 0 as the
- * background; for rows whose IoU with a ground-truth box is at least `overlap`, also the smooth L1 of the
- * deltas. The sum is divided by the number of rows. scores, softmax[rows][classes], log_sum[rows]: log(sum of
- * exp); deltas[rows][width], width 4 or 4*classes; boxes[rows][4]; box_log[rows][2], truth_log[most][2]:
- * logarithms of sizes. out: the loss, then its gradients with respect to scores and deltas. Copied into
- * generated C. */
+/* The loss of an image's regions (Girshick, 2015). Each row adds the cross-entropy of its class; class 0 is
+ * the background. A row whose IoU with a ground-truth box is at least `overlap` also adds the smooth L1 of
+ * its deltas. The sum is divided by the number of rows. scores, softmax[rows][classes], log_sum[rows]:
+ * log(sum of exp); deltas[rows][width], width 4 or 4*classes; boxes[rows][4]; box_log[rows][2],
+ * truth_log[most][2]: logarithms of sizes. out: the loss, then its gradients with respect to scores and
+ * deltas. Copied into generated C. */
 static void cnn_detection_routine(const float *restrict scores, const float *restrict softmax,
                                   const float *restrict log_sum, const float *restrict deltas,
                                   const float *restrict boxes, const float *restrict box_log,

@@ -3,7 +3,7 @@
  * count; t is 1 where the label is c; p = softmax(o), or sigmoid(o) if the output is a sigmoid or has one
  * channel. A single channel is class 1 of two classes; this class is always part of the mean.
  *
- * N = 2 * sum(p*t) + 1    D = sum(p) + sum(t) + 1    dL/dp = (N/D - 2*t) / D / classes */
+ * N = 2 * sum(p*t) + 1    D = sum(p) + sum(t) + 1    dL/dp = (N/D - 2*t) / D / n  (mean over n classes) */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "ops/loss/loss.h"
@@ -134,7 +134,7 @@ static Pixels pixels_begin(Lower *l) {
 
 typedef struct Pixel {
   Val label, counts, share;
-} Pixel; /* share: factor of the exponentials, 1 / their sum */
+} Pixel; /* share: 1 / sum of the exponentials; NULL with sigmoids */
 
 static Pixel pixel_at(Lower *l, const Pixels *s, const Ix *y, const Ix *x) {
   Nest *b = l->b;

@@ -1,5 +1,6 @@
-/* focal.c: focal, cross_entropy times (1 - p[t])^gamma, which reduces the weight of well-classified pixels
- * (Lin et al., 2017, who use a sigmoid per class; here p = softmax(o)). With q = 1 - p[t]:
+/* focal.c: focal, cross_entropy times (1 - p[t])^gamma (Lin et al., 2017). The factor reduces the weight of
+ * well-classified pixels. p = softmax(o); the paper uses a sigmoid per class. With q = 1 - p[t] and
+ * g = gamma:
  *
  * L = -q^g * log p[t]          dL/do[c] = (q^g - g * q^(g-1) * p[t] * log p[t]) * (p[c] - [c = t])
  *

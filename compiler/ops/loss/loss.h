@@ -15,11 +15,11 @@ int64_t loss_uncounted(const Node *); /* for a scale node: number of rows at the
 
 /* ---- elementwise losses: sums over all elements of f(o, t) ----
  * The loss defines f with map_eval and map (x[0]: the output, x[1]: the target), and its gradient df/do with
- * map_slope and map_gradient (dy = 1). */
+ * map_slope and map_gradient (dy: the scale). */
 void loss_elements_shape(ShapeContext *, Node *);
 void loss_elements_run(const Eval *);
 void loss_elements_lower(Lower *);
-void loss_elements_scale_run(const Eval *); /* weight / (images * elements) */
+void loss_elements_scale_run(const Eval *); /* weight / (images * elements that count) */
 void loss_elements_scale_lower(Lower *);
 void loss_images_scale_run(const Eval *); /* weight / images */
 void loss_images_scale_lower(Lower *);
@@ -33,7 +33,7 @@ void loss_elements_gradient_lower(Lower *);
 
 /* ---- losses over classes: a label per pixel; -1, `ignore` and invalid classes do not count ---- */
 void loss_classes_shape(ShapeContext *,
-                        Node *); /* checks that there are at least two classes, and one weight per class */
+                        Node *); /* checks the number of classes (at least two) and the class weights */
 double loss_class_weight(const Node *, int64_t c); /* the class's weight, or 1 without weights */
 bool loss_has_weights(const Node *);
 double loss_label_weight(const Node *, double label,

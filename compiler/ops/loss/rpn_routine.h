@@ -32,8 +32,8 @@ static void cnn_rpn_match_routine(const float *restrict anchors, const int32_t *
   }
 }
 
-/* Selects at most `most` of the rows with a ground truth or, if `positive` is 0, of the negative rows: those
- * with the largest random numbers. Returns the number of selected rows. */
+/* Selects the rows with the largest random numbers, at most `most`: rows with a ground truth or, if
+ * `positive` is 0, negative rows (match is -1). Returns the number of selected rows. */
 static int cnn_rpn_draw_routine(const float *restrict match, const float *restrict draws,
                                 float *restrict rows_of, int rows, int positive, int most) {
   int n = 0;

@@ -18,8 +18,8 @@
 //     gradient   dx = weight / sqrt(variance + epsilon) * (dy - mean(dy) - h * mean(dy*h)),
 //                dweight = sum dy*h, dbias = sum dy
 //
-// In QAT one weight of the node is a switch. Once the switch is above 0, the running statistics no longer
-// change, merge returns the running statistics, and means returns 0.
+// In QAT the layer has a switch as an additional weight. Once the switch is above 0, the running statistics
+// no longer change, merge returns the running statistics, and means returns 0.
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -232,7 +232,7 @@ static int64_t pixels_of(const Node *hidden) { /* pixels of an image of the laye
   return e.h * e.w;
 }
 
-/* QAT: once rounding begins, the running statistics are used, and no longer change. */
+/* Whether the running statistics are used and no longer change: in QAT, once rounding begins. */
 static bool is_held(const Eval *eval) {
   const int at = rounding_switch(eval->node);
   return at >= 0 && eval->weight[at][0] > 0;

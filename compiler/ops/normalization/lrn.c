@@ -19,8 +19,8 @@
 enum { UNROLL_MOST = 16 };
 enum {
   BLOCK = 4
-}; /* number of pixels whose scratch rows are written before the first row is read: a window spans two stored
-      vectors, so loading a window waits until both vectors have left the CPU's store queue */
+}; /* number of pixels whose scratch rows are written before the first row is read. A window spans two stored
+      vectors: a load right after these stores would wait until both have left the CPU's store queue */
 
 static const Param params[] = {
     {"size", PARAM_INT, "5", "number of channels in the window", 1, 1e6, NULL},

@@ -1,7 +1,8 @@
-/* standardize.c: Mean and variance of groups of elements. A group is the channels of one pixel (layernorm)
- * or some channels of all pixels (groupnorm, instancenorm). In the first case, x - mean is stored in a row of
- * scratch. In the second case, x - x[0][0][c] is summed instead of x, so that a large mean does not hide the
- * variance; then the sums of a group's channels are merged (Chan, Golub and LeVeque, 1979). */
+/* standardize.c: Normalization of groups of elements, and its gradients. A group is the channels of one pixel
+ * (layernorm) or some channels of all pixels (groupnorm, instancenorm). In layernorm, x - mean is stored in a
+ * row of scratch. In groupnorm and instancenorm, x - x[0][0][c] is summed instead of x, so that a large mean
+ * does not hide the variance; then the sums of a group's channels are merged (Chan, Golub and LeVeque,
+ * 1979). */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/normalization/standardize.h"
 #include <math.h>
@@ -161,7 +162,7 @@ static void lower_by_pixel(Lower *l, Work *w, Extent e) {
   Nest *b = l->b;
   const LoopKind kind = l->threads ? walk_rows(l, 4 * e.h * e.w * e.c) : SERIAL;
   Val part = num(b, 1 / (double)e.c);
-  /* the image has one row, and threads share the pixels of this row */
+  /* threads share the pixels of the only row: each pixel then has its own `row`, on the stack */
   const bool local = kind == PARALLEL && e.h == 1 && e.c <= MOST_LOCAL;
   if (!local) w->row = walk_row_scratch(l, "row", kind, e.h, e.c);
   nest_fn(b, b->name, false);

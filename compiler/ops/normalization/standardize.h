@@ -24,7 +24,7 @@ void standardize_shape(ShapeContext *, Node *, Standardize);
 void standardize_run(const Eval *);      /* input x; a hidden node only computes h, without weight and bias */
 void standardize_back_run(const Eval *); /* inputs dy, x */
 void standardize_lower(Lower *);         /* the nests of standardize_run and standardize_back_run */
-void standardize_gradient(Gradient *, Node *, Node *dy); /* the gradient of h */
+void standardize_gradient(Gradient *, Node *, Node *dy); /* adds the gradient of x; dy: gradient of h */
 void standardize_affine_gradient(Gradient *, Node *, Node *dy);
 Node *standardize_train(Graph *, Node *);
 

@@ -1,4 +1,4 @@
-/* avgpool.c: avgpool, y[y][x][c] = (sum over the window of x) / n. n is the number of the window's elements
+/* avgpool.c: avgpool, y[i][j][c] = (sum over the window of x) / n. n is the number of the window's elements
  * inside the input. With count_pad, n also counts the padding, but not the elements that ceil adds after
  * the padding (as in PyTorch). */
 // SPDX-License-Identifier: Apache-2.0
@@ -29,8 +29,8 @@ static int64_t counted_to(const Node *forward, int axis) {
          (arg_bool(forward, "count_pad") ? forward->window->after[axis] : 0);
 }
 
-/* Whether windows along this axis count only the rows of an endless sequence, not the rows before its start.
- * If so, in[1] is the number of calls so far. */
+/* Whether n excludes rows before the start of an endless sequence, along this axis. If so, in[1] is the
+ * number of calls so far. */
 static bool counts_real_rows(const Node *node, int axis) {
   return node->nin == 2 && axis == (node->shape.rank == 2);
 }
@@ -41,7 +41,7 @@ static double real_rows(const Eval *eval, int axis, int64_t o) {
   const double first = stream_first_row(eval, eval->node->detail) + (double)(o * w->stride[axis]);
   double n = 0;
   for (int64_t k = 0; k < w->kernel[axis]; k++) n += first + (double)(k * w->dilation[axis]) >= 0;
-  return n > 0 ? n : 1; /* n is 0 only in rows before row 0, which are undefined */
+  return n > 0 ? n : 1; /* n is 0 only for results before row 0, which are undefined */
 }
 
 /* 1 / n of a window */

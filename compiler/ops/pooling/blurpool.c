@@ -1,5 +1,5 @@
-/* blurpool.c: blurpool: the input is blurred with a binomial filter along each axis, and every stride-th
- * element is kept (Zhang, 2019: Making Convolutional Networks Shift-Invariant Again):
+/* blurpool.c: blurpool: the input is blurred with a binomial filter of K elements along each axis, and every
+ * S-th element is kept, S: stride (Zhang, 2019: Making Convolutional Networks Shift-Invariant Again):
  *
  * y[i][j] = sum over k, l of B(k) * B(l) * x[i*S + k - before][j*S + l - before],
  * B(k) = choose(K - 1, k) / 2^(K - 1), before = floor((K - 1) / 2)
@@ -78,7 +78,7 @@ static Cost cost(const Node *node) {
 /* ---- reference ---- */
 static int eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const int64_t n = node->window->kernel[axis], last = output_side(node->in[0], axis) - 1;
-  double row[AXIS_TAPS] = {1}; /* a row of Pascal's triangle, halved on each step */
+  double row[AXIS_TAPS] = {1}; /* after each step: row `step` of Pascal's triangle, divided by 2^step */
   for (int64_t step = 1; step < n; step++)
     for (int64_t k = step; k >= 0; k--) row[k] = (row[k] + (k ? row[k - 1] : 0)) / 2;
   for (int64_t k = 0; k < n; k++) {

@@ -1,5 +1,5 @@
 /* global_avgpool.c: global_avgpool, the mean of each channel (Lin, Chen and Yan, 2013): avgpool with one
- * window over the whole input. */
+ * window over the whole input. The hidden operator `row mean` has one window per row. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/pooling/pool.h"
 #include "ops/registry.h"

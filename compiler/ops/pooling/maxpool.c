@@ -1,4 +1,4 @@
-/* maxpool.c: maxpool, y[y][x][c] = max over the window of x, where padding counts as minus infinity. The
+/* maxpool.c: maxpool, y[i][j][c] = max over the window of x, where padding counts as minus infinity. The
  * gradient goes to the maximum. If several elements equal the maximum, the first of them in row order gets
  * the gradient. If the maximum is NaN, the first element of the window gets the gradient. */
 // SPDX-License-Identifier: Apache-2.0
@@ -67,8 +67,7 @@ static Val largest_of(const Val *x, int n) {
 }
 
 /* ---- input gradient ----
- * Inputs are dy, x, y. The first element that is not less than the maximum gets dy; all other elements get
- * 0. */
+ * Inputs are dy, x, y. */
 static int64_t receiver(const double *x, Extent in, const Window *w, int64_t oy, int64_t ox, int64_t c) {
   const int64_t best = largest_in_window(x, in, w, oy, ox, c);
   if (!isnan(x[best])) return best;

@@ -7,7 +7,6 @@
 
 enum { UNROLL_MOST = 16 }; /* maximum number of taps of an unrolled window */
 
-/* The taps k of window o with lo <= o*S - P + k*D < hi; S: stride, P: padding before, D: dilation. */
 Taps pool_taps(const Window *w, int axis, int64_t o, int64_t lo, int64_t hi) {
   const int64_t start = o * w->stride[axis] - w->before[axis];
   return (Taps){larger(0, ceil_divide(lo - start, w->dilation[axis])),

@@ -1,5 +1,5 @@
-/* pool.h: Common code of maxpool, avgpool, their global forms, stochastic_pool and the backward passes of
- * these operators: windows on each channel separately. */
+/* pool.h: Common code of operators that combine the elements of a window, separately for each channel:
+ * maxpool, avgpool, their global forms, stochastic_pool and the backward passes of these operators. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_POOL_H
 #define CNNC_POOL_H
@@ -36,7 +36,7 @@ typedef void PoolTap(Lower *, const Ix *y, const Ix *x,
 Pool pool_of(const Node *); /* the node: a pooling operator, or an operator of its backward pass */
 void pool_walk(Lower *, const Pool *, PoolBody,
                const void *context); /* visits all windows; except in the reference schedule, windows inside
-                                        the image are in separate loops without tests */
+                                        the image are in separate loops without bounds checks */
 /* Calls the PoolTap for the elements of a window in row order, but not for padding. */
 void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context);
 
@@ -44,12 +44,9 @@ void pool_each_tap(Lower *, const PoolPixel *, PoolTap, void *context);
 Val pool_combine(Lower *, const PoolPixel *, const Ix *c, int part, int lanes, const char *name, double start,
                  Val (*combine)(Val, Val));
 
-/* How many windows contain an element, which determines how the backward pass adds to it. */
-typedef enum PoolSum {
-  POOL_FINAL,
-  POOL_ONCE,
-  POOL_ADD
-} PoolSum; /* how many windows contain an element: exactly one; at most one; possibly several */
+/* Number of windows that contain an element. FINAL: exactly one, for all elements; ONCE: at most one; ADD:
+ * possibly several, so the backward pass adds to the element. */
+typedef enum PoolSum { POOL_FINAL, POOL_ONCE, POOL_ADD } PoolSum;
 typedef struct PoolTarget {
   Buf *buf;
   PoolSum sum;

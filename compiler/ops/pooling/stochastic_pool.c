@@ -1,10 +1,10 @@
 /* stochastic_pool.c: stochastic_pool (Zeiler & Fergus, 2013). In each window an element is drawn with a
  * probability proportional to it, r[i] / sum of r, where r = max(x, 0):
  *
- * training   y = the drawn r[i]: the first for which r[0] + ... + r[i] exceeds u * sum of r; 0 <= u < 1
+ * training   y = the drawn r[i]: the first for which r[0] + ... + r[i] exceeds u * sum of r
  * inference  y = sum of r*r / sum of r, the expected value of a draw
  *
- * If no element of a window is positive, y is 0. */
+ * u is a random number, 0 <= u < 1. If no element of a window is positive, y is 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "base/random.h"
 #include "ops/pooling/pool.h"
@@ -31,7 +31,7 @@ static Sight sight_of(const Node *forward, const double *x, int64_t oy, int64_t 
   return (Sight){x, in, w, (oy * w->stride[0] * in.w + ox * w->stride[1]) * in.c + c};
 }
 
-static int64_t sight_place(const Sight *s, int64_t k) { /* position of the window's element k, in row order */
+static int64_t sight_place(const Sight *s, int64_t k) { /* index in x of the window's element k */
   return s->first + (k / s->window->kernel[1] * s->in.w + k % s->window->kernel[1]) * s->in.c;
 }
 static int64_t sight_count(const Sight *s) { return s->window->kernel[0] * s->window->kernel[1]; }
@@ -198,9 +198,8 @@ static void draw(Lower *l, Tap *tap, const Ix *c, int part, int lanes) {
   tap->found = zero_register(b, "found", lanes);
 }
 
-/* Finds the element at which the running sum first exceeds the limit: the last positive element before which
- * the running sum is at most the limit. If, after rounding, even the total does not exceed the limit, this is
- * the last positive element of the window. */
+/* Each positive element before which the running sum is at most the limit replaces `found`. So the last of
+ * them is the drawn element, even if rounding keeps the total of the window at or below the limit. */
 static void sample_tap(Lower *l, const Ix *y, const Ix *x, void *context) {
   const Tap *t = context;
   Nest *b = l->b;

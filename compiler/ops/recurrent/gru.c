@@ -1,5 +1,5 @@
-/* gru.c: gru, a layer of gated recurrent units (Cho et al., 2014), with the arithmetic, names and parameter
- * order of PyTorch. */
+/* gru.c: gru, a layer of gated recurrent units (Cho et al., 2014), with the names and parameter order of
+ * PyTorch and, with reset=after, its arithmetic. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/recurrent/recurrent.h"
 

@@ -1,5 +1,6 @@
 /* lstm.c: lstm, a layer of long short-term memory (Hochreiter and Schmidhuber, 1997; forget gates of Gers et
- * al., 2000; projection of Sak et al., 2014), with the arithmetic, names and parameter order of PyTorch. */
+ * al., 2000; projection of Sak et al., 2014), with the names and parameter order of PyTorch and,
+ * without clip, its arithmetic. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/recurrent/recurrent.h"
 

@@ -192,7 +192,7 @@ static Init glorot_init(int64_t from, int64_t to) {
   return (Init){INIT_UNIFORM, sqrt(6.0 / (double)(from + to)), 0, NULL};
 }
 
-/* The initial biases for init=keras: zeros, but ones for the forget gate of an lstm. */
+/* The initial input biases for init=keras: 1 for the forget gate of an lstm, 0 for all other gates. */
 static Init bias_init(ShapeContext *context, const Recurrent *r) {
   if (r->cell != CELL_LSTM) return (Init){INIT_CONSTANT, 0, 0, NULL};
   float *values = NEW_ARRAY(context->arena, float, r->gates * r->units);
@@ -389,8 +389,8 @@ static Node *make_slopes(Gradient *gradient, Node *record, Node *dy) {
                       RESULT_SAMPLE, n + 1, in);
 }
 
-/* Gradient of the layer's value, which is a part of the record: appends the gradients of all inputs and
- * weights of the core. */
+/* Gradient of the layer's value (a part of the record): appends the gradients of the core's inputs and
+ * weights. */
 static void value_gradient(Gradient *gradient, Node *node, Node *dy) {
   Node *record = node->in[0];
   const Recurrent *r = recurrent_of(record);
@@ -426,8 +426,8 @@ static const Op op_last = {.name = "recurrent last",
 
 /* The final h is the row of the value that is computed last. The final c is a part of the record, so its
  * gradient is added to the gradient of the record, where value_gradient reads it. value_gradient runs
- * later, because the backward pass reaches the value after the final c. It always runs, because every node
- * that reads c also reads h, and so the value has a gradient. */
+ * later, because the backward pass reaches the value after the final c. value_gradient always runs, because
+ * every node that reads c also reads h, and so the value has a gradient. */
 static const Op op_final = {.name = "recurrent final",
                             .traits.layer_part = true,
                             .eval = part_run,
@@ -450,7 +450,7 @@ static void set_weights(Graph *graph, Node *node, int n, Weight *const *weight) 
   node->weight = own;
 }
 
-/* Adds the weights that QAT needs: the switch, and for a core also the range of h. */
+/* Adds the weights that QAT needs: the switch, and for a core also the range of h if it is not fixed. */
 static void add_rounding(Graph *graph, Node *node, const Recurrent *r, bool core) {
   if (!r->reads) return;
   rounding_add_switch(graph->arena, node, r->reads->aware);
@@ -552,10 +552,8 @@ Node *recurrent_cut(Graph *graph, const Node *layer, Node *from, Shape shape, Bo
   return boxed_part(graph, layer, &op_part, "", shape, from, at);
 }
 
-/* The row of the value that is computed last, or the c of that row. If the value is joined from segments,
- * this row is in the last segment. */
 Node *recurrent_final(Graph *graph, Node *layer, Node *value, bool cell) {
-  if (value->op == &op_concat) value = value->in[value->nin - 1];
+  if (value->op == &op_concat) value = value->in[value->nin - 1]; /* the last segment, direction=forward */
   const bool whole = value->op == &op_core;
   Node *core = whole ? value : value->in[0];
   const Recurrent *r = core->detail;
@@ -602,7 +600,7 @@ enum {
   LEAST_ROWS = 48,
   SHORT_ROWS = 24
 }; /* minimum number of rows; LEAST_ROWS: of a sequence that is
-      divided; SHORT_ROWS: of a segment */
+      divided; SHORT_ROWS: of all segments but the last */
 
 typedef struct Segments {
   int n, given;            /* given: number of segments with a gradient so far */

@@ -1,7 +1,7 @@
-/* recurrent.h: Common code of lstm, gru and rnn. Two nodes per direction compute a layer: a 1x1 convolution
- * computes the input's part of the gates of all rows, then the core runs row by row. In training the core's
- * value is a record of each row, which includes the layer's value. The core's backward pass traverses the
- * rows in reverse, and computes the slopes of each row:
+/* recurrent.h: Common code of lstm, gru and rnn, and the interface of svdf. Two nodes per direction compute
+ * an lstm, gru or rnn: a 1x1 convolution computes the input's part of the gates of all rows, then the core
+ * runs row by row. In training the core's value is a record of each row, which includes the layer's value.
+ * The core's backward pass traverses the rows in reverse, and computes the slopes of each row:
  *
  *     record  lstm: i f g o c [m] h  gru: r z n q h  rnn: h
  *     slopes  lstm: i f g o [h]  gru: r z n [r z q]  rnn: the sum
@@ -34,25 +34,25 @@ typedef struct Recurrent {
   Cell cell;
   int64_t rows, channels, units, outputs, gates; /* outputs: length of h; gates: number of gates */
   bool project, reverse, last, before, relu;     /* before: reset=before */
-  bool bf16; /* products multiply bf16 numbers: inputs, h and, before a projection, o*tanh(c) are rounded */
+  bool bf16;    /* all operands of the forward products are rounded to bf16 */
   bool records; /* training: the core's value has a record of each row */
-  /* keep=true: the next call starts from the final state. With keep=true, the core of an lstm returns h and c
-   * of each row */
+  /* the next call starts from the final state (keep=true, or a stream). If so, the core of an lstm returns h
+   * and c of each row in inference */
   bool keeps;
   double clip;              /* 0: none */
   const QatRounding *reads; /* QAT: rounding of h where it is multiplied by weights; or NULL. The state of a
                                gru is not rounded, because it is int16 in an int8 model */
-  int hidden, state;        /* indices of initial h and initial c among the core's inputs; 0: initially
-                               zeros */
+  int hidden, state;        /* indices of initial h and initial c among the inputs of the core, and of
+                               the layer; 0: initially zeros */
   int calls; /* index of the layer's input that is the number of earlier calls; 0: no such input, because no
                 row has a negative index */
   StreamRow first; /* index of the first row, computed from the number of calls */
 } Recurrent;
 
-/* `detail` of a layer with stream states. */
+/* `detail` of a layer whose stream counts calls, and of an svdf that keeps rows; or NULL. */
 typedef struct KeptLayer {
-  bool masked; /* whether rows may have negative indices: these rows do not change the states, and the layer's
-                  last input is the number of earlier calls */
+  bool masked; /* whether rows may have negative indices; these rows do not change the states. If so, the
+                  layer's last input is the number of earlier calls */
   StreamRow first;
 } KeptLayer;
 
@@ -82,7 +82,7 @@ Record recurrent_record(const Recurrent *);
 Record recurrent_value(const Recurrent *); /* the channels of h and c, or of a record, in the core's value */
 Slopes recurrent_slopes(const Recurrent *);
 int64_t recurrent_row(const Recurrent *, int64_t step); /* the row that a step computes */
-int64_t recurrent_summed_bias(const Recurrent *);       /* n, where sums 0 .. n-1 have two biases */
+int64_t recurrent_summed_bias(const Recurrent *);       /* n: sums 0 .. n-1 have two biases */
 
 extern const Op op_concat, op_lstm, op_gru, op_state, op_update;
 bool recurrent_input_fits(ShapeContext *, const Node *); /* checks that the input is a sequence or a vector */
@@ -90,7 +90,8 @@ void recurrent_shape(ShapeContext *, Node *);
 Cost recurrent_cost(const Node *);
 Node *recurrent_parts(Graph *, Node *, bool training);
 /* Appends a forward layer that starts from the final state of the previous call: the layer's states, the
- * layer, and the updates of the states (recurrent_keep.c). */
+ * layer, and the updates of the states (recurrent_keep.c). calls: the number of earlier calls; NULL: no row
+ * has a negative index, and the layer has no initial values. rows, offset: as in StreamRow. */
 Node *recurrent_keep(Graph *, Node *layer, Node *calls, int64_t rows, int64_t offset);
 /* A state that a layer keeps between calls, and the state's update by a hidden operator. The operator's
  * inputs are the layer, the state and the layer's inputs. */
@@ -129,7 +130,7 @@ void recurrent_eval(const Eval *); /* the layer */
 double *recurrent_layer_record(Arena *, const Recurrent *, int way, const double *const *in,
                                const double *const *weights);
 void recurrent_eval_final(const Eval *);  /* a state update (recurrent_keep.c): h or c of the last row */
-void recurrent_eval_gates(const Eval *);  /* evaluates hidden nodes, as do eval_core .. eval_weights */
+void recurrent_eval_gates(const Eval *);  /* hidden nodes, from here on: the gates */
 void recurrent_eval_core(const Eval *);   /* inputs: gates, and initial values */
 void recurrent_eval_record(const Eval *); /* has the same inputs as the core */
 /* inputs: dy, the record, initial values, gradient of the final c */

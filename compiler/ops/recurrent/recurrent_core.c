@@ -59,8 +59,8 @@ typedef void UnitsBody(const Units *);
 /* ---- packed weights ---- */
 static int core_lanes(const Lower *l) { return l->plain || l->images > 1 ? 1 : l->target->lanes; }
 
-/* Units per block of packed weights. All targets of the generated C share the packed weights, so the block is
- * that of the widest target; narrower targets split it. */
+/* All targets of the generated C share the packed weights, so the block is that of the widest target;
+ * narrower targets split it. */
 static int64_t units_per_block(const Lower *l, int64_t gates, int64_t units) {
   const int64_t lanes = l->plain || l->images > 1 ? 1 : l->layout_lanes;
   int64_t vectors = lanes > 1 ? MOST_SUMS / (gates == 3 ? 4 : gates) : 1;
@@ -398,8 +398,8 @@ static void keep_next(const Core *core) {
     walk_channels(core->l, core->r->units, &none, &none, copy_start, (Buf *[]){core->h, core->next});
 }
 
-/* A core with the two buffers of h exchanged: it reads h of the previous row from core->next, and stores the
- * new h in core->h. */
+/* A core with its two buffers of h exchanged, if it has two: it reads h of the previous row from core->next,
+ * and stores the new h in core->h. */
 static Core core_exchanged(const Core *core) {
   Core other = *core;
   if (!core->next) return other;

@@ -52,7 +52,7 @@ Node *recurrent_update(Graph *graph, Node *layer, const Op *op, Node *state) {
   return update;
 }
 
-/* The state, or in call 0 the given value. */
+/* The state, which starts from the given value if there is one. */
 static Node *started(Graph *graph, Node *given, Node *state, Node *calls) {
   return given ? stream_started(graph, given, state, calls) : state;
 }

@@ -56,7 +56,8 @@ static Val recorded(const Place *p, int64_t channel) {
   return walk_load(p->back->l, p->back->l->in[1], &none, p->back->row, &c, p->part, p->lanes);
 }
 
-/* A number from the record of the previous row or, in the first step, from the initial value. */
+/* A number from the record of the previous row. In the first step: from the initial value, which is input
+ * `input` of the core; 0 if `input` is 0. */
 static Val recorded_before(const Place *p, int64_t channel, int input) {
   const Back *k = p->back;
   Lower *l = k->l;
@@ -195,7 +196,7 @@ static void give_dh(const Place *p) { give_slope(p, p->back->to.other, unit_numb
 /* ---- slopes passed back through weights ---- */
 typedef struct Through {
   Buf *weight, *from, *to;
-  int64_t first, n; /* rows of the weight */
+  int64_t first, n; /* first row of the weight, number of rows */
   int64_t slope;    /* index in `from` of the slope for row `first` */
   bool adds;
 } Through;

@@ -1,4 +1,4 @@
-# compiler/ops/settings: arguments of the named items of programs that are not operators
+# compiler/ops/settings: arguments of augmentations, metrics, optimizers, learning-rate schedules and others
 # SPDX-License-Identifier: Apache-2.0
 libcnnc_a_SOURCES += \
   %D%/augment.c %D%/forms.h %D%/inits.c %D%/metrics.c %D%/optimizers.c %D%/quantizers.c \

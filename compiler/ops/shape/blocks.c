@@ -62,7 +62,7 @@ static void woven(Lower *l, const Blocks *k, const Spot *deep, bool to_deep) {
   else weave_apart(l, area, k->flat.c, deep, flat);
 }
 
-/* Copies elements whose channels are contiguous in both values. */
+/* Copies pixel by pixel: the channels of a flat pixel are contiguous in both values. */
 static void copied(Lower *l, const Blocks *k, const Spot *deep, bool to_deep) {
   Nest *b = l->b;
   NEST_FOR(b, i, k->fy)

@@ -1,5 +1,5 @@
-/* blocks.h: Common code of depth_to_space and space_to_depth. The shallow value has a block of pixels for
- * each pixel of the deep value, which has more channels. */
+/* blocks.h: Common code of depth_to_space and space_to_depth. The channels of a pixel of the deep value are
+ * the elements of a block of pixels of the flat value. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_BLOCKS_H
 #define CNNC_BLOCKS_H

@@ -1,5 +1,5 @@
-/* channel_shuffle.c: channel_shuffle, which interleaves the channels of all groups  (Zhang et al., 2018:
- * ShuffleNet):
+/* channel_shuffle.c: channel_shuffle, which interleaves the channels of all groups (Zhang et al., 2018:
+ * ShuffleNet); C is the number of channels:
  *
  * y[k*groups + g] = x[g*(C/groups) + k] */
 // SPDX-License-Identifier: Apache-2.0
@@ -23,8 +23,8 @@ static void shape(ShapeContext *context, Node *node) {
   diag_help(diag, "use the number of groups of the grouped convolution before it");
 }
 
-/* Number of rows of the matrix, rows x columns, that is transposed at each pixel. The backward pass
- * transposes it back. */
+/* The channels of each pixel are transposed as a matrix with this number of rows. The backward pass
+ * transposes them back. */
 static int64_t rows_of(const Node *node) {
   const int64_t groups = arg_int(node, "groups");
   return node->hidden ? shape_extent(node->shape).c / groups : groups;

@@ -37,7 +37,7 @@ static void lower_cut(Lower *l) { box_lower_cut(l, band_region(l->node)); }
 static const Op op_rows = {
     .name = "some rows", .traits.slice_offset = first_element, .eval = eval_rows, .lower = lower_cut};
 
-/* ---- copies of rows that the next band reads again ---- */
+/* ---- copies of rows, such as those that the next band reads again ---- */
 MAP_EVAL(kept_eval) { return x[0]; }
 MAP_VALUE(kept_map) { return m->x[0]; }
 
@@ -163,7 +163,7 @@ static Node *shaped_node(Graph *graph, const Op *op, Shape shape, int n, Node *c
   node->name = in[0]->name;
   node->shape = shape;
   node->elem = in[0]->elem;
-  /* If one image is a part of a rounded value, all other images are parts of rounded values, too. */
+  /* If one image is a part of a value rounded to bf16, all other images are parts of such values, too. */
   for (int k = 0; k < n; k++) node->rounded |= in[k]->rounded;
   node->quant = in[0]->quant;
   node->span = in[0]->span;

@@ -1,5 +1,5 @@
-/* stream_mask.c: Hidden operators for endless sequences (passes/stream.c): they replace rows before the start
- * with the padding of the layer that reads them, and count calls for this purpose. */
+/* stream_mask.c: Hidden operators for endless sequences (passes/stream.c): one counts calls, one replaces
+ * rows before the start with padding, and one replaces a state with a given value in call 0. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "kernel/map.h"
@@ -40,7 +40,7 @@ Val stream_row_number(Lower *l, const StreamRow *row, const Ix *index) {
 typedef struct Mask {
   StreamRow row;
   double fill;           /* replaces the masked elements; in an int8 model, the stored integer */
-  const double *channel; /* NULL, or one fill per channel, which replaces `fill` */
+  const double *channel; /* NULL, or one fill per channel, used instead of `fill` */
 } Mask;
 
 static void mask_run(const Eval *eval) {

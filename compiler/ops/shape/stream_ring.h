@@ -1,6 +1,6 @@
 /* stream_ring.h: Gather rings: states that are ring buffers of the last rows of a value. A value gets a
- * gather ring if a dilated window reads the value, and all its readers together need fewer rows than the ring
- * has. A call then copies only the rows that the readers need. */
+ * gather ring only if a dilated window reads the value, and all its readers together need fewer rows than the
+ * ring has. A call copies only the rows that the readers need. */
 // SPDX-License-Identifier: Apache-2.0
 #ifndef CNNC_STREAM_RING_H
 #define CNNC_STREAM_RING_H
@@ -10,7 +10,7 @@ enum { MOST_RING_ROWS = 1 << 22 }; /* positions are stored as floats, and must b
 
 typedef struct RingPlace {
   int index; /* index of the ring in ring_positions; a position is the index of the oldest row in the ring */
-  int64_t rows, added; /* rows: rows of the ring; added: new rows per call, fewer than `rows` */
+  int64_t rows, added; /* rows: rows of the ring; added: new rows per call; must be at most `rows` */
 } RingPlace;
 
 /* The rows that taps read: for each tap t, `rows` rows, starting at first + t*apart. Row 0 is the oldest row

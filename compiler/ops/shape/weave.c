@@ -1,11 +1,11 @@
-/* weave.c: Permutation of channels. */
+/* weave.c: Transposes channels as a matrix, in vectors. */
 // SPDX-License-Identifier: Apache-2.0
 #include "ops/shape/weave.h"
 #include "kernel/walk.h"
 
 enum { MOST_WAYS = 8 }; /* with more `ways`, copies of single elements are as fast as assembled vectors */
 
-static int lanes_for(const Lower *l, int64_t n) { /* the widest vector that n elements fill */
+static int lanes_for(const Lower *l, int64_t n) { /* lanes of the widest vector that n elements fill, or 1 */
   int lanes = walk_lanes(l, n);
   while (lanes > n) lanes /= 2;
   return lanes < 4 ? 1 : lanes;

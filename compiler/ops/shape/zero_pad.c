@@ -1,6 +1,6 @@
 /* zero_pad.c: zero_pad, padding with zeros or another number, also along channels. The padding can also
  * mirror the value at the outermost elements (reflect), or repeat these elements (edge). In inference,
- * zeros before a convolution cost nothing: they become its padding. */
+ * zeros before a convolution can become the padding of the convolution (passes/inference.c). */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include "base/number.h"
@@ -97,7 +97,7 @@ static bool border(const Node *node, int64_t before[2], int64_t after[2]) {
          shape_extent(node->shape).c == shape_extent(node->in[0]->shape).c;
 }
 
-/* ---- padding copied from the image: each row is a row of the input ---- */
+/* ---- reflect and edge: each element of the result is an element of the input ---- */
 static int pad_eval_rule(const Node *node, int axis, int64_t to, AxisTap tap[AXIS_TAPS]) {
   const Box box = box_inside(node, "n");
   const double last = (double)extent_side(shape_extent(node->in[0]->shape), axis) - 1,
@@ -150,7 +150,7 @@ static void backward(Gradient *gradient, Node *node, Node *dy) {
                  box_gradient_cut(gradient, node, dy, node->in[0]->shape, inside(node)));
 }
 
-/* In a stream, padding along the length must not be copied from the input: the last element is unknown. */
+/* In a stream, padding before or after the rows cannot be copied from the input: the last row is unknown. */
 static StreamRule stream_rule(const Node *node) {
   int64_t before[2], after[2];
   const int axis = node->in[0]->shape.rank == 2;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tones.py FOLDER [FILES_PER_WORD]: writes WAV files in one folder per word, and background noise, to try the
-example without recordings: a file has two tones in noise, whose pitch depends on the word."""
+"""tones.py FOLDER [FILES_PER_WORD]: writes WAV files to try the example without recordings: a folder for each
+word, and one of background noise. A word is two tones in noise; their pitch depends on the word."""
 # SPDX-License-Identifier: MIT-0
 import math
 import os

@@ -1,4 +1,4 @@
-/* ioctl.h: ioctl() for Windows, which only returns the width of the console. */
+/* ioctl.h: ioctl() for Windows, which only returns the size of the console. */
 // SPDX-License-Identifier: MIT-0
 #ifndef PLATFORM_IOCTL_H
 #define PLATFORM_IOCTL_H

@@ -1,4 +1,4 @@
-/* resource.h: Resource limits of a process, which Windows lacks. */
+/* resource.h: getrlimit() for Windows: every limit is RLIM_INFINITY. */
 // SPDX-License-Identifier: MIT-0
 #ifndef PLATFORM_RESOURCE_H
 #define PLATFORM_RESOURCE_H

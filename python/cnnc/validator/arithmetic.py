@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Whole: TypeAlias = Any  # an array of int64; numpy's types of operators differ between its versions
+Whole: TypeAlias = Any  # an array of int64; Any, since numpy's type hints differ between versions
 F32 = np.float32
 LIMITS = {8: (-128, 127), 16: (-32768, 32767)}
 

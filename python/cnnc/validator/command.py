@@ -143,7 +143,7 @@ class Comparison:
         for begin in range(0, n, size):
             part = {name: x[begin : begin + size] for name, x in inputs.items()}
             rest = len(next(iter(part.values()))) % CALLS if self.net.program.states else 0
-            if rest:  # repeats the last inputs, so that all runs have CALLS inputs
+            if rest:  # repeats the last inputs to complete the last run of CALLS inputs
                 part = {
                     name: np.concatenate([x, x[rest - CALLS :][: CALLS - rest]]) for name, x in part.items()
                 }
@@ -204,8 +204,7 @@ class Comparison:
 
 
 def _bounds(net: Net) -> dict[str, int]:
-    """{layer: an upper bound of the magnitude of its sums, for any inputs of the layer}, without
-    conv_transpose."""
+    """By layer: an upper bound of the absolute value of its sums, for any inputs; without conv_transpose."""
     bounds = {}
     for layer in net.program.layers.values():
         name = layer.owner + ".weight"

@@ -26,7 +26,7 @@ def halves_away(x: Any, e: int) -> Any:
 
 
 def exponential(a: int, whole: int) -> int:
-    """exp(a * 2^(whole - 31)) * 2^31, for a <= 0."""
+    """exp(a * 2^(whole - 31)) * 2^31, for a <= 0; `whole`: the number of integer bits of a."""
     if a == 0:
         return MOST
     fraction = 31 - whole

@@ -124,7 +124,7 @@ def differs_by_channel(layer: Layer) -> bool:
 
 
 def of(layer: Layer, weights: Weights) -> Function:
-    """The function of a layer. If it differs between channels, its argument and result have one row per
+    """The function of a layer. If the function differs between channels, its result has one row per
     channel."""
     if layer.operator in FIXED:
         return FIXED[layer.operator](layer.arguments)

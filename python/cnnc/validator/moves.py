@@ -54,7 +54,7 @@ def _shuffle(x: Array, of: Layer, layer: Layer) -> Array:
 
 
 def _blocks(layer: Layer, of: Layer) -> tuple[int, int]:
-    """Height and width of a block of space_to_depth or depth_to_space."""
+    """The factors between the heights, and between the widths, of operand and result; at least 1."""
     _, h, w, _ = extent(of.shape, of.rows)
     _, oh, ow, _ = extent(layer.shape, layer.rows)
     return max(h, oh) // min(h, oh), max(w, ow) // min(w, ow)

@@ -64,7 +64,7 @@ class Ending:
 
 
 class Unsupported(Exception):
-    """An operator that this module does not know."""
+    """A layer that this module cannot compute."""
 
 
 class Net:
@@ -236,7 +236,7 @@ class Net:
 
     # ---- the net ----
     def run(self, inputs: dict[str, NDArray[Any]]) -> dict[str, Value]:
-        """The values of all layers, by name, for inputs [N, ...]. States continue from the previous call."""
+        """The values of layers by name, for inputs [N, ...]. States continue from the previous call."""
         self.values, self.sums, self.after = {}, {}, {}
         self._count = len(next(iter(inputs.values())))
         for layer in self.program.layers.values():

@@ -18,7 +18,7 @@ class Layer:
     arguments: dict[str, Any]
     precision: str | None = None
     owner: str = ""  # the layer that has the weights
-    rows: int = 0  # number of heads, windows or pixel rows that are computed separately
+    rows: int = 0  # heads, windows or pixel rows that are computed separately; see _rows
     line: int = 0
     readers: list[str] = field(default_factory=list)
 
@@ -45,8 +45,8 @@ class Program:
         return {port.layer for port in self.outputs}
 
 
-# The number of rows if the layer's value is computed row by row. If it consists of the regions of an unfold:
-# minus the number of regions. Otherwise 0.
+# The number of rows of the layer's value that are computed separately; 0: the value is computed as a whole.
+# A value that consists of the regions of an unfold has minus the number of regions.
 def _rows(layer: Layer, before: Layer | None) -> int:
     shape, rows = layer.shape, before.rows if before else 0
     if layer.operator in ("split_heads", "split_windows", "split_rows"):
@@ -96,7 +96,7 @@ def read(json: dict[str, Any]) -> Program:
 
 def _find_readers(program: Program) -> None:
     """Sets the readers of each layer, counting only those that an output or a state needs. An output is a
-    reader, too."""
+    reader with an empty name."""
     live = {port.layer for port in program.outputs}
     live |= {layer.name for layer in program.layers.values() if layer.operator == "update"}
     for layer in reversed(list(program.layers.values())):

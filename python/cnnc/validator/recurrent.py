@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recurrent layers of int8 nets: lstm, gru, rnn and svdf, for many inputs together."""
+"""Recurrent layers of int8 nets, except svdf (net.py): lstm, gru and rnn, for many inputs together."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class Samples:
         self, measure: Callable[[Inputs], dict[str, Any]], layers: list[str], rounds: int
     ) -> Inputs | None:
         """Inputs with extreme sums in deeper layers, by random search: parts of the best inputs are drawn
-        anew, and kept if the sums are larger.
+        anew, and kept if the sums are more extreme.
 
         measure: returns the least and largest sum of each layer for each input."""
         kept: list[Inputs] = []

@@ -26,7 +26,7 @@ TYPES = {
 
 
 class Weights:
-    """The arrays of a .safetensors file by name."""
+    """The arrays by name, and the metadata, of an int8 weight file (.safetensors)."""
 
     def __init__(self, path: Path) -> None:
         data = path.read_bytes()

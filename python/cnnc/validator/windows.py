@@ -89,7 +89,7 @@ def window(layer: Layer, shape_in: Sequence[int], rows_in: int) -> Window:
 
 
 def _padded(x: Whole, w: Window, fill: int) -> Whole:
-    """The padded image. Below and to the right, it has the elements that the last window needs."""
+    """The padded image. The padding below and to the right ends where the last window ends."""
     need = [
         max(
             (w.out[i] - 1) * w.stride[i]

@@ -181,7 +181,7 @@ static bool locked(int descriptor) { /* Returns true if another process (perhaps
 }
 
 /* Removes the temporary file `name` if the process that created it was killed. The process counts as killed
- * if its number, which is part of the name, belongs to no running process, and no process locks the file. */
+ * if no running process has the number in the name, and no process locks the file. */
 static void remove_stale(const char *folder, const char *name, const char *base) {
   const long process = temporary_process(name, base);
   struct stat about;
@@ -207,8 +207,7 @@ static void remove_all_stale(const char *path) {
   free(folder);
 }
 
-/* Opens a new file next to `path`. The file's name contains the process number and the number of the
- * attempt. */
+/* Opens a new file next to `path`. */
 static int temporary_open(cnn_writer *writer, const char *path) {
   remove_all_stale(path);
   for (int attempt = 0; attempt < 100; attempt++) {

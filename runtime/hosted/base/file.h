@@ -1,8 +1,6 @@
-/* file.h: Files as bytes in memory, and atomically written files. This code depends only on the status type,
- * because it is also built into the compiler. The compiler (compiler/backend) reads weight files for
- * --weights. So the compiler contains these files of the runtime: status.c, file.c, json.c, archive.c,
- * safetensors.c, npz.c, zip.c, pickle.c, torch.c, notes.c, classes.c, origin.c, foreign.c, matching.c,
- * rename.c and similar.c. */
+/* file.h: Files as bytes in memory, and atomically written files. file.c needs no other part of the runtime
+ * than status.c, because it is also built into the compiler. The compiler (compiler/backend) reads weight
+ * files for --weights. compiler/backend/local.mk lists the runtime's files that the compiler contains. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_FILE_H
 #define CNN_FILE_H
@@ -30,8 +28,8 @@ cnn_status cnn_text_read(const char *path, char **text, size_t *length);
 cnn_status cnn_file_inflate(const char *path, const unsigned char *gz, size_t n, size_t most,
                             unsigned char **data, size_t *size);
 
-/* Writes to a temporary file in the directory of `path`. The file is renamed to `path` when all data is on
- * the disk. */
+/* A regular file is written under a temporary name in the directory of `path`. cnn_writer_commit renames it
+ * to `path` when all data is on the disk. */
 typedef struct cnn_writer {
   int descriptor; /* -1: closed */
   unsigned char *buffer;

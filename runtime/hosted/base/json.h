@@ -4,7 +4,8 @@
 #define CNN_JSON_H
 #include <jansson.h>
 
-/* Returns JSON on one line, without spaces between tokens; the caller frees it. NULL: out of memory. Use this
- * function rather than json_dumps, which omits keys when memory runs out (Jansson 2.14). */
+/* Returns an object or array as JSON on one line, without spaces between tokens; the caller frees it. NULL:
+ * out of memory. Use this function rather than json_dumps, which omits keys when memory runs out (Jansson
+ * 2.14). */
 char *cnn_json_text(const json_t *);
 #endif

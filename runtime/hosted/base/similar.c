@@ -16,8 +16,8 @@ static int32_t length_of(const char *name) {
   return n < LONGEST ? (int32_t)n : LONGEST;
 }
 
-/* Damerau-Levenshtein distance. Of long names, compares only the last LONGEST letters, because long names
- * often begin with the same path. */
+/* Optimal string alignment distance. Of long names, compares only the last LONGEST letters, because long
+ * names often begin with the same path. */
 int32_t cnn_letters_between(const char *a, const char *b) {
   const int32_t n = length_of(a), m = length_of(b);
   int32_t rows[3][LONGEST + 1];

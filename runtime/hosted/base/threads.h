@@ -10,10 +10,10 @@ void cnn_threads_use(const cnn_network *, int32_t threads);
 /* Programs call this before the first call of a net. Waiting threads of LLVM's OpenMP then spin for at most a
  * millisecond before they sleep, unless the environment sets another policy. */
 void cnn_threads_spare(void);
-/* Like cnn_threads, but 1 if the net was compiled with --threads=none. */
+/* Like cnn_threads, but 1 if the net has no `threads` function and OpenMP is not linked. */
 int32_t cnn_threads_of_net(const cnn_network *, int32_t wanted);
 /* Like cnn_threads, but for several processes on this machine. Unless `wanted` or OMP_NUM_THREADS sets the
- * number, the result is at most the number of the machine's processors divided by `processes`. The reason:
+ * number, the result is at most one process's share of the machine's processors, but at least 1. The reason:
  * the other processes may use the same processors as this process. */
 int32_t cnn_threads_shared(int32_t wanted, int32_t processes);
 double cnn_clock(void);      /* seconds since an arbitrary moment */

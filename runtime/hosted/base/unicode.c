@@ -18,8 +18,8 @@ enum { CHARACTERS_END = 0x110000 };
 
 /* ---- UTF-8 */
 
-/* Returns the character at *at and advances *at. Returns CHARACTERS_END at the end of the text, and if the
- * text is not UTF-8. */
+/* Returns the character at *at and advances *at. If the text is not UTF-8 at *at, returns CHARACTERS_END and
+ * does not advance. */
 static uint32_t next(const unsigned char **at, const unsigned char *end) {
   static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
   const unsigned char *from = *at;

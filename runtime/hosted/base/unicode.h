@@ -10,9 +10,9 @@ bool cnn_text_plain(const char *text, size_t n); /* UTF-8 without control charac
 /* Number of leading bytes that are valid UTF-8. */
 size_t cnn_utf8_length(const unsigned char *bytes, size_t n);
 
-/* Copies a name and composes letters with the marks after them (NFC, but only for scripts in which letters
- * with marks are common). macOS may store file names decomposed: letters and marks are separate characters.
- * The copy is from malloc; NULL: out of memory. */
+/* Copies a name and composes letters with the marks after them (NFC, but only for Latin, modern Greek,
+ * Cyrillic, Japanese and Korean). macOS may store file names decomposed: letters and marks are separate
+ * characters. The copy is from malloc; NULL: out of memory. */
 char *cnn_composed(const char *name);
 
 typedef enum cnn_likeness {

@@ -24,8 +24,8 @@ void cnn_detector_reset(cnn_detector *detector) {
   detector->free_from = 0;
 }
 
-/* The label of a channel. A net with a single score has two classes, and the score is that of the second
- * class. But if the net has only one label, the score is that of this label. */
+/* A net with a single score has two classes, and the score is that of the second class. But if the net
+ * has only one label, the score is that of this label. */
 static const char *label_of(cnn_detector *detector, int64_t channel) {
   const bool single = detector->channels == 1 && detector->network->labels != 1;
   return cnn_program_label(detector->network, NULL, channel + single, detector->room);

@@ -58,7 +58,7 @@ typedef struct cnn_detector {
 cnn_status cnn_detector_open(cnn_detector *detector, const cnn_rows *rows, const cnn_detect_options *options);
 void cnn_detector_close(cnn_detector *detector);
 void cnn_detector_reset(cnn_detector *detector); /* must be called before each recording */
-/* Adds a row of scores. Returns true if a class is detected: the class with the largest mean, apart from
- * silence and unknown. */
+/* Adds a row of scores. If the class with the largest mean (apart from silence and unknown) is detected, sets
+ * *found and returns true. */
 bool cnn_detector_row(cnn_detector *detector, const cnn_row *row, cnn_detection *found);
 #endif

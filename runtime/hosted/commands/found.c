@@ -55,7 +55,7 @@ static const char *name_of(const cnn_network *network, int32_t class, char room[
 
 /* ---- Segments */
 
-typedef struct Extent { /* extent of a segment */
+typedef struct Extent {
   const cnn_segment *segment;
   int32_t number;
   int64_t area;
@@ -311,7 +311,8 @@ static bool draw_labels(const cnn_shown *shown, const cnn_findings *findings, in
   return drawn;
 }
 
-/* The best detection is drawn last, on top. */
+/* Draws the best mask after the other masks, and the best box after the other boxes, so that they stay
+ * visible. */
 static bool draw_findings(const cnn_shown *shown, const cnn_findings *findings, const cnn_image *picture) {
   uint8_t rgb[3];
   double box[4];

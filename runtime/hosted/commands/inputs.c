@@ -56,7 +56,7 @@ static cnn_status sound_open(cnn_inputs *inputs, const cnn_file *file) {
 }
 
 /* The array for input i: the one with the input's name. If the net has a single input, its array may also be
- * named x. If, in addition, the file has a single array, that array may have any name. */
+ * named x. If the net has a single input and the file a single array, the array may have any name. */
 static const cnn_tensor *tensor_for(const cnn_inputs *inputs, int32_t i) {
   const cnn_tensor *tensor = cnn_archive_find(&inputs->archive, inputs->network->input[i].name);
   if (!tensor && inputs->network->inputs == 1) tensor = cnn_archive_find(&inputs->archive, "x");

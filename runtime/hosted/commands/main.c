@@ -82,7 +82,7 @@ cnn_status cnn_program_finish(void) {
 typedef struct cnn_program_state {
   cnn_network network;
   cnn_classes classes; /* the labels of `network` if they come from a file */
-  double val;          /* fraction of the training set used for validation, from the weights' metadata */
+  double val;          /* fraction of the training set used for validation: of the weights, or the default */
   char *beside, *here; /* paths of NET.safetensors: next to the program; in the working directory */
 } cnn_program_state;
 
@@ -196,8 +196,7 @@ const char *cnn_program_label(const cnn_network *network, const cnn_data *data, 
   return room;
 }
 
-/* NET.safetensors may be in the working directory or next to the program. Sets both paths; the path next to
- * the program is NULL if `command` contains no folder. */
+/* Sets both paths of NET.safetensors. The path next to the program is NULL if `command` has no folder. */
 static void look_around(cnn_program_state *state, const char *command) {
   const char *slash = command ? strrchr(command, '/') : NULL;
   const char *net = state->network.name;

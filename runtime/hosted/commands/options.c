@@ -31,8 +31,8 @@ int cnn_usage_error(const cnn_usage *usage, const char *format, ...) {
   return CNN_EXIT_USAGE;
 }
 
-/* Prints `text` from column HELP_COLUMN on, and breaks lines between words. `column` is the current
- * column. */
+/* Prints `text` from HELP_COLUMN on, or two blanks after `column`, the current column, if that is farther
+ * right. Breaks lines between words. */
 static void print_wrapped(const char *text, int column) {
   const char *blank = column < HELP_COLUMN ? "" : "  ";
   if (column < HELP_COLUMN) printf("%*s", HELP_COLUMN - column, "");

@@ -24,7 +24,7 @@ typedef struct cnn_flag {
   const char *help;     /* one line; the help wraps it */
   double low, high;
   const char *const *choices; /* NULL at the end */
-  bool *given;                /* may be NULL */
+  bool *given;                /* set to true if the option is given; may be NULL */
 } cnn_flag;
 
 typedef struct cnn_usage {
@@ -41,8 +41,8 @@ enum { CNN_EXIT_FAILED = 1, CNN_EXIT_USAGE = 2, CNN_GO_ON = -1 };
  * *operand to the index in argv of the first operand; `operand` may be NULL if the command has no
  * operands. */
 int cnn_usage_parse(const cnn_usage *usage, int argc, char **argv, int *operand);
-/* Returns CNN_GO_ON if the path is NULL or ends in one of the suffixes. Otherwise prints an error and returns
- * CNN_EXIT_USAGE. */
+/* Returns CNN_GO_ON if the path is NULL or ends in one of the suffixes (after the last: NULL). Otherwise
+ * prints an error and returns CNN_EXIT_USAGE. */
 int cnn_usage_suffix(const cnn_usage *usage, const char *option, const char *path,
                      const char *const *suffixes);
 /* Prints an error message and returns CNN_EXIT_USAGE. */

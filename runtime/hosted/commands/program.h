@@ -1,4 +1,4 @@
-/* program.h: Commands of a built program. */
+/* program.h: Commands of a net's executable, and functions that the commands share. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_PROGRAM_H
 #define CNN_PROGRAM_H
@@ -30,16 +30,18 @@ int cnn_program_saliency(const cnn_program *program, int argc, char **argv);
 /* prints the message; returns CNN_EXIT_FAILED */
 int cnn_program_fail(const cnn_program *program, const cnn_status *status);
 cnn_status cnn_program_finish(void); /* flushes standard output and reports errors */
-/* Returns weights from malloc, read from the file at `path`. If path is NULL, returns the compiled-in
- * weights; if the program has none, reads NET.safetensors next to the program or in the working directory,
- * and names this file on standard error. Prints warnings. names: how names in the file are mapped to names of
- * the net. */
+/* Reads the weights from the file at `path` into an array from malloc, and sets *weights to the array. If
+ * path is NULL, copies the compiled-in weights. If path is NULL and the program has no weights, reads
+ * NET.safetensors next to the program or in the working directory, and prints its path on standard error.
+ * Prints warnings. names: how names in the file are mapped to names of the net. */
 cnn_status cnn_program_weights(const cnn_program *program, const char *path, const cnn_weights_names *names,
                                float **weights);
 /* Fraction of the samples that training used for validation, for the weights from the latest call of
- * cnn_program_weights. Applies to data sets without a validation part. */
+ * cnn_program_weights; if the fraction is unknown, the default. Applies to data sets without a validation
+ * part. */
 double cnn_program_val(const cnn_program *program);
-/* Returns CNN_GO_ON if the program finds weights. Otherwise prints an error and returns the exit status. */
+/* Returns CNN_GO_ON if `path` is not NULL, or if cnn_program_weights finds weights without a path. Otherwise
+ * prints an error and returns the exit status. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
 /* The entries for weights in a command's table of flags. */
 #define CNN_FLAG_WEIGHTS(to)                                                                                 \

@@ -28,7 +28,7 @@ typedef struct Bench {
   double seconds;
   int32_t threads;
   cnn_pace pace;
-  bool json, train, stream; /* stream: calls step, and compares its duration with real time */
+  bool json, train, stream; /* stream: compares the duration of a step with real time */
   float *weights;
   cnn_batch batch; /* synthetic samples */
   float **output;
@@ -126,8 +126,8 @@ static void step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace_end(&bench->pace, begun);
 }
 
-/* Calls the net for `seconds`, and at least three times. Before these calls, warms up for a tenth of this
- * time without measuring. trainer: NULL for infer. */
+/* Calls the net for bench->seconds: at least three times, and at most MOST_TIMES times. Before these calls,
+ * warms up for a tenth of bench->seconds without measuring. trainer: NULL without --train. */
 static void measure(Bench *bench, cnn_trainer *trainer) {
   Times *times = &bench->times;
   double start = cnn_clock(), warm = start + 0.1 * bench->seconds, end = start + 1.1 * bench->seconds, now;

@@ -2,7 +2,7 @@
  * The start is noise or an image (Simonyan, Vedaldi and Zisserman, 2014). Without regularization the patterns
  * are not recognizable. So each step shifts the image by a few pixels (jitter; Mordvintsev et al., 2015).
  * Each step also moves the image back towards the start image (decay; Simonyan et al.). Every fourth step
- * also blurs the image; the blur becomes weaker from step to step (Yosinski et al., 2015). */
+ * also blurs the image, until the blur has faded out (Yosinski et al., 2015). */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
 #include <stdio.h>
@@ -93,7 +93,7 @@ static void ascend(Dream *d, const Arguments *a, cnn_unit unit, int64_t step) {
   show(d, down, right);
   cnn_viewer_backward(&d->viewer, unit);
   const float *gradient = cnn_viewer_gradient(&d->viewer, 0);
-  const double left = 1 - (double)step / (double)a->steps; /* falls from 1 to 0 */
+  const double left = 1 - (double)step / (double)a->steps; /* falls from 1 towards 0 */
   double sum = 0;
   for (int64_t k = 0; k < d->port->size; k++) sum += fabs((double)gradient[k]);
   const double rate =

@@ -148,7 +148,7 @@ static int evaluate(const cnn_program *program, const cnn_usage *usage, const cn
   options.fit = (cnn_fit)arguments->fit;
   options.skip_bad = arguments->skip_bad;
   cnn_status status = cnn_program_weights(program, arguments->weights, &arguments->names, &weights);
-  options.val = cnn_program_val(program); /* the same split as in training: see cnn_data_shared */
+  options.val = cnn_program_val(program); /* as in training, so that cnn_data_shared is right */
   if (status.code == CNN_OK) status = cnn_data_open(&data, arguments->data, network, &options);
   const int spared = status.code == CNN_OK ? cnn_written_spares_data(usage, written, data) : CNN_GO_ON;
   if (spared != CNN_GO_ON) {

@@ -86,8 +86,8 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Argum
 }
 
 /* Writes to `says` the probability (or, if there is none, the score) of the requested class at the requested
- * pixel. The default is the best class. `says` is empty if nothing was requested and no output has
- * classes. */
+ * pixel. The defaults are the best class, and the mean over all pixels. `says` is empty if nothing was
+ * requested and no output has classes. */
 static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *path, char says[300]) {
   const cnn_network *network = viewer->network;
   *says = 0;

@@ -12,7 +12,7 @@
 enum {
   MATRIX_ROWS = 512,
   MATRIX_COLUMNS = 1024
-}; /* largest part of a dense layer's weight matrix that is drawn */
+}; /* largest part of a matrix (dense layer, 1x1 convolution) that is drawn */
 
 typedef struct Arguments {
   const char *weights, *out, *layer;
@@ -41,7 +41,7 @@ static const cnn_weight *weight_of(const cnn_network *network, const char *layer
 }
 
 /* Finds the layer `name`. If `name` is NULL, chooses the first convolution that has filters; if there is
- * none, the first dense layer. */
+ * none, the first layer whose weights are a matrix. */
 static cnn_status choose_layer(const cnn_network *network, const char *name, int32_t *layer) {
   if (cnn_weights_fixed(network))
     return cnn_failure(CNN_BAD_ARGUMENT, "'filters' needs a float net; this is an int8 model");
@@ -94,7 +94,7 @@ static Filters filters_of(const cnn_network *network, const float *weights, int3
   return f;
 }
 
-/* If a dense layer reads a gray input image directly, each row of its weights becomes an image, too. */
+/* If a dense layer reads a gray input image directly, draws each row of its weights as an image. */
 static void as_templates(const cnn_network *network, int32_t layer, Filters *f) {
   const cnn_port *port = &network->input[0];
   if (network->inputs != 1 || strcmp(network->layer[layer].op, "dense") != 0 || !cnn_port_is_picture(port) ||

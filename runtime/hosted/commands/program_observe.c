@@ -1,5 +1,6 @@
 /* program_observe.c: `net observe`: Ranges, means and histograms of the net's values on a data set. cnnc
- * quantize chooses scales from them. There are two passes over the samples: ranges first, then histograms. */
+ * quantize chooses scales from these statistics. There are two passes over the samples: ranges first, then
+ * histograms. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>

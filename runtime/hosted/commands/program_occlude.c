@@ -112,7 +112,7 @@ static void report(const Occlusion *o, const char *path) {
   printf(" %d to %d covered\n", left, right - 1);
 }
 
-/* Marks the requested pixel or box on the last panel. */
+/* Marks the box or the requested pixel on the last panel. */
 static void mark(cnn_figure *figure, const Occlusion *o) {
   double box[4];
   if (!cnn_port_is_picture(o->port)) return;

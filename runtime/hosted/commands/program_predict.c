@@ -257,7 +257,7 @@ static cnn_status keep_picture(Prediction *prediction, const cnn_inputs *inputs)
   return fine ? cnn_success() : no_memory;
 }
 
-/* Draws each pixel of the image in the color of its class. */
+/* Draws the classes of the pixels over the image. */
 static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture) {
   const cnn_port *port = &prediction->network->output[o];
   const cnn_judged judged = cnn_judge(prediction->network, o);
@@ -276,7 +276,7 @@ static bool draw_map(Prediction *prediction, int32_t o, const cnn_image *picture
 }
 
 /* Draws the results on the image, and writes the image. If o < 0, the results are boxes and segments;
- * otherwise output `o` as a class map. */
+ * otherwise the class map of output `o`. */
 static cnn_status write_overlay(Prediction *prediction, const char *path, int32_t o) {
   cnn_image *picture = &prediction->picture;
   const bool drawn = o < 0 ? cnn_found_draw(&prediction->shown, prediction->kept, picture)
@@ -309,8 +309,9 @@ static void tell_left_out(const Prediction *prediction, const char *path, int32_
             drawable > 1 ? "each output" : "the output");
 }
 
-/* Writes the detections. If the net has none, writes the first output that can be shown. A class map is drawn
- * in colors, over the input image if there is one. An image of values from 0 to 1 is written as it is. */
+/* Writes an image of the detections. If the net has no output of detections, writes the first output that is
+ * a class map or an image. A class map is drawn in colors, over the input image if there is one. The values
+ * of an image are clamped to 0..1. */
 static cnn_status write_picture(Prediction *prediction, const char *path) {
   const cnn_network *network = prediction->network;
   const bool finds = cnn_net_finds(network);
@@ -401,7 +402,7 @@ static cnn_status read_sample(Prediction *prediction, const cnn_inputs *inputs, 
   return status;
 }
 
-/* Counts all NaN and infinite values, because only a few values are printed, and these may all be finite. */
+/* Counts NaN and infinite values, because only a few values are printed, and these may all be finite. */
 static void count_unsound(Prediction *prediction, const char *path, int32_t samples) {
   const cnn_network *network = prediction->network;
   for (int32_t o = 0; o < network->outputs; o++) {
@@ -427,7 +428,8 @@ static void warn_unsound(const cnn_program *program, const Prediction *predictio
             program->network->output[prediction->strange].name);
 }
 
-/* Makes sample `index` the current sample. If a drawing is requested, keeps the image of the first sample. */
+/* If the net has an image input, makes sample `index` the current sample. If a drawing is requested, keeps
+ * the image of the first sample. */
 static cnn_status see_sample(Prediction *prediction, const cnn_inputs *inputs, const char *path,
                              int64_t index) {
   const cnn_network *network = prediction->network;

@@ -19,9 +19,10 @@
 #include "hosted/commands/written.h"
 #include "hosted/training/exchange.h"
 
-/* The signal received: SIGINT (Ctrl-C), SIGTERM or SIGUSR1. mpirun and Slurm forward SIGUSR1 without a later
- * SIGKILL. The handler only sets a flag for the training loop. A second Ctrl-C ends the process immediately.
- * A second SIGTERM does not, because Slurm sends SIGTERM both to a job and to its processes. */
+/* The signal received: SIGINT (Ctrl-C), SIGTERM or SIGUSR1; 0: none. mpirun and Slurm forward SIGUSR1
+ * without a later SIGKILL. The handler only sets a flag for the training loop. A second Ctrl-C ends the
+ * process immediately. A second SIGTERM does not, because Slurm sends SIGTERM both to a job and to its
+ * processes. */
 static volatile sig_atomic_t interrupted;
 static void interrupt(int signal_number) { interrupted = signal_number; }
 
@@ -51,7 +52,6 @@ typedef struct Listener {
   const char *out;
 } Listener;
 
-/* Prints the result: file, epoch, loss and metrics. */
 static void print_result(const char *out, const cnn_event *event) {
   const cnn_epoch *best = event->done;
   bool validated = best->val.samples > 0;
@@ -151,7 +151,7 @@ static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const A
   return status;
 }
 
-/* Opens the data and trains. Returns usage errors; all other errors are in *status. */
+/* Returns CNN_GO_ON, or the exit status for a wrong command line. All other errors are only in *status. */
 static int train_on(const cnn_usage *usage, const Arguments *arguments, const Outputs *outputs,
                     const cnn_network *network, cnn_train_options *options, cnn_status *status) {
   cnn_data *data = NULL;
@@ -197,8 +197,8 @@ static int suffixes_check(const cnn_usage *usage, const Arguments *a, const char
   return status;
 }
 
-/* Only the first process writes, so it checks the files, and broadcasts the result to all processes. Returns
- * usage errors; all other errors are in *status. */
+/* Only the first process writes, so only this process checks the output files; cnn_ranks_agree sends an error
+ * to all processes. Returns as train_on. */
 static int train(const cnn_program *program, const cnn_usage *usage, const Arguments *arguments,
                  cnn_train_options *options, cnn_status *status) {
   const bool first = !options->ranks || options->ranks->rank == 0;

@@ -111,7 +111,7 @@ static void batch_run(cnn_rows *rows) {
   cnn_pace_end(&rows->pace, begun);
 }
 
-/* Copies the latest samples of the recording to image `slot` of the batch. */
+/* Copies the samples that were read last to image `slot` of the batch. */
 static void image_put(cnn_rows *rows, int32_t slot) {
   const cnn_port *input = &rows->network->input[0];
   const size_t bytes = (size_t)input->size * cnn_type_bytes(input->type);

@@ -38,9 +38,9 @@ typedef struct cnn_rows {
 cnn_status cnn_rows_open(cnn_rows *rows, const cnn_network *network, const float *weights, int32_t threads,
                          double hop);
 void cnn_rows_close(cnn_rows *rows); /* also valid after a failed open */
-/* Reads a WAV file, starting from the initial state. Sets *seconds to the file's duration, unless `seconds`
- * is NULL. An incomplete step or window at the end is dropped. But if the net is called with windows, a
- * recording shorter than one window is padded with zeros. */
+/* Runs the net on a WAV file from the initial state, and passes each row to rows->take. Sets *seconds to the
+ * file's duration, unless `seconds` is NULL. An incomplete step or window at the end is dropped. But if the
+ * net is called with windows, a recording shorter than one window is padded with zeros. */
 cnn_status cnn_rows_file(cnn_rows *rows, const char *path, double *seconds);
 /* Like cnn_rows_file, but reads samples from standard input, in the type of the net's input, and never pads
  * with zeros. */

@@ -1,4 +1,4 @@
-/* scores.c: Ranking of classes by score. */
+/* scores.c: Class scores, and ranking of classes by score. */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/commands/scores.h"
 

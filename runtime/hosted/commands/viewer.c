@@ -319,7 +319,7 @@ cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]) {
   const int32_t n = dim[rank - 1];
   int32_t width = n;
   for (int32_t w = n > 40 ? 8 : n; w <= n && w <= 64; w++)
-    if (n % w == 0) width = w; /* lines of equal length, if possible with 8 to 64 values */
+    if (n % w == 0) width = w; /* more than 40 values: equal lines of 8 to 64 values, if possible */
   return (cnn_sheet){1, n / width, width, width, 1};
 }
 

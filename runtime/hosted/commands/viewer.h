@@ -10,10 +10,10 @@
 
 typedef struct cnn_viewer {
   const cnn_program *program;
-  const cnn_network *network; /* the program's net */
+  const cnn_network *network;
   float *weights;
-  void *memory;        /* network->look->bytes */
-  float **value;       /* per input, [h][w][c]: the inspected sample; may be changed */
+  void *memory;        /* its size is network->look->bytes */
+  float **value;       /* per input, [h][w][c]: the inspected sample; callers may change it */
   void **raw, **input; /* the sample in the input's type; raw: channels last; input: in the net's layout */
   float **seed;        /* per output: weights of its scores in the sum whose gradient is computed */
   cnn_view view;       /* position of the image in the first image input */
@@ -32,7 +32,7 @@ cnn_status cnn_viewer_open(cnn_viewer *viewer, const cnn_program *program, const
 void cnn_viewer_close(cnn_viewer *viewer); /* also valid after an open that failed */
 /* Reads sample `index` of a file, as predict reads it. */
 cnn_status cnn_viewer_read(cnn_viewer *viewer, const char *path, int64_t index, cnn_fit fit);
-/* Converts `value` to the inputs' types, rounded and saturated, and computes the forward pass. */
+/* Converts `value` to the inputs' types (integers: rounded and saturated), and computes the forward pass. */
 void cnn_viewer_forward(cnn_viewer *viewer);
 void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit); /* computes the gradient of the unit's score */
 const float *cnn_viewer_layer(const cnn_viewer *viewer, int32_t layer);
@@ -52,22 +52,21 @@ int32_t cnn_unit_output(const cnn_network *network); /* the first output with cl
 cnn_unit cnn_viewer_best(const cnn_viewer *viewer, cnn_unit unit);
 /* Parses "3" or "Sandal" as a class from 0 to classes - 1. False: not a class. */
 bool cnn_class_parse(const cnn_network *network, int32_t classes, const char *text, int32_t *class);
-/* Parses "3" or "Sandal"; in a net with several outputs, also "OUTPUT:3" or "OUTPUT:Sandal". Without OUTPUT,
- * the output in `unit` stays unchanged. */
+/* Parses "3", "Sandal", "OUTPUT:3" or "OUTPUT:Sandal". Without OUTPUT, the output in `unit` stays
+ * unchanged. */
 cnn_status cnn_unit_parse(const cnn_network *network, const char *text, cnn_unit *unit);
-/* The unit's name as it is printed. */
+/* Writes the unit's name to `room`, in the form of cnn_unit_parse, and returns `room`. */
 const char *cnn_unit_name(const cnn_network *network, cnn_unit unit, char room[120]);
 
 /* Finds the layer with this name; the command `info` lists the names. If no layer has this name, the error
- * suggests a similar name. */
+ * suggests a similar name, if there is one. */
 cnn_status cnn_layer_find(const cnn_network *network, const char *name, int32_t *layer);
 
 /* Converts all elements of an input to float. */
 void cnn_port_floats(const cnn_port *port, const void *raw, float *value);
 bool cnn_port_is_picture(const cnn_port *port); /* whether it has rank 3, and 1 or 3 channels */
-/* Converts an input to RGB. The range of its type is mapped to 0..255 (f32 pixels already have this range).
- * f32 values are not pixels if some are negative or above 255, or if all are at most 2; then their own range
- * is mapped. */
+/* Converts an image input to RGB: maps the range of its type to 0..255. For f32, this range is 0..255; but if
+ * a value is negative or above 255, or all values are at most 2, maps the range of the values. */
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb);
 /* Range of the port's values: the range of its type. For f32, it is 0 to 255 for images, and infinite for
  * other inputs. */
@@ -90,7 +89,8 @@ cnn_status cnn_out_array(const char *path, cnn_type type, const void *value, int
                          const int64_t *dim);
 /* Checks the command line of a command that inspects a net. Returns CNN_GO_ON if the command can run. Prints
  * an error and returns an exit status if there are no weights, if -o is missing or has a wrong suffix, or if
- * the output would overwrite the program, the weights or `input`. `input`: NULL, or the input file. */
+ * the output would overwrite the program, the weights or `input`. `input`: NULL, or the input file.
+ * `array`: whether -o may be an .npy array. */
 int cnn_viewer_usage(const cnn_usage *usage, const cnn_program *program, const char *weights,
                      const char *input, const char *out, bool array);
 #endif

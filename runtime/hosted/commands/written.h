@@ -12,7 +12,7 @@ typedef struct cnn_written {
 } cnn_written;
 
 /* These functions return CNN_GO_ON; or, after an error message, the exit status for a wrong command line.
- * Files are compared by identity, whatever their names and links. */
+ * Existing files are compared by device and inode, new files by path. */
 /* Compares the outputs with each other and with the program. */
 int cnn_written_apart(const cnn_usage *usage, const cnn_written *written);
 /* Compares the outputs with the input `path` (or NULL). `why` ends the message: "the weights are read from

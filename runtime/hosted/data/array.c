@@ -45,7 +45,7 @@ static int64_t elements(Shape shape) {
 }
 
 /* Whether an array's shape matches a port. Dimensions of 1 may be omitted or added. If the array or the port
- * is a vector, only the numbers of elements must be equal. */
+ * is a vector, only the numbers of elements must be equal, unless `planes` (channels first). */
 static bool loosely(Shape shape, const cnn_port *port, bool planes) {
   if (same(without_ones(shape), without_ones(port_shape(port, planes)))) return true;
   return !planes && (without_ones(shape).rank <= 1 || port->rank == 1) && elements(shape) == port->size;
