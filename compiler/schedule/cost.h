@@ -7,12 +7,12 @@
 
 typedef struct Cycles {
   double products;   /* cycles of multiply-adds */
-  double transforms; /* cycles of other computations, and of stores of partial vectors */
+  double transforms; /* all other cycles, for example of transforms and of partial stores */
   /* cycles to load weights (in cost_stream also values); the loads overlap with the products */
   double memory;
   double total;
-  int64_t weight_bytes; /* size of the packed weights */
-  const char *from;     /* the memory from which weights are loaded: "memory", or the name of a cache */
+  int64_t weight_bytes; /* size of the weights that are loaded */
+  const char *from;     /* source of the weights: "memory" or the name of a cache; NULL: no weights */
 } Cycles;
 
 /* Sets the load time of own_bytes bytes of weights, and the total; `products` and `transforms` must be
@@ -24,7 +24,7 @@ Cycles cost_direct(const Target *, const Correlation *, int64_t weight_bytes);
 /* The cost of a kernel with tile registers. floats: the cost of the float kernel; products: cycles of the
  * products in tile registers. */
 Cycles cost_tiles(Cycles floats, const Target *, const Correlation *, double products);
-/* Like cost_tiles, for a kernel that does not copy values. */
+/* Like cost_tiles, without the time to copy the input and to store sums. */
 Cycles cost_pair_tiles(Cycles floats, const Target *, double products);
 /* The cost of a kernel that multiplies words of two bf16 numbers. floats: the cost of the float kernel. */
 Cycles cost_pairs(Cycles floats, const Target *);
@@ -57,8 +57,8 @@ Cycles cost_winograd_weights(const Target *, const Correlation *,
 Cycles cost_kernel(const Lower *, const Target *, const Choice *);
 double cost_read(const Target *, int64_t bytes); /* cycles to load bytes that are read once per call */
 /* Cycles per image to store and load values of `bytes` bytes for a batched kernel, which needs the values of
- * all images. If images are computed one by one, this costs nothing, because the values of an image are used
- * while they are in a cache. */
+ * all images. `bytes` is the size for one image. Without batching, these values stay in a cache and cost
+ * nothing. */
 double cost_passed(const Target *, double bytes, int64_t batch);
 /* Cycles per image of a batched convolution, or of its input gradient. spread: the kernel computes the input
  * side; turned: the kernel permutes the weights first. */
@@ -72,13 +72,13 @@ Cycles cost_winograd_rows(const Target *, const Correlation *, int m, bool packs
                           int64_t weight_bytes);
 Cycles cost_winograd_rows_weights(const Target *, const Correlation *, int m, int64_t batch,
                                   int64_t weight_bytes);
-/* For a weight gradient with Winograd. cost_winograd_lines: number of rows of tiles of an image whose points
- * fit in the second-level cache. cost_winograd_images: number of images whose points fit in a quarter of the
- * last-level cache. */
+/* Sizes of a block for a weight gradient with Winograd; at least 1. cost_winograd_lines: rows of tiles whose
+ * points together fit in the second-level cache. cost_winograd_images: images whose points together fit in a
+ * quarter of the last-level cache. */
 int64_t cost_winograd_lines(const Target *, const Correlation *, int m);
 int64_t cost_winograd_images(const Target *, const Correlation *, int m, int64_t batch);
 double cost_gradient_sums(const Target *, const Correlation *,
-                          int64_t weight_bytes); /* cycles to load and store weight gradients */
+                          int64_t weight_bytes); /* cycles to load and store weight gradients; 0 if cached */
 Cycles cost_stream(const Target *, int64_t macs, int64_t value_bytes, int64_t own_bytes,
                    int64_t weight_bytes); /* any other kernel, which loads own_bytes bytes of weights and
                                              value_bytes bytes of values */
@@ -86,7 +86,7 @@ Cycles cost_together(const Target *, int64_t macs, int64_t own_bytes, int64_t ba
                      int64_t weight_bytes); /* cycles per image of a batched dense layer */
 /* Cycles per image of a batched dense layer in training, with Strassen. */
 Cycles cost_dense_strassen(const Target *, const Node *, int64_t batch, int64_t weight_bytes);
-/* Adds a line to --emit=schedule: the fraction of the taps that are in the padding and are skipped. */
+/* If taps in the padding are skipped, adds their fraction to --emit=schedule. */
 void cost_padding_detail(Lower *, const Correlation *);
 
 #endif

@@ -46,7 +46,7 @@ enum { MOST_TAP_RUNS = 64 };
 /* Divides the taps into runs, and returns the number of runs; -1: more than MOST_TAP_RUNS. A tap that is
  * outside the large side for all n is in no run. */
 int axis_runs(const Correlation *, int axis, TapRun[MOST_TAP_RUNS]);
-/* Combines n runs. small: number of elements of the small side. Result: the taps of all runs are inside the
- * large side for the elements n with from <= n < to; count is the total number of taps. */
+/* Combines n runs. small: number of elements of the small side. In the result, from and to are the range of
+ * elements for which all taps of all runs are inside the large side; count is the total number of taps. */
 TapRun tap_runs_common(const TapRun *, int n, int64_t small);
 #endif

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The input is copied to scratch memory, with a border of zeros and with rows padded to whole vectors. So no
-// tap needs a bounds check. A tile consists of several filters, the rows of a pooling window (without
+// tap needs a bounds check. A tile consists of up to six filters, the rows of a pooling window (without
 // pooling: one row), and one or two vectors of columns. Results are stored lane by lane, because the outputs
 // of all filters at a pixel are contiguous in memory.
 //
@@ -102,7 +102,7 @@ static int64_t columns_read(const Columns *c) {
   return c->tiles * c->vectors * c->lanes + (c->x.taps - 1) * c->x.tap_step;
 }
 
-/* Copies the required part of one input row, shifted by `shift` columns. */
+/* Copies `count` columns of an input row, shifted right by `shift` columns (negative: left). */
 static void copy_row(Nest *b, const Columns *c, const Ix *row, int64_t shift, int64_t count) {
   const int L = c->lanes;
   const int64_t from = shift < 0 ? -shift : 0, to = shift < 0 ? 0 : shift, whole = count / L,

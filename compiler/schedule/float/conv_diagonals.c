@@ -43,7 +43,7 @@ int diagonal_pixels(const Direct *d, int64_t width) {
   return (int)ceil_divide(width, ceil_divide(width, most));
 }
 
-/* In the last tile of a partial panel, the last vectors of inputs have few lanes in use, or none. */
+/* In the last tile of a partial panel, some lanes, or whole vectors of inputs, may be unused. */
 int diagonal_inputs(const Tile *t, int input) {
   const Direct *d = t->d;
   const int64_t outputs = (t->vectors - 1) * d->lanes + t->part,
@@ -83,7 +83,8 @@ static Val exchanged(Nest *b, Val x, int lanes, int64_t r) {
   return shuffle(x, x, lanes, lane);
 }
 
-/* Combines the sums of a square's diagonals into outputs: the lane of input j then contains output j. */
+/* Adds up the sums of `diagonals` successive diagonals, from diagonal r on: in the result, the lane of input
+ * j contains a part of output j ^ r. */
 static Val folded(Nest *b, const Direct *d, int64_t diagonals, Val x[MOST_VECTORS]) {
   for (int64_t half = diagonals / 2; half; half /= 2)
     for (int64_t r = 0; r < half; r++) x[r] = add(x[r], exchanged(b, x[r + half], d->lanes, half));

@@ -4,11 +4,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A tile of PX pixels of a row times NV vectors of output channels stays in registers during the loops over
-// taps and input channels. The range of ty excludes rows outside of the input. Only tiles at the left and
-// right edge have columns outside of the input. In the unrolled loop over columns, conditions on constants
-// exclude these columns. Weights are packed in the order in which a tile reads them: in panels of one or
-// two vectors of the widest target (with interleaved images, of up to four channels). The remaining channels
-// of a group have a separate panel, padded with zeros.
+// taps and input channels. The range of ty, or a condition, excludes rows outside of the input. Only tiles at
+// the left and right edge have columns outside of the input. Only these tiles test columns: in calls of other
+// tiles, the flags `left` and `right` are constant zeros. Weights are packed in the order in which a tile
+// reads them: in panels of one or two vectors of the widest target (with interleaved images, of up to four
+// channels). The remaining channels of a group have a separate panel, padded with zeros.
 //
 // Example: `x: 28x28x8 -> conv(16, 3x3, stride=2)` --target=x86-64-v3, lines 8-17 of conv1_tile_5x2_body:
 //
@@ -65,10 +65,11 @@ static int64_t even_pixels(const Target *t, int64_t width, int vectors, int64_t 
   return ceil_divide(width, ceil_divide(width, most));
 }
 
-/* The width of a tile. After a tile with many sums, the CPU waits until most of the sums are stored. If a sum
- * has few products, this wait is a large part of the time. Then the tile is made narrower, if a smaller width
- * divides the row. The weights must also fit in the L1 cache, because narrower tiles read the weights more
- * often. products: number of products of a sum; if it is 0, the tile is never made narrower. */
+/* The width of a tile: Choice.pixels if it is set, but at most the widest tile that fits. For the default
+ * width: after a tile with many sums, the CPU waits until most of the sums are stored. If a sum has few
+ * products, this wait is a large part of the time. Then the tile is made narrower, if a smaller width divides
+ * the row. The weights must also fit in the L1 cache, because narrower tiles read the weights more often.
+ * products: number of products of a sum; if it is 0, the tile is never made narrower. */
 static int tile_pixels(const Lower *l, int64_t width, int vectors, int64_t parts, int64_t products) {
   const Target *t = l->target;
   const int64_t most = most_pixels(l, vectors, parts), few = t->stores / vectors;
@@ -84,9 +85,9 @@ Tiling direct_tiling(const Lower *l, int64_t width, int vectors) {
   return tiling_of(width, tile_pixels(l, width, vectors, 1, 0));
 }
 
-/* The width of a tile. If the fused nodes are expensive, they already distribute the stores over time. So
- * tile_pixels is allowed to make tiles narrower only if the fused nodes are cheap. With a leading axis, the
- * cost of the fused nodes is not known here, so tiles are not made narrower. */
+/* If the fused nodes are expensive, they already distribute the stores over time. So tile_pixels is allowed
+ * to make tiles narrower only if the fused nodes are cheap. With a leading axis, the cost of the fused nodes
+ * is not known here, so tiles are not made narrower. */
 static int own_pixels(const Direct *d, const Axis *y, const Axis *x, int vectors) {
   if (d->diagonals) return diagonal_pixels(d, x->count);
   const bool few = d->l->target->stores && d->l->images <= 1 && !d->l->b->nleads &&
@@ -147,8 +148,8 @@ static int direct_vectors(const Lower *l, int lanes, int64_t channels) {
   return (int)smaller(tile_vectors(l, lanes, channels), ceil_divide(channels, lanes));
 }
 
-/* Tile widths to try for a convolution. The first width is the default if the fused nodes are cheap. most:
- * width of the widest tile that fits in the registers. */
+/* Tile widths to try for a convolution. The first width is usually the default. most: width of the widest
+ * tile that fits in the registers. */
 enum { MOST_TILES = 5 };
 static int direct_tiles(const Lower *l, int pixels[MOST_TILES], int *most) {
   const Correlation k = correlation_of(l->node);
@@ -177,7 +178,7 @@ const char *direct_pixels_refused(const Lower *l, const Choice *choice) {
 typedef struct Row { /* a row of a panel: its weights for one tap and one input channel */
   Ix g, fb, ib,
       c; /* group, panel, block of input channels; c: input channel in the block, or pair of input channels */
-  /* this tap is the sum of the elements n of the original kernel with from <= n < to, along each axis */
+  /* after an upsampling, along each axis: the tap is the sum of the kernel elements n, from <= n < to */
   int64_t from[2], to[2];
   bool half;      /* c is a pair whose second channel does not exist */
   int64_t member; /* index of c's group among the layer's groups that form group g (Direct.members) */
@@ -271,7 +272,7 @@ static void pack_tap(const Direct *d, const Panels *panels, Pack *pack, Row *row
         }
 }
 
-/* Packs a row of a tight kernel (Direct.tight): element n of the row is channel n % in of tap n / in. */
+/* Packs a row of a tight kernel (Direct.tight): the weights of all channels of tap 0, then of tap 1, .. */
 static void pack_tight_row(const Direct *d, const Panels *panels, Pack *pack, const Row *row, const Ix *ky) {
   Nest *b = pack->nest;
   const Ix panel = panel_of(d, panels, &row->g, &row->fb, &row->ib), none = {0};
@@ -418,9 +419,8 @@ static int64_t all_weights(const Direct *d) { /* bytes */
 
 /* Whether the outer loop is over rows and the inner loop over panels. A fused pooling needs this order.
  * Without a pooling, Choice.order can set the order. By default, the outer loop is over rows if all weights
- * stay in a cache, or if each row is a block of pixels (Direct.blocked). In all other cases, a panel is used
- * for all rows before the next panel. With interleaved images, the default is an outer loop over panels,
- * too. */
+ * stay in a cache (except with interleaved images), or if each row is a block of pixels (Direct.blocked). In
+ * all other cases, and if there is a single row, the outer loop is over panels. */
 static bool rows_first(const Direct *d, const Axis *y) {
   const Order order = d->l->choice.order;
   const bool own = d->l->images <= 1 && all_weights(d) <= d->l->target->blocking.direct_weights;
@@ -450,8 +450,7 @@ static bool one_more(const Direct *d) {
   return (d->blocks > 1) * 2 + (d->inner > 1) + (d->l->kernel->pool != NULL) + (d->l->b->nleads != 0) < 2;
 }
 
-/* Sets t->again and t->runs, which determine the prefetch of panels. Weights that stay in a cache are not
- * prefetched. */
+/* Sets t->again and t->runs, which determine the prefetch of panels. */
 static void choose_runs(Tile *t, const Tiling *tiling, bool wide) {
   const Direct *d = t->d;
   const bool far = d->blocked && all_weights(d) > d->l->target->blocking.direct_weights;
@@ -564,7 +563,7 @@ static void gate_panel(const Direct *d, int i, const Ix *fb) {
     NEST_FOR(b, c, d->in) gate_channel(d, i, fb, &c);
 }
 
-/* Scales all panels before the first row. This is used if each row reads all panels. */
+/* If each row reads all panels: scales all panels before the first row. */
 static void gate_panels(const Direct *d) {
   Nest *b = d->l->b;
   if (d->l->kernel->gate)
@@ -723,7 +722,7 @@ static Cycles conv_direct_cycles(const Lower *l, const Target *target, const Cho
   return direct_pairs(l, &k, false) ? cost_pairs(floats, target) : floats;
 }
 
-/* Lists the choice itself, then other tile widths, then other loop orders. */
+/* Lists the choice itself, then other tile widths, then both loop orders. */
 static void conv_direct_variants(const Lower *l, const Choice *own, Choices *variants) {
   int pixels[MOST_TILES], most;
   const int tiles = direct_tiles(l, pixels, &most);

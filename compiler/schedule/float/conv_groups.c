@@ -5,15 +5,15 @@
 // connects input j to output j ^ r (exclusive or). A vector of inputs, in memory order, is multiplied by the
 // weights of a diagonal, and the products are added to a register of that diagonal. In this register, the
 // lane of input j contains a part of output j ^ r. Only after all taps have been added, lanes are exchanged:
-// n - 1 times per vector of outputs. So the taps need one load of each vector of inputs and of weights, a
-// multiply-add for each pair of such vectors, and no shuffle.
+// n - 1 times per vector of outputs. So the taps need no shuffles, only loads and one multiply-add per vector
+// of weights and pixel.
 //
 // A group with more channels on one side than on the other consists of several squares. If the registers
 // cannot hold the sums of all diagonals for a few pixels, the diagonals are processed in several passes over
 // the inputs. The loops are those of the direct convolution (conv_direct.c, conv_tile.c), with other terms of
 // a pixel: vectors of inputs replace single inputs, and diagonals replace vectors of outputs. If the vectors
-// of a target are shorter than n, they process blocks of a square; an exclusive or of the block numbers
-// selects the diagonals.
+// of a target are shorter than n, a square is divided into blocks. The exclusive or of the numbers of the
+// input's block and of the output's block selects the diagonals.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=8)` --target=x86-64-v3,
 // lines 10-19 of conv1_tile_3x1_body:

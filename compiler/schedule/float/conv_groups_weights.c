@@ -5,8 +5,8 @@
 //
 // The sums use the diagonals of conv_groups.c. For diagonal r, the lanes of a vector of the small side are
 // exchanged: channel j ^ r is moved to the lane of channel j of the large side. One exchange is used for
-// several taps of a row of the kernel. The sums over all pixels, one vector per diagonal, are added to the
-// gradient lane by lane.
+// several taps of a row of the kernel. The sums over all pixels, one or two vectors per tap and diagonal, are
+// added to the gradient lane by lane.
 //
 // Example: `x: 14x14x32 -> conv(32, 3x3, pad=same, groups=16) -> train(8)` --target=x86-64-v3 --train,
 // lines 2-11 of conv1_weight_gradient:
@@ -63,7 +63,7 @@ static void exchange(Nest *b, const Sums *s, const Val small[2], int64_t u, Val 
   const Correlation *k = &s->k;
   for (int64_t h = 0; h < s->smalls; h++)
     for (int64_t r = 0; r < s->n; r++) {
-      /* r with its lowest set bit cleared: a diagonal whose term has already been computed. */
+      /* a diagonal whose term is already computed; 0: the term of r is computed from `small` */
       const int64_t fewer = s->larges * s->smalls == 1 ? r & (r - 1) : 0;
       const Val from = fewer ? term[fewer] : small[0];
       int *lane = NEW_ARRAY(b->arena, int, s->lanes);
@@ -143,8 +143,8 @@ static void add_to_gradient(Nest *b, const Sums *s, const Block *block, Buf *acc
         }
 }
 
-/* The columns where all taps of the row are inside the large side form one loop; other columns are handled
- * tap by tap. */
+/* The columns where all taps of the row are inside the large side. They form one loop; in other columns, each
+ * run of taps has its own loop. */
 static TapRun common_columns(const Sums *s) {
   TapRun all = tap_runs_common(s->column, s->ncolumns, s->k.small.w);
   if (all.count < s->k.kernel[1] || all.from >= all.to) all.from = all.to = s->k.small.w;

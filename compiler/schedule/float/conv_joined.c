@@ -8,8 +8,8 @@
 // is used for all these channels; with separate phases, most lanes would be empty. If some phases have fewer
 // taps than others, zeros replace the missing weights. A zero times an infinite input is NaN, so with --exact
 // this method is used only if no weights are missing. The channels of one phase p of the rows have the order
-// [phase of columns][filter], both in the vectors and in the output. So each vector is stored unchanged: the
-// vector of pixel (y, x) in row S*y + p, beginning at element S*F*x.
+// [phase of columns][filter], both in the vectors and in the output. So these channels of pixel (y, x) are
+// stored without a change of order: in row S*y + p, beginning at element S*F*x.
 //
 // Example: `x: 14x14x16 -> conv_transpose(1, 4x4, stride=2, pad=1)` --target=x86-64-v3,
 // lines 4-13 of conv_transpose1_tile_14x1_left_right:

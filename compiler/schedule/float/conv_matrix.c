@@ -5,13 +5,13 @@
 // A tile is a part of the map (matrix.h) times one or two vectors of channels. Its sums stay in registers for
 // all taps and input channels; then they are stored, and the epilogue reads them from memory. If there is
 // padding, windows read a padded copy of the input. Weights are packed as words of two input channels, as in
-// conv_direct.c. The right operand of an instruction has the words of 16 pairs of input channels for one
-// vector of output channels. With few input channels, the words of all taps of a row are contiguous, both in
-// the copy and in the weights.
+// conv_direct.c. The right operand of an instruction has the words of up to 16 pairs of input channels for
+// one vector of output channels. With few input channels, the words of all taps of a row are contiguous, both
+// in the copy and in the weights.
 //
-// The tiles are divided into sets, and each set has its own functions. In a transposed convolution, each
-// phase is a set. In other convolutions, there are several sets if many taps are outside the input, as with
-// large dilations. A set then has the tiles for which the same taps are inside.
+// The tiles are divided into sets, and each set has its own functions. In a transposed convolution with a
+// stride, each phase is a set. In other convolutions, there can be several sets if many taps are outside the
+// input, as with large dilations. A set then has the tiles for which the same taps are inside.
 //
 // Example: `x: 14x14x64 -> conv(32, 3x3, pad=same)` --target=x86-64-v4-amx --precision=bf16,
 // lines 3-12 of conv1_tile_amx:
@@ -51,15 +51,15 @@ typedef struct Matrix {
 } Matrix;
 
 /* ---- sets of tiles ---- */
-/* `count` tiles of a span, from tile `first` on. In each of these tiles, a tap t is inside the input for at
- * least one sum if from <= t < to. */
+/* `count` tiles of a span, from tile `first` on. In these tiles, only taps t with from <= t < to can be
+ * inside the input. */
 typedef struct TapSpan {
   int span;
   int64_t first, count, from, to;
 } TapSpan;
 
-/* Sets the range of taps of t: the taps that are inside the input for at least one of the n sums from `first`
- * on. The range has at least one tap. */
+/* Sets t->from and t->to for the n sums from `first` on. The range has at least one tap, even if no tap is
+ * inside the input. */
 static void taps_of_sums(const Axis *a, int64_t first, int64_t n, TapSpan *t) {
   const int64_t begin = a->in_first + first * a->part_step, end = begin + (n - 1) * a->part_step;
   t->from = larger(smaller(ceil_divide(-end, a->tap_step), a->taps - 1), 0);
@@ -97,7 +97,8 @@ static void narrow_axis(Axis *a, const TapSpan *t, MatrixSpan span[2]) {
   span[t->span].count = t->count;
 }
 
-/* Divides a set into sets of tiles with the same taps, if this avoids at least a tenth of the products. */
+/* Divides a set into sets of tiles with the same taps, if this is possible and avoids at least a tenth of the
+ * products. Returns the number of sets. */
 static int sets_by_taps(const TileSet *whole, bool merged, TileSet set[MOST_SETS]) {
   TapSpan rows[MOST_SETS], columns[MOST_SETS];
   const MatrixMap *map = &whole->map;
@@ -212,8 +213,8 @@ typedef struct MatrixArgs {
 /* Number of times that a tile reads its panel: once per group of blocks whose sums fit in the registers. */
 static int64_t groups_of_sums(const MatrixMap *m) { return ceil_divide(m->blocks, MATRIX_SUMS / m->vectors); }
 
-/* Number of cache lines of the next panel that a tile prefetches per step. For each channel of the current
- * panel, a step reads matrix_step words (at most 16). */
+/* Number of cache lines of the next panel that a tile prefetches per step. For each output channel of the
+ * current panel, a step reads matrix_step words (at most 16). */
 static int64_t lines_ahead(const MatrixTile *t) {
   const int64_t line = t->m->d->l->target->line, words = matrix_step(direct_run(t->m->d));
   return ceil_divide(words * WORD_BYTES * t->panels->width / line, t->m->passes);
