@@ -47,11 +47,12 @@ static int code_columns(uint32_t code) {
 }
 
 static bool is_harmful(uint32_t code) {
-  return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e);
+  return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x202a && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
 }
 
 /* Prints user text. U+FFFD replaces invalid UTF-8, control characters except newlines, and the characters
- * U+202A to U+202E, which change the text direction. */
+ * U+202A to U+202E and U+2066 to U+2069, which change the text direction. */
 static void put_clean(Text *text, const char *s) {
   for (const char *end = s + strlen(s); s < end;) {
     uint32_t code = 0;

@@ -546,6 +546,7 @@ static void verify_programs(const Compilation *c) {
     if (error) {
       fprintf(stderr, "cnnc: internal error: the lowered program of %s is wrong: %s\n", c->graph->name,
               error);
+      outputs_abandon(c->outputs);
       exit(3);
     }
     arena_free(scratch);

@@ -110,8 +110,6 @@ typedef struct Plan {
   Storage *storage;  /* store */
   int *output_of;    /* store: the first output that is this value or a view of it; -1: none */
   Node **output;     /* by output: the output's node in the current graph */
-  bool *copy_output; /* inference, per output: the output is stored elsewhere, and copied to the caller's
-                        buffer at the end */
   Node **loss;       /* training, per loss: the node that computes the loss of one image: one float, in
                         STORE_ALL */
   Node **target;     /* training: by port, then by part of the annotations: the target, or NULL */

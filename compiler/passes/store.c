@@ -116,12 +116,7 @@ static void set_storage(Plan *plan) {
 static void set_outputs(Arena *arena, Plan *plan) {
   const int n = plan->graph->outputs.n;
   plan->output = NEW_ARRAY(arena, Node *, n + 1);
-  plan->copy_output = NEW_ARRAY(arena, bool, n + 1);
-  for (int o = 0; o < n; o++) {
-    plan->output[o] = plan->graph->outputs.data[o].node;
-    const Storage *storage = &plan->storage[plan->output[o]->id];
-    plan->copy_output[o] = storage->kind != STORE_OUTPUT || storage->index != o;
-  }
+  for (int o = 0; o < n; o++) plan->output[o] = plan->graph->outputs.data[o].node;
 }
 
 void pass_store(PassState *state) {

@@ -96,6 +96,8 @@ static void idx_may_be_packed_and_fit_other_inputs(void) {
   bytes[2] = 7;
   gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, n);
   refuse_set(&net, scratch("gz"), CNN_BAD_FORMAT, "unknown type 0x07 at byte 2");
+  gz_write(scratch("gz/t10k-images-idx3-ubyte.gz"), bytes, 3);
+  refuse_set(&net, scratch("gz"), CNN_BAD_FORMAT, "is cut off in the IDX header, at byte 3");
 }
 
 static void labels_are_checked_when_opening(void) {

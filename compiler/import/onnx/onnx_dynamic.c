@@ -86,7 +86,8 @@ static bool rounds(const NodeProto *node) {
 static Role result_role(const Rewriter *r) {
   const NodeProto *of = r->build.of;
   const Role a = scale_role(r, replaced_input(&r->build, 0)), b = scale_role(r, replaced_input(&r->build, 1));
-  if (node_is(of, "Mul")) return a + b == SCALE || (a == SCALE && b == SCALE) ? SCALE : MADE;
+  if (node_is(of, "Mul"))
+    return (a == SCALE && (b == SCALE || b == NO_ROLE)) || (a == NO_ROLE && b == SCALE) ? SCALE : MADE;
   if (node_is(of, "Div")) return a == NO_ROLE && b == SCALE ? IN_UNITS : MADE;
   const bool same = node_is(of, "Reshape") || node_is(of, "Unsqueeze") || rounds(of);
   return same && (a == SCALE || a == IN_UNITS) ? a : MADE;

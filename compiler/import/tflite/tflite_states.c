@@ -158,7 +158,8 @@ bool tfl_state(Making *k, const TflOperator *op) {
 bool tfl_update(Making *k, const TflOperator *op) {
   const TflTensor *state = tfl_in(k, op, 0), *value = tfl_in(k, op, 1);
   const int from = k->same[op->in[1]];
-  if (value->data || !k->there[op->in[1]]) return tfl_no(k, op, "the assigned value is constant");
+  if (value->data) return tfl_no(k, op, "the assigned value is constant");
+  if (!k->there[op->in[1]]) return tfl_no(k, op, "the assigned value is computed by a later operator");
   if (value->elem != state->elem || value->scales != 1)
     return tfl_no(k, op, "the assigned value must have the variable's type and one scale");
   if (value->scale[0] != state->scale[0] || value->zero != state->zero)

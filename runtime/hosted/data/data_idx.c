@@ -35,8 +35,9 @@ static const struct {
 static cnn_status header_parse(cnn_tensor *tensor, const char *path, const unsigned char *bytes, size_t n,
                                size_t *header) {
   *tensor = (cnn_tensor){.name = "", .swapped = !cnn_machine_big_endian(), .dtype = CNN_DTYPE_OTHER};
-  if (n < 4 || bytes[0] != 0 || bytes[1] != 0)
+  if (n < 2 || bytes[0] != 0 || bytes[1] != 0)
     return cnn_failure(CNN_BAD_FORMAT, "%s: is not an IDX file: it does not begin with two zero bytes", path);
+  if (n < 4) return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off in the IDX header, at byte %zu", path, n);
   for (size_t t = 0; t < sizeof types / sizeof *types; t++)
     if (types[t].code == bytes[2]) tensor->dtype = types[t].dtype;
   if (tensor->dtype == CNN_DTYPE_OTHER)

@@ -154,7 +154,7 @@ static bool report_fill(cnn_weights_report *report, const cnn_network *network,
   if (matching->warning)
     snprintf(report->warning, sizeof report->warning, "%s; for weights from PyTorch write flatten(order=chw)",
              matching->warning);
-  return report->taken != NULL;
+  return report->taken && (report->text || matching->lines == 0);
 }
 
 cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
