@@ -148,8 +148,8 @@ static const char *sentence_of(Net *net) {
 static const char *keywords_of(const Net *net) {
   Text out = {.arena = net->arena};
   text_put(&out, "%s\tKEYWORD1\n", net->own->workspace);
-  if (net->model) text_put(&out, "%s\tKEYWORD1\n%s\tKEYWORD1\n", net->own->model, net->own->weights);
-  if (net->model) text_put(&out, "%s\tKEYWORD2\n%s\tKEYWORD2\n", net->own->pack, net->own->open);
+  if (net->model) text_put(&out, "%s\tKEYWORD1\n%s\tKEYWORD2\n", net->own->model, net->own->open);
+  if (net->weights) text_put(&out, "%s\tKEYWORD1\n%s\tKEYWORD2\n", net->own->weights, net->own->pack);
   text_put(&out, "%s\tKEYWORD2\n%s\tKEYWORD2\n", infer_name(net), net->own->target);
   if (net_steps(net))
     text_put(&out, "%s\tKEYWORD1\n%s\tKEYWORD2\n%s\tKEYWORD2\n", net->own->state, net->own->reset,
@@ -166,15 +166,20 @@ static const char *keywords_of(const Net *net) {
 static const char *weights_text(Net *net) {
   const char *name = net->name;
   if (!net->model) return "The net has no weights.";
+  const char *pack = "";
+  if (net->weights)
+    pack = arena_printf(net->arena,
+                        "Or `%s(&model, &weights)` packs a struct\n`%s`, which has arrays in the "
+                        "usual layout. ",
+                        net->own->pack, net->own->weights);
   return arena_printf(
       net->arena,
       "%s the command below,\nwith `--weights=FILE` and `--emit=model -o %s.model`, writes them to a file. "
-      "`%s(bytes, size)`\nopens the file in place, in flash or mapped, without a copy. Or "
-      "`%s(&model, &weights)` packs a struct\n`%s`, which has arrays in the usual layout. The model is the "
+      "`%s(bytes, size)`\nopens the file in place, in flash or mapped, without a copy. %sThe model is the "
       "first argument of `%s`.",
       net->options->weights ? "The weights are compiled in. To use other weights,"
                             : "No weights are compiled in; the program loads them at run time:",
-      name, net->own->open, net->own->pack, net->own->weights, infer_name(net));
+      name, net->own->open, pack, infer_name(net));
 }
 
 static void fill_texts(Net *net, Blanks *blanks) {

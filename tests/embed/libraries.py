@@ -45,6 +45,8 @@ for example in os.listdir(f"{folder}/examples"):
 for line in text("keywords.txt").splitlines():
     want(line.startswith("#") or re.fullmatch(r"[A-Za-z_]\w*\t(KEYWORD[123]|LITERAL[12])", line),
          f"keywords.txt: {line}")
+    want(line.startswith("#") or re.search(rf"\b{line.split()[0]}\b", text(f"src/{name}.h")),
+         f"keywords.txt: {line.split()[0]} is not in the header")
 
 # PlatformIO
 facts = json.loads(text("library.json"))
