@@ -5,7 +5,7 @@
 
 void emit_precise(Text *out) {
   text_put(out, "%s",
-           "// -ffast-math has no effect on this file: each operation is done as it is written.\n"
+           "// Turns -ffast-math off for this file: operations are not reordered.\n"
            "#if defined(__clang__) && defined(__FAST_MATH__)\n#pragma float_control(precise, on, push)\n"
            "#elif defined(__GNUC__) && !defined(__clang__)\n#pragma GCC push_options\n#ifdef "
            "__FAST_MATH__\n#pragma GCC optimize(\"no-fast-math\")\n#endif\n#endif\n\n");
@@ -13,19 +13,21 @@ void emit_precise(Text *out) {
 
 void emit_contraction(Text *out, bool fused) {
   if (!fused) {
-    text_put(out, "%s",
-             "// Each product is rounded before it is added to something, on every CPU and with all compiler "
-             "options: the results are bit-identical.\n"
-             "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma GCC "
-             "optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n#else\n#pragma STDC "
-             "FP_CONTRACT OFF\n#endif\n");
+    text_put(
+        out, "%s",
+        "// Each product is rounded before it is added: all CPUs compute the same bits. (With clang, do not "
+        "use -ffp-contract=fast, which overrides this setting.)\n"
+        "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma GCC "
+        "optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n#else\n#pragma STDC "
+        "FP_CONTRACT OFF\n#endif\n");
     return;
   }
-  text_put(out, "%s",
-           "// Products and sums become fused multiply-adds if the CPU has them, with all compiler options; "
-           "copy loops are not replaced by calls.\n"
-           "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC "
-           "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
+  text_put(
+      out, "%s",
+      "// Products and sums become fused multiply-adds if the CPU has them; copy loops are not replaced by "
+      "calls.\n"
+      "#if defined(__clang__)\n#pragma clang fp contract(fast)\n#elif defined(__GNUC__)\n#pragma GCC "
+      "optimize(\"fp-contract=fast\", \"no-tree-loop-distribute-patterns\")\n#endif\n");
 }
 
 /* If Clang tunes for an Intel CPU, it splits each 512-bit operation into two of 256 bits, unless the function

@@ -134,7 +134,8 @@ typedef struct cnn_recipe { /* the train block */
   double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha, trust;
   int32_t nesterov;
   cnn_schedule_kind schedule;
-  double warmup, factor, power, floor, every; /* warmup, every: in epochs; every 0: never; floor: a rate */
+  double warmup, factor, power, floor, every; /* warmup, every: in epochs; every 0: never; floor: the
+                                                 smallest rate of cosine */
   int32_t patience, milestones;
   const double *milestone;                       /* step(at=[...]), in epochs */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */

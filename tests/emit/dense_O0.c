@@ -75,7 +75,7 @@ _Static_assert(sizeof(dense_O0_weights) == DENSE_O0_PARAMETERS * sizeof(float), 
 _Static_assert(sizeof(dense_O0_model) == DENSE_O0_MODEL_BYTES, "model");
 _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspace");
 
-// -ffast-math has no effect on this file: each operation is done as it is written.
+// Turns -ffast-math off for this file: operations are not reordered.
 #if defined(__clang__) && defined(__FAST_MATH__)
 #pragma float_control(precise, on, push)
 #elif defined(__GNUC__) && !defined(__clang__)
@@ -85,7 +85,7 @@ _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspac
 #endif
 #endif
 
-// Products and sums become fused multiply-adds if the CPU has them, with all compiler options; copy loops are not replaced by calls.
+// Products and sums become fused multiply-adds if the CPU has them; copy loops are not replaced by calls.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)

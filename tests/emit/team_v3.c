@@ -95,7 +95,7 @@ _Static_assert(sizeof(team_weights) == TEAM_PARAMETERS * sizeof(float), "weights
 _Static_assert(sizeof(team_model) == TEAM_MODEL_BYTES, "model");
 _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 
-// -ffast-math has no effect on this file: each operation is done as it is written.
+// Turns -ffast-math off for this file: operations are not reordered.
 #if defined(__clang__) && defined(__FAST_MATH__)
 #pragma float_control(precise, on, push)
 #elif defined(__GNUC__) && !defined(__clang__)
@@ -105,7 +105,7 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #endif
 #endif
 
-// Products and sums become fused multiply-adds if the CPU has them, with all compiler options; copy loops are not replaced by calls.
+// Products and sums become fused multiply-adds if the CPU has them; copy loops are not replaced by calls.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)

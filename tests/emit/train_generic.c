@@ -164,7 +164,8 @@ typedef struct cnn_recipe { /* the train block */
   double rate, momentum, weight_decay, beta1, beta2, epsilon, alpha, trust;
   int32_t nesterov;
   cnn_schedule_kind schedule;
-  double warmup, factor, power, floor, every; /* warmup, every: in epochs; every 0: never; floor: a rate */
+  double warmup, factor, power, floor, every; /* warmup, every: in epochs; every 0: never; floor: the
+                                                 smallest rate of cosine */
   int32_t patience, milestones;
   const double *milestone;                       /* step(at=[...]), in epochs */
   int32_t batch, epochs, accumulate, early_stop; /* early_stop 0: off */
@@ -360,7 +361,7 @@ _Static_assert(sizeof(train_generic_model) == TRAIN_GENERIC_MODEL_BYTES, "model"
 _Static_assert(sizeof(train_generic_workspace) == TRAIN_GENERIC_WORKSPACE_BYTES, "workspace");
 _Static_assert(sizeof(train_generic_training) == TRAIN_GENERIC_TRAINING_BYTES, "training");
 
-// -ffast-math has no effect on this file: each operation is done as it is written.
+// Turns -ffast-math off for this file: operations are not reordered.
 #if defined(__clang__) && defined(__FAST_MATH__)
 #pragma float_control(precise, on, push)
 #elif defined(__GNUC__) && !defined(__clang__)
@@ -466,7 +467,7 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 #pragma GCC pop_options
 #endif
 
-// Products and sums become fused multiply-adds if the CPU has them, with all compiler options; copy loops are not replaced by calls.
+// Products and sums become fused multiply-adds if the CPU has them; copy loops are not replaced by calls.
 #if defined(__clang__)
 #pragma clang fp contract(fast)
 #elif defined(__GNUC__)
