@@ -246,7 +246,8 @@ static bool compile_whole(Build *run, const BackendUnit *unit, const char *outpu
                      .input = unit->text,
                      .input_bytes = unit->n,
                      .messages = backend->messages,
-                     .data = run->data};
+                     .data = run->data,
+                     .links = backend->kind == BACKEND_WASM};
   add_compiler(&command, run);
   add_flags(&command, run, unit, backend->openmp);
   add_kind(&command, run);

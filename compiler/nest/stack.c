@@ -21,7 +21,7 @@ static int64_t names_of(const NestStmt *stmt, Locals *locals) {
                      : stmt->kind == STORE && stmt->u.store.declare ? stmt->u.store.ref.buf
                                                                     : NULL;
     if (buf && buf->place == STACK) locals->arrays += buf_bytes(buf);
-    else if (buf) own += buf->place == REGS ? buf_bytes(buf) : (int64_t)sizeof(int32_t);
+    else if (buf) own += buf->place == REGS ? buf_bytes(buf) * buf->type.lanes : (int64_t)sizeof(int32_t);
     locals->routine = locals->routine || stmt->kind == ROUTINE;
     if (stmt->kind != LOOP && stmt->kind != IF) continue;
     const int64_t body = names_of(stmt->body, locals), otherwise = names_of(stmt->otherwise, locals);
