@@ -12,6 +12,8 @@
  * MIT-0. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct Function {
@@ -409,8 +411,11 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   int i = 0;
   if (routine->uses) prelude_need_routine(needs, routine->uses);
   if (routine->also) prelude_need_routine(needs, routine->also);
-  while (needs->routine[i] && needs->routine[i] != routine)
-    i++; /* assumes that no net needs more than ROUTINES routines */
+  while (i < ROUTINES && needs->routine[i] && needs->routine[i] != routine) i++;
+  if (i == ROUTINES) {
+    fprintf(stderr, "cnnc: internal error: a file needs more than %d runtime functions\n", ROUTINES);
+    exit(3);
+  }
   needs->routine[i] = routine;
 }
 

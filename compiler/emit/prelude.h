@@ -55,7 +55,7 @@ typedef enum PreludeFn { /* in the order of printing: a function uses only earli
                          FN_COUNT
 } PreludeFn;
 
-enum { ROUTINES = 16 };
+enum { ROUTINES = 32 }; /* more than the number of Routine objects of the compiler */
 
 /* The parts of the prelude that the printed text needs. In the masks, bit log2(lanes) is set if vectors of
  * that width are needed. */

@@ -209,6 +209,9 @@ case("fused_sequence", [
     node("FusedMatMul", "i w2", "j", transA=1, **ms), node("Transpose", "j", "k", perm=[0, 2, 1]),
     node("FastGelu", "k", "y", **ms)], {"x": [1, 7, 4]}, "y",
     {"w1": (6, 4), "b1": (6,), "b2": (6,), "g": (6,), "w2": (7, 5)}, last=("x",))
+case("hard_gate", [  # x * HardSigmoid(x) is HardSwish with beta=0.5 only
+    node("HardSigmoid", "x", "a", alpha=1 / 6, beta=0.4), node("Mul", "a x", "b"),
+    node("HardSigmoid", "b", "c", alpha=1 / 6, beta=0.5), node("Mul", "b c", "y")], {"x": [1, 4, 5, 3]}, "y")
 case("scaled", [
     node("Scaler", "x", "a", domain="ai.onnx.ml", offset=[1.0, -2.0, 0.5], scale=[0.5, 2.0, 3.0]),
     node("Gemm", "a w", "y")], {"x": [1, 3]}, "y", {"w": (3, 4)})

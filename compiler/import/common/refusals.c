@@ -180,12 +180,6 @@ static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again)
   return !options->admits || options->admits(part) ? part : NULL;
 }
 
-static const char *quoted_name(Arena *arena, const char *text) {
-  static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
-  const bool any = text[strspn(text, plain)] != 0;
-  return any && !strchr(text, '\'') ? arena_printf(arena, "'%s'", text) : text;
-}
-
 static const char *unit(const ModelImport *im) { return im->onnx->tflite ? "operator" : "node"; }
 
 void refusals_help(Arena *arena, Diag *diag, int n, const char *const *outputs, int operators,
@@ -194,7 +188,7 @@ void refusals_help(Arena *arena, Diag *diag, int n, const char *const *outputs, 
   for (int i = 0; i < n; i++) text_put(&text, "%s%s", i ? "," : "", outputs[i]);
   if (text.n < LONGEST_HELP)
     diag_help(diag, "--outputs=%s is the largest part that can be imported (%d %s%s)",
-              quoted_name(arena, text.s), operators, unit, operators == 1 ? "" : "s");
+              text_shell(arena, text.s), operators, unit, operators == 1 ? "" : "s");
 }
 
 static void help_with_part(ModelImport *im, Diag *diag) {

@@ -89,7 +89,8 @@ static void form_gate(ModelImport *im, OnnxNode *node) {
   for (int k = 0; k < 2 && is_op(node, "Mul") && node->nin == 2; k++) {
     const int x = node->in[k], y = node->in[!k];
     const OnnxNode *sigmoid = op_before(im, y, "Sigmoid"), *hard = op_before(im, y, "HardSigmoid");
-    const bool sixth = hard && is_near(onnx_float(hard, "alpha", 0.2), 1.0 / 6);
+    const bool sixth = hard && is_near(onnx_float(hard, "alpha", 0.2), 1.0 / 6) &&
+                       is_near(onnx_float(hard, "beta", 0.5), 0.5);
     const int divided = sixth_of(im, either_before(im, y, "Div", "Mul"));
     if (sigmoid && sigmoid->in[0] == x) turn_into_one(im, node, "Silu", x);
     else if (sixth && hard->in[0] == x) turn_into_one(im, node, "HardSwish", x);
