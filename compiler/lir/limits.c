@@ -20,6 +20,7 @@ static Objects list_objects(Arena *arena, const Graph *graph, const LayoutOption
   vec_push(arena, all, ((Object){"the model with packed weights", sizes->model_bytes}));
   vec_push(arena, all, ((Object){"the workspace of inference", sizes->workspace_bytes}));
   if (training) vec_push(arena, all, ((Object){"the workspace of training", sizes->training_bytes}));
+  vec_push(arena, all, ((Object){"the states", sizes->state_bytes}));
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
     const int64_t bytes = images * shape_elements(port->node->shape) * elem_bytes(port->node->port->elem);
