@@ -7,6 +7,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   web/none_import.c web/none_emit.c $(filter-out \
   compiler/backend/% compiler/reference/eval.c compiler/driver/lsp.c compiler/lsp/% compiler/driver/new.c \
   compiler/driver/fit_board.c compiler/driver/help.c compiler/driver/fmt.c compiler/driver/tune.c \
+  compiler/sema/fix.c \
   compiler/schedule/tuning.c \
   compiler/passes/bands.c compiler/ops/shape/row_bands.c compiler/nest/dump.c \
   compiler/nest/interp.c compiler/nest/joined.c compiler/nest/fill.c compiler/nest/primitive_text.c \

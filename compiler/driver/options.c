@@ -491,8 +491,10 @@ const Flag options_table[] = {
     FLAG_COLOR(AT(color)),
     {"explain", 0, required_argument, read_explain, 0, "--explain=SLUG", "explain a message, with an example",
      "@messages"},
+#ifndef __wasi__ /* the page applies fixes itself */
     {"fix", 0, no_argument, flag_set, AT(fix), "--fix",
      "apply the suggested fixes to the program and to imports from its folder", NULL},
+#endif
     {"summary", 0, no_argument, flag_set, AT(summary), "--summary",
      "also print the table of layers to standard output", NULL},
     {"time-report", 0, no_argument, flag_set, AT(time_report), "--time-report",

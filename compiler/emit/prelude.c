@@ -413,7 +413,7 @@ void prelude_need_routine(PreludeNeeds *needs, const Routine *routine) {
   if (routine->also) prelude_need_routine(needs, routine->also);
   while (i < ROUTINES && needs->routine[i] && needs->routine[i] != routine) i++;
   if (i == ROUTINES) {
-    fprintf(stderr, "cnnc: internal error: a file needs more than %d runtime functions\n", ROUTINES);
+    fprintf(stderr, "cnnc: internal error: ROUTINES is too small\n");
     exit(3);
   }
   needs->routine[i] = routine;

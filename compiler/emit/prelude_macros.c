@@ -13,13 +13,12 @@ void emit_precise(Text *out) {
 
 void emit_contraction(Text *out, bool fused) {
   if (!fused) {
-    text_put(
-        out, "%s",
-        "// Each product is rounded before it is added: all CPUs compute the same bits. (With clang, do not "
-        "use -ffp-contract=fast, which overrides this setting.)\n"
-        "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma GCC "
-        "optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n#else\n#pragma STDC "
-        "FP_CONTRACT OFF\n#endif\n");
+    text_put(out, "%s",
+             "// Each product is rounded before it is added: the same bits on all CPUs (with clang, not if\n"
+             "// -ffp-contract=fast overrides this).\n"
+             "#if defined(__clang__)\n#pragma clang fp contract(off)\n#elif defined(__GNUC__)\n#pragma GCC "
+             "optimize(\"fp-contract=off\", \"no-tree-loop-distribute-patterns\")\n#else\n#pragma STDC "
+             "FP_CONTRACT OFF\n#endif\n");
     return;
   }
   text_put(
