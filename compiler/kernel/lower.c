@@ -113,8 +113,8 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
 }
 
 /* The extent of a value's buffer. If the kernel runs once for all images, the buffer of a per-image value has
- * a leading axis (n > 0) for the images. If the nest or its builder loops over rows, the leading axis is the
- * value's rows. In all other cases, the rows form one image. */
+ * a leading axis (n > 0) for the images. If `rows` or `nleads` is set, the leading axis is the value's rows.
+ * In all other cases, the rows form one image. */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n

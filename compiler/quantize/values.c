@@ -146,8 +146,8 @@ static Node *kept_update(Quantizer *q, const Node *node) {
   return update;
 }
 
-/* An update copies a value that has the state's type and scale, and converts other values. Users of the
- * update read the value itself. */
+/* If the value has the state's type and scale, the update copies it; otherwise the update converts it. Users
+ * of the update read the value itself. */
 static Node *update_node(Quantizer *q, const Node *node) {
   const Quant *quant = q->map[node->in[1]->id]->quant;
   Node *value = q->map[node->in[0]->id], *in[2] = {value, q->map[node->in[1]->id]};
@@ -503,7 +503,8 @@ static void find_leftovers(Quantizer *q, bool sure) {
     if (sure && left & LAYER_MEAN)
       quant_problem(q, "%s: the metadata has its mean, but no int8 mean has that name", layer->name);
     if (sure && left & LAYER_KERNEL)
-      quant_problem(q, "%s: the metadata has its kernel, but no int8 lstm has that name", layer->name);
+      quant_problem(q, "%s: the metadata selects the arithmetic of an lstm, but no int8 lstm has that name",
+                    layer->name);
     if (sure && left & LAYER_FACTOR)
       quant_problem(q, "%s: the metadata has its factor, but no layer of that name uses a factor",
                     layer->name);

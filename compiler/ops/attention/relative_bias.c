@@ -10,12 +10,12 @@
 #include "kernel/walk.h"
 #include "kernel/window.h"
 
-static const Param params[] = {{"window", PARAM_WINDOW, NULL,
-                                "height and width of a window; the pixels of the window are the positions", 0,
-                                0, NULL},
-                               {"heads", PARAM_INT, NULL, "number of heads of the attention", 0, 0, NULL},
-                               {"init", PARAM_INIT, "normal(0.02)", "initial biases", 0, 0, NULL},
-                               {0}};
+static const Param params[] = {
+    {"window", PARAM_WINDOW, NULL,
+     "height and width of a window in pixels; each pixel is one position of the sequence", 0, 0, NULL},
+    {"heads", PARAM_INT, NULL, "number of heads of the attention", 0, 0, NULL},
+    {"init", PARAM_INIT, "normal(0.02)", "initial biases", 0, 0, NULL},
+    {0}};
 
 void bias_window(const Node *node, int64_t size[2]) {
   const Const *window = arg_const(node, "window");

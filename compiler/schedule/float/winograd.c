@@ -176,7 +176,7 @@ static Spread spread_of(const Winograd *w) {
 /* An output is the sum over i of output[k][i] * M[i], and M[i] is a sum over the channels of (row i of B^T x)
  * * (row i of G w). For data of variance 1, each channel adds V[i] = |row i of B^T|^2 * |row i of G|^2 to the
  * variance of M[i]. The sum has `channels` steps. Each step rounds the partial sum, which on average is half
- * of the total, by at most the fraction u; the standard deviation of this fraction is u/sqrt(3). The
+ * of the total. The relative rounding error of a step is at most u; its standard deviation is u/sqrt(3). The
  * transforms add a few roundings of the total. Each channel adds r to the variance of the exact output. In
  * two dimensions, V and r are products of their values along both axes. It is assumed that the ratio of the
  * largest error to the largest output equals the ratio of their standard deviations. The worst case uses
