@@ -34,7 +34,7 @@ INLINE int32_t cnn_dot_halves(int32_t c, int32_t x, int32_t w) {
 #endif
 }
 
-/* Bytes 0 and 2 as signed halves. */
+/* Bytes 0 and 2 of w as two int16 numbers in a word. */
 INLINE int32_t cnn_even_bytes(int32_t w) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
@@ -46,7 +46,7 @@ INLINE int32_t cnn_even_bytes(int32_t w) {
 #endif
 }
 
-/* Bytes 1 and 3 as signed halves. */
+/* Bytes 1 and 3 of w as two int16 numbers in a word. */
 INLINE int32_t cnn_odd_bytes(int32_t w) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;
