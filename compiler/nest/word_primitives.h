@@ -20,7 +20,7 @@ INLINE int32_t cnn_dot_signed(int32_t c, int32_t x, int32_t w) {
   return (int32_t)sum;
 }
 
-/* c + the dot product of two words of two signed halves. */
+/* c + the dot product of two words of two int16 numbers each. */
 INLINE int32_t cnn_dot_halves(int32_t c, int32_t x, int32_t w) {
 #if defined(__ARM_FEATURE_SIMD32) && !defined(CNN_PLAIN)
   int32_t r;

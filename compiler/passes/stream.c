@@ -132,11 +132,13 @@ static void find_gather_rings(Step *s) {
   for (int i = 0; i < s->rings.n; i++) {
     Ring *ring = &s->rings.data[i];
     int64_t gathered = 0;
+    const int64_t added = stream_steps(s, ring->of).rows;
     for (int k = 0; k < ring->readers.n; k++)
       gathered += ring->readers.data[k].taps.n * ring->readers.data[k].taps.rows;
     if (!ring->dilated || gathered >= ring->history || ring->history > MOST_RING_ROWS) continue;
+    if (added > ring->history) continue; /* positions wrap at most once per call */
     ring->gather = s->places.n;
-    const RingPlace place = {ring->gather, ring->history, stream_steps(s, ring->of).rows};
+    const RingPlace place = {ring->gather, ring->history, added};
     vec_push(s->to->arena, s->places, place);
   }
   if (s->places.n) s->positions = ring_positions(s->to, s->places.n, s->places.data);
