@@ -112,9 +112,9 @@ static bool is_stored_for_all(const Lower *l, const Node *value) {
   return l->kernel->batch && value->result != RESULT_BATCH;
 }
 
-/* The extent of a value's buffer. Extent.n, the length of the leading axis, is the number of the value's rows,
- * times the batch if the kernel runs once for all images and the value is per image; 0: no leading axis.
- * Without l->rows and nleads, the rows are first joined to one image (shape_joined). */
+/* The extent of a value's buffer. Extent.n, the length of the leading axis, is the number of the value's
+ * rows, times the batch if the kernel runs once for all images and the value is per image; 0: no leading
+ * axis. Without l->rows and nleads, the rows are first joined to one image (shape_joined). */
 static Extent extent_of(const Lower *l, const Node *value) {
   Extent e = l->rows || l->b->nleads ? shape_extent(value->shape) : shape_joined(value->shape);
   e.n = is_stored_for_all(l, value)                         ? l->batch * e.n
