@@ -167,6 +167,12 @@ json_t *location_json(const Server *s, const Analysis *a, Span span) {
   return json_pack("{s:s, s:o}", "uri", a->uri[span.file], "range", range_json(s, a, span));
 }
 
+uint32_t position_offset(const Server *s, const Analysis *a, uint32_t file, json_int_t line,
+                         json_int_t character) {
+  const size_t at = lines_offset(&a->lines[file], s->utf8, line, character);
+  return at > a->mark[file] ? (uint32_t)at - a->mark[file] : 0;
+}
+
 bool place_of(Server *s, const json_t *params, Place *place, Failure *failure) {
   json_int_t line, character;
   Document *d = document_of(s, params, failure);
@@ -176,9 +182,7 @@ bool place_of(Server *s, const json_t *params, Place *place, Failure *failure) {
     return false;
   }
   analysis_refresh(s, d);
-  const size_t at = lines_offset(&d->now->lines[1], s->utf8, line, character);
-  const uint32_t mark = d->now->mark[1];
-  *place = (Place){d, d->now, 1, at > mark ? (uint32_t)at - mark : 0};
+  *place = (Place){d, d->now, 1, position_offset(s, d->now, 1, line, character)};
   return true;
 }
 

@@ -147,8 +147,8 @@ json_t *answer_actions(Server *s, Arena *arena, const json_t *params, Failure *f
   }
   analysis_refresh(s, d);
   const Analysis *a = d->now;
-  const uint32_t from = (uint32_t)lines_offset(&a->lines[1], s->utf8, line[0], character[0]),
-                 to = (uint32_t)lines_offset(&a->lines[1], s->utf8, line[1], character[1]);
+  const uint32_t from = position_offset(s, a, 1, line[0], character[0]),
+                 to = position_offset(s, a, 1, line[1], character[1]);
   json_t *actions = json_array();
   for (int i = 0; i < a->diags->list.n && wants(params, "quickfix"); i++) {
     const Diag *diag = a->diags->list.data[i];

@@ -100,9 +100,9 @@ json_t *answer_hints(Server *s, Arena *arena, const json_t *params, Failure *fai
   json_int_t line, character;
   const json_t *range = json_object_get(params, "range");
   if (place_read(json_object_get(range, "start"), &line, &character))
-    h.from = (uint32_t)lines_offset(&h.now->lines[h.file], s->utf8, line, character);
+    h.from = position_offset(s, h.now, h.file, line, character);
   if (place_read(json_object_get(range, "end"), &line, &character))
-    h.to = (uint32_t)lines_offset(&h.now->lines[h.file], s->utf8, line, character);
+    h.to = position_offset(s, h.now, h.file, line, character);
   tree_calls(file_of(h.now, h.file), hint_call, &h);
   return h.hints;
 }

@@ -141,6 +141,9 @@ typedef struct Place {
   Analysis *analysis;
   uint32_t file, offset;
 } Place;
+/* The offset of an editor's position in a source of the analysis, without the byte order mark. */
+uint32_t position_offset(const Server *, const Analysis *, uint32_t file, json_int_t line,
+                         json_int_t character);
 bool place_of(Server *, const json_t *params, Place *,
               Failure *); /* reads params.textDocument and params.position */
 /* If the text has errors: finds the corresponding position in the last analysis without errors. False: the

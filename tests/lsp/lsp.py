@@ -429,6 +429,10 @@ def marked():
     actions = c.of("textDocument/codeAction", net, range=found[0]["range"], context={})
     mended = [apply(text, action["edit"]["changes"][net]) for action in actions]
     check(mended == [text.replace("densee", "dense")] * 2, "fixes keep it", mended)
+    before = {"line": 0, "character": 18}
+    actions = c.of("textDocument/codeAction", net, range={"start": before, "end": before},
+                   context={"only": ["quickfix"]})
+    check(actions == [], "a range before the mistake gets no fix", actions)
     middle = "net a { input x: 8; labels [\"😀\"]; dense(1) }\n"
     c.change(net, middle, ((0, 30), (0, 31), ""))  # the second half of a surrogate pair
     c.settle()
