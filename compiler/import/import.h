@@ -450,7 +450,7 @@ int64_t quant_shift(TensorType); /* the program's i8 or i16 number minus the mod
 const Quant *quant_of(const Value *);       /* the quantization with which the value is stored, or NULL */
 const Quant *quant_kept(const Statement *); /* the quantization of the operand, if the statement is a move
                                                whose result keeps it; or NULL */
-Value *same_value(ModelImport *, Value *);  /* a copy of the value, by a statement of its own */
+Value *same_value(ModelImport *, Value *);  /* a copy of the value, by a separate statement */
 /* type of an integer input that is dequantized, or returned as integers; or 0 */
 TensorType port_bytes(const ModelImport *, const OnnxPort *);
 /* For a node on integers: checks that its statements do not change the integers, so that its results are

@@ -8,7 +8,7 @@
 #include "graph/graph.h"
 #include "passes/plan.h"
 
-/* Whether all targets support objects as large as the weights, model, workspaces, inputs and outputs. */
+/* Whether all targets support objects as large as weights, model, workspaces, states, inputs and outputs. */
 bool check_target_limits(Arena *, Diags *, const Graph *, const LayoutOptions *, bool training,
                          const NetSizes *);
 

@@ -107,7 +107,7 @@ static void run(const Eval *eval) {
   arena_free(arena);
 }
 
-/* ---- the nest: each band sums the same number of bins, starting at a bin of its own ---- */
+/* ---- the nest: each band sums the same number of bins, from the first one that it uses ---- */
 static int64_t first_bin(const Bank *bank, int64_t band) {
   int64_t k = 0;
   while (k < bank->inputs && !(bank->weight[band * bank->inputs + k] > 0)) k++;

@@ -36,8 +36,8 @@ static Align align_of(const Node *node) {
   return (Align){roi_of(node), samples, aligned, aligned ? 0.5 : 0, 1. / (double)samples};
 }
 
-/* A point is interpolated from up to four features, number k = 2*row + column. Whether number k exists: an
- * axis with one feature has no second one. */
+/* A point is interpolated from up to four features k = 2*row + column. Whether feature k exists: an axis of
+ * length 1 has no second row or column. */
 static bool has_corner(const Align *a, int k) {
   return (k / 2 == 0 || a->roi.length[0] > 1) && (k % 2 == 0 || a->roi.length[1] > 1);
 }
