@@ -43,6 +43,7 @@ WEB_C = compiler/driver/main.c compiler/backend/none.c \
   compiler/ops/int8/% compiler/schedule/int8/% compiler/schedule/mcu/% \
   compiler/import/tflite/% compiler/import/onnx/qdq.c compiler/import/onnx/int8_layers.c \
   compiler/import/onnx/onnx_quantized.c compiler/import/onnx/onnx_dynamic.c \
+  compiler/import/onnx/onnx_tables.c \
   compiler/import/onnx/onnx_fused.c compiler/import/onnx/onnx_composed.c \
   compiler/import/onnx/onnx_loop.c compiler/import/onnx/profile.c \
   compiler/import/onnx/node_build.c compiler/import/onnx/ops_choice.c \

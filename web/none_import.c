@@ -12,6 +12,7 @@ void onnx_frames(Arena *arena, WireList *nodes) { (void)arena, (void)nodes; }
 int onnx_dynamic(Arena *arena, const GraphProto *graph, OnnxFlat *flat) {
   return (void)arena, (void)graph, (void)flat, 0;
 }
+void onnx_tables(Arena *arena, OnnxFlat *flat) { (void)arena, (void)flat; }
 void onnx_fused(Arena *arena, WireList *nodes) { (void)arena, (void)nodes; }
 bool inline_loop(Inliner *in, NodeProto *node, Scope *scope, int depth) {
   (void)scope, (void)depth;

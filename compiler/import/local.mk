@@ -14,7 +14,8 @@ libcnnc_a_SOURCES += %D%/onnx/branches.c %D%/onnx/broadcast.c %D%/onnx/constant_
   %D%/onnx/onnx_composed.c %D%/onnx/onnx_composed.h \
   %D%/onnx/onnx_fused.c %D%/onnx/onnx_inline.c %D%/onnx/onnx_inline.h \
   %D%/onnx/onnx_loop.c %D%/onnx/onnx_ops.def %D%/onnx/onnx_read.c %D%/onnx/profile.c \
-  %D%/onnx/onnx_schema.def %D%/onnx/onnx_sort.c %D%/onnx/ops_attention.c %D%/onnx/ops_choice.c \
+  %D%/onnx/onnx_schema.def %D%/onnx/onnx_sort.c %D%/onnx/onnx_tables.c \
+  %D%/onnx/ops_attention.c %D%/onnx/ops_choice.c \
   %D%/onnx/ops_combine.c %D%/onnx/ops_dense.c \
   %D%/onnx/ops_einsum.c %D%/onnx/ops_map.c %D%/onnx/ops_norm.c %D%/onnx/ops_part.c %D%/onnx/ops_product.c \
   %D%/onnx/ops_recurrent.c \

@@ -136,7 +136,10 @@ def floats(made):
             names, old.op_type = names[:1], "Identity"
             del old.output[1:]
         elif old.op_type in ("MatMulInteger", "ConvInteger"):
-            added[names[1] + ".floats"] = arrays[names[1]] - arrays[names[3]]
+            zeros = arrays[names[3]]
+            if old.op_type == "ConvInteger" and zeros.ndim:
+                zeros = zeros.reshape(-1, *[1] * (arrays[names[1]].ndim - 1))
+            added[names[1] + ".floats"] = arrays[names[1]] - zeros
             names, old.op_type = [names[0], names[1] + ".floats"], old.op_type[:-len("Integer")]
         elif old.op_type == "DynamicQuantizeLSTM":
             for i, scale in (1, 8), (2, 10):

@@ -215,6 +215,8 @@ bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_byte
 /* Converts dynamically quantized nodes to float nodes with dequantized weights. Returns the number of
  * DynamicQuantizeLinear and DynamicQuantizeLSTM nodes; 0: no node was converted. */
 int onnx_dynamic(Arena *, const GraphProto *, OnnxFlat *);
+/* Dequantizes quantized tables before their elements are selected and moved, instead of afterwards. */
+void onnx_tables(Arena *, OnnxFlat *);
 /* The constant of a TensorProto of the model at `path`. NULL: the constant is invalid or unsupported; *why
  * has the reason. */
 Tensor *onnx_constant(Arena *, const TensorProto *, const char *path, const char **why);

@@ -42,11 +42,18 @@ static void put_quantize(Rewriter *r) {
   set_role(r, scale, SCALE);
 }
 
-/* The floats of a quantized constant. scale: a constant with the scale; NULL: the scale is 1. */
+/* As many scales of 1 as there are zero points. */
+static const char *scales_of_one(NodeBuild *b, const char *zero) {
+  const char *one = build_tensor(b);
+  build_number(b, one, 1);
+  return *zero ? build_value(b, "Expand", one, build_value(b, "Shape", zero, NULL), NULL) : one;
+}
+
+/* The floats of a quantized constant. scale: a constant with the scales; NULL: the scales are 1. */
 static const char *weight_floats(NodeBuild *b, const char *constant, const char *scale, const char *zero,
                                  int axis) {
   const char *to = build_tensor(b);
-  if (!scale) build_number(b, scale = build_tensor(b), 1);
+  if (!scale) scale = scales_of_one(b, zero);
   build_attribute(b, build_node(b, "DequantizeLinear", to, constant, scale, zero, NULL), "axis")->i = axis;
   return to;
 }
@@ -103,7 +110,7 @@ static void put_node(Rewriter *r, NodeProto *node) {
   else if (node_is(node, "DynamicQuantizeLinear")) put_quantize(r);
   else if (strcmp(node->op_type, "DynamicQuantizeLSTM") == 0) put_lstm(b);
   else if (floats && node_is(node, "ConvInteger")) put_product(b, "Conv", 0);
-  else if (floats && node_is(node, "MatMulInteger")) put_product(b, "MatMul", 1);
+  else if (floats && node_is(node, "MatMulInteger")) put_product(b, "MatMul", -1);
   else if (role == IN_UNITS && rounds(node))
     build_node(b, "Identity", replaced_output(b, 0), replaced_input(b, 0), NULL);
   else vec_push(b->arena, *b->out, node);

@@ -378,6 +378,7 @@ Onnx *onnx_read(Arena *arena, Diags *diags, const char *path, Span at, const Onn
     diag_report(diags, DIAG_import_rounding, at, NULL, "%d dynamically quantized node%s %s computed in float",
                 dynamic, dynamic == 1 ? "" : "s", dynamic == 1 ? "is" : "are");
   onnx_frames(arena, &flat.nodes);
+  onnx_tables(arena, &flat);
   onnx_fused(arena, &flat.nodes);
   Onnx *o = NEW(arena, Onnx);
   *o = (Onnx){.arena = arena, .path = path, .file = bytes, .bytes = n, .opset = opset_of(model, diags, at)};

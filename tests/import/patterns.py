@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+"""patterns.py [NAME...]: writes models of this folder, like make.py: patterns of nodes that exporters and
+quantizers write for tables, padded steps, loops, caches and dilated convolutions."""
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+from onnx import helper
+import make
+from make import case, f32, main, node, numbers
+
+make.cases.clear()
+make.integers |= {"ids", "others"}
+draw = np.random.default_rng(5)
+bytes_of = lambda *size: draw.integers(0, 256, size).astype(np.uint8)
+signed = lambda *size: draw.integers(-128, 128, size).astype(np.int8)
+
+
+# ---- tables of quantize_dynamic: rows are selected and moved before they are dequantized
+case("quantized_tables", [
+    node("Gather", "table ids", "g"), node("Transpose", "g", "t", perm=[1, 0, 2]),
+    node("DequantizeLinear", "t scale zero", "f"), node("MatMul", "f w", "m"),
+    node("Transpose", "m", "y", perm=[1, 0, 2]),
+    node("Gather", "table others", "o"), node("DequantizeLinear", "o scale zero", "z"),
+    node("Gather", "columns ids", "c", axis=1), node("Unsqueeze", "c last", "cu"),
+    node("DequantizeLinear", "cu scale", "d", domain="com.microsoft"), node("Squeeze", "d last", "s"),
+    node("Transpose", "s", "u", perm=[1, 2, 0])],
+    {"ids": [1, 5], "others": [1, 3]}, "y z u",
+    {"table": bytes_of(20, 8), "scale": f32(0.02), "zero": np.uint8(125), "w": (8, 3),
+     "columns": bytes_of(4, 9), "last": numbers(-1)}, last=("y", "z", "u"))
+
+# ---- a zero point for each column, as with per_channel; weights with a batch
+case("dynamic_columns", [
+    node("DynamicQuantizeLinear", "x", "q s z"), node("MatMulInteger", "q w z wz", "i"),
+    node("Cast", "i", "f", to=1), node("Mul", "s ws", "k"), node("Mul", "f k", "a"),
+    node("Transpose", "a", "t", perm=[0, 2, 1]),
+    node("DynamicQuantizeLinear", "t", "tq ts tz"), node("ConvInteger", "tq c tz cz", "ci", pads=[1, 1]),
+    node("Cast", "ci", "cf", to=1), node("Mul", "ts cs", "ck"), node("Mul", "cf ck", "y")],
+    {"x": [1, 5, 8]}, "y",
+    {"w": signed(8, 3), "wz": signed(3), "ws": f32([0.01, 0.02, 0.015]), "c": signed(4, 3, 3),
+     "cz": signed(4), "cs": f32(0.02)}, last=("x",))
+
+if __name__ == "__main__":
+    main(lambda: None)
