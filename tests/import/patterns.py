@@ -38,5 +38,32 @@ case("dynamic_columns", [
     {"w": signed(8, 3), "wz": signed(3), "ws": f32([0.01, 0.02, 0.015]), "c": signed(4, 3, 3),
      "cz": signed(4), "cs": f32(0.02)}, last=("x",))
 
+# ---- Keras's TimeDistributed: results of steps that are stacked along the first dimension, padded there
+def stacked(x, step, to):
+    """The slices of x along dimension 1, each by `step` (a function of two names), stacked along a first
+    dimension."""
+    nodes = [node("Split", f"{x} ones", " ".join(f"{to}{x}{k}" for k in range(4)), axis=1)]
+    for k in range(4):
+        nodes += [node("Squeeze", f"{to}{x}{k} second", f"{to}q{k}"), step(f"{to}q{k}", f"{to}m{k}"),
+                  node("Unsqueeze", f"{to}m{k} first", f"{to}u{k}")]
+    return nodes + [node("Concat", " ".join(f"{to}u{k}" for k in range(4)), to, axis=0)]
+
+
+case("stacked_pads", [
+    *stacked("x", lambda a, b: node("MatMul", f"{a} w", b), "s"), node("Pad", "s behind", "a"),
+    node("Transpose", "a", "y", perm=[1, 0, 2]), node("Pad", "s around", "b", mode="edge"),
+    node("ReduceMax", "b", "z", axes=[0]), node("Pad", "s both seven", "c"),
+    node("Transpose", "c", "u", perm=[1, 0, 2]),
+    node("Reshape", "v0 apart", "v"), *stacked("v", lambda a, b: node("Conv", f"{a} k", b), "p"),
+    node("Pad", "p places", "d"),
+    node("Transpose", "d", "q", perm=[1, 2, 0, 3]), node("Pad", "p cut lowest", "e"),
+    node("Transpose", "e", "t", perm=[1, 2, 0, 3])],
+    {"x": [1, 4, 5], "v0": [1, 4, 18]}, "y z u q t",
+    {"ones": numbers(1, 1, 1, 1), "second": numbers(1), "first": numbers(0), "w": (5, 3), "k": (2, 3, 2),
+     "behind": numbers(0, 0, 0, 2, 0, 0), "around": numbers(1, 0, 0, 2, 0, 0),
+     "both": numbers(0, 0, 1, 3, 0, -1), "seven": f32(7), "places": numbers(1, 0, 0, 2, 1, 0, 0, 0),
+     "cut": numbers(-1, 0, 0, 0, 2, 0, 0, -1), "lowest": f32(-np.inf), "apart": numbers(1, 4, 3, 6)},
+    last=("x", "y", "z", "u"))
+
 if __name__ == "__main__":
     main(lambda: None)

@@ -159,40 +159,57 @@ static View *with_infinite_border(ModelImport *im, const OnnxNode *node, const V
   return view_copy(im, y, emit(im, 2, both, y->value->shape, "add(%%1)"));
 }
 
+static bool is_padded(const Pads *p, int d) { return p->low[d] || p->high[d]; }
+
+/* The axes of the value that are the dimensions of a tensor in the standard layout, or in one where the
+ * innermost dimension in memory is the channels: for steps that were stacked along the first dimension. */
+static const View *laid_to_pad(ModelImport *im, const View *x, const Pads *p, int axis[MOST_DIMS]) {
+  const int last = x->value->shape.rank - 1;
+  int chan = x->rank - 1, pos[MOST_DIMS], npos = 0;
+  const bool standard = !x->along[0].n || factors_batch(&x->along[0]);
+  for (int d = 0; d < x->rank; d++)
+    if (x->along[d].n && x->along[d].f[x->along[d].n - 1].axis == last) chan = d;
+  for (int d = 0; d < x->rank; d++)
+    if (d != chan && (is_padded(p, d) || (x->along[d].n && !factors_batch(&x->along[d])))) pos[npos++] = d;
+  Value *v = standard ? lay_standard(im, x) : lay(im, x, 1, &chan, npos, pos, false);
+  if (!v) return NULL;
+  for (int d = 1; standard && d < x->rank; d++) axis[d] = d == 1 ? v->shape.rank - 1 : d - 2;
+  for (int k = 0; !standard && k < npos; k++) axis[pos[k]] = k;
+  if (!standard) axis[chan] = npos;
+  return standard ? view_standard(im, v, x, x->rank) : view_laid(im, x, v, chan, npos, pos);
+}
+
 View *import_pad(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   Pads p = {0};
   if (!x || !read_pads(im, node, x, &p) || !real_padding(im, node, x, &p)) return NULL;
   bool any = false, direct = true;
+  int axis[MOST_DIMS];
   for (int d = 0; d < x->rank; d++) {
-    if (!p.low[d] && !p.high[d]) continue;
+    axis[d] = x->along[d].n == 1 ? x->along[d].f[0].axis : BATCH;
+    if (!is_padded(&p, d)) continue;
     any = true;
-    direct = direct && x->along[d].n == 1 && x->along[d].f[0].axis >= 0 &&
-             factors_whole(&x->along[d], x->value, x->along[d].f[0].axis);
+    direct = direct && axis[d] >= 0 && factors_whole(&x->along[d], x->value, axis[d]);
   }
   if (!any) return view_copy(im, x, x->value);
-  if (p.low[0] || p.high[0]) return no(im, "padding of the batch");
-  if (!direct) {
-    Value *v = lay_standard(im, x);
-    if (!v) return NULL;
-    x = view_standard(im, v, x, x->rank);
-  }
+  if (is_padded(&p, 0) && (!x->along[0].n || factors_batch(&x->along[0])))
+    return no(im, "padding of the batch");
+  if (!direct && !(x = laid_to_pad(im, x, &p, axis))) return NULL;
   Border b = {{0}, {0}};
   int at[3] = {-1, -1, -1};
   const int c = x->value->shape.rank - 1;
-  for (int d = 1; d < x->rank; d++) {
-    if (!p.low[d] && !p.high[d]) continue;
-    const int axis = x->along[d].n ? x->along[d].f[0].axis : d == 1 ? c : d - 2;
-    at[axis] = d;
-    b.low[axis] = p.low[d];
-    b.high[axis] = p.high[d];
+  for (int d = 0; d < x->rank; d++) {
+    if (!is_padded(&p, d)) continue;
+    at[axis[d]] = d;
+    b.low[axis[d]] = p.low[d];
+    b.high[axis[d]] = p.high[d];
   }
   Value *v = take_off(im, x->value, &b);
   if (v) v = put_on(im, v, &b, &p);
   if (!v) return NULL;
   View *to = view_copy(im, x, v);
-  for (int axis = 0; axis <= c; axis++)
-    if (at[axis] >= 0) view_set(to, at[axis], axis);
+  for (int a = 0; a <= c; a++)
+    if (at[a] >= 0) view_set(to, at[a], a);
   return p.infinite != 0 ? with_infinite_border(im, node, to, &p) : to;
 }
 
