@@ -4,6 +4,7 @@ EXTRA_DIST += %D%/README.md %D%/HISTORY.md \
   %D%/errors.py %D%/mobile_sides.py %D%/sides.py %D%/timing.py %D%/web.py %D%/web.mjs \
   %D%/imports.py %D%/beside.py %D%/states.py %D%/zoo.py %D%/import \
   %D%/wild %D%/wild.py %D%/wild.tsv %D%/packages.py %D%/runtimes.py %D%/samples.py %D%/section.py \
+  %D%/unrounded.py \
   %D%/nets.py %D%/image_nets.py %D%/programs.py %D%/outputs.py %D%/export.py %D%/compile.py %D%/compiler.py \
   %D%/peak.c %D%/train %D%/training.py %D%/training_nets.py %D%/memory.py %D%/accuracy \
   %D%/quantized %D%/shapes %D%/tail %D%/tail.py %D%/programs/csp.cnn \

@@ -7,7 +7,7 @@ results; --no-time keeps the earlier times in the cache. --new runs only models 
 import argparse, json, math, os, re, subprocess, sys, tempfile
 from pathlib import Path
 import numpy as np
-import packages, runtimes, samples, section
+import packages, runtimes, samples, section, unrounded
 
 TOP = Path(__file__).resolve().parent.parent
 FLOAT_LIMIT, INT8_LIMIT = 1e-3, 0.03  # accepted differences, relative to the largest number of an output
@@ -131,8 +131,16 @@ def reasons(text):
     return " | ".join(kept or lines[:3])[:600]
 
 
-def compare(row, options, folder, model, shapes, is_tflite):
-    """Builds the net, runs both sides on the same inputs, and sets `error` and the times."""
+def unrounded_outputs(model, shapes, arrays):
+    """The outputs of the float model that a dynamically quantized model becomes; cnnc computes this one."""
+    path = model.with_name("unrounded.onnx")
+    unrounded.write(model, path)
+    return runtimes.OnnxRuntime(str(path), shapes)(arrays)
+
+
+def compare(row, options, folder, model, shapes, is_tflite, dynamic):
+    """Builds the net, runs both sides on the same inputs, and sets `error` and the times. dynamic: the
+    runtime rounds values that cnnc computes in float."""
     net, program = folder / "net", folder / "program"
     weights = [f"--weights={net}.safetensors"] if (folder / "net.safetensors").exists() else []
     status, text = cnnc(options, f"{net}.cnn", *weights, "-o", program)
@@ -149,12 +157,12 @@ def compare(row, options, folder, model, shapes, is_tflite):
                           capture_output=True, text=True, timeout=300)
     if done.returncode:
         return {"state": "wrong", "why": f"predict ends with {done.returncode}: {reasons(done.stderr)}"}
+    theirs = unrounded_outputs(model, shapes, arrays) if dynamic else reference(arrays)
     with np.load(folder / "y.npz") as ours:
-        error = largest_difference(ours, outputs, reference(arrays), reference.names, is_tflite,
-                                   ranked=row["ranked"])
+        error = largest_difference(ours, outputs, theirs, reference.names, is_tflite, ranked=row["ranked"])
     quantized = weights and b"cnnc.quantization" in (folder / "net.safetensors").read_bytes()
     found = {"state": "right" if error <= (INT8_LIMIT if quantized else FLOAT_LIMIT) else "wrong",
-             "error": error, "int8": bool(quantized), "runtime": reference.title}
+             "error": error, "int8": bool(quantized), "runtime": reference.title, "dynamic": dynamic}
     return found | ({} if options.no_time else times(options, program, reference, arrays))
 
 
@@ -184,9 +192,7 @@ def one(row, options):
         if status:
             found = {"state": "refused" if status == 1 else "wrong", "why": reasons(text)}
         else:
-            found = compare(row, options, folder, model, shapes, is_tflite)
-            if found["state"] == "wrong" and "error" in found and "[import-rounding]" in text:
-                found["state"] = "rounded"  # the runtime rounds a value that cnnc computes in float
+            found = compare(row, options, folder, model, shapes, is_tflite, "[import-rounding]" in text)
     return row | {"sha256": digest} | found
 
 
@@ -205,8 +211,6 @@ def summary(rows):
     ratios = [row["theirs_ms"] / row["ms"] for row in right if "ms" in row]
     text = f"{len(right)} of {len(rows)} shipped models match, " \
         f"{sum(row['state'] == 'refused' for row in rows)} are unsupported, " \
-        f"{sum(row['state'] == 'rounded' for row in rows)} differ because only the runtime rounds values " \
-        f"(dynamic quantization), " \
         f"{sum(row['state'] == 'wrong' for row in rows)} are wrong"
     if ratios:
         mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
@@ -226,6 +230,8 @@ def page(rows, cpu):
         "the best tenth of the runtime's rows is compared with the nearest rows of cnnc: rounding changes " \
         "the order of rows with nearly equal scores, even between the runtime with and without its " \
         "optimizations. " \
+        "A dynamically quantized model, which cnnc computes in float, is compared with the float model of " \
+        "the same weights: its error is marked with (float). " \
         "The speed-up is over the runtime, " \
         f"on one thread{f' of {cpu}' if cpu else ''}; if the field is empty, the speed was not measured."
     lines = section.fold(f"{summary(rows)}.") + [""] + section.fold(text)
@@ -235,7 +241,7 @@ def page(rows, cpu):
         error = f"{row['error']:.0e}" if "error" in row else ""
         error += f" wrong: {row.get('why', '')}" if row["state"] == "wrong" else ""
         error += " (ranked rows)" if row["ranked"] else ""
-        error += " (the runtime rounds each value)" if row["state"] == "rounded" else ""
+        error += " (float)" if row.get("dynamic") else ""
         lines.append(f"| {row['package']} | {row['path'].rpartition('/')[2]} | {error} | {speed} |")
     lines += ["", "Unsupported models:", "", "| package | file | reason |", "|---|---|---|"]
     lines += [f"| {row['package']} | {row['path'].rpartition('/')[2]} | {row['why'].replace('|', ';')} |"
