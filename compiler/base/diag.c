@@ -50,6 +50,10 @@ bool diags_option(Diags *diags, const char *option) {
   return true;
 }
 
+void diags_options(Diags *diags, const WordList *options) {
+  for (int i = 0; i < options->n; i++) diags_option(diags, options->data[i]);
+}
+
 static DiagLevel effective_level(const Diags *diags, DiagId id) {
   const DiagLevel level = diag_info[id].level;
   const bool all = diags->all_errors && level == DIAG_WARNING,
@@ -99,6 +103,11 @@ Diag *diag_report(Diags *diags, DiagId id, Span span, const Site *site, const ch
   va_start(args, format);                                                                                    \
   const char *text = arena_vprintf(arena, format, args);                                                     \
   va_end(args)
+
+Diag *diag_from_sizes(Diag *diag) {
+  if (diag->arena) diag->from_sizes = true;
+  return diag;
+}
 
 void diag_note(Diag *diag, Span span, const char *format, ...) {
   if (!diag->arena) return;

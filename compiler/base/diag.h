@@ -83,6 +83,9 @@ void diag_help(Diag *, const char *format, ...) __attribute__((format(printf, 2,
 void diag_fix(Diag *, Span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Adds an edit that appends an argument to a call. Calls with comments are not edited. */
 void diag_fix_argument(Diag *, Span call, const char *argument);
+/* Marks a message as a result of the sizes of values. If an earlier message doubts a size (suspicious-value),
+ * this message may be only a consequence, and its fix is not applied with the others. Returns the message. */
+Diag *diag_from_sizes(Diag *);
 /* Adds "did you mean '...'?", with a fix if the source has the word at the span, with or without quotes. */
 void diag_meant(Diag *, Span, const char *word, const char *meant);
 
@@ -92,6 +95,7 @@ bool diag_cannot_write(Diags *, const char *path, const char *why);
 bool diags_option(Diags *,
                   const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value",
                                           "no-error=..."; false: no such slug, or the slug of an error */
+void diags_options(Diags *, const WordList *); /* diags_option for each of the words, all of them valid */
 int diags_errors(const Diags *);       /* number of errors, including warnings that count as errors */
 int diags_mistakes(const Diags *);     /* number of errors, excluding warnings that count as errors */
 /* Text and position of recorded error i; NULL after the last error. */
@@ -103,7 +107,8 @@ typedef enum DiagFormat { DIAG_TEXT, DIAG_JSON, DIAG_SARIF } DiagFormat;
  * prints the numbers of errors and warnings. */
 void diags_print(Diags *, FILE *, DiagFormat, bool color);
 
-/* A source with the fixes of all messages applied; of fixes that overlap, only the first is applied. */
+/* A source with the fixes of all messages applied. Of fixes that overlap, only the first is applied; fixes of
+ * messages that may be consequences of a suspicious value are left out. */
 typedef struct FixedSource {
   uint32_t file;
   int fixes;

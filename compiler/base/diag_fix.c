@@ -53,9 +53,12 @@ int diags_fix(const Diags *diags, const bool *may_change, FixedSource **fixed) {
   Arena *arena = diags->arena;
   const int n = diags->sources->list.n;
   Fixes *accepted = NEW_ARRAY(arena, Fixes, n + 1);
+  bool doubt = false; /* messages are in the order of evaluation: sizes of later values follow from earlier */
   for (int i = 0; i < diags->list.n; i++) {
     const Diag *diag = diags->list.data[i];
-    if (!can_apply(diag, may_change, accepted)) continue;
+    const bool consequence = doubt && diag->from_sizes;
+    doubt |= diag->id == DIAG_suspicious_value;
+    if (consequence || !can_apply(diag, may_change, accepted)) continue;
     for (int k = 0; k < diag->fixes.n; k++) {
       const DiagFix fix = diag->fixes.data[k];
       fix_insert(arena, &accepted[fix.span.file], fix);

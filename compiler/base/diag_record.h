@@ -23,6 +23,7 @@ struct Diag {
   Span span;
   const Site *site;
   const char *message;
+  bool from_sizes; /* see diag_from_sizes */
   VEC(const char *) facts;
   VEC(DiagNote) notes;
   VEC(const char *) helps;

@@ -47,7 +47,7 @@ Diag *op_error(ShapeContext *context, const Node *node, DiagId id, const char *f
   va_start(ap, format);
   const char *text = arena_vprintf(context->arena, format, ap);
   va_end(ap);
-  return diag_report(context->diags, id, node->span, node->site, "%s", text);
+  return diag_from_sizes(diag_report(context->diags, id, node->span, node->site, "%s", text));
 }
 
 Diag *op_error_at(ShapeContext *context, const Node *node, const char *param, DiagId id, const char *format,
@@ -57,7 +57,8 @@ Diag *op_error_at(ShapeContext *context, const Node *node, const char *param, Di
   const char *text = arena_vprintf(context->arena, format, ap);
   va_end(ap);
   const Span written = arg_const(node, param)->span;
-  return diag_report(context->diags, id, written.file ? written : node->span, node->site, "%s", text);
+  return diag_from_sizes(
+      diag_report(context->diags, id, written.file ? written : node->span, node->site, "%s", text));
 }
 
 bool node_moves_elements(const Node *node) {

@@ -84,7 +84,7 @@ bool lint_order(Sema *s, const Node *node, const Call *call) {
   if (t.filters != in.dim[in.rank - 1])
     diag_fact(diag, "%lld differs from the number of input channels, %d", t.filters,
               (int)in.dim[in.rank - 1]);
-  argument_drop(diag, &call->args, 0);
+  argument_drop(diag_from_sizes(diag), &call->args, 0);
   return true;
 }
 

@@ -104,6 +104,30 @@ check(len(found) == 1 and not found[0]["fixes"], "a name with another number sta
       json.dumps(found))
 
 
+# ---- consequences ----
+# The fix of a message that follows from a suspicious size is not applied with the fix of this size.
+for name, program, fixed in [
+        ("input", "net a { input image: 1x28x28; conv(8, 3x3) -> flatten -> dense(10) }",
+         "net a { input image: 28x28x1; conv(8, 3x3) -> flatten -> dense(10) }"),
+        ("arguments", "net a { input image: 28x28x1; conv(1, 28, 3) -> flatten -> dense(10) }",
+         "net a { input image: 28x28x1; conv(28, 3) -> flatten -> dense(10) }"),
+        ("both", "net a { input image: 1x28x28; conv(1, 28, 3) -> rellu -> flatten -> dense(10) }",
+         "net a { input image: 28x28x1; conv(28, 3) -> relu -> flatten -> dense(10) }"),
+        ("block", "block s(n) { conv(n, 3x3) }\nnet a { input image: 1x28x28; s(8) -> flatten -> dense(10) }",
+         "block s(n) { conv(n, 3x3) }\nnet a { input image: 28x28x1; s(8) -> flatten -> dense(10) }"),
+        ("own mistake", "net a { input image: 1x28x28; conv(8, 30x30) -> flatten -> dense(10) }",
+         "net a { input image: 28x28x1; conv(8, 30x30, pad=same) -> flatten -> dense(10) }"),
+        ("other filters", "net a { input image: 3x32x32; conv(32, 6, 2) -> flatten -> dense(10) }",
+         "net a { input image: 32x32x3; conv(32, 6, 2) -> flatten -> dense(10) }"),
+        ("a list", "net a { input image: [1, 28, 28]; conv(8, 30x30) -> rellu -> flatten -> dense(10) }",
+         "net a { input image: [1, 28, 28]; conv(8, 30x30) -> relu -> flatten -> dense(10) }"),
+]:
+    open("consequence.cnn", "w").write(program)
+    result = run(["--fix", "consequence.cnn"])
+    check(open("consequence.cnn").read() == fixed, f"only the cause is fixed: {name}",
+          open("consequence.cnn").read() + result.stderr)
+
+
 # ---- files ----
 
 def write(path, text, mode=None):
