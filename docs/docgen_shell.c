@@ -23,8 +23,8 @@ static const char *words_of(Arena *arena, const Flag *row) {
   if (strcmp(row->values, "@passes") == 0) return joined(arena, pass_names(arena));
   if (strcmp(row->values, "@targets") == 0) return joined(arena, options_targets(arena));
   if (strcmp(row->values, "@cpus") == 0) return joined(arena, options_cpus(arena));
-  if (strcmp(row->values, "@warnings") == 0) return joined(arena, options_slugs(arena, true));
-  if (strcmp(row->values, "@messages") == 0) return joined(arena, options_slugs(arena, false));
+  if (strcmp(row->values, "@warnings") == 0) return joined(arena, flag_slugs(arena, true));
+  if (strcmp(row->values, "@messages") == 0) return joined(arena, flag_slugs(arena, false));
   if (strcmp(row->values, "@topics") == 0) return joined(arena, help_names(arena));
   return NULL;
 }
@@ -151,7 +151,7 @@ void shell_bash(Text *out) {
       "  fi\n"
       "  local list=${value%%\"${value##*,}\"} # the part before the last comma\n"
       "  local warnings='%s'\n",
-      joined(arena, options_slugs(arena, true)));
+      joined(arena, flag_slugs(arena, true)));
   for (const Command *const *c = command_table; *c; c++) bash_command(out, *c);
   bash_values(out);
   text_put(out, "    -Werror) COMPREPLY=($(compgen -W \"$warnings\" -- \"$value\")); return ;;\n"
@@ -192,7 +192,7 @@ void shell_bash(Text *out) {
 /* For -W: "error", and each slug with and without "no-". */
 static const char *warning_words(Arena *arena) {
   const char *words = "error";
-  for (const char *const *slug = options_slugs(arena, true); *slug; slug++)
+  for (const char *const *slug = flag_slugs(arena, true); *slug; slug++)
     words = arena_printf(arena, "%s %s no-%s", words, *slug, *slug);
   return words;
 }

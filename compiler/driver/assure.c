@@ -34,6 +34,7 @@ typedef struct AssurePack {
   const Cpu *cpu;
   int64_t flash_wait;
   Defines defines;
+  WordList warnings;
   bool help;
   /* name: base name of the C files; prefix: prefix of C names; call: the net's function, "infer" or "step" */
   const char *name, *prefix, *call;
@@ -57,6 +58,7 @@ static const Flag assure_options[] = {
     {"flash-wait", 0, required_argument, flag_count, AT(flash_wait), "--flash-wait=CYCLES",
      "with --cpu: extra cycles to read 16 bytes from flash instead of RAM", NULL},
     FLAG_DEFINE(AT(defines)),
+    FLAG_WARNINGS(AT(warnings)),
     FLAG_HELP(AT(help)),
     FLAG_END,
 };
@@ -165,7 +167,7 @@ static void add_report(const AssurePack *p, Options *options, ReportKind kind, c
 
 /* Disables all warnings, because they were already reported for the annotated C. */
 static void silence(const AssurePack *p, Options *options) {
-  for (const char *const *slug = options_slugs(p->arena, true); *slug; slug++)
+  for (const char *const *slug = flag_slugs(p->arena, true); *slug; slug++)
     vec_push(p->arena, options->warnings, arena_printf(p->arena, "no-%s", *slug));
 }
 
@@ -174,6 +176,7 @@ static bool write_annotated(AssurePack *p) {
   Options options = compiler_options(p, arena_printf(p->arena, "%s.c", p->name));
   options.kind = OUTPUT_C;
   options.weights = p->weights;
+  options.warnings = p->warnings;
   options.level = LEVEL_PLAIN;
   options.embed = EMBED_AS_TEXT;
   options.acsl = true;

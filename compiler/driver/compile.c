@@ -602,7 +602,7 @@ int compile_into(Arena *arena, const Options *options, Outputs *outputs, Compile
                    .outputs = outputs ? outputs : outputs_new(arena),
                    .since = now()};
   c.diags = diags_new(arena, &c.sources);
-  for (int i = 0; i < options->warnings.n; i++) diags_option(c.diags, options->warnings.data[i]);
+  diags_options(c.diags, &options->warnings);
   if (options->fix) fix_files(&c);
   const bool done = run(&c);
   const char *path = NULL, *why = NULL;

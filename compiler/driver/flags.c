@@ -251,3 +251,27 @@ bool flags_read(Arena *arena, const Flag *table, void *options, int argc, char *
   for (int i = optind; i < argc; i++) file_slashes(argv[i]);
   return true;
 }
+
+/* ---- warnings ---- */
+const char *const *flag_slugs(Arena *arena, bool warnings) {
+  WordList words = {0};
+  for (int i = 0; i < DIAG_COUNT; i++)
+    if (!warnings || diag_info[i].level != DIAG_ERROR) vec_push(arena, words, diag_info[i].slug);
+  vec_push(arena, words, NULL);
+  return words.data;
+}
+
+bool flag_warning(const FlagUse *use, void *member, const char *text) {
+  Arena *arena = use->arena;
+  Sources sources = {.arena = arena};
+  if (diags_option(diags_new(arena, &sources), text)) return flag_list(use, member, text);
+  const char *slug = text;
+  for (const char *const *prefix = (const char *const[]){"no-error=", "error=", "no-", NULL}; *prefix;
+       prefix++)
+    if (strncmp(text, *prefix, strlen(*prefix)) == 0) {
+      slug = text + strlen(*prefix);
+      break;
+    }
+  if (diag_find(slug) >= 0) return usage_error("'%s' is an error, not a warning: -W cannot set it", slug);
+  return unknown_word("warning", slug, flag_slugs(arena, true));
+}

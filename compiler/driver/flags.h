@@ -46,6 +46,7 @@ FlagRead flag_number; /* int64_t: an integer from 1 to 65536 */
 FlagRead flag_count;  /* int64_t: an integer from 0 to 65536 */
 FlagRead flag_bytes;  /* int64_t: a number of bytes, with an optional suffix K, M or G */
 FlagRead flag_define; /* Defines: appends NAME=VALUE */
+FlagRead flag_warning; /* WordList: appends an argument of -W, for diags_options */
 /* Reports an error if one of the n rows already has this name. A row has `size` bytes and begins with the
  * pointer to its name, which may be NULL. */
 bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, const char *name);
@@ -72,6 +73,15 @@ bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, c
    "--color=WHEN",                                                                                           \
    "auto always never; NO_COLOR is honored",                                                                 \
    "auto always never"} /* int: argument of flag_wants_color */
+#define FLAG_WARNINGS(member)                                                                                \
+  {NULL,                                                                                                     \
+   'W',                                                                                                      \
+   required_argument,                                                                                        \
+   flag_warning,                                                                                             \
+   member,                                                                                                   \
+   "-W[no-]SLUG",                                                                                            \
+   "enable or disable a warning; -Werror, -Werror=SLUG: treat warnings as errors",                           \
+   "@warnings"}
 #define FLAG_DEFINE(member)                                                                                  \
   {NULL,                                                                                                     \
    'D',                                                                                                      \
@@ -96,6 +106,7 @@ bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, c
 /* Reads the options of a command line into the struct; argv[0] is the command, and the operands begin at
  * optind afterwards. Long options must be written in full. */
 bool flags_read(Arena *, const Flag *, void *options, int argc, char **argv);
+const char *const *flag_slugs(Arena *, bool warnings); /* false: slugs of all messages, with errors */
 bool flag_wants_color(int choice); /* choice: --color as 0 auto, 1 always, 2 never */
 
 /* ---- mistakes: usage_error and unknown_word report an error and return false ---- */

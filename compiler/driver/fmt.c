@@ -14,6 +14,7 @@ typedef struct FmtRun {
   Arena *arena;
   bool write, check, help; /* if neither `write` nor `check` is set, the result is printed */
   int diagnostics, color;
+  WordList warnings;
   Sources sources;
   Diags *diags;
   Outputs *outputs;
@@ -27,6 +28,7 @@ static const Flag fmt_options[] = {
      "write the formatted programs to their files instead of printing them", NULL},
     {"check", 0, no_argument, flag_set, AT(check), "--check",
      "only list the files that would change: status 1 if there are any", NULL},
+    FLAG_WARNINGS(AT(warnings)),
     FLAG_DIAGNOSTICS(AT(diagnostics)),
     FLAG_COLOR(AT(color)),
     FLAG_HELP(AT(help)),
@@ -79,6 +81,7 @@ static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (f.write && f.check) return usage_error("-w and --check are mutually exclusive"), 2;
   if (optind == argc) return usage_error("missing program: cnnc fmt [-w | --check] FILE.cnn..."), 2;
   f.diags = diags_new(arena, &f.sources);
+  diags_options(f.diags, &f.warnings);
   for (int i = optind; i < argc; i++) fmt_file(&f, argv[i]);
   const char *path = NULL, *why = NULL;
   if (!outputs_commit(f.outputs, &path, &why)) diag_cannot_write(f.diags, path, why);

@@ -22,6 +22,7 @@ typedef struct Importing {
   ImportOptions options;
   const char *model, *output, *rename, *profile;
   int diagnostics, color;
+  WordList warnings;
   bool list, help;
   Sources sources;
   Diags *diags;
@@ -179,6 +180,7 @@ static const Flag import_options[] = {
      "sonnx"},
     {"list", 0, no_argument, flag_set, AT(list), "--list",
      "print the result of the import for each node, and write nothing", NULL},
+    FLAG_WARNINGS(AT(warnings)),
     FLAG_DIAGNOSTICS(AT(diagnostics)),
     FLAG_COLOR(AT(color)),
     FLAG_HELP(AT(help)),
@@ -514,6 +516,7 @@ static int import(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (!read_import_line(&m, argc, argv)) return 2;
   if (m.help) return command_help(arena, &import_command);
   m.diags = diags_new(arena, &m.sources);
+  diags_options(m.diags, &m.warnings);
   const Span at = {sources_add_binary(&m.sources, m.model), 0, 0};
   put_in_folder(&m);
   const char *named = m.output && strcmp(m.output, "-") != 0 ? without_suffix(&m, m.output, ".cnn") : m.model;

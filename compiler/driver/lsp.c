@@ -11,7 +11,7 @@
 #include "flags.h"
 
 typedef struct LspOptions {
-  WordList directories;
+  WordList directories, warnings;
   bool stdio, help;
 } LspOptions;
 
@@ -23,6 +23,7 @@ static const Flag lsp_options[] = {
      "@folder"},
     {"stdio", 0, no_argument, flag_set, AT(stdio), "--stdio",
      "use standard input and output (the default; some editors pass this option)", NULL},
+    FLAG_WARNINGS(AT(warnings)),
     FLAG_HELP(AT(help)),
     FLAG_END,
 };
@@ -59,7 +60,7 @@ static int lsp(Arena *arena, const char *cnnc, int argc, char **argv) {
     return usage_error("cnnc lsp takes no file, but got '%s'; the editor opens the files", argv[optind]), 2;
   signal(SIGPIPE, SIG_IGN); /* writing to a closed pipe then fails, which ends the server */
   const Wire wire = {NULL, stdio_read, stdio_write};
-  return lsp_serve(&wire, options.directories.n, options.directories.data);
+  return lsp_serve(&wire, &options.directories, &options.warnings);
 }
 
 const Command lsp_command = {

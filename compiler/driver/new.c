@@ -22,6 +22,7 @@ static const struct {
 typedef struct NewProject {
   Arena *arena;
   const char *cnnc, *folder, *name, *model; /* model NULL: the default net */
+  WordList warnings;
   bool help;
   Outputs *outputs;
   Diags *diags;
@@ -31,6 +32,7 @@ typedef struct NewProject {
 static const Flag new_options[] = {
     {"from", 0, required_argument, flag_text, AT(model), "--from=MODEL.onnx",
      "import the net and its weights from a model, as cnnc import does", "@file"},
+    FLAG_WARNINGS(AT(warnings)),
     FLAG_HELP(AT(help)),
     FLAG_END,
 };
@@ -115,15 +117,17 @@ static bool add_files(const NewProject *b) {
 }
 
 static int import_into(const NewProject *b) {
-  char *words[] = {arena_printf(b->arena, "import"),
-                   arena_printf(b->arena, "--name=%s", b->name),
-                   arena_printf(b->arena, "-o"),
-                   arena_printf(b->arena, "%s/%s", b->folder, b->name),
-                   arena_printf(b->arena, "--"),
-                   arena_printf(b->arena, "%s", b->model),
-                   NULL};
+  VEC(char *) words = {0};
+  vec_push(b->arena, words, arena_printf(b->arena, "import"));
+  vec_push(b->arena, words, arena_printf(b->arena, "--name=%s", b->name));
+  vec_push(b->arena, words, arena_printf(b->arena, "-o%s/%s", b->folder, b->name));
+  for (int i = 0; i < b->warnings.n; i++)
+    vec_push(b->arena, words, arena_printf(b->arena, "-W%s", b->warnings.data[i]));
+  vec_push(b->arena, words, arena_printf(b->arena, "--"));
+  vec_push(b->arena, words, arena_printf(b->arena, "%s", b->model));
+  vec_push(b->arena, words, NULL);
   optind = 0; /* resets getopt_long */
-  return import_command.run(b->arena, b->cnnc, sizeof words / sizeof *words - 1, words);
+  return import_command.run(b->arena, b->cnnc, words.n - 1, words.data);
 }
 
 /* Generates embed.c, a program that calls the net. */
@@ -132,6 +136,7 @@ static int write_embed_example(const NewProject *b) {
   options.input = project_path(b, arena_printf(b->arena, "%s.cnn", b->name));
   options.output = project_path(b, "embed.c");
   vec_push(b->arena, options.targets, target_find("generic"));
+  options.warnings = b->warnings;
   vec_push(b->arena, options.warnings,
            "no-unread-input"); /* a build with the Makefile reports this warning */
   return compile(b->arena, &options);

@@ -96,14 +96,6 @@ const char *const *options_kinds(Arena *arena) {
   return words.data;
 }
 
-const char *const *options_slugs(Arena *arena, bool warnings) {
-  WordList words = {0};
-  for (int i = 0; i < DIAG_COUNT; i++)
-    if (!warnings || diag_info[i].level != DIAG_ERROR) vec_push(arena, words, diag_info[i].slug);
-  vec_push(arena, words, NULL);
-  return words.data;
-}
-
 const char *const *options_targets(Arena *arena) {
   WordList words = {0};
   for (const Target *t = target_table; t->name; t++) vec_push(arena, words, t->name);
@@ -197,25 +189,10 @@ static bool read_compiler(const FlagUse *use, void *member, const char *value) {
   return *value ? flag_text(use, member, value) : usage_error("--cc needs the name of a C compiler");
 }
 
-static bool read_warning(const FlagUse *use, void *member, const char *text) {
-  Arena *arena = use->arena;
-  Sources sources = {.arena = arena};
-  if (diags_option(diags_new(arena, &sources), text)) return flag_list(use, member, text);
-  const char *slug = text;
-  for (const char *const *prefix = (const char *const[]){"no-error=", "error=", "no-", NULL}; *prefix;
-       prefix++)
-    if (strncmp(text, *prefix, strlen(*prefix)) == 0) {
-      slug = text + strlen(*prefix);
-      break;
-    }
-  if (diag_find(slug) >= 0) return usage_error("'%s' is an error, not a warning: -W cannot set it", slug);
-  return unknown_word("warning", slug, options_slugs(arena, true));
-}
-
 static bool read_explain(const FlagUse *use, void *member, const char *slug) {
   Options *options = use->options;
   (void)member;
-  if (diag_find(slug) < 0) return unknown_word("message", slug, options_slugs(use->arena, false));
+  if (diag_find(slug) < 0) return unknown_word("message", slug, flag_slugs(use->arena, false));
   options->action = ACTION_EXPLAIN;
   options->topic = slug;
   return true;
@@ -485,8 +462,7 @@ const Flag options_table[] = {
      "measure schedules on this machine; the fastest are stored in NAME.tune next to NAME.cnn, for later "
      "compilations too",
      NULL},
-    {NULL, 'W', required_argument, read_warning, AT(warnings), "-W[no-]SLUG",
-     "enable or disable a warning; -Werror, -Werror=SLUG: treat warnings as errors", "@warnings"},
+    FLAG_WARNINGS(AT(warnings)),
     FLAG_DIAGNOSTICS(AT(format)),
     FLAG_COLOR(AT(color)),
     {"explain", 0, required_argument, read_explain, 0, "--explain=SLUG", "explain a message, with an example",

@@ -114,5 +114,4 @@ extern const Flag options_table[];
 const char *const *options_kinds(Arena *); /* the values of --emit */
 const char *const *options_targets(Arena *);
 const char *const *options_cpus(Arena *);
-const char *const *options_slugs(Arena *, bool warnings); /* false: slugs of all messages, with errors */
 #endif

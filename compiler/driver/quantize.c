@@ -125,6 +125,7 @@ static const Flag quantize_options[] = {
      "the folder of libcnn.a", "@folder"},
     FLAG_DEFINE(AT(defines)),
     FLAG_INCLUDE(AT(directories)),
+    FLAG_WARNINGS(AT(warnings)),
     FLAG_HELP(AT(help)),
     FLAG_END,
 };
@@ -143,6 +144,12 @@ static bool read_quantize_line(Quantizing *q, int argc, char **argv) {
   if (!q->data && (q->calibrates || q->max_loss >= 0))
     return usage_error("%s needs --data=PATH", q->calibrates ? "--calibrate" : "--max-loss");
   return true;
+}
+
+/* Messages are recorded in several parts: about the source, then about each quantization. */
+static void messages_begin(Quantizing *q) {
+  q->diags = diags_new(q->arena, &q->sources);
+  diags_options(q->diags, &q->warnings);
 }
 
 /* ---- executables that are built and run ---- */
@@ -387,7 +394,7 @@ static bool quantize_within_loss(Quantizing *q) {
   const char *path = arena_printf(q->arena, "%s/int8.safetensors", q->work),
              *program = arena_printf(q->arena, "%s/net8", q->work);
   for (;;) {
-    q->diags = diags_new(q->arena, &q->sources);
+    messages_begin(q);
     if (!calibrate_net(q, path)) return false;
     if (!q->before.metric) return true;
     if (!build_executable(q, path, program)) return false;
@@ -444,7 +451,7 @@ static void quantize_net(Quantizing *q) {
   if (q->wrong || !check_keep(q)) return;
   diags_print(q->diags, stderr, DIAG_TEXT,
               flag_wants_color(0)); /* messages about the source; later messages are recorded separately */
-  q->diags = diags_new(q->arena, &q->sources);
+  messages_begin(q);
   if (q->data && !build_executable(q, NULL, program)) return;
   if (!equalize_net(q, &weights) || (q->data && !run_calibration(q, program, weights))) return;
   if (q->data && q->seen.targets) run_test(q, program, q->weights, NULL, &q->before);
@@ -454,6 +461,7 @@ static void quantize_net(Quantizing *q) {
   }
   if (!quantize_within_loss(q)) return;
   quantize_warn(q);
+  if (diags_errors(q->diags)) return; /* -Werror */
   if (write_int8_weights(q) && quantize_report(q)) quantize_print(q);
 }
 
@@ -474,7 +482,7 @@ static int quantize(Arena *arena, const char *cnnc, int argc, char **argv) {
   if (!read_quantize_line(&q, argc, argv)) return 2;
   if (q.help) return command_help(arena, &quantize_command);
   char *work = arena_printf(arena, "%s/cnnc-quantize-XXXXXX", file_temporary(arena));
-  q.diags = diags_new(arena, &q.sources);
+  messages_begin(&q);
   q.how.keep = &q.keep;
   q.how.wide = &q.wide;
   if (!mkdtemp(work)) diag_cannot_write(q.diags, work, strerror(errno));

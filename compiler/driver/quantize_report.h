@@ -23,7 +23,7 @@ typedef struct Quantizing {
   const char *program, *weights, *data, *output, *samples, *cc, *runtime, *work, *report, *threads;
   Calibration how;
   Table keep, wide;
-  WordList keeps, directories;
+  WordList keeps, directories, warnings;
   Defines defines;
   bool help, no_equalize, wrong; /* wrong: an error on the command line */
   bool failed;                   /* a step of the run failed; its message was printed or is in diags */

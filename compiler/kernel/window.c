@@ -200,10 +200,18 @@ static const char *unread_text(ShapeContext *context, const Node *node, const in
   return part[0] ? part[0] : part[1];
 }
 
+/* The axis whose steps may arrive one after the other, so that the next call reads what this one leaves: in
+ * a net that is computed in steps (--stream), and where the padding is causal. -1: none. */
+static int axis_of_time(const ShapeContext *context, const Node *node, const Window *w) {
+  const int time = is_sequence(node) ? 1 : 0;
+  const bool reads_past = w->after[time] == 0 && w->before[time] == w->dilation[time] * (w->kernel[time] - 1),
+             causal = arg_is(node, "pad", "causal") || (reads_past && w->kernel[time] > 1);
+  return (context->streams || causal) && !node->in[0]->shape.regions ? time : -1;
+}
+
 static void warn_unread(ShapeContext *context, const Node *node, const Window *w, const int64_t input[2],
                         const int64_t output[2]) {
-  const bool in_time = context->streams && !node->in[0]->shape.regions;
-  const int time = in_time ? is_sequence(node) ? 1 : 0 : -1; /* the axis of time; -1: none */
+  const int time = axis_of_time(context, node, w);
   int64_t unread[2];
   bool bad[2];
   for (int axis = 0; axis < 2; axis++) {

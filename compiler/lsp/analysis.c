@@ -79,6 +79,7 @@ Analysis *analysis_new(Server *s, const Document *d, int ninstead, const Instead
   a->arena = arena;
   a->sources.arena = arena;
   a->diags = diags_new(arena, &a->sources);
+  diags_options(a->diags, &s->warnings);
   Texts texts = {s, ninstead, instead};
   const OpenTexts open = {document_text, &texts};
   const Instead *other = instead_of(&texts, d->identity);

@@ -83,6 +83,7 @@ typedef struct Server {
   Document *documents;
   int ndirs;
   const char *const *dirs;
+  WordList warnings; /* arguments of -W */
   VEC(json_t *) queue;
   VEC(char *) published; /* URIs with published diagnostics */
   bool changed;          /* diagnostics must be published */

@@ -276,10 +276,15 @@ static void clear_diagnostics(Server *s) {
   arena_free(s->arena);
 }
 
-int lsp_serve(const Wire *wire, int ndirs, const char *const *dirs) {
+int lsp_serve(const Wire *wire, const WordList *directories, const WordList *warnings) {
   Arena *arena = arena_new();
   Server *s = NEW(arena, Server);
-  *s = (Server){.arena = arena, .rpc = {.wire = wire}, .ndirs = ndirs, .dirs = dirs, .hint_shapes = true};
+  *s = (Server){.arena = arena,
+                .rpc = {.wire = wire},
+                .ndirs = directories->n,
+                .dirs = directories->data,
+                .warnings = *warnings,
+                .hint_shapes = true};
   while (!s->done && !s->rpc.broken && read_messages(s)) {
     if (s->queue.n) take_next(s);
     else if (s->changed) {

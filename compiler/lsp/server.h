@@ -5,6 +5,7 @@
 #define CNNC_LSP_SERVER_H
 #include <stdbool.h>
 #include <stddef.h>
+#include "base/arena.h"
 
 /* Input and output of messages. */
 typedef struct Wire {
@@ -17,5 +18,5 @@ typedef struct Wire {
 
 /* Runs until the editor sends exit, the input ends, or a write fails. Returns the exit status: 0 if the
  * editor has sent shutdown and exit. */
-int lsp_serve(const Wire *, int ndirs, const char *const *dirs);
+int lsp_serve(const Wire *, const WordList *directories, const WordList *warnings); /* -I and -W */
 #endif

@@ -29,7 +29,7 @@ typedef struct Fixing {
 static int fixes_find(const Fixing *f, Sources *sources, FixedSource **fixed) {
   const FixInput *in = f->input;
   Diags *diags = diags_new(f->arena, sources);
-  for (int i = 0; i < in->warnings.n; i++) diags_option(diags, in->warnings.data[i]);
+  diags_options(diags, &in->warnings);
   const Ast *program =
       program_read(f->arena, diags, sources, in->path, in->directories.n, in->directories.data);
   if (!program) return 0;

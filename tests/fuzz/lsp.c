@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
   }
   Stream stream = {input.s, input.n, 0};
   const Wire wire = {&stream, take, drop};
-  lsp_serve(&wire, 0, NULL);
+  lsp_serve(&wire, &(WordList){0}, &(WordList){0});
   arena_free(arena);
   return 0;
 }
