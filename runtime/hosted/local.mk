@@ -32,7 +32,8 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/image_exif.c %D%/data/image_jpeg.c %D%/data/image_png.c \
   %D%/data/image_webp.c %D%/data/inspect.c %D%/data/listing.c %D%/data/loader.c %D%/data/image_list.c \
   %D%/data/image_list.h %D%/data/outline.c %D%/data/outline.h %D%/data/runs.c \
-  %D%/data/runs.h %D%/data/sound.c %D%/data/sound.h %D%/data/target.c \
+  %D%/data/runs.h %D%/data/sound.c %D%/data/sound.h %D%/data/sound_pipe.c \
+  %D%/data/sound_pipe.h %D%/data/target.c \
   %D%/data/boxes.c %D%/data/boxes.h %D%/data/coco.c %D%/data/coco.h \
   %D%/data/data_coco.c %D%/data/data_voc.c %D%/data/data_yolo.c %D%/data/voc.c %D%/data/voc.h \
   %D%/data/yolo.c %D%/data/yolo.h

@@ -47,15 +47,10 @@ static cnn_status row_take(void *context, const cnn_row *row) {
 }
 
 static cnn_status run(Stream *stream, const char *path) {
-  const cnn_port *input = &stream->rows.network->input[0];
-  const bool pipe = strcmp(path, "-") == 0;
   stream->path = path;
-  if (pipe && !stream->json && input->rate <= 0)
-    return cnn_failure(CNN_MISMATCH,
-                       "-: detections have a time, and the input \"%s\" has no rate=; --json prints the rows",
-                       input->name);
   if (!stream->json) cnn_detector_reset(&stream->detector);
-  return pipe ? cnn_rows_pipe(&stream->rows) : cnn_rows_file(&stream->rows, path, NULL);
+  return strcmp(path, "-") == 0 ? cnn_rows_pipe(&stream->rows)
+                                : cnn_rows_file(&stream->rows, path, NULL);
 }
 
 int cnn_predict_stream(const cnn_program *program, const cnn_stream_arguments *arguments, int files,
@@ -71,6 +66,7 @@ int cnn_predict_stream(const cnn_program *program, const cnn_stream_arguments *a
     status = cnn_detector_open(&stream.detector, &stream.rows, arguments->detect);
   stream.rows.take = row_take;
   stream.rows.context = &stream;
+  stream.rows.timed = !arguments->json;
   for (int i = 0; i < files && status.code == CNN_OK; i++) status = run(&stream, file[i]);
   if (status.code == CNN_OK && stream.json) printf(stream.any ? "]\n" : "[]\n");
   if (status.code == CNN_OK) status = cnn_program_finish();

@@ -11,6 +11,7 @@
 #include "hosted/base/number.h"
 #include "hosted/base/threads.h"
 #include "hosted/commands/scores.h"
+#include "hosted/data/sound_pipe.h"
 #include "hosted/training/evaluate.h"
 #include "hosted/training/measure.h"
 
@@ -120,11 +121,22 @@ static void image_put(cnn_rows *rows, int32_t slot) {
 
 /* ---- WAV files */
 
-static void windows_note(const cnn_rows *rows, const char *path, const cnn_sound *sound) {
-  const double rate = (double)sound->rate;
+static void windows_note(const cnn_rows *rows, const char *path, int64_t per_second) {
+  const double rate = (double)per_second;
   fprintf(stderr, "%s: the net was compiled without --stream: evaluating windows of %s s, one every %s s\n",
           path, cnn_number((double)rows->network->input[0].dim[0] / rate, 4).text,
           cnn_number((double)rows->hop / rate, 4).text);
+}
+
+/* A recording that ends before the first row of scores has no result: reports this. */
+static void short_note(const cnn_rows *rows, const char *path, int64_t samples) {
+  const cnn_network *network = rows->network;
+  const cnn_port *port = rows->port;
+  int64_t calls = network->ready + 1;
+  while (port->step && (calls - 1) * port->step + port->offset + rows->judged.positions <= 0) calls++;
+  if (rows->end > 0) return;
+  fprintf(stderr, "%s: has no row of scores: it has %s samples, and the first row needs %s\n", path,
+          cnn_number_grouped(samples).text, cnn_number_grouped(calls * network->input[0].dim[0]).text);
 }
 
 static cnn_status sound_run(cnn_rows *rows, const cnn_sound *sound) {
@@ -153,9 +165,10 @@ cnn_status cnn_rows_file(cnn_rows *rows, const char *path, double *seconds) {
   if (status.code == CNN_OK) status = cnn_sound_convert(&sound, path, input);
   if (status.code == CNN_OK) {
     begin(rows, sound.rate);
-    if (!rows->state && sound.frames > input->dim[0]) windows_note(rows, path, &sound);
+    if (!rows->state && sound.frames > input->dim[0]) windows_note(rows, path, sound.rate);
     if (seconds) *seconds = (double)sound.frames / (double)sound.rate;
     status = sound_run(rows, &sound);
+    if (status.code == CNN_OK) short_note(rows, path, sound.frames);
   }
   cnn_sound_free(&sound);
   return status;
@@ -163,25 +176,42 @@ cnn_status cnn_rows_file(cnn_rows *rows, const char *path, double *seconds) {
 
 /* ---- Standard input */
 
-cnn_status cnn_rows_pipe(cnn_rows *rows) {
+static cnn_status pipe_run(cnn_rows *rows, cnn_sound_pipe *pipe, int64_t *samples) {
   const cnn_port *input = &rows->network->input[0];
   const int64_t length = input->dim[0], hop = rows->state ? length : rows->hop;
   const size_t bytes = (size_t)(input->size / length) * cnn_type_bytes(input->type), /* bytes of a sample */
-      all = (size_t)length * bytes, fresh = (size_t)hop * bytes;
+      fresh = (size_t)hop * bytes;
   char *raw = rows->reader.raw.input[0];
-  size_t wanted = all;
-  cnn_status status = cnn_success();
-  begin(rows, input->rate);
-  if (!rows->state && rows->rate > 0) windows_note(rows, "-", &(cnn_sound){.rate = (int32_t)rows->rate});
-  for (int64_t from = 0; status.code == CNN_OK; from += hop) {
-    if (fread(raw + all - wanted, 1, wanted, stdin) < wanted) break;
+  int64_t held = 0;
+  for (;;) {
+    int64_t got = 0;
+    cnn_status status = cnn_sound_pipe_read(pipe, raw + (size_t)held * bytes, length - held, &got);
+    *samples += got;
+    if (status.code != CNN_OK || held + got < length) return status;
     image_put(rows, 0);
     batch_run(rows);
-    status = rows_give(rows, 0, from);
-    wanted = fresh;
-    memmove(raw, raw + fresh, all - fresh);
+    status = rows_give(rows, 0, *samples - length);
+    if (status.code != CNN_OK) return status;
+    held = length - hop;
+    memmove(raw, raw + fresh, (size_t)held * bytes);
   }
-  if (status.code == CNN_OK && ferror(stdin))
-    return cnn_failure(CNN_BAD_FILE, "cannot read standard input: %s", strerror(errno));
+}
+
+cnn_status cnn_rows_pipe(cnn_rows *rows) {
+  cnn_sound_pipe pipe;
+  int64_t samples = 0;
+  cnn_status status = cnn_sound_pipe_open(&pipe, stdin, &rows->network->input[0]);
+  if (status.code == CNN_OK && rows->timed && pipe.rate <= 0)
+    status =
+        cnn_failure(CNN_MISMATCH,
+                    "-: detections have a time, and the input \"%s\" has no rate=; --json prints the rows",
+                    rows->network->input[0].name);
+  if (status.code == CNN_OK) {
+    begin(rows, (int32_t)pipe.rate);
+    if (!rows->state && rows->rate > 0) windows_note(rows, "-", rows->rate);
+    status = pipe_run(rows, &pipe, &samples);
+  }
+  if (status.code == CNN_OK) short_note(rows, "-", samples);
+  cnn_sound_pipe_close(&pipe);
   return status;
 }

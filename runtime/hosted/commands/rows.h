@@ -28,7 +28,8 @@ typedef struct cnn_rows {
   int64_t hop;   /* samples from one window to the next */
   int64_t rate;  /* samples per second; 0: unknown */
   int64_t calls; /* number of steps or windows since the recording began */
-  int64_t end;   /* number of samples of the recording up to the latest row */
+  int64_t end;   /* number of samples of the recording up to the latest row; 0: no row yet */
+  bool timed;    /* the rows need a time */
   cnn_status (*take)(void *context, const cnn_row *row);
   void *context;
 } cnn_rows;
@@ -42,7 +43,7 @@ void cnn_rows_close(cnn_rows *rows); /* also valid after a failed open */
  * file's duration, unless `seconds` is NULL. An incomplete step or window at the end is dropped. But if the
  * net is called with windows, a recording shorter than one window is padded with zeros. */
 cnn_status cnn_rows_file(cnn_rows *rows, const char *path, double *seconds);
-/* Like cnn_rows_file, but reads samples from standard input, in the type of the net's input, and never pads
- * with zeros. */
+/* Like cnn_rows_file, but reads standard input, a WAV stream or raw samples of the type of the net's input, and
+ * never pads with zeros. */
 cnn_status cnn_rows_pipe(cnn_rows *rows);
 #endif

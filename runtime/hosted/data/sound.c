@@ -21,10 +21,6 @@ enum {
 };
 static const int64_t most_samples = INT64_C(1) << 28;
 
-typedef struct Format {
-  int32_t tag, channels, bits, rate;
-} Format;
-
 static uint32_t little(const unsigned char *at, int bytes) {
   uint32_t value = 0;
   for (int i = 0; i < bytes; i++) value |= (uint32_t)at[i] << (8 * i);
@@ -47,10 +43,12 @@ void cnn_sound_free(cnn_sound *sound) {
 
 /* ---- Decoding */
 
-static cnn_status format_read(Format *format, const char *path, const unsigned char *at, size_t n) {
+cnn_status cnn_sound_format_read(cnn_sound_format *format, const char *path, const unsigned char *at,
+                                 size_t n) {
   if (n < 16) return cnn_failure(CNN_BAD_FORMAT, "%s: its fmt chunk has %zu bytes, fewer than 16", path, n);
   const uint32_t channels = little(at + 2, 2), rate = little(at + 4, 4);
-  *format = (Format){(int32_t)little(at, 2), (int32_t)channels, (int32_t)little(at + 14, 2), 0};
+  *format =
+      (cnn_sound_format){(int32_t)little(at, 2), (int32_t)channels, (int32_t)little(at + 14, 2), 0};
   if (format->tag == TAG_EXTENSIBLE && n >= 26) format->tag = (int32_t)little(at + 24, 2);
   if (channels < 1 || channels > MOST_CHANNELS)
     return cnn_failure(CNN_BAD_FORMAT, "%s: has %u channels; must be 1 to %d", path, channels, MOST_CHANNELS);
@@ -67,7 +65,7 @@ static cnn_status format_read(Format *format, const char *path, const unsigned c
   return cnn_success();
 }
 
-static float sample_of(const Format *format, const unsigned char *at) {
+float cnn_sound_sample(const cnn_sound_format *format, const unsigned char *at) {
   if (format->tag == TAG_FLOAT && format->bits == 64) {
     const uint64_t bits = little(at, 4) | (uint64_t)little(at + 4, 4) << 32;
     double value;
@@ -82,7 +80,7 @@ static float sample_of(const Format *format, const unsigned char *at) {
   return (float)(int32_t)(word << (32 - format->bits)) * 0x1p-31f;
 }
 
-static cnn_status samples_read(cnn_sound *sound, const char *path, const Format *format,
+static cnn_status samples_read(cnn_sound *sound, const char *path, const cnn_sound_format *format,
                                const unsigned char *at, size_t n) {
   const size_t bytes = (size_t)(format->bits / 8), frame = bytes * (size_t)format->channels,
                frames = n / frame;
@@ -95,26 +93,32 @@ static cnn_status samples_read(cnn_sound *sound, const char *path, const Format 
   sound->channels = format->channels;
   sound->rate = format->rate;
   for (size_t i = 0; i < frames * (size_t)format->channels; i++)
-    sound->sample[i] = sample_of(format, at + i * bytes);
+    sound->sample[i] = cnn_sound_sample(format, at + i * bytes);
   return cnn_success();
 }
 
+/* 0 and FFFFFFFF; SoX and eSpeak write 7FFFF000, rounded down to whole frames, arecord 80000000; others
+ * subtract the size of the header. */
+bool cnn_sound_size_unknown(uint32_t size) {
+  const uint32_t half = UINT32_C(0x80000000), slack = 0x2000;
+  return size == 0 || size >= UINT32_MAX - slack || (size >= half - slack && size <= half + slack);
+}
+
 cnn_status cnn_sound_decode(cnn_sound *sound, const char *path, const unsigned char *bytes, size_t n) {
-  Format format = {0};
+  cnn_sound_format format = {0};
   *sound = (cnn_sound){0};
   if (!cnn_sound_known(bytes, n)) return cnn_failure(CNN_BAD_FORMAT, "%s: is not a WAV file", path);
   for (size_t at = HEADER; at + CHUNK <= n;) {
     const uint32_t size = little(bytes + at + 4, 4);
     const size_t left = n - at - CHUNK;
     const bool data = memcmp(bytes + at, "data", 4) == 0,
-               open = data && (size == 0 || size == UINT32_MAX); /* a file that was written to a pipe has no
-                                                                    size here: its data end with the file */
+               open = data && (size == 0 || size > left) && cnn_sound_size_unknown(size);
     if (size > left && !open)
       return cnn_failure(CNN_BAD_FORMAT, "%s: is cut off: a chunk at byte %zu has %u bytes, but %zu remain",
                          path, at, size, left);
     const unsigned char *body = bytes + at + CHUNK;
     if (memcmp(bytes + at, "fmt ", 4) == 0) {
-      cnn_status status = format_read(&format, path, body, size);
+      cnn_status status = cnn_sound_format_read(&format, path, body, size);
       if (status.code != CNN_OK) return status;
     }
     if (data && !format.channels)
@@ -153,30 +157,50 @@ static double filter_at(double t) {
   return t == 0 ? 1 : sin(pi * t) / (pi * t) * window * window;
 }
 
+cnn_resampling cnn_resampling_of(int32_t from, int32_t to) {
+  const int64_t divisor = common_divisor(from, to);
+  cnn_resampling ratio = {from / divisor, to / divisor, 0, 0};
+  ratio.base = (double)(ratio.from < ratio.to ? ratio.from : ratio.to) * 0.99 /* rolloff */;
+  ratio.reach = (double)WIDTH * (double)ratio.from / ratio.base;
+  return ratio;
+}
+
+static double middle_of(const cnn_resampling *ratio, int64_t m) {
+  return (double)m * (double)ratio->from / (double)ratio->to;
+}
+
+int64_t cnn_resampling_first(const cnn_resampling *ratio, int64_t m) {
+  return (int64_t)ceil(middle_of(ratio, m) - ratio->reach);
+}
+
+int64_t cnn_resampling_last(const cnn_resampling *ratio, int64_t m) {
+  return (int64_t)floor(middle_of(ratio, m) + ratio->reach);
+}
+
+float cnn_resampled(const cnn_resampling *ratio, const float *sample, int64_t origin, int64_t frames,
+                    int32_t channels, int32_t c, int64_t m) {
+  const double middle = middle_of(ratio, m), from = (double)ratio->from;
+  int64_t first = cnn_resampling_first(ratio, m), last = cnn_resampling_last(ratio, m);
+  double sum = 0;
+  if (first < 0) first = 0;
+  if (last > frames - 1) last = frames - 1;
+  for (int64_t n = first; n <= last; n++)
+    sum += (double)sample[(n - origin) * channels + c] * filter_at(((double)n - middle) * ratio->base / from);
+  return (float)(sum * ratio->base / from);
+}
+
 cnn_status cnn_sound_resample(cnn_sound *sound, const char *path, int32_t rate) {
-  const int64_t divisor = common_divisor(sound->rate, rate), from = sound->rate / divisor,
-                to = rate / divisor, frames = (sound->frames * to + from - 1) / from;
+  const cnn_resampling ratio = cnn_resampling_of(sound->rate, rate);
+  const int64_t frames = (sound->frames * ratio.to + ratio.from - 1) / ratio.from;
   const int32_t channels = sound->channels;
-  if (from == to) return cnn_success();
+  if (ratio.from == ratio.to) return cnn_success();
   if (frames > most_samples / channels)
     return cnn_failure(CNN_BAD_FORMAT, "%s: has more than 2^28 samples at %d per second", path, (int)rate);
   float *made = malloc((size_t)(frames * channels) * sizeof *made);
   if (!made) return cnn_failure(CNN_NO_MEMORY, "%s: no memory for its samples", path);
-  const double base = (double)(from < to ? from : to) * 0.99 /* rolloff */,
-               reach = (double)WIDTH * (double)from / base;
-  for (int64_t m = 0; m < frames; m++) {
-    const double middle = (double)m * (double)from / (double)to;
-    int64_t first = (int64_t)ceil(middle - reach), last = (int64_t)floor(middle + reach);
-    if (first < 0) first = 0;
-    if (last > sound->frames - 1) last = sound->frames - 1;
-    for (int32_t c = 0; c < channels; c++) {
-      double sum = 0;
-      for (int64_t n = first; n <= last; n++)
-        sum +=
-            (double)sound->sample[n * channels + c] * filter_at(((double)n - middle) * base / (double)from);
-      made[m * channels + c] = (float)(sum * base / (double)from);
-    }
-  }
+  for (int64_t m = 0; m < frames; m++)
+    for (int32_t c = 0; c < channels; c++)
+      made[m * channels + c] = cnn_resampled(&ratio, sound->sample, 0, sound->frames, channels, c, m);
   free(sound->sample);
   sound->sample = made;
   sound->frames = frames;
@@ -208,24 +232,30 @@ void cnn_sound_store(const cnn_port *port, void *input, int64_t i, double value)
   ((int16_t *)input)[i] = (int16_t)fmax(-32768, fmin(32767, whole));
 }
 
+float cnn_sound_mean(const float *frame, int32_t channels) {
+  double sum = 0;
+  for (int32_t c = 0; c < channels; c++) sum += (double)frame[c];
+  return (float)(sum / channels);
+}
+
 /* Averages the channels in place. */
 static void channels_mix(cnn_sound *sound) {
-  for (int64_t t = 0; t < sound->frames; t++) {
-    double sum = 0;
-    for (int32_t c = 0; c < sound->channels; c++) sum += (double)sound->sample[t * sound->channels + c];
-    sound->sample[t] = (float)(sum / sound->channels);
-  }
+  for (int64_t t = 0; t < sound->frames; t++)
+    sound->sample[t] = cnn_sound_mean(sound->sample + t * sound->channels, sound->channels);
   sound->channels = 1;
 }
 
-cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port) {
-  const int32_t channels = port->dim[1];
+cnn_status cnn_sound_channels_fit(const char *path, const cnn_port *port, int32_t channels) {
   const cnn_status status = cnn_sound_fits(path, port);
+  if (status.code != CNN_OK || port->dim[1] == 1 || port->dim[1] == channels) return status;
+  return cnn_failure(CNN_MISMATCH, "%s: has %d channels, but the input \"%s\" has %d", path, (int)channels,
+                     port->name, (int)port->dim[1]);
+}
+
+cnn_status cnn_sound_convert(cnn_sound *sound, const char *path, const cnn_port *port) {
+  const cnn_status status = cnn_sound_channels_fit(path, port, sound->channels);
   if (status.code != CNN_OK) return status;
-  if (channels != 1 && channels != sound->channels)
-    return cnn_failure(CNN_MISMATCH, "%s: has %d channels, but the input \"%s\" has %d", path,
-                       (int)sound->channels, port->name, (int)channels);
-  if (channels != sound->channels) channels_mix(sound);
+  if (port->dim[1] != sound->channels) channels_mix(sound);
   return port->rate > 0 ? cnn_sound_resample(sound, path, port->rate) : status;
 }
 
