@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json, math, os, struct, subprocess
 from folders import exits, run
-from sounds import wav
+from sounds import FLOAT, PCM, wav
 from tap import check, finish, start
 
 start("recordings")
@@ -122,6 +122,63 @@ done = subprocess.run(("./bytes", "predict", "--stream", "-", "--json"),
 check([row["scores"][2] > 0.99 for row in json.loads(done.stdout)] == [True, True], "int16 samples",
       done.stdout.decode() + done.stderr.decode())
 
+
+
+# ---- standard input: WAV streams
+def piped(program, path, *options, content=None):
+    if content is None:
+        with open(path, "rb") as file:
+            content = file.read()
+    done = subprocess.run((program, "predict", "--stream", "-", *options), input=content, capture_output=True,
+                          timeout=60)
+    done.stdout, done.stderr = done.stdout.decode(), done.stderr.decode()
+    done.both = done.stdout + done.stderr
+    return done
+
+
+noisy = [(math.sin(0.013 * t * t % 7) * 0.7 + x, x - math.cos(t) * 0.3) for t, x in enumerate(sample[3000:9000])]
+for rate, channels, bits, tag in ((RATE, 1, 16, PCM), (RATE, 2, 24, PCM), (RATE, 1, 8, PCM), (RATE, 2, 32, FLOAT),
+                                  (2 * RATE, 1, 16, PCM), (11025, 2, 32, PCM), (3000, 1, 64, FLOAT)):
+    wav("piped.wav", [tuple(0.7 * x for x in frame[:channels]) for frame in noisy], rate, bits, tag)
+    for program in ("./words", "./bytes"):
+        file = run(program, "predict", "--stream", "piped.wav", "--json")
+        done = piped(program, "piped.wav", "--json")
+        check(file.returncode == done.returncode == 0 and file.stdout.count("row") > 30 and
+              file.stdout.replace("piped.wav", "-") == done.stdout,
+              f"{program}: a stream of {channels} channels, {bits} bits, {rate} Hz has the scores of the file",
+              done.both[:500])
+with open("speech.wav", "rb") as file:
+    speech = file.read()
+begin = speech.index(b"data") + 4
+for size in (0, 0x7FFFF000, 0x80000000, 0xFFFFFFFF):
+    done = piped("./words", None, content=speech[:begin] + size.to_bytes(4, "little") + speech[begin + 4 :])
+    check(done.returncode == 0 and done.stdout == lines_of("-", found_in(rows, times)),
+          f"a stream with the size {size:08X}", done.both)
+done = piped("./words", None, content=speech + b"LIST\4\0\0\0" + b"\x7f" * 4000)
+check(done.stdout == lines_of("-", found_in(rows, times)), "chunks after the samples are no samples", done.both)
+for title, content, says in (
+        ("cut off", speech[:-2001], "-: is cut off: the data chunk has 48000 bytes, but only 45999 came"),
+        ("cut off in its header", speech[:30], "-: the WAV stream ends before its samples"),
+        ("RF64", b"RF64" + speech[4:], "header of a file in the format RF64"),
+        ("FLAC", b"fLaC" + bytes(400), "header of a file in the format FLAC"),
+        ("AU", b".snd" + bytes(400), "header of a file in the format AU")):
+    done = piped("./words", None, content=content)
+    check(done.returncode == 1 and says in done.stderr, f"a stream: {title}", done.both)
+for begin in (b"", b"R", b"RIF", b"RIFF", b"RIFF\0\0\0\0WAV", b"fLa"):
+    content = begin + bytes(640 - len(begin))
+    done = piped("./bytes", None, "--json", content=content)
+    check(done.returncode == 0 and len(json.loads(done.stdout)) == 8, f"raw samples that begin with {begin}",
+          done.both)
+
+# ---- recordings that are too short for a row
+write("short.wav", sample[:30])
+done = run(*predict, "short.wav", "--json")
+check(done.returncode == 0 and json.loads(done.stdout) == [], "shorter than a step", done.both)
+check("short.wav: has no row of scores: it has 30 samples, and the first row needs 40" in done.stderr,
+      "which is reported", done.both)
+done = piped("./words", None, content=raw[:120])
+check("-: has no row of scores: it has 30 samples, and" in done.stderr, "also for a pipe", done.both)
+
 # ---- windows: --slide, and a net that is compiled for a whole window
 pool = "global_avgpool"
 net("slid", CLASSES.format(pool=pool), f"--slide={STEP}", length=WINDOW)
@@ -147,6 +204,10 @@ done = subprocess.run(("./window", "predict", "--stream", "-", "--hop", str(hop 
                       capture_output=True, timeout=60)
 check(done.stdout.decode() == lines_of("-", found_in(rows, times)), "windows of a pipe",
       done.stdout.decode() + done.stderr.decode())
+write("short.wav", sample[:390])
+done = run("./slid", "predict", "--stream", "short.wav")
+check("it has 390 samples, and the first row needs 400" in done.stderr, "--slide: shorter than the window",
+      done.both)
 write("short.wav", sample[4000:4300])
 done = run("./window", "predict", "--stream", "short.wav", "--json")
 agree("a short recording is padded with zeros", done, [scores_of(sample[4000:4300] + [0.0] * 100)], [0.1],
@@ -157,6 +218,16 @@ rows = rows_of(sample, STEP, STEP)
 times = [(i + 1) * STEP / RATE for i in range(len(rows))]
 agree("rows of whole windows", run("./rows", "predict", "--stream", "speech.wav", "--json"), rows, times,
       "speech.wav")
+
+# ---- by default, one detection while a word is in a window of more than a second
+long = "    pulse = relu -> global_avgpool -> multiply(40) -> subtract(4.5) -> sigmoid"
+write("once.wav", recording(6, [(2.0, 2.4, 0.6)]))
+for name, options in (("lasting", ()), ("lasting_slid", ("--slide=400",))):
+    net(name, long, *options, length=2 * RATE, labels=False)
+    done = run(f"./{name}", "predict", "--stream", "once.wav", "--average", "1")
+    check(done.stdout.count("\n") == 1, f"{name}: one detection", done.both)
+    done = run(f"./{name}", "predict", "--stream", "once.wav", "--average", "1", "--hold", "1")
+    check(done.stdout.count("\n") == 2, f"{name}: --hold is respected", done.both)
 
 # ---- one score; values
 net("yes", f"    relu -> {ROWS} -> subtract(0.3) -> multiply(20) -> sigmoid", f"--stream={STEP}",
@@ -196,6 +267,35 @@ counts("false detections within a second count once", (0, 2, 0), "speech.wav", "
        "--hold", "0.1")
 done = run("./words", "eval", "speech.wav", "--truth", "none.json")
 check(abs(json.loads(done.stdout)["hours"] - 6 / 3600) < 1e-8, "hours", done.both)
+
+# ---- labels of windows: only a detection of the same word is true
+LABELS = ["yes", "no", "unknown"]
+net("two_words", CLASSES.format(pool=ROWS).replace("add(0.2)", "add(-9)").replace("concat(up, down)", "CAT")
+    .replace("quiet -> CAT", "up -> concat(down, quiet)"), f"--stream={STEP}")
+write("two.wav", recording(6, [(1.0, 1.3, 0.6), (3.0, 3.3, -0.6)]))
+LABELED = {
+    "right": ([([[1.0, 1.3], [3.0, 3.3]], {"labels": ["yes", "no"]})], (2, 0, 0)),
+    "exchanged": ([([[1.0, 1.3], [3.0, 3.3]], {"labels": ["no", "yes"]})], (0, 2, 2)),
+    "one label": ([([[1.0, 1.3], [3.0, 3.3]], {"label": "no"})], (1, 1, 1)),
+    "an entry for each word": ([([[1.0, 1.3]], {"label": "yes"}), ([[3.0, 3.3]], {"label": "no"})], (2, 0, 0)),
+    "a window without a label": ([([[1.0, 1.3]], {"label": "no"}), ([[3.0, 3.3]], {})], (1, 1, 1)),
+    "no labels": ([([[1.0, 1.3], [3.0, 3.3]], {})], (2, 0, 0)),
+}
+for title, (entries, expected) in LABELED.items():
+    with open("labeled.json", "w") as file:
+        json.dump([{"wav_file": "two.wav", "detection_windows": pairs, **label} for pairs, label in entries], file)
+    done = run("./two_words", "eval", "two.wav", "--truth", "labeled.json", "--threshold", "0.9", "--average", "1")
+    got = tuple(json.loads(done.stdout).values())[:3] if done.returncode == 0 else ()
+    check(got == expected and ("have no label: a detection of any of the 2 words" in done.stderr) ==
+          ("label" in title and title[0] in "an" and "window" in title or title == "no labels"), title, done.both)
+for label, says in (({"label": "unknown"}, '[0]: "unknown" is not a word that the net detects'),
+                    ({"label": "maybe"}, '[0]: "maybe" is not a word that the net detects'),
+                    ({"labels": ["yes"]}, "[0].labels: must have a string for each of the 2 windows"),
+                    ({"labels": [1, 2]}, "[0]: a label must be a string"),
+                    ({"label": "yes", "labels": ["yes", "no"]}, "[0]: has both label and labels")):
+    with open("bad.json", "w") as file:
+        json.dump([{"wav_file": "two.wav", "detection_windows": [[1, 2], [3, 4]], **label}], file)
+    exits(1, f"windows {label}", "./two_words", "eval", "two.wav", "--truth", "bad.json", says=says)
 exits(1, "a recording without windows", "./words", "eval", "fast.wav", "--truth", "none.json",
       says="none.json: contains no detection windows of fast.wav")
 for text, says in (("[", "bad.json: line 1: "), ("{}", "bad.json: must be a list"),
