@@ -264,7 +264,8 @@ class Stepper:
         self.net._packed = {}
         if self.rate < 0:
             raise FloatingPointError(
-                "a gradient is not finite: a smaller rate may help; the weights are unchanged"
+                "a gradient or a running statistic is not finite: a smaller rate may help; the weights are "
+                "unchanged"
             )
         return total / count if own is None else own
 

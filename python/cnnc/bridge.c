@@ -269,6 +269,19 @@ cnn_trainer *bridge_trainer(float *weights, uint64_t seed, int32_t seeded) {
   return trainer;
 }
 
+/* Saves the running statistics in the trainer, in the memory of the weights, which the caller owns instead; or
+ * restores them. */
+static void keep_statistics(const cnn_trainer *trainer, bool restore) {
+  const size_t head = (sizeof *trainer + 63) / 64 * 64;
+  float *const kept = (float *)(void *)((char *)(uintptr_t)trainer + head), *const now = trainer->weights;
+  for (int32_t i = 0; i < NETWORK.weights; i++) {
+    const cnn_weight *weight = &NETWORK.weight[i];
+    const size_t at = (size_t)weight->offset, bytes = (size_t)weight->size * sizeof *kept;
+    if (weight->role != CNN_STATISTIC && weight->role != CNN_PASSING) continue;
+    memcpy((restore ? now : kept) + at, (restore ? kept : now) + at, bytes);
+  }
+}
+
 void bridge_trainer_free(cnn_trainer *trainer) { free(trainer); }
 
 /* Weights as the program initializes them. */
@@ -291,6 +304,7 @@ float bridge_part(cnn_trainer *trainer, const void *const *input, const void *co
                   float *const *output, int32_t whole, int32_t threads) {
   float *const sum = trainer->sum;
   use_threads(threads);
+  if (trainer->samples == 0) keep_statistics(trainer, false);
   if (whole) trainer->sum = NULL;
   const float loss = cnn_trainer_batch(trainer, input, target, count, output);
   trainer->sum = sum;
@@ -298,7 +312,8 @@ float bridge_part(cnn_trainer *trainer, const void *const *input, const void *co
 }
 
 /* Ends a step of one or more parts. rate NaN: the train block's rate, after `t` epochs of its schedule; t
- * NaN: its initial rate. Returns the rate; -1: a gradient is not finite, and no weight is updated. */
+ * NaN: its initial rate. Returns the rate; -1: a gradient is not finite; then the weights and
+ * running statistics are those before the step. */
 double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole) {
   float *const sum = trainer->sum;
   if (whole) trainer->sum = NULL;
@@ -309,6 +324,7 @@ double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole)
   if (bad < 0) {
     cnn_trainer_update(trainer, rate);
   } else {
+    keep_statistics(trainer, true);
     trainer->samples = 0;
     if (trainer->sum) memset(trainer->sum, 0, (size_t)NETWORK.parameters * sizeof(float));
   }

@@ -208,6 +208,27 @@ class Steps(Case):
             mean = np.mean([part[name] for part in parts], axis=0)
             np.testing.assert_allclose(one.weights[name], weight - 0.5 * mean, rtol=1e-4, atol=1e-6)
 
+    def test_not_finite(self) -> None:
+        """a step with a gradient that is not finite changes neither weights nor running statistics"""
+        text = FLOATS.rstrip().removesuffix("}").replace("-> relu", "-> batchnorm -> relu")
+        text += "    train { loss = mse\n batch = 16 } }"
+        one, two = cnnc.compile(text), cnnc.compile(text)
+        x, y = random((40, 4, 3, 2), 1), random((40, 3), 2)
+        one.step(x, y, seed=3)
+        two.step(x, y, seed=3)
+        for count in (16, 40):  # a part of the train block's batch, and several parts
+            bad = x[:count].copy()
+            bad[5] = 1e30
+            before = {name: value.copy() for name, value in one.weights.items()}
+            with self.assertRaisesRegex(FloatingPointError, "the weights are unchanged"):
+                one.step(bad, y[:count])
+            for name, value in one.weights.items():
+                np.testing.assert_array_equal(value, before[name], err_msg=name)
+        one.step(x, y)
+        two.step(x, y)
+        for name, value in one.weights.items():
+            np.testing.assert_array_equal(value, two.weights[name], err_msg=name)
+
     def test_own_loss(self) -> None:
         """the caller's loss, as a function or a gradient, makes the same step as the program's loss"""
         x, y = digits(16)

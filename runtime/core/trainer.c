@@ -90,7 +90,8 @@ int32_t cnn_trainer_overflow(const cnn_trainer *trainer) {
   const float *gradients = trainer->sum ? trainer->sum : trainer->gradients;
   for (int32_t i = network->weights - 1; i >= 0; i--) {
     const cnn_weight *weight = &network->weight[i];
-    if (weight->role == CNN_TRAINED && overflows(gradients + weight->offset, weight->size)) return i;
+    const bool computed = weight->role == CNN_TRAINED || weight->role == CNN_STATISTIC;
+    if (computed && overflows(gradients + weight->offset, weight->size)) return i;
   }
   return -1;
 }

@@ -110,12 +110,12 @@ static void tell_slowest(Exchange *x, char *text, size_t room) {
     snprintf(text, room, "; the others wait for process %d on %s", (int)slowest, x->place[slowest]);
 }
 
-void cnn_exchange_tell(Exchange *x, char text[400]) {
+void cnn_exchange_tell(Exchange *x, char text[560]) {
   const double steps = x->steps > 0 ? (double)x->steps : 1;
   const double hidden = x->travelling > x->waiting ? x->travelling - x->waiting : 0;
   char slowest[160];
   tell_slowest(x, slowest, sizeof slowest);
-  snprintf(text, 400,
+  snprintf(text, 560,
            "%d processes: each sends %s of gradients per step in %s ms, %s ms of this during computation and "
            "%s ms while waiting; %s ms for statistics and results%s",
            (int)x->ranks->size, cnn_number_bytes((uint64_t)((double)x->sent / steps)).text,

@@ -71,7 +71,9 @@ static bool blame_layer(const cnn_trainer *trainer, const cnn_batch *batch, char
 static bool blame_gradient(const cnn_trainer *trainer, char *text, size_t room) {
   const int32_t last = cnn_trainer_overflow(trainer);
   if (last < 0) return false;
-  snprintf(text, room, ": the gradient of %s is not finite", trainer->network->weight[last].name);
+  const cnn_weight *weight = &trainer->network->weight[last];
+  snprintf(text, room, ": %s%s is not finite", weight->role == CNN_TRAINED ? "the gradient of " : "",
+           weight->name);
   return true;
 }
 

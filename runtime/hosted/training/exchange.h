@@ -64,5 +64,5 @@ bool cnn_exchange_same(Exchange *, uint64_t number, int32_t *process);
 /* Adds up the counts of all processes; each process gets the sums. */
 void cnn_exchange_add_counts(Exchange *, int64_t *count, int64_t counts);
 /* Formats the bytes and times of an epoch's exchange, then resets them. */
-void cnn_exchange_tell(Exchange *, char text[400]);
+void cnn_exchange_tell(Exchange *, char text[560]);
 #endif

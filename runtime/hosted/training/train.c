@@ -321,6 +321,8 @@ static void report_step(Training *training, bool last) {
 static cnn_status not_finite(Training *training, const cnn_batch *batch, float loss) {
   const cnn_run *run = &training->run;
   int64_t step = (run->at - 1) / training->course.batch + 1;
+  const int32_t last = cnn_trainer_overflow(&run->trainer);
+  const bool statistic = last >= 0 && training->network->weight[last].role == CNN_STATISTIC;
   char where[200];
   for (int32_t i = 0; i < training->network->inputs; i++) {
     const cnn_port *port = &training->network->input[i];
@@ -331,6 +333,7 @@ static cnn_status not_finite(Training *training, const cnn_batch *batch, float l
   return cnn_failure(CNN_NOT_FINITE, "%s in epoch %d, step %" PRId64 "%s; %s. %s",
                      isnan(loss)   ? "the loss is NaN"
                      : isinf(loss) ? "the loss is infinite"
+                     : statistic   ? "a running statistic is not finite"
                                    : "a gradient is not finite",
                      (int)run->finished + 1, step, where, kept_so_far(training), advice(training));
 }
@@ -455,7 +458,7 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
  * exchange.slowest has changed. */
 static void note_exchange(Training *training) {
   const int32_t before = training->exchange.slowest;
-  char text[400];
+  char text[560];
   if (cnn_exchange_alone(&training->exchange)) return;
   cnn_exchange_tell(&training->exchange, text);
   const bool first = training->run.finished <= 1, last = finished(training);
