@@ -269,8 +269,8 @@ cnn_trainer *bridge_trainer(float *weights, uint64_t seed, int32_t seeded) {
   return trainer;
 }
 
-/* Saves the running statistics in the trainer, in the memory of the weights, which the caller owns instead; or
- * restores them. */
+/* Saves the running statistics in the trainer, or restores them. The trainer has unused memory for this,
+ * because the caller owns the weights. */
 static void keep_statistics(const cnn_trainer *trainer, bool restore) {
   const size_t head = (sizeof *trainer + 63) / 64 * 64;
   float *const kept = (float *)(void *)((char *)(uintptr_t)trainer + head), *const now = trainer->weights;

@@ -93,10 +93,10 @@ bool cnn_trainer_quantize(cnn_trainer *trainer, double t);
  * Running statistics are updated immediately. */
 float cnn_trainer_batch(cnn_trainer *trainer, const void *const *input, const void *const *target,
                         int32_t count, float *const *output);
-/* Returns the index of the last weight of the net with a non-finite gradient, or of the last non-finite running
- * statistic, or -1. The backward pass runs from the last weight to the first, so this gradient is the first
- * non-finite one that was computed. Call this function before cnn_trainer_update, because an update with such
- * a gradient can make all weights non-finite. */
+/* Returns the index of the last weight of the net with a non-finite gradient, or of the last non-finite
+ * running statistic, or -1. The backward pass runs from the last weight to the first, so this gradient is the
+ * first non-finite one that was computed. Call this function before cnn_trainer_update, because an update
+ * with such a gradient can make all weights non-finite. */
 int32_t cnn_trainer_overflow(const cnn_trainer *trainer);
 /* Ends a step: takes the mean of the gradients over all samples since the last update, clips this mean if
  * recipe.clip_norm is not 0, updates the weights, and updates trainer->average if it is not NULL. */

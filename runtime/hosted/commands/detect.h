@@ -7,7 +7,7 @@
 #include "hosted/commands/rows.h"
 
 typedef struct cnn_detect_options {
-  double threshold, hold, hop; /* hold and hop in seconds; hold negative: 1 or the window, whichever is longer;
+  double threshold, hold, hop; /* hold and hop in seconds; hold negative: 1, or the window if it is longer;
                                   hop 0: the default of cnn_rows_open */
   int64_t average;             /* number of rows to average */
   bool given;                  /* at least one of the detection options was given on the command line */

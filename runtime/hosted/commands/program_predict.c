@@ -582,8 +582,8 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
        "ignored column of a .csv, by name or number (default: the last, if there is one column too many)", 0,
        0, NULL, NULL},
       {"stream", 0, CNN_VALUE_FLAG, &a.stream, "",
-       "detections in WAV files of any length; - reads a WAV stream, or raw samples of the input's type, from "
-       "standard input; with --json, the scores of all rows",
+       "detections in WAV files of any length; - reads a WAV stream, or raw samples of the input's type, "
+       "from standard input; with --json, the scores of all rows",
        0, 0, NULL, NULL},
       CNN_FLAGS_DETECT(a.detect),
       {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors (default: all)", 1, 4096, NULL, NULL},

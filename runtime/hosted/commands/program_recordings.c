@@ -1,5 +1,6 @@
 /* program_recordings.c: `net eval RECORDING... --truth FILE`: detections in long recordings, compared with
- * the windows in which words are spoken, and with the labels of these windows. Hits and false detections are counted as in MLPerf Tiny. */
+ * the windows in which words are spoken, and with the labels of these windows. Hits and false detections are
+ * counted as in MLPerf Tiny. */
 // SPDX-License-Identifier: MIT-0
 #include <jansson.h>
 #include <math.h>
@@ -54,7 +55,8 @@ static const char *base_name(const char *path) {
 }
 
 /* The label of window k of an entry: "label" is that of all windows, "labels" has one for each window. */
-static cnn_status label_read(Recordings *r, size_t entry, const json_t *object, size_t k, const char **label) {
+static cnn_status label_read(Recordings *r, size_t entry, const json_t *object, size_t k,
+                             const char **label) {
   const json_t *one = json_object_get(object, "label"), *list = json_object_get(object, "labels"),
                *value = list ? json_array_get(list, k) : one;
   *label = json_string_value(value);

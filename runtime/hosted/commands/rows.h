@@ -43,7 +43,7 @@ void cnn_rows_close(cnn_rows *rows); /* also valid after a failed open */
  * file's duration, unless `seconds` is NULL. An incomplete step or window at the end is dropped. But if the
  * net is called with windows, a recording shorter than one window is padded with zeros. */
 cnn_status cnn_rows_file(cnn_rows *rows, const char *path, double *seconds);
-/* Like cnn_rows_file, but reads standard input, a WAV stream or raw samples of the type of the net's input, and
+/* Like cnn_rows_file, but reads standard input, which is a WAV stream or raw samples of the input's type, and
  * never pads with zeros. */
 cnn_status cnn_rows_pipe(cnn_rows *rows);
 #endif

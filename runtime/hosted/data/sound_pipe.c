@@ -10,7 +10,7 @@
 
 static const char path[] = "-";
 
-/* The first bytes of files that are not raw samples; '?' stands for any byte. */
+/* The first bytes of sound files; '?' matches any byte. */
 static const struct {
   const char *bytes, *name;
 } header[] = {{"RIFF????WAVE", "WAV"}, {"RF64????WAVE", "RF64"},      {"RIFX????WAVE", "RIFX"},

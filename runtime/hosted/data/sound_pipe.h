@@ -20,7 +20,7 @@ typedef struct cnn_sound_pipe {
   bool ended; /* no frame follows frame end - 1 */
 } cnn_sound_pipe;
 
-/* Reads the header of a WAV stream, if there is one. Fails for WAV streams that the input cannot take, and for
+/* Reads the header of a WAV stream, if there is one. Fails for WAV streams that do not fit the input, and for
  * the headers of other sound files. */
 cnn_status cnn_sound_pipe_open(cnn_sound_pipe *pipe, FILE *file, const cnn_port *port);
 /* Stores up to `count` rows of the input at `to`, in the input's type, and sets *got to their number; fewer
