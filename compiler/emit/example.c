@@ -2,10 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/example.h"
 
-/* Words that the text around the example uses; buffers cannot have these names. */
-static const char *const taken[] = {"setup", "loop",   "begin",     "end",    "micros",
-                                    "delay", "Serial", "main",      "printf", "i",
-                                    "run",   "model",  "workspace", "state",  NULL};
 enum { SHOWN = 10 }; /* maximum number of printed elements of an output */
 
 static const char *loop_over(const Net *net, const PortNames *port) {
@@ -19,11 +15,8 @@ static const char *loop_over_first(const Net *net, const PortNames *port) {
 /* Names of the buffers, inputs first. */
 static const char **buffer_names(Net *net) {
   const int inputs = net->graph->inputs.n, n = inputs + net->graph->outputs.n;
-  Names names = {.arena = net->arena};
   const char **name = NEW_ARRAY(net->arena, const char *, n + 1);
-  for (const char *const *word = taken; *word; word++) names_reserve(&names, *word);
-  for (int i = 0; i < n; i++)
-    name[i] = names_unique(&names, i < inputs ? net->input[i].name : net->output[i - inputs].name);
+  for (int i = 0; i < n; i++) name[i] = i < inputs ? net->input[i].name : net->output[i - inputs].name;
   return name;
 }
 
@@ -68,8 +61,8 @@ static void put_prints(Text *print, Text *serial, const Net *net, const char *co
   for (int i = 0; i < net->graph->outputs.n; i++) {
     const char *loop = loop_over_first(net, &net->output[i]), *array = name[net->graph->inputs.n + i],
                *what = is_labeled(net, i) ? arena_printf(net->arena, "%s[i]", net->own->labels) : "i";
-    text_put(print, "%s%s\n    printf(\"%s %s: %%g\\n\", %s, (double)%s[i]);", i ? "\n" : "", loop, array,
-             is_labeled(net, i) ? "%s" : "%d", what, array);
+    text_put(print, "%s%s\n    printf(\"%s %s: %%g\\n\", %s, (double)%s[i]);", i ? "\n" : "", loop,
+             net->graph->outputs.data[i].name, is_labeled(net, i) ? "%s" : "%d", what, array);
     text_put(serial,
              "%s%s {\n    Serial.print(%s);\n    Serial.print(\": \");\n    Serial.println(%s[i]%s);\n  }",
              i ? "\n" : "", loop, what, array, net->graph->outputs.data[i].node->elem == F32 ? ", 4" : "");

@@ -35,17 +35,8 @@ Frame frame_begin(Net *net, const Part *part, int target, FrameKind kind, const 
   frame.names.macros = &net->layout->macros;
   frame.before.arena = frame.locals.arena = frame.calls.arena = frame.names.arena = net->arena;
   for (int i = 0; i < parameters->n; i++) names_reserve(&frame.names, parameters->data[i].name);
-  frame_own(&frame, "keys");
-  frame_own(&frame, "key");
-  frame_own(&frame, "i"); /* variable of loops */
-  if (net_pool(net)) {    /* variables of the loops over shares */
-    frame_own(&frame, "thread");
-    frame_own(&frame, "threads");
-  }
   return frame;
 }
-
-void frame_own(Frame *f, const char *name) { names_reserve(&f->names, name); }
 
 const char *frame_name(Frame *f, const char *name) {
   table_set(f->net->arena, &f->mentioned, name, f->net);
@@ -71,8 +62,7 @@ static const char *local(Frame *f, const char *type, const char *wanted, const c
                          const char *comment) {
   const char *key = local_key(f, wanted, value), *name = table_find(&f->local, key);
   if (name) return name;
-  name = name_of_runtime(wanted) ? arena_printf(f->net->arena, "value_%s", wanted) : wanted;
-  name = local_new(f, key, name_identifier(f->net->arena, name));
+  name = local_new(f, key, wanted);
   text_put(&f->locals, "  %sconst %s = %s;%s%s%s\n", type, name, value, *comment ? " /* " : "", comment,
            *comment ? " */" : "");
   return name;
@@ -93,10 +83,10 @@ static const char *image_text(Frame *f, const char *base, const char *size) {
 }
 
 /* An alias, such as the result of flatten, has the name of the value whose memory it shares. */
-static const char *value_name(const Part *part, const Node *node) {
+static const char *value_name(const Frame *f, const Node *node) {
   while (node->op->family == FAMILY_ALIAS && node->nin) node = node->in[0];
-  const char *step = part->value[node->id];
-  return step ? step : *node->name ? node->name : "value";
+  const char *step = f->part->value[node->id];
+  return name_of_values(f->net->arena, step ? step : *node->name ? node->name : "unnamed");
 }
 
 /* The shape of a value, such as "28x28x64"; for a part of another value "28x28x64 of 28x28x128". */
@@ -133,8 +123,8 @@ static const char *truth_value(Frame *f, int part) {
   static const char *const members[] = {"count", "class", "box", "instance"};
   Arena *arena = f->net->arena;
   return local(f, "const void *", arena_printf(arena, "truth_%s", members[part]),
-               arena_printf(arena, "%s%s->%s[%s].%s", part == TRUTH_COUNT ? "&" : "", frame_name(f, "batch"),
-                            f->net->truth, frame_name(f, "n"), members[part]),
+               arena_printf(arena, "%s%s->truth[%s].%s", part == TRUTH_COUNT ? "&" : "",
+                            frame_name(f, "batch"), frame_name(f, "n"), members[part]),
                "");
 }
 
@@ -198,10 +188,10 @@ static const char *part_of(Frame *f, const char *type, const char *whole, const 
  * that repeat the last image get 0, so that they add nothing to any sum. Returns the name of the copy. */
 static const char *repeated_value(Frame *f, const Node *node) {
   Arena *arena = f->net->arena;
-  const char *wanted = arena_printf(arena, "%s_of_images", value_name(f->part, node));
+  const char *wanted = arena_printf(arena, "%s_of_images", value_name(f, node));
   const char *key = local_key(f, wanted, ""), *name = table_find(&f->local, key);
   if (name) return name;
-  name = local_new(f, key, name_identifier(arena, wanted));
+  name = local_new(f, key, wanted);
   text_put(&f->locals,
            "  float %s[%d]; /* 0 for repeated images, so that they add nothing to any sum */\n  for "
            "(int32_t i = 0; i < %d; i++) %s[i] = i < %s ? %s->at->batch[%" PRId64 "] : 0;\n",
@@ -214,7 +204,7 @@ const char *frame_value(Frame *f, const Node *node) {
   Net *net = f->net;
   const Place *place = &f->part->program->value[f->target][node->id];
   const int64_t offset = place->offset;
-  const char *name = value_name(f->part, node);
+  const char *name = value_name(f, node);
   switch (place->space) {
   case SPACE_INPUT: return part_of(f, "const ", input_value(f, place->index), node, name);
   case SPACE_OUTPUT:
@@ -256,7 +246,7 @@ const char *array_argument(Arena *arena, const Nest *nest, int id, const char *a
 }
 
 const char *weight_text(Net *net, const char *holder, const Weight *weight) {
-  const char *name = name_identifier(net->arena, weight->name);
+  const char *name = name_letters(net->arena, weight->name);
   if (!weight->whole) return arena_printf(net->arena, "%s->%s", holder, name);
   const int64_t row = weight->size / weight->dim[0], first = (weight->offset - weight->whole->offset) / row;
   return arena_printf(net->arena, "(%s->%s + %" PRId64 ")", holder, name, first);

@@ -100,7 +100,7 @@ static void put_weights_struct(Text *out, Net *net) {
            net->own->weights);
   for (int i = 0; i < graph->weights.n; i++) {
     const Weight *weight = graph->weights.data[i];
-    text_put(out, "  float %s", name_identifier(net->arena, weight->name));
+    text_put(out, "  float %s", name_letters(net->arena, weight->name));
     put_dims(out, weight->rank, weight->dim);
     text_put(out, ";%s\n",
              weight->statistic ? " /* statistics of the training data, not trained */"
@@ -162,10 +162,10 @@ static void put_inference(Text *out, Net *net) {
            : net_steps(net)               ? "one image; stores the values for the next step in `state`"
                                           : "One image");
   const Parameters whole = infer_parameters(net, false), some = infer_parameters(net, true);
-  put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, infer_name(net)), &whole, ";\n");
+  put_signature(out, arena_printf(net->arena, "%svoid %s", linkage, infer_name(net)), &whole, ";\n");
   if (net->layout->options.batch > 1 && !net_steps(net)) {
     text_put(out, "/* Only the first `count` images. */\n");
-    put_signature(out, net, arena_printf(net->arena, "%svoid %s", linkage, net->own->infer_some), &some,
+    put_signature(out, arena_printf(net->arena, "%svoid %s", linkage, net->own->infer_some), &some,
                   ";\n");
   }
   text_put(out, "/* Name of the target in use; compiled for %s. */\n%sconst char *%s(void);\n",
@@ -206,7 +206,7 @@ static void put_training(Text *out, Net *net) {
            steps ? "\n   A sample has the inputs, targets and outputs of " : "",
            steps ? net->macro->TRAIN_STEPS : "", steps ? " successive calls of step." : "");
   const Parameters parameters = gradients_parameters(net);
-  put_signature(out, net, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
+  put_signature(out, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
                 &parameters, ";\n\n");
 }
 
@@ -231,7 +231,7 @@ void put_network_types(Text *out, const Net *net) {
 }
 
 void emit_header(Text *out, Net *net) {
-  const char *guard = net->macro->H;
+  const char *guard = net->macro->CNNC_H;
   put_banner(out, net, true);
   text_put(out, "#ifndef %s\n#define %s\n#include <stddef.h>\n#include <stdint.h>\n\n", guard, guard);
   put_network_types(out, net);

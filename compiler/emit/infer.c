@@ -10,14 +10,7 @@
 /* ---- parameters and arguments, in the order of the C interface ---- */
 void list_add(Text *list, const char *text) { text_put(list, "%s%s", list->n ? ", " : "", text); }
 
-/* Checks that naming.c has reserved the parameter's name, so that no port has the same name. */
-static void check_parameter(const Net *net, const char *name) {
-  if (names_taken(&net->layout->locals, name)) return;
-  fprintf(stderr, "cnnc: internal error: parameter %s of net %s is not in own_names.def\n", name, net->name);
-  exit(3);
-}
-
-void put_signature(Text *out, const Net *net, const char *head, const Parameters *list, const char *tail) {
+void put_signature(Text *out, const char *head, const Parameters *list, const char *tail) {
   enum { WIDTH = 140 };
   const size_t indent = strlen(head) + 1;
   size_t column = indent;
@@ -25,7 +18,6 @@ void put_signature(Text *out, const Net *net, const char *head, const Parameters
   for (int i = 0; i < list->n; i++) {
     const bool last = i == list->n - 1;
     const char *declared = list->data[i].declared;
-    check_parameter(net, list->data[i].name);
     const size_t length = strlen(declared) + 1 + (last ? strlen(tail) : 0);
     if (column > indent && column + 1 + length > WIDTH) {
       text_put(out, "\n%*s", (int)indent, "");
@@ -76,7 +68,7 @@ static Parameters run_parameters(Net *net,
 
 static void put_run_head(Text *out, Net *net, const char *function) {
   const Parameters parameters = run_parameters(net, false);
-  put_signature(out, net, arena_printf(net->arena, "static void %s", function), &parameters, " {\n");
+  put_signature(out, arena_printf(net->arena, "static void %s", function), &parameters, " {\n");
 }
 
 typedef struct RunArguments {
@@ -216,7 +208,7 @@ static void put_run_of_images(Text *out, Net *net, int target) {
 }
 
 static void put_function(Text *out, Frame *f, const char *name) {
-  put_signature(out, f->net, arena_printf(f->net->arena, "static void %s", name), &f->parameters, " {\n");
+  put_signature(out, arena_printf(f->net->arena, "static void %s", name), &f->parameters, " {\n");
   frame_unused(out, f);
   frame_end(out, f);
   text_put(out, "}\n\n");
@@ -307,8 +299,6 @@ static void put_infer_by_phases(Text *out, Net *net, int target) {
   const Program *p = net->layout->infer.program;
   const Parameters parameters = run_parameters(net, false);
   Frame f = frame_begin(net, &net->layout->infer, target, FRAME_TOGETHER, &parameters);
-  frame_own(&f, "slot");
-  frame_own(&f, "n");
   for (int i = 0; i < p->phases.n; i++) {
     const Phase *phase = &p->phases.data[i];
     if (phase->barrier && !net_pool(net)) text_put(&f.calls, "  BARRIER();\n");
@@ -440,7 +430,7 @@ static const char *some_slots(Net *net) { return pool_function(net, net->own->ru
 static void put_slots_function(Text *out, Net *net) {
   Parameters parameters = infer_parameters(net, true), described = parameters;
   add_parameter(net->arena, &parameters, "team", net_pool(net)->team);
-  put_signature(out, net, arena_printf(net->arena, "static void %s", some_slots(net)), &parameters, " {\n");
+  put_signature(out, arena_printf(net->arena, "static void %s", some_slots(net)), &parameters, " {\n");
   put_unused_state(out, net);
   put_slots(out, net);
   text_put(out, "}\n\n");
@@ -452,7 +442,7 @@ static void put_infer_some(Text *out, Net *net) {
   const bool slots = !by_phases(net) && net->layout->infer.program->slots > 1;
   if (slots && net_pool(net)) put_slots_function(out, net);
   put_signature(
-      out, net,
+      out,
       arena_printf(net->arena, "%svoid %s", net_steps(net) ? "static " : net_linkage(net), some_name(net)),
       &parameters, " {\n");
   put_unused_state(out, net);
@@ -493,7 +483,7 @@ void put_infer_entries(Text *out, Net *net) {
   }
   if (net->layout->options.batch > 1) put_infer_some(out, net);
   const Parameters parameters = infer_parameters(net, false);
-  put_signature(out, net, arena_printf(net->arena, "%svoid %s", net_linkage(net), infer_name(net)),
+  put_signature(out, arena_printf(net->arena, "%svoid %s", net_linkage(net), infer_name(net)),
                 &parameters, " {\n");
   if (net->layout->options.batch > 1) text_put(out, "  %s(%s);\n", some_name(net), some_arguments(net));
   else {

@@ -184,7 +184,7 @@ const float *constant_weights(Arena *arena, const Graph *graph) {
 
 /* ---- the function ---- */
 static void put_first(Text *out, Net *net, const Weight *weight) { /* &weights->conv1_weight[0][0][0][0] */
-  text_put(out, "%sweights->%s", weight->rank > 1 ? "&" : "", name_identifier(net->arena, weight->name));
+  text_put(out, "%sweights->%s", weight->rank > 1 ? "&" : "", name_letters(net->arena, weight->name));
   for (int i = 0; i < weight->rank && weight->rank > 1; i++) text_put(out, "[0]");
 }
 
@@ -192,7 +192,7 @@ static void put_literal(Text *out, Net *net, const Weight *weight) {
   text_put(out, "  {\n    static const float values[%" PRId64 "] = {\n", weight->size);
   put_floats(out, known_values(net->arena, weight), weight->size, "      ");
   text_put(out, "    };\n    memcpy(weights->%s, values, sizeof values);\n  }\n",
-           name_identifier(net->arena, weight->name));
+           name_letters(net->arena, weight->name));
 }
 
 static void put_initial_weight(Text *out, Net *net, const Weight *weight) {

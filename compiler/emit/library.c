@@ -117,7 +117,7 @@ static const char *ports_of(Net *net) { /* the inputs and outputs as a Markdown 
   text_put(&out, "| | shape | type |\n|---|---|---|");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
-    text_put(&out, "\n| input `%s` | %s%s | `%s` |", net->input[i].name,
+    text_put(&out, "\n| input `%s` | %s%s | `%s` |", port->name,
              shape_text(net->arena, port->node->shape),
              port->node->shape.rank < 2 ? ""
              : port->node->port->chw    ? ", channels first"
@@ -125,7 +125,7 @@ static const char *ports_of(Net *net) { /* the inputs and outputs as a Markdown 
              net_input_type(net, i));
   }
   for (int i = 0; i < graph->outputs.n; i++)
-    text_put(&out, "\n| output `%s` | %s | `%s` |", net->output[i].name,
+    text_put(&out, "\n| output `%s` | %s | `%s` |", graph->outputs.data[i].name,
              shape_text(net->arena, graph->outputs.data[i].node->shape), net_output_type(net, i));
   return out.s;
 }

@@ -1,4 +1,4 @@
-/* literals.c: Identifiers and literals of generated C. */
+/* literals.c: Literals of generated C. */
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/literals.h"
 #include <inttypes.h>
@@ -6,13 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "emit/prelude.h"
-
-static bool emit_name_taken(const char *name) { return name_of_c(name) || prelude_has_name(name); }
-
-const char *name_identifier(Arena *arena, const char *name) {
-  const char *s = name_letters(arena, name);
-  return emit_name_taken(s) ? arena_printf(arena, "%s_", s) : s;
-}
 
 /* ---- literals ---- */
 static bool put_special(Text *out, double value, const char *suffix) {

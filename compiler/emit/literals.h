@@ -6,9 +6,6 @@
 #include "base/text.h"
 #include "lir/names.h"
 
-/* "stage1.conv1" -> "stage1_conv1"; appends '_' to a word that C or the generated file reserves */
-const char *name_identifier(Arena *, const char *name);
-
 /* ---- literals: exact, and the same under any locale ---- */
 void put_float(Text *, float);                                         /* 0.1f: the shortest exact form */
 void put_hex_float(Text *, float);                                     /* 0x1.99999ap-4f: for tables */

@@ -54,10 +54,6 @@ static void put_pass(Text *out, Net *net, int target, bool backward) {
   const Part *part = &net->layout->look;
   const Parameters parameters = pass_parameters(net->arena, backward);
   Frame f = frame_begin(net, part, target, FRAME_LOOK, &parameters);
-  frame_own(&f, "look");
-  frame_own(&f, "packed");
-  frame_own(&f, "weights");
-  frame_own(&f, "arena");
   for (int s = 0; s < part->steps.n; s++)
     if (part->steps.data[s].call->kernel->root->backward == backward)
       frame_call(&f, &part->steps.data[s], "  ");

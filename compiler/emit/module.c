@@ -151,8 +151,7 @@ Net *emit_net(Layout *layout, const Sources *sources, const EmitOptions *options
                .model = layout->model,
                .weights = layout->weights,
                .input = layout->input,
-               .output = layout->output,
-               .truth = layout->truth};
+               .output = layout->output};
   if (options->pool) net->pool = pool_names(net);
   print_sections(net);
   return net;

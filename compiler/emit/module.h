@@ -38,11 +38,10 @@ struct Net {
   const Graph *graph;
   const Sources *sources;
   const char *name, *upper; /* lenet5, LENET5 */
-  const OwnNames *own;      /* the members from `own` to `truth` are copied from the layout */
+  const OwnNames *own;      /* the members from `own` to `output` are copied from the layout */
   const OwnMacros *macro;
   bool model, weights;
   const PortNames *input, *output;
-  const char *truth;
   Table printed_lines;    /* lines of function comments that were already printed */
   Section pack, *section; /* section: indexed by target */
   const char *barrier;    /* if the text is split into several units: the function that the other units call
@@ -105,8 +104,6 @@ void add_parameter(Arena *, Parameters *, const char *name, const char *declared
 void add_number(Arena *, Parameters *, const char *name, const char *declared);    /* adds an int32_t */
 const char *parameters_text(Arena *, const Parameters *);
 Frame frame_begin(Net *, const Part *, int target, FrameKind, const Parameters *);
-void frame_own(Frame *,
-               const char *name); /* reserves the name of a variable that the caller declares itself */
 const char *frame_name(Frame *, const char *name); /* returns the name and marks it as used */
 void frame_call(Frame *, const Step *, const char *indent);
 const char *sample_size(Net *,
@@ -125,7 +122,7 @@ const char *array_argument(Arena *, const Nest *, int buffer, const char *array,
  * be passed to array_argument as `array`. */
 const char *weight_text(Net *, const char *holder, const Weight *);
 void list_add(Text *list, const char *item); /* puts commas between the items */
-void put_signature(Text *, const Net *, const char *head, const Parameters *,
+void put_signature(Text *, const char *head, const Parameters *,
                    const char *tail);          /* "head(list)tail", with line breaks in a long list */
 Parameters infer_parameters(Net *, bool some); /* some: with `count`, as in NAME_infer_some */
 Parameters gradients_parameters(Net *);

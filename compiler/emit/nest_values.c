@@ -11,7 +11,7 @@
 const char *printer_name(Printer *p, const char *name) { /* w0, w0_2, w0_3, ... */
   const char *wanted = name;
   for (int n = 2;; n++) {
-    bool taken = name_of_c(wanted) || prelude_has_name(wanted);
+    bool taken = prelude_has_name(wanted);
     for (int i = 0; i < p->taken.n && !taken; i++) taken = !strcmp(p->taken.data[i], wanted);
     if (!taken) break;
     wanted = arena_printf(p->arena, "%s_%d", name, n);

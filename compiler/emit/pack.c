@@ -148,7 +148,7 @@ void put_shared_packing(Text *out, Net *net) {
                 arena_printf(net->arena, "const %s *weights", net->own->weights));
   add_parameter(net->arena, &list, "thread", "int thread");
   add_parameter(net->arena, &list, "threads", "int threads");
-  put_signature(out, net, arena_printf(net->arena, "static void %s", net->own->pack_step), &list, " {\n");
+  put_signature(out, arena_printf(net->arena, "static void %s", net->own->pack_step), &list, " {\n");
   for (int i = 0; i < net->layout->train.members.n; i++) {
     const Member *member = net->layout->train.members.data[i];
     text_put(out, "  if (INT64_C(%" PRId64 ") * threads / %" PRId64 " == thread)\n  ",

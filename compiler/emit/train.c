@@ -77,7 +77,7 @@ Parameters gradients_parameters(Net *net) {
     add_constant_pointer(net, &list, net_input_type(net, i), net->input[i].name);
   for (int o = 0; o < graph_ports(net->graph); o++)
     if (p->target_of[o]) add_constant_pointer(net, &list, target_type(net, o), net->output[o].target);
-  if (truth_read(net)) add_constant_pointer(net, &list, net->own->truth, net->truth);
+  if (truth_read(net)) add_constant_pointer(net, &list, net->own->truth, "truth");
   add_parameter(net->arena, &list, "count", "int32_t count");
   add_parameter(net->arena, &list, "seed", "uint64_t seed");
   add_parameter(net->arena, &list, "step", "uint64_t step");
@@ -100,7 +100,7 @@ void put_batch_struct(Text *out, Net *net) {
   for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->layout->train.program->target_of[o])
       text_put(out, "  const %s *%s;\n", target_type(net, o), net->output[o].target);
-  if (truth_read(net)) text_put(out, "  const %s *%s;\n", net->own->truth, net->truth);
+  if (truth_read(net)) text_put(out, "  const %s *truth;\n", net->own->truth);
   for (int o = 0; o < net->graph->outputs.n; o++) text_put(out, "  float *%s;\n", net->output[o].name);
   text_put(out,
            "  int32_t count;\n  uint64_t seed, step;\n  %s *at;\n  const %s *packed; // "
@@ -232,7 +232,6 @@ static void put_training_phase(Text *out, Net *net, int target, const Phase *of)
   const bool batch = of->once, several = !batch && interleaved(net);
   const Parameters parameters = calls_parameters(net, batch);
   Frame f = frame_begin(net, &net->layout->train, target, batch ? FRAME_BATCH : FRAME_SAMPLE, &parameters);
-  if (batch) frame_own(&f, "arena");
   if (!batch && phase == 0) put_copies(&f, -1);
   for (int s = of->first; s < of->first + of->n; s++) {
     frame_call(&f, &net->layout->train.steps.data[s], "  ");
@@ -496,7 +495,7 @@ static void put_statistics(Text *out, Net *net) {
   for (int i = 0; i < net->graph->weights.n; i++) {
     const Weight *weight = net->graph->weights.data[i];
     if (!weight->statistic) continue;
-    const char *name = name_identifier(net->arena, weight->name);
+    const char *name = name_letters(net->arena, weight->name);
     text_put(out, "  memcpy(gradients->%s, weights->%s, sizeof gradients->%s);\n", name, name, name);
   }
 }
@@ -507,7 +506,7 @@ static void put_batch_value(Text *out, Net *net) {
   for (int i = 0; i < net->graph->inputs.n; i++) list_add(&list, net->input[i].name);
   for (int o = 0; o < graph_ports(net->graph); o++)
     if (net->layout->train.program->target_of[o]) list_add(&list, net->output[o].target);
-  if (truth_read(net)) list_add(&list, net->truth);
+  if (truth_read(net)) list_add(&list, "truth");
   for (int o = 0; o < net->graph->outputs.n; o++) list_add(&list, net->output[o].name);
   text_put(out, "  const %s batch = {%s, count, seed, step, workspace, workspace%s};\n", net->own->batch,
            list.s, net->options->program ? ", mark, context" : "");
@@ -581,7 +580,7 @@ void put_gradients_entry(Text *out, Net *net) {
   put_shards_functions(out, net);
   put_clear_function(out, net);
   const Parameters parameters = gradients_parameters(net);
-  put_signature(out, net, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
+  put_signature(out, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
                 &parameters, " {\n");
   put_batch_value(out, net);
   put_clear(out, net);

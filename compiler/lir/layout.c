@@ -12,15 +12,10 @@ static NestFunction *function_for(Layout *layout, Functions *functions, Nest *ne
 }
 
 /* ---- members ---- */
-const char *layout_identifier(const Layout *layout, const char *name) {
-  const char *s = name_letters(layout->arena, name);
-  return name_of_c(s) || layout->options.taken(s) ? arena_printf(layout->arena, "%s_", s) : s;
-}
-
 static Member *new_member(Layout *layout, Part *part, const char *key, const char *name, const Buf *shape) {
   Member *member = NEW(layout->arena, Member);
   member->key = key;
-  member->name = names_unique(part ? &part->names : &layout->names, layout_identifier(layout, name));
+  member->name = names_unique(part ? &part->names : &layout->names, name_letters(layout->arena, name));
   member->rank = shape->rank;
   member->dim = shape->dim;
   member->elem = shape->type.elem;
@@ -135,8 +130,10 @@ static void bind_members(Layout *layout, Part *part, Step *step, int target) {
 
 static const char *step_wanted_name(Layout *layout, const Part *part, const Kernel *kernel,
                                     const Nest *nest) {
-  const char *name =
-      layout->options.taken(nest->name) ? arena_printf(layout->arena, "%s_", nest->name) : nest->name;
+  const char *name = nest->name;
+  if (layout->options.taken(name) ||
+      name_may_be_macro(arena_printf(layout->arena, "%s_%s", layout->options.prefix, name)))
+    name = arena_printf(layout->arena, "%s_layer", name);
   if (node_is_input(kernel->root)) return arena_printf(layout->arena, "%s_floats", nest->name);
   if (part == &layout->infer || !names_taken(&layout->names, name)) return name;
   return arena_printf(layout->arena, "%s_%s", name, part == &layout->train ? "training" : "look");

@@ -122,8 +122,8 @@ typedef struct PortNames {
   const char *step;         /* the name of a macro such as LENET5_STEP_IMAGE */
   const char *scale, *zero; /* names of the model's members with the port's scale and zero point, in an
                                updatable net; or NULL */
-} PortNames;                /* example: name is image, upper is IMAGE; for an output, target is
-                               output_target */
+} PortNames;                /* example: name is image_values, upper is IMAGE; for an output,
+                               target is output_target */
 
 typedef struct StateNames {
   const char *name; /* name of the state's member in the state struct */
@@ -139,13 +139,10 @@ typedef struct Layout {
   bool weights;      /* the net has float parameters, which the caller may pack */
   Names names;       /* names of functions and tables, without the net's prefix */
   Names macros;      /* names of macros, such as LENET5_BATCH and LENET5_IMAGE_SIZE */
-  Names locals; /* names in functions that have ports as parameters: the ports, the other parameters and the
-                   variables */
   OwnNames own;
   OwnMacros macro;
   PortNames *input, *output; /* output: by graph_port index; values that are no output have only `target` */
   StateNames *state;         /* one per state */
-  const char *truth;         /* name of the argument with the annotations: `truth` if possible */
   Part infer, train, look;
   VEC(Member *) tables;     /* constant tables */
   Table table_of;           /* by key, like Part.member_of */
@@ -154,8 +151,6 @@ typedef struct Layout {
 
 Layout *layout_new(Arena *, const Graph *, const Programs *, const LayoutOptions *);
 void layout_name(Layout *, const Programs *); /* must be called before functions are named; in naming.c */
-/* An identifier of C: "stage1.conv1" -> "stage1_conv1", "int" -> "int_". */
-const char *layout_identifier(const Layout *, const char *name);
 /* Scale and zero point of a port or, if it has none, of its first operand; or NULL. */
 const Quant *port_quant(const Node *);
 

@@ -3,129 +3,6 @@
 #include "lir/names.h"
 #include <string.h>
 
-/* Names that generated C must not define: keywords of C and C++ (C++ code may include the header), and
- * macros, functions and types of the C implementation. */
-static const char *const keywords[] = {"alignas",
-                                       "alignof",
-                                       "and",
-                                       "and_eq",
-                                       "asm",
-                                       "auto",
-                                       "bitand",
-                                       "bitor",
-                                       "bool",
-                                       "break",
-                                       "case",
-                                       "catch",
-                                       "char",
-                                       "class",
-                                       "compl",
-                                       "const",
-                                       "const_cast",
-                                       "constexpr",
-                                       "continue",
-                                       "decltype",
-                                       "default",
-                                       "delete",
-                                       "do",
-                                       "double",
-                                       "dynamic_cast",
-                                       "else",
-                                       "enum",
-                                       "explicit",
-                                       "export",
-                                       "extern",
-                                       "false",
-                                       "float",
-                                       "for",
-                                       "friend",
-                                       "goto",
-                                       "if",
-                                       "inline",
-                                       "int",
-                                       "long",
-                                       "mutable",
-                                       "namespace",
-                                       "new",
-                                       "noexcept",
-                                       "not",
-                                       "not_eq",
-                                       "nullptr",
-                                       "operator",
-                                       "or",
-                                       "or_eq",
-                                       "private",
-                                       "protected",
-                                       "public",
-                                       "register",
-                                       "reinterpret_cast",
-                                       "restrict",
-                                       "return",
-                                       "short",
-                                       "signed",
-                                       "sizeof",
-                                       "static",
-                                       "static_assert",
-                                       "static_cast",
-                                       "struct",
-                                       "switch",
-                                       "template",
-                                       "this",
-                                       "thread_local",
-                                       "throw",
-                                       "true",
-                                       "try",
-                                       "typedef",
-                                       "typeid",
-                                       "typename",
-                                       "typeof",
-                                       "union",
-                                       "unsigned",
-                                       "using",
-                                       "virtual",
-                                       "void",
-                                       "volatile",
-                                       "wchar_t",
-                                       "while",
-                                       "xor",
-                                       "xor_eq",
-                                       "linux",
-                                       "unix",
-                                       "NULL",
-                                       "memcpy",
-                                       "memset",
-                                       "_Alignas",
-                                       "_Alignof",
-                                       "_Atomic",
-                                       "_Bool",
-                                       "_Complex",
-                                       "_Generic",
-                                       "_Imaginary",
-                                       "_Noreturn",
-                                       "_Static_assert",
-                                       "_Thread_local",
-                                       "int8_t",
-                                       "int16_t",
-                                       "int32_t",
-                                       "int64_t",
-                                       "uint8_t",
-                                       "uint16_t",
-                                       "uint32_t",
-                                       "uint64_t",
-                                       "size_t",
-                                       "intptr_t",
-                                       "uintptr_t",
-                                       "ptrdiff_t",
-                                       NULL};
-
-static bool listed(const char *const *list, const char *name) {
-  for (; *list; list++)
-    if (strcmp(*list, name) == 0) return true;
-  return false;
-}
-
-bool name_of_c(const char *name) { return listed(keywords, name); }
-
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -134,6 +11,16 @@ const char *name_letters(Arena *arena, const char *name) {
   for (char *at = s; *at; at++)
     if (!is_letter(*at) && !is_digit(*at)) *at = '_';
   return s;
+}
+
+const char *name_of_values(Arena *arena, const char *name) {
+  return arena_printf(arena, "%s_values", name_letters(arena, name));
+}
+
+bool name_may_be_macro(const char *name) {
+  const char *at = name;
+  while (*at && !(*at >= 'a' && *at <= 'z')) at++;
+  return name[0] == '_' || !*at;
 }
 
 bool name_of_runtime(const char *name) { return !strncmp(name, "cnn_", 4) || !strncmp(name, "CNN_", 4); }

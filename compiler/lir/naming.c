@@ -40,12 +40,11 @@ static bool begins(const char *name, const char *net) {
   return strncmp(name, net, strlen(net)) == 0 && name[strlen(net)] == '_';
 }
 
-/* A name for a port, different from functions and macros of the net and the runtime: as a parameter, it would
- * hide a function, and a macro would replace it. */
-static const char *unique_port_name(const Layout *layout, const char *given) {
-  const bool hides =
-      begins(given, layout->options.prefix) || begins(given, layout->upper) || name_of_runtime(given);
-  return arena_printf(layout->arena, "%s%s", hides ? "port_" : "", layout_identifier(layout, given));
+/* A name for a parameter, different from functions and types of the net and the runtime, which the parameter
+ * would hide. */
+static const char *parameter_name(Names *parameters, const Layout *layout, const char *name) {
+  const bool hides = begins(name, layout->options.prefix) || name_of_runtime(name);
+  return names_unique(parameters, arena_printf(layout->arena, "%s%s", hides ? "port_" : "", name));
 }
 
 /* Names the members of the state struct, and the parameters of functions that have one parameter per
@@ -54,20 +53,23 @@ static void name_states(Layout *layout, Names *parameters) {
   const int n = graph_states(layout->graph);
   Names members = {.arena = layout->arena};
   layout->state = NEW_ARRAY(layout->arena, StateNames, n + 1);
-  names_reserve(&members, "mark");
-  names_reserve(&members, "unused");
   for (int k = 0; k < n; k++) {
     StateNames *names = &layout->state[k];
-    names->name = names_unique(&members, layout_identifier(layout, graph_state(layout->graph, k)->name));
-    names->parameter = names_unique(parameters, arena_printf(layout->arena, "state_%s", names->name));
+    names->name = names_unique(&members, name_of_values(layout->arena, graph_state(layout->graph, k)->name));
+    names->parameter = parameter_name(parameters, layout, names->name);
   }
 }
 
-/* The names of other parameters and variables (LOCAL) are reserved first. Port names are part of the
- * interface, which must not depend on the layers, so ports are named before functions. */
+static const char *target_name(Names *parameters, const Layout *layout, const Port *port) {
+  return parameter_name(
+      parameters, layout, arena_printf(layout->arena, "%s_target", name_letters(layout->arena, port->name)));
+}
+
+/* Port names are part of the interface, which must not depend on the layers, so ports are named before
+ * functions. */
 static void name_ports(Layout *layout) {
   const Graph *graph = layout->graph;
-  Names *names = &layout->locals, uppers = {.arena = layout->arena};
+  Names parameters = {.arena = layout->arena}, uppers = parameters;
   layout->input = NEW_ARRAY(layout->arena, PortNames, graph->inputs.n + 1);
   layout->output = NEW_ARRAY(layout->arena, PortNames, graph_ports(graph) + 1);
   for (int i = 0; i < graph->inputs.n; i++)
@@ -76,25 +78,15 @@ static void name_ports(Layout *layout) {
     layout->output[i].upper = names_unique(&uppers, name_upper(layout->arena, graph->outputs.data[i].name));
   for (int i = 0; i < graph->inputs.n; i++) name_port_macros(layout, &layout->input[i]);
   for (int i = 0; i < graph->outputs.n; i++) name_port_macros(layout, &layout->output[i]);
-#define LOCAL(name) names_reserve(names, #name);
-#include "lir/own_names.def"
-  if (graph->stream || graph_states(graph)) names_reserve(names, "state");
-  for (int i = 0; i < graph->inputs.n + graph->outputs.n; i++) {
-    const bool in = i < graph->inputs.n;
-    const char *given = in ? graph->inputs.data[i].name : graph->outputs.data[i - graph->inputs.n].name,
-               *name = unique_port_name(layout, given);
-    PortNames *port = in ? &layout->input[i] : &layout->output[i - graph->inputs.n];
-    port->name = names_unique(names, name);
-    port->target =
-        in ? NULL
-           : names_unique(names, unique_port_name(layout, arena_printf(layout->arena, "%s_target", given)));
-  }
-  for (int i = graph->outputs.n; i < graph_ports(graph); i++)
-    layout->output[i].target = names_unique(
-        names,
-        unique_port_name(layout, arena_printf(layout->arena, "%s_target", graph_port(graph, i)->name)));
-  layout->truth = names_unique(names, "truth");
-  name_states(layout, names);
+  for (int i = 0; i < graph->inputs.n; i++)
+    layout->input[i].name =
+        parameter_name(&parameters, layout, name_of_values(layout->arena, graph->inputs.data[i].name));
+  for (int i = 0; i < graph->outputs.n; i++)
+    layout->output[i].name =
+        parameter_name(&parameters, layout, name_of_values(layout->arena, graph->outputs.data[i].name));
+  for (int i = 0; i < graph_ports(graph); i++)
+    layout->output[i].target = target_name(&parameters, layout, graph_port(graph, i));
+  name_states(layout, &parameters);
 }
 
 static int phases_of(const Program *p) {
@@ -123,7 +115,7 @@ static void name_targets(Layout *layout) {
 }
 
 void layout_name(Layout *layout, const Programs *programs) {
-  layout->names.arena = layout->macros.arena = layout->locals.arena = layout->arena;
+  layout->names.arena = layout->macros.arena = layout->arena;
   name_own(layout);
   reserve_phases(layout, programs);
   name_ports(layout);

@@ -68,8 +68,8 @@ void conv_v3_pack(conv_v3_model *model, const conv_v3_weights *weights);
 const conv_v3_model *conv_v3_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
-void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE],
-                   float output[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace);
+void conv_v3_infer(const conv_v3_model *model, const float image_values[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE],
+                   float output_values[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace);
 /* Name of the target in use; compiled for x86-64-v3,x86-64. */
 const char *conv_v3_target(void);
 
@@ -298,11 +298,11 @@ static void conv_v3_global_avgpool1_v1(const float (*restrict in)[6][16], float 
 }
 
 /* One image. Activations share one arena: the memory of dead values is reused. */
-static void conv_v3_run_v1(const conv_v3_model *model, const void *image, void *output, float *arena) {
-  void *const conv1 = arena; /* 6x6x16 */
+static void conv_v3_run_v1(const conv_v3_model *model, const void *image_values, void *output_values, float *arena) {
+  void *const conv1_values = arena; /* 6x6x16 */
 
-  conv_v3_conv1_v1(image, conv1, model->conv1_weight, model->conv1_bias);
-  conv_v3_global_avgpool1_v1(conv1, output);
+  conv_v3_conv1_v1(image_values, conv1_values, model->conv1_weight, model->conv1_bias);
+  conv_v3_global_avgpool1_v1(conv1_values, output_values);
 }
 
 /* ---- x86-64-v3: comments state only differences from the functions above ---- */
@@ -416,11 +416,11 @@ static CONV_V3_V3 void conv_v3_global_avgpool1_v3(const float (*restrict in)[6][
 }
 
 /* One image. Activations share one arena: the memory of dead values is reused. */
-static void conv_v3_run_v3(const conv_v3_model *model, const void *image, void *output, float *arena) {
-  void *const conv1 = arena; /* 6x6x16 */
+static void conv_v3_run_v3(const conv_v3_model *model, const void *image_values, void *output_values, float *arena) {
+  void *const conv1_values = arena; /* 6x6x16 */
 
-  conv_v3_conv1_v3(image, conv1, model->conv1_weight, model->conv1_bias);
-  conv_v3_global_avgpool1_v3(conv1, output);
+  conv_v3_conv1_v3(image_values, conv1_values, model->conv1_weight, model->conv1_bias);
+  conv_v3_global_avgpool1_v3(conv1_values, output_values);
 }
 
 #endif
@@ -479,18 +479,18 @@ const char *conv_v3_target(void) {
   return name[conv_v3_level()];
 }
 
-static void conv_v3_run(const conv_v3_model *model, const void *image, void *output, float *arena) {
+static void conv_v3_run(const conv_v3_model *model, const void *image_values, void *output_values, float *arena) {
   switch (conv_v3_level()) {
 #if (defined(__x86_64__) || defined(_M_X64)) && (defined(__GNUC__) || defined(__clang__))
-  case 1: conv_v3_run_v3(model, image, output, arena); return;
+  case 1: conv_v3_run_v3(model, image_values, output_values, arena); return;
 #endif
-  default: conv_v3_run_v1(model, image, output, arena); return;
+  default: conv_v3_run_v1(model, image_values, output_values, arena); return;
   }
 }
 
-void conv_v3_infer(const conv_v3_model *model, const float image[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE],
-                   float output[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace) {
-  conv_v3_run(model, image, output, workspace->arena);
+void conv_v3_infer(const conv_v3_model *model, const float image_values[CONV_V3_BATCH * CONV_V3_IMAGE_SIZE],
+                   float output_values[CONV_V3_BATCH * CONV_V3_OUTPUT_SIZE], conv_v3_workspace *workspace) {
+  conv_v3_run(model, image_values, output_values, workspace->arena);
 }
 
 /* ---- the end: this file does not affect later code of the same translation unit ---- */

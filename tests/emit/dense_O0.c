@@ -65,8 +65,8 @@ void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights);
 const dense_O0_model *dense_O0_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
-void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE],
-                    float output[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace);
+void dense_O0_infer(const dense_O0_model *model, const float x_values[DENSE_O0_BATCH * DENSE_O0_X_SIZE],
+                    float output_values[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace);
 /* Name of the target in use; compiled for generic. */
 const char *dense_O0_target(void);
 
@@ -209,20 +209,20 @@ static void dense_O0_dense2(const float (*restrict in)[1][3], float (*restrict o
 }
 
 /* One image. Activations share one arena: the memory of dead values is reused. */
-static void dense_O0_run(const dense_O0_model *model, const void *x, void *output, float *arena) {
-  void *const dense1 = arena; /* 3 */
-  void *const relu1 = arena; /* 3 */
+static void dense_O0_run(const dense_O0_model *model, const void *x_values, void *output_values, float *arena) {
+  void *const dense1_values = arena; /* 3 */
+  void *const relu1_values = arena; /* 3 */
 
-  dense_O0_dense1((const float (*)[1][4])(uintptr_t)x, dense1, model->dense1_weight, model->dense1_bias);
-  dense_O0_relu1(relu1);
-  dense_O0_dense2(relu1, output, model->dense2_weight, model->dense2_bias);
+  dense_O0_dense1((const float (*)[1][4])(uintptr_t)x_values, dense1_values, model->dense1_weight, model->dense1_bias);
+  dense_O0_relu1(relu1_values);
+  dense_O0_dense2(relu1_values, output_values, model->dense2_weight, model->dense2_bias);
 }
 
 const char *dense_O0_target(void) { return "generic"; }
 
-void dense_O0_infer(const dense_O0_model *model, const float x[DENSE_O0_BATCH * DENSE_O0_X_SIZE],
-                    float output[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace) {
-  dense_O0_run(model, x, output, workspace->arena);
+void dense_O0_infer(const dense_O0_model *model, const float x_values[DENSE_O0_BATCH * DENSE_O0_X_SIZE],
+                    float output_values[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace) {
+  dense_O0_run(model, x_values, output_values, workspace->arena);
 }
 
 /* ---- the end: this file does not affect later code of the same translation unit ---- */

@@ -85,8 +85,8 @@ void team_pack(team_model *model, const team_weights *weights);
 const team_model *team_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
-void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE], float b[TEAM_BATCH * TEAM_B_SIZE],
-                float c[TEAM_BATCH * TEAM_C_SIZE], team_workspace *workspace);
+void team_infer(const team_model *model, const float x_values[TEAM_BATCH * TEAM_X_SIZE], float b_values[TEAM_BATCH * TEAM_B_SIZE],
+                float c_values[TEAM_BATCH * TEAM_C_SIZE], team_workspace *workspace);
 /* Name of the target in use; compiled for x86-64-v3. */
 const char *team_target(void);
 
@@ -596,29 +596,30 @@ static TEAM_V3 void team_c_softmax1(const float (*restrict in)[1][5], float (*re
 }
 
 /* One image. Activations share one arena: the memory of dead values is reused. */
-static void team_run(const team_model *model, const void *x, void *b, void *c, float *arena, int thread, int threads) {
-  void *const a = arena; /* 28x28x16 */
-  void *const c_conv1 = arena + 12544; /* 28x28x16 */
-  void *const c_global_avgpool1 = arena; /* 1x1x16 */
-  void *const c_dense1 = arena + 16; /* 5 */
+static void team_run(const team_model *model, const void *x_values, void *b_values, void *c_values, float *arena, int thread,
+                     int threads) {
+  void *const a_values = arena; /* 28x28x16 */
+  void *const c_conv1_values = arena + 12544; /* 28x28x16 */
+  void *const c_global_avgpool1_values = arena; /* 1x1x16 */
+  void *const c_dense1_values = arena + 16; /* 5 */
 
-  team_a(x, a, model->a_weight, model->a_bias, thread, threads);
+  team_a(x_values, a_values, model->a_weight, model->a_bias, thread, threads);
   BARRIER();
-  team_b(a, b, model->b_weight, model->b_weight_rest, model->b_bias, thread, threads);
-  team_c_conv1(a, c_conv1, model->c_conv1_weight, model->c_conv1_bias, thread, threads);
+  team_b(a_values, b_values, model->b_weight, model->b_weight_rest, model->b_bias, thread, threads);
+  team_c_conv1(a_values, c_conv1_values, model->c_conv1_weight, model->c_conv1_bias, thread, threads);
   BARRIER();
   if (thread == 0) {
-    team_c_global_avgpool1(c_conv1, c_global_avgpool1);
-    team_c_dense1(c_global_avgpool1, c_dense1, model->c_dense1_weight, model->c_dense1_bias);
-    team_c_softmax1(c_dense1, c, arena);
+    team_c_global_avgpool1(c_conv1_values, c_global_avgpool1_values);
+    team_c_dense1(c_global_avgpool1_values, c_dense1_values, model->c_dense1_weight, model->c_dense1_bias);
+    team_c_softmax1(c_dense1_values, c_values, arena);
   }
 }
 
 const char *team_target(void) { return "x86-64-v3"; }
 
-void team_infer(const team_model *model, const float x[TEAM_BATCH * TEAM_X_SIZE], float b[TEAM_BATCH * TEAM_B_SIZE],
-                float c[TEAM_BATCH * TEAM_C_SIZE], team_workspace *workspace) {
-  TEAM team_run(model, x, b, c, workspace->arena, THREAD, THREADS);
+void team_infer(const team_model *model, const float x_values[TEAM_BATCH * TEAM_X_SIZE], float b_values[TEAM_BATCH * TEAM_B_SIZE],
+                float c_values[TEAM_BATCH * TEAM_C_SIZE], team_workspace *workspace) {
+  TEAM team_run(model, x_values, b_values, c_values, workspace->arena, THREAD, THREADS);
 }
 
 /* ---- the end: this file does not affect later code of the same translation unit ---- */

@@ -324,8 +324,8 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 const train_generic_model *train_generic_open(const void *bytes, size_t size);
 
 /* One image. It cannot fail. */
-void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE],
-                         float output[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace);
+void train_generic_infer(const train_generic_model *model, const uint8_t x_values[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE],
+                         float output_values[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace);
 /* Name of the target in use; compiled for generic. */
 const char *train_generic_target(void);
 
@@ -348,8 +348,8 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed);
 
 /* Computes the mean loss of 1 to TRAIN_GENERIC_TRAIN_BATCH samples and its gradients. In `gradients`, frozen parameters are zero, and running statistics have their new values.
    Random numbers depend only on seed, step and the sample's index in the batch. An output that is NULL is not written. */
-float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count,
-                              uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,
+float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x_values, const int32_t *output_target, int32_t count,
+                              uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output_values,
                               train_generic_training *workspace);
 
 /* Description of the net, with which the runtime trains, loads, saves and inspects it. */
@@ -541,9 +541,9 @@ const train_generic_model *train_generic_open(const void *bytes, size_t size) {
 // Arguments of train_generic_gradients.
 typedef struct train_generic_batch {
   const train_generic_weights *weights;
-  const uint8_t *x;
+  const uint8_t *x_values;
   const int32_t *output_target;
-  float *output;
+  float *output_values;
   int32_t count;
   uint64_t seed, step;
   train_generic_training *at;
@@ -1052,122 +1052,122 @@ static void train_generic_conv1_weight_gradient(const float (*restrict in)[4][1]
 }
 
 /* One image. Activations share one arena: the memory of dead values is reused. */
-static void train_generic_run(const train_generic_model *model, const void *x, void *output, float *arena) {
-  void *const normalize1 = arena; /* 4x4x1 */
-  void *const conv1 = arena + 16; /* 2x2x2 */
-  void *const batchnorm1 = arena + 16; /* 2x2x2 */
-  void *const relu1 = arena + 16; /* 2x2x2 */
-  void *const dense1 = arena; /* 2 */
+static void train_generic_run(const train_generic_model *model, const void *x_values, void *output_values, float *arena) {
+  void *const normalize1_values = arena; /* 4x4x1 */
+  void *const conv1_values = arena + 16; /* 2x2x2 */
+  void *const batchnorm1_values = arena + 16; /* 2x2x2 */
+  void *const relu1_values = arena + 16; /* 2x2x2 */
+  void *const dense1_values = arena; /* 2 */
 
-  train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x, normalize1);
-  train_generic_conv1(normalize1, conv1, model->conv1_weight);
-  train_generic_batchnorm1(batchnorm1, model->batchnorm1_running_mean, model->batchnorm1_running_var, model->batchnorm1_weight, model->batchnorm1_bias);
-  train_generic_relu1(relu1);
-  train_generic_dense1(relu1, dense1, model->dense1_weight, model->dense1_bias);
-  train_generic_softmax1(dense1, output, arena + 16);
+  train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x_values, normalize1_values);
+  train_generic_conv1(normalize1_values, conv1_values, model->conv1_weight);
+  train_generic_batchnorm1(batchnorm1_values, model->batchnorm1_running_mean, model->batchnorm1_running_var, model->batchnorm1_weight, model->batchnorm1_bias);
+  train_generic_relu1(relu1_values);
+  train_generic_dense1(relu1_values, dense1_values, model->dense1_weight, model->dense1_bias);
+  train_generic_softmax1(dense1_values, output_values, arena + 16);
 }
 
 static void train_generic_phase0_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
   (void)gradients;
   const void *const output_target = batch->output_target;
-  void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one per batch */
+  void *const loss_18_cross_entropy_scale_values = batch->at->batch + 16; /* 1, one per batch */
 
-  train_generic_loss_18_cross_entropy_scale((const int32_t (*)[1][1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, batch->count);
+  train_generic_loss_18_cross_entropy_scale((const int32_t (*)[1][1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale_values, batch->count);
 }
 
 static void train_generic_phase1_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
   (void)gradients;
-  const void *const x = batch->x + n * TRAIN_GENERIC_X_SIZE;
-  void *const normalize1_training = arena; /* 4x4x1 */
-  void *const conv1_training = batch->at->kept + n * 32; /* 2x2x2, kept */
-  void *const batchnorm1_moments = batch->at->all + n * 4; /* 1x2x2, one per image */
+  const void *const x_values = batch->x_values + n * TRAIN_GENERIC_X_SIZE;
+  void *const normalize1_training_values = arena; /* 4x4x1 */
+  void *const conv1_training_values = batch->at->kept + n * 32; /* 2x2x2, kept */
+  void *const batchnorm1_moments_values = batch->at->all + n * 4; /* 1x2x2, one per image */
 
-  train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x, normalize1_training);
-  train_generic_conv1(normalize1_training, conv1_training, batch->packed->conv1_weight);
-  train_generic_batchnorm1_moments(conv1_training, batchnorm1_moments);
+  train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x_values, normalize1_training_values);
+  train_generic_conv1(normalize1_training_values, conv1_training_values, batch->packed->conv1_weight);
+  train_generic_batchnorm1_moments(conv1_training_values, batchnorm1_moments_values);
 }
 
 static void train_generic_phase1_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
-  void *const batchnorm1_moments = batch->at->all; /* 1x2x2, one per image */
-  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one per batch */
+  void *const batchnorm1_moments_values = batch->at->all; /* 1x2x2, one per image */
+  void *const batchnorm1_merge_values = batch->at->batch; /* 1x3x2, one per batch */
 
-  train_generic_batchnorm1_merge(batchnorm1_moments, batchnorm1_merge, batch->count);
-  train_generic_batchnorm1_running(batchnorm1_merge, gradients->batchnorm1_running_mean, batch->count);
-  train_generic_batchnorm1_running_training(batchnorm1_merge, gradients->batchnorm1_running_var, batch->count);
+  train_generic_batchnorm1_merge(batchnorm1_moments_values, batchnorm1_merge_values, batch->count);
+  train_generic_batchnorm1_running(batchnorm1_merge_values, gradients->batchnorm1_running_mean, batch->count);
+  train_generic_batchnorm1_running_training(batchnorm1_merge_values, gradients->batchnorm1_running_var, batch->count);
 }
 
 static void train_generic_phase2_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
   int32_t keys[2];
   train_generic_keys(batch->seed, batch->step, (uint64_t)n, keys);
-  void *const conv1_training = batch->at->kept + n * 32; /* 2x2x2, kept */
-  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one per batch */
-  void *const batchnorm1_apply = arena; /* 2x2x2 */
-  void *const relu1_training = arena; /* 2x2x2 */
-  void *const dropout1_mask = arena + 16; /* 8 */
+  void *const conv1_training_values = batch->at->kept + n * 32; /* 2x2x2, kept */
+  void *const batchnorm1_merge_values = batch->at->batch; /* 1x3x2, one per batch */
+  void *const batchnorm1_apply_values = arena; /* 2x2x2 */
+  void *const relu1_training_values = arena; /* 2x2x2 */
+  void *const dropout1_mask_values = arena + 16; /* 8 */
   const int32_t dropout1_mask_keys[2] = {keys[0], keys[1] ^ 6};
-  void *const dense1_training = arena + 32; /* 2 */
-  void *const softmax1_training = arena + 64; /* 2 */
+  void *const dense1_training_values = arena + 32; /* 2 */
+  void *const softmax1_training_values = arena + 64; /* 2 */
   const void *const output_target = batch->output_target + n * 1;
-  void *const loss_18_cross_entropy_scale = batch->at->batch + 16; /* 1, one per batch */
-  void *const loss_19_cross_entropy = batch->at->all + 64 + n * 1; /* 1, one per image */
-  void *const loss_20_cross_entropy_gradient = arena + 64; /* 2 */
-  void *const dense1_input_gradient = arena + 32; /* 8 */
-  void *const dropout1_dropout_mask = arena + 16; /* 8 */
+  void *const loss_18_cross_entropy_scale_values = batch->at->batch + 16; /* 1, one per batch */
+  void *const loss_19_cross_entropy_values = batch->at->all + 64 + n * 1; /* 1, one per image */
+  void *const loss_20_cross_entropy_gradient_values = arena + 64; /* 2 */
+  void *const dense1_input_gradient_values = arena + 32; /* 8 */
+  void *const dropout1_dropout_mask_values = arena + 16; /* 8 */
   const int32_t dropout1_dropout_mask_keys[2] = {keys[0], keys[1] ^ 6};
-  void *const relu1_map_gradient_0 = batch->at->kept + n * 32 + 16; /* 2x2x2, kept */
-  void *const batchnorm1_batchnorm_sums = batch->at->all + n * 4; /* 1x2x2, one per image */
+  void *const relu1_map_gradient_0_values = batch->at->kept + n * 32 + 16; /* 2x2x2, kept */
+  void *const batchnorm1_batchnorm_sums_values = batch->at->all + n * 4; /* 1x2x2, one per image */
 
-  train_generic_batchnorm1_apply(conv1_training, batchnorm1_merge, batchnorm1_apply, batch->weights->batchnorm1_weight, batch->weights->batchnorm1_bias);
-  train_generic_relu1(relu1_training);
-  train_generic_dropout1_mask(relu1_training, dropout1_mask, dropout1_mask_keys);
-  train_generic_dense1(dropout1_mask, dense1_training, batch->packed->dense1_weight, batch->packed->dense1_bias);
-  train_generic_softmax1(dense1_training, softmax1_training, arena + 48);
-  if (batch->output) memcpy(batch->output + n * TRAIN_GENERIC_OUTPUT_SIZE, softmax1_training, TRAIN_GENERIC_OUTPUT_SIZE * sizeof(float));
-  train_generic_loss_19_cross_entropy(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_19_cross_entropy, arena + 48);
-  train_generic_loss_20_cross_entropy_gradient(dense1_training, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale, loss_20_cross_entropy_gradient, arena + 48);
-  train_generic_dense1_input_gradient(loss_20_cross_entropy_gradient, dense1_input_gradient, batch->weights->dense1_weight);
-  train_generic_dense1_weight_gradient(dropout1_mask, loss_20_cross_entropy_gradient, gradients->dense1_weight);
-  train_generic_dense1_bias_gradient(loss_20_cross_entropy_gradient, gradients->dense1_bias);
-  train_generic_dropout1_mask(dense1_input_gradient, dropout1_dropout_mask, dropout1_dropout_mask_keys);
-  train_generic_relu1_map_gradient_0(dropout1_dropout_mask, relu1_training, relu1_map_gradient_0);
-  train_generic_batchnorm1_batchnorm_sums(relu1_map_gradient_0, conv1_training, batchnorm1_merge, batchnorm1_batchnorm_sums);
-  train_generic_batchnorm1_batchnorm_weight_gradient(batchnorm1_batchnorm_sums, gradients->batchnorm1_weight);
-  train_generic_batchnorm1_batchnorm_weight_gradient_training(batchnorm1_batchnorm_sums, gradients->batchnorm1_bias);
+  train_generic_batchnorm1_apply(conv1_training_values, batchnorm1_merge_values, batchnorm1_apply_values, batch->weights->batchnorm1_weight, batch->weights->batchnorm1_bias);
+  train_generic_relu1(relu1_training_values);
+  train_generic_dropout1_mask(relu1_training_values, dropout1_mask_values, dropout1_mask_keys);
+  train_generic_dense1(dropout1_mask_values, dense1_training_values, batch->packed->dense1_weight, batch->packed->dense1_bias);
+  train_generic_softmax1(dense1_training_values, softmax1_training_values, arena + 48);
+  if (batch->output_values) memcpy(batch->output_values + n * TRAIN_GENERIC_OUTPUT_SIZE, softmax1_training_values, TRAIN_GENERIC_OUTPUT_SIZE * sizeof(float));
+  train_generic_loss_19_cross_entropy(dense1_training_values, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale_values, loss_19_cross_entropy_values, arena + 48);
+  train_generic_loss_20_cross_entropy_gradient(dense1_training_values, (const int32_t (*)[1][1])(uintptr_t)output_target, loss_18_cross_entropy_scale_values, loss_20_cross_entropy_gradient_values, arena + 48);
+  train_generic_dense1_input_gradient(loss_20_cross_entropy_gradient_values, dense1_input_gradient_values, batch->weights->dense1_weight);
+  train_generic_dense1_weight_gradient(dropout1_mask_values, loss_20_cross_entropy_gradient_values, gradients->dense1_weight);
+  train_generic_dense1_bias_gradient(loss_20_cross_entropy_gradient_values, gradients->dense1_bias);
+  train_generic_dropout1_mask(dense1_input_gradient_values, dropout1_dropout_mask_values, dropout1_dropout_mask_keys);
+  train_generic_relu1_map_gradient_0(dropout1_dropout_mask_values, relu1_training_values, relu1_map_gradient_0_values);
+  train_generic_batchnorm1_batchnorm_sums(relu1_map_gradient_0_values, conv1_training_values, batchnorm1_merge_values, batchnorm1_batchnorm_sums_values);
+  train_generic_batchnorm1_batchnorm_weight_gradient(batchnorm1_batchnorm_sums_values, gradients->batchnorm1_weight);
+  train_generic_batchnorm1_batchnorm_weight_gradient_training(batchnorm1_batchnorm_sums_values, gradients->batchnorm1_bias);
 }
 
 static void train_generic_phase2_batch(const train_generic_batch *batch, train_generic_weights *gradients) {
   (void)gradients;
-  void *const batchnorm1_batchnorm_sums = batch->at->all; /* 1x2x2, one per image */
-  void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one per batch */
+  void *const batchnorm1_batchnorm_sums_values = batch->at->all; /* 1x2x2, one per image */
+  void *const batchnorm1_batchnorm_means_values = batch->at->batch + 32; /* 1x2x2, one per batch */
 
-  train_generic_batchnorm1_batchnorm_means(batchnorm1_batchnorm_sums, batchnorm1_batchnorm_means, batch->count);
+  train_generic_batchnorm1_batchnorm_means(batchnorm1_batchnorm_sums_values, batchnorm1_batchnorm_means_values, batch->count);
 }
 
 static void train_generic_phase3_image(const train_generic_batch *batch, int64_t n, float *arena, train_generic_weights *gradients) {
-  void *const relu1_map_gradient_0 = batch->at->kept + n * 32 + 16; /* 2x2x2, kept */
-  void *const conv1_training = batch->at->kept + n * 32; /* 2x2x2, kept */
-  void *const batchnorm1_merge = batch->at->batch; /* 1x3x2, one per batch */
-  void *const batchnorm1_batchnorm_means = batch->at->batch + 32; /* 1x2x2, one per batch */
-  void *const batchnorm1_batchnorm_input_gradient = arena; /* 2x2x2 */
-  const void *const x = batch->x + n * TRAIN_GENERIC_X_SIZE;
-  void *const normalize1_training_2 = arena + 16; /* 4x4x1 */
+  void *const relu1_map_gradient_0_values = batch->at->kept + n * 32 + 16; /* 2x2x2, kept */
+  void *const conv1_training_values = batch->at->kept + n * 32; /* 2x2x2, kept */
+  void *const batchnorm1_merge_values = batch->at->batch; /* 1x3x2, one per batch */
+  void *const batchnorm1_batchnorm_means_values = batch->at->batch + 32; /* 1x2x2, one per batch */
+  void *const batchnorm1_batchnorm_input_gradient_values = arena; /* 2x2x2 */
+  const void *const x_values = batch->x_values + n * TRAIN_GENERIC_X_SIZE;
+  void *const normalize1_training_2_values = arena + 16; /* 4x4x1 */
 
-  train_generic_batchnorm1_batchnorm_input_gradient(relu1_map_gradient_0, conv1_training, batchnorm1_merge, batchnorm1_batchnorm_means, batchnorm1_batchnorm_input_gradient, batch->weights->batchnorm1_weight);
-  train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x, normalize1_training_2);
-  train_generic_conv1_weight_gradient(normalize1_training_2, batchnorm1_batchnorm_input_gradient, gradients->conv1_weight);
+  train_generic_batchnorm1_batchnorm_input_gradient(relu1_map_gradient_0_values, conv1_training_values, batchnorm1_merge_values, batchnorm1_batchnorm_means_values, batchnorm1_batchnorm_input_gradient_values, batch->weights->batchnorm1_weight);
+  train_generic_normalize1((const uint8_t (*)[4][1])(uintptr_t)x_values, normalize1_training_2_values);
+  train_generic_conv1_weight_gradient(normalize1_training_2_values, batchnorm1_batchnorm_input_gradient_values, gradients->conv1_weight);
 }
 
 const char *train_generic_target(void) { return "generic"; }
 
-void train_generic_infer(const train_generic_model *model, const uint8_t x[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE],
-                         float output[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace) {
-  train_generic_run(model, x, output, workspace->arena);
+void train_generic_infer(const train_generic_model *model, const uint8_t x_values[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE],
+                         float output_values[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace) {
+  train_generic_run(model, x_values, output_values, workspace->arena);
 }
 
-float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x, const int32_t *output_target, int32_t count,
-                              uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output,
+float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x_values, const int32_t *output_target, int32_t count,
+                              uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output_values,
                               train_generic_training *workspace) {
-  const train_generic_batch batch = {weights, x, output_target, output, count, seed, step, workspace, workspace};
+  const train_generic_batch batch = {weights, x_values, output_target, output_values, count, seed, step, workspace, workspace};
   memset(gradients, 0, sizeof *gradients);
   memcpy(gradients->batchnorm1_running_mean, weights->batchnorm1_running_mean, sizeof gradients->batchnorm1_running_mean);
   memcpy(gradients->batchnorm1_running_var, weights->batchnorm1_running_var, sizeof gradients->batchnorm1_running_var);
