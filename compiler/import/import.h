@@ -417,6 +417,9 @@ bool only_chooses(const ModelImport *, int tensor);
  * does not have this form. */
 View *equal_to_range(ModelImport *, const View *x, const Tensor *);
 
+/* ---- ops_map.c ---- */
+View *import_truncated(ModelImport *, const View *, TensorType to); /* rounds towards 0, as in C */
+
 /* ---- ops_elements.c ---- */
 /* GatherElements and GatherND with constant indices. */
 View *elements_by_constant(ModelImport *, const OnnxNode *, const Tensor *);

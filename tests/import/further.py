@@ -188,6 +188,11 @@ case("along_axis", [
     node("PRelu", "k slopes", "y")], {"x": [1, 3, 4, 4]}, "y",
     {"w": (4, 3, 1, 1), "b": (4,), "v": (4,), "u": np.array([1, 2, 3, 4], f32), "third": third,
      "plane": (4, 4), "slopes": (4, 1, 1)}, opset=6)
+case("placed_last", [  # the last dimension has as many elements as the channels
+    node("Add", "x b", "c", broadcast=1), node("Mul", "c v", "d", broadcast=1, axis=-1),
+    node("Sub", "d b", "e", broadcast=1, axis=3), node("Div", "e u", "f", broadcast=1, axis=-2),
+    node("PRelu", "f v", "y")], {"x": [1, 3, 3, 3]}, "y",
+    {"b": (3,), "v": (3,), "u": np.array([1, 2, 3], f32)}, opset=6)
 
 
 # ---- operators of onnxruntime's optimizer and of scikit-learn's converter
@@ -270,7 +275,9 @@ case("no_nan", [  # 0 where the divisor is 0, as TensorFlow divides
     node("Relu", "x", "a"), node("Equal", "a zero", "b"), node("Div", "x a", "c"),
     node("Where", "b zero c", "d"),
     node("ReduceMin", "a", "e"), node("Div", "x e", "f"), node("Equal", "zero e", "g"),
-    node("Where", "g zero f", "h"), node("Add", "d h", "y")], {"x": [1, 3, 4, 5]}, "y", {"zero": f32(0)})
+    node("Where", "g zero f", "h"), node("Add", "d h", "y"), node("Mul", "x least", "k"),
+    node("Mul", "a least", "l"), node("Equal", "l zero", "m"), node("Div", "k l", "n"),
+    node("Where", "m zero n", "z")], {"x": [1, 3, 4, 5]}, "y z", {"zero": f32(0), "least": f32(1e-38)})
 
 
 def recurrent(kind, directions=1, units=4, channels=5):

@@ -30,7 +30,7 @@ def case(name, nodes, inputs, outputs, weights=None, opset=17, last=(), scale=1.
     cases[name] = (nodes, inputs, outputs.split(), weights or {}, opset, last, scale)
 
 
-integers = set()  # names of inputs with small whole numbers
+integers = {"signed"}  # names of inputs with small whole numbers, which are negative only in this one
 truths = {"truth"}  # names of boolean inputs
 settings = {}  # inputs with fixed values, by case: name -> number or array
 
@@ -104,7 +104,7 @@ class LRN(OpRun):
 
 def newer(made):
     """Converts a model whose values have four dimensions to opset 7: operands that were broadcast along an
-    axis get trailing dimensions of size 1."""
+    axis, and slopes per channel, get trailing dimensions of size 1."""
     made = onnx.ModelProto.FromString(made.SerializeToString())
     made.opset_import[0].version = 7
     ranks, nodes = {w.name: len(w.dims) for w in made.graph.initializer}, []
@@ -112,6 +112,7 @@ def newer(made):
         named = {attribute.name: attribute for attribute in old.attribute}
         rank = ranks.get(old.input[1], 1) if len(old.input) > 1 else 0
         more = 4 - named["axis"].i % 4 - rank if "axis" in named else 0
+        more = 2 if old.op_type == "PRelu" and rank == 1 else more
         if more:
             nodes.append(node("Unsqueeze", old.input[1], old.output[0] + "_b",
                               axes=list(range(rank, rank + more))))
@@ -168,7 +169,7 @@ def make(name):
         sizes = [n or (1 if d == 0 else d + 4) for d, n in enumerate(shape)]
         feed[key] = random.standard_normal(sizes).astype(np.float32)
         if key in integers:
-            feed[key] = np.int64(np.abs(2 * feed[key]))
+            feed[key] = np.int64(2 * feed[key] if key == "signed" else np.abs(2 * feed[key]))
         if key in truths:
             feed[key] = feed[key] > 0
         if key == "boxes":

@@ -154,6 +154,18 @@ case("negative_indices", [
     {"x": [1, 30, 8]}, "y",
     {"k": numbers(7), "last": numbers(-1), "many": np.int64(30), "wide": numbers(1, 7, 8), "table": (30, 4)},
     last="y")
+case("hot_from_end", [  # negative indices, indices outside of the rows, fractions
+    node("Mul", "x four", "f"), node("OneHot", "f depth ends", "a", axis=1), node("Cast", "f", "i", to=7),
+    node("OneHot", "i whole ends", "b"), node("OneHot", "signed whole ends", "c"),
+    node("Div", "signed two", "d0"), node("Cast", "d0", "d", to=1)],
+    {"x": [1, 6, 7], "signed": [1, 9]}, "a b c d",
+    {"four": f32(4), "depth": f32(3), "whole": np.int64(4), "ends": f32([0, 1]), "two": np.int64(2)},
+    last="bc")
+case("infinite_sums", [  # rows of -inf, with +inf, and with some of both
+    node("Relu", "x", "a"), node("Log", "a", "b"), node("Reciprocal", "a", "c"),
+    node("ReduceLogSumExp", "b", "d", axes=[2], keepdims=1), node("ReduceLogSumExp", "c", "e", axes=[2]),
+    node("Concat", "b c", "f", axis=2), node("ReduceLogSumExp", "f", "z", axes=[1], keepdims=0),
+    node("Concat", "d e", "y", axis=2)], {"x": [1, 12, 2]}, "y z")
 
 if __name__ == "__main__":
     main(lambda: None)

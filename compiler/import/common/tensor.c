@@ -28,6 +28,11 @@ bool tensor_whole(TensorType type) {
   return type != TENSOR_FLOAT && type != TENSOR_DOUBLE && type != TENSOR_FLOAT16 && type != TENSOR_BFLOAT16;
 }
 
+bool tensor_counts(TensorType type) {
+  return type == TENSOR_BOOL || type == TENSOR_UINT8 || type == TENSOR_UINT16 || type == TENSOR_UINT32 ||
+         type == TENSOR_UINT64;
+}
+
 static double half_number(uint32_t bits) {
   const int exponent = (int)(bits >> 10 & 31);
   const double mantissa = bits & 1023, sign = bits >> 15 ? -1 : 1;

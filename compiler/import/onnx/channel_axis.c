@@ -76,21 +76,22 @@ static int told_by_operator(const OnnxNode *node, int input, const Trace *x) {
   return axis > 0 && axis < x->rank ? (int)axis : x->rank - 1;
 }
 
-/* The only dimension along which a constant operand varies, if it is dimension 1 or the last one. */
+/* The only dimension along which a constant operand varies, if it is dimension 1 or the last one. In
+ * opsets before 7, frameworks had their channels in dimension 1: the last dimension is no evidence. */
 static int told_by_constant(const ModelImport *im, const OnnxNode *node, int input, const Trace *x) {
   const Tensor *t = node->nin == 2 ? constant_of(im, node, !input) : NULL;
   const OnnxOperator *row = onnx_operator(node->op);
   int along = -1;
   if (!t || !row || t->rank > x->rank) return -1;
   if (row->import != import_combine && (row->import != import_prelu || input != 0)) return -1;
-  const bool placed = im->onnx->opset < 7 && onnx_int(node, "broadcast", 0) != 0;
+  const bool old = im->onnx->opset < 7, placed = old && onnx_int(node, "broadcast", 0) != 0;
   const int64_t behind = x->rank - t->rank, first = placed ? onnx_int(node, "axis", behind) : behind;
   for (int d = 0; d < t->rank; d++) {
     if (t->dim[d] == 1) continue;
     if (along >= 0 || first < -x->rank || first > behind) return -1;
     along = (int)axis_from_start(first, x->rank) + d;
   }
-  return along == 1 || along == x->rank - 1 ? along : -1;
+  return along == 1 || (along == x->rank - 1 && !old) ? along : -1;
 }
 
 /* If a reduction is over all dimensions except the batch and one other dimension: the index of this other

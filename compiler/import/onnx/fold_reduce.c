@@ -23,6 +23,11 @@ static double fold_plus(double a, double b) { return a + b; }
 static double fold_times(double a, double b) { return a * b; }
 static double squared(double x) { return x * x; }
 
+/* log(exp(a) + exp(b)) */
+static double fold_log_of_both(double a, double b) {
+  return a == b ? a + log(2) : fmax(a, b) + log1p(exp(-fabs(a - b)));
+}
+
 static const struct {
   const char *op;
   double (*before)(double), (*join)(double, double), (*after)(double); /* NULL: no function */
@@ -37,7 +42,7 @@ static const struct {
             {"ReduceL1", fabs, fold_plus, NULL, false, 0},
             {"ReduceL2", squared, fold_plus, sqrt, false, 0},
             {"ReduceLogSum", NULL, fold_plus, log, false, 0},
-            {"ReduceLogSumExp", exp, fold_plus, log, false, 0}};
+            {"ReduceLogSumExp", NULL, fold_log_of_both, NULL, false, -(double)INFINITY}};
 
 const Tensor *fold_reduced(ModelImport *im, const OnnxNode *node) {
   const Tensor *x = constant_of(im, node, 0);

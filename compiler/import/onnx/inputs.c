@@ -227,6 +227,8 @@ static bool add_input(ModelImport *im, OnnxPort *port) {
   View *view = view_of_port(im, port, first);
   Value *value = view->value;
   value->name = port_name(im, port, "x");
+  value->whole = port->type && tensor_whole(port->type);
+  value->counts = tensor_counts(port->type);
   if (bytes_wanted(im, port)) port->type = TENSOR_UINT8;
   im->item[port->tensor].view = view;
   im->item[port->tensor].bytes = port_bytes(im, port);

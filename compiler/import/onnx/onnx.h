@@ -72,7 +72,8 @@ struct Tensor {
   int axis;                    /* axis of the scales, if there are several */
 };
 int tensor_width(TensorType); /* bytes per number; 0: an unsupported type */
-bool tensor_whole(TensorType);
+bool tensor_whole(TensorType);  /* whether the type is an integer type, or bool */
+bool tensor_counts(TensorType); /* whether the type has no negative numbers */
 double tensor_number(const Tensor *, int64_t i);
 int64_t tensor_integer(const Tensor *, int64_t i);
 /* A constant to be filled in by tensor_put. */

@@ -85,9 +85,12 @@ static const char *reduced_like(NodeBuild *b, const char *op, const char *x) {
   return to;
 }
 
-/* log(sum(exp(x - m))) + m, where m is the maximum. */
+/* log(sum(exp(x - m))) + m, where m is the maximum, but finite: a difference of infinities would be NaN. */
 void put_log_sum_exp(NodeBuild *b) {
-  const char *x = replaced_input(b, 0), *most = reduced_like(b, "ReduceMax", x), *axes = replaced_input(b, 1);
+  const float limit = 3.39e38F;
+  const char *x = replaced_input(b, 0), *axes = replaced_input(b, 1);
+  const char *most = build_value(b, "Min", reduced_like(b, "ReduceMax", x), scalar(b, limit), NULL);
+  most = build_value(b, "Max", most, scalar(b, -limit), NULL);
   const char *parts = build_value(b, "Exp", build_value(b, "Sub", x, most, NULL), NULL);
   const char *log = build_value(b, "Log", reduced_like(b, "ReduceSum", parts), NULL);
   const AttributeProto *keeps = onnx_attribute_named(&b->of->attribute, "keepdims"),

@@ -482,12 +482,12 @@ View *import_combine(ModelImport *im, const OnnxNode *node) {
   return strcmp(word, "add") == 0 ? rotary_of(im, y) : y;
 }
 
-/* x / y, but 0 where y is 0. The result is x * n / (y + 1 - n), where n = min(1e38 * |y|, 1) is 0 for y = 0,
- * and 1 for |y| >= 1e-38. If n is 1, the result is rounded once, like x / y. */
+/* x / y, but 0 where y is 0: x * n / (y + 1 - n), where n is 0 for y = 0, otherwise 1. So the result is
+ * rounded once, like x / y. */
 View *import_divide_no_nan(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0), *y = x ? view_of(im, node, 1) : NULL;
   if (!y) return NULL;
-  View *nonzero = map_view(im, map_view(im, map_view(im, y, "abs"), "multiply(1e38)"), "minimum(1)");
+  const View *nonzero = truth_of(im, y);
   View *divisor =
       two_values(im, map_view(im, map_view(im, nonzero, "multiply(-1)"), "add(1)"), true, y, "add");
   View *kept = divisor ? two_values(im, x, false, nonzero, "multiply") : NULL;

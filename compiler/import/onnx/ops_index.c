@@ -431,6 +431,15 @@ static View *hot_rows(ModelImport *im, const View *x, int axis, int64_t n) {
   return y;
 }
 
+/* The indices as integers that count from the start. Indices outside -n .. n-1, which have no 1 in their row,
+ * stay outside 0 .. n-1. */
+static const View *hot_from_start(ModelImport *im, const View *x, int64_t n) {
+  if (x->value->counts) return x;
+  if (!x->value->whole && !(x = import_truncated(im, x, TENSOR_INT64))) return NULL;
+  const View *before = map_view(im, map_view(im, x, "clip(-1, 0)"), "multiply(%lld)", (long long)-n);
+  return two_values(im, before, true, x, "add");
+}
+
 View *import_one_hot(ModelImport *im, const OnnxNode *node) {
   const View *x = view_of(im, node, 0);
   const Tensor *depth = constant_of(im, node, 1), *values = constant_of(im, node, 2);
@@ -439,7 +448,9 @@ View *import_one_hot(ModelImport *im, const OnnxNode *node) {
   int64_t axis = onnx_int(node, "axis", -1);
   if (axis < 0) axis += x->rank + 1;
   if (axis < 0 || axis > x->rank || x->rank + 1 > MOST_DIMS) return no(im, "an invalid axis");
-  View *y = hot_rows(im, x, (int)axis, tensor_integer(depth, 0));
+  const int64_t n = tensor_integer(depth, 0);
+  if (!im->onnx->tflite) x = hot_from_start(im, x, n);
+  View *y = x ? hot_rows(im, x, (int)axis, n) : NULL;
   const double off = tensor_number(values, 0), on = tensor_number(values, 1);
   if (y && on - off != 1) y = map_view(im, y, "multiply(%s)", number_text(im->arena, on - off));
   if (y && off != 0) y = map_view(im, y, "add(%s)", number_text(im->arena, off));

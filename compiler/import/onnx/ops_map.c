@@ -24,10 +24,9 @@ View *import_dropout(ModelImport *im, const OnnxNode *node) {
   return view_of(im, node, 0);
 }
 
-/* Rounds towards 0, as in C. For an unsigned type, rounds down, because the conversion of negative numbers is
- * undefined. */
-static View *import_truncated(ModelImport *im, const View *x, TensorType to) {
-  const bool counts = to == TENSOR_UINT8 || to == TENSOR_UINT16 || to == TENSOR_UINT32 || to == TENSOR_UINT64;
+/* For an unsigned type, rounds down, because the conversion of negative numbers is undefined. */
+View *import_truncated(ModelImport *im, const View *x, TensorType to) {
+  const bool counts = tensor_counts(to);
   View *y = map_view(im, counts ? x : map_view(im, x, "relu"), "floor");
   if (!counts) {
     const View *below = map_view(im, map_view(im, x, "multiply(-1)"), "relu");
@@ -159,8 +158,8 @@ View *import_erf(ModelImport *im, const OnnxNode *node) {
   return view_copy(im, x, emit(im, 2, both, x->value->shape, "multiply(%%*)"));
 }
 
-/* The dimension along which the slopes of PRelu vary; -1 after no(). If the slopes are a vector that does not
- * fit the last dimension, the vector has one slope per channel, and the result is 1. */
+/* The dimension along which the slopes of PRelu vary; -1 after no(). A vector has one slope per channel if it
+ * does not fit the last dimension; in opsets before 7, always. */
 static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
   int along = 1, vary = 0;
   if (slope->rank > x->rank) return no(im, "slopes with more dimensions than the value"), -1;
@@ -169,7 +168,8 @@ static int slopes_along(ModelImport *im, const View *x, const Tensor *slope) {
     vary++;
     along = d + x->rank - slope->rank;
   }
-  if (vary == 1 && slope->rank == 1 && x->rank > 2 && x->size[along] != slope->n) along = 1;
+  const bool fits = im->onnx->opset >= 7 && x->size[along] == slope->n;
+  if (vary == 1 && slope->rank == 1 && x->rank > 2 && !fits) along = 1;
   if (vary == 1 && x->size[along] == slope->n) return along;
   return no(im, "slopes that are not one per channel"), -1;
 }
