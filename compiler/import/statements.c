@@ -175,15 +175,11 @@ static bool find_state_outputs(ModelImport *im) {
   return true;
 }
 
-static void find_live(ModelImport *im) {
+/* Finds the nodes that the needed tensors depend on, and the readers of each tensor. */
+static void find_needed_nodes(ModelImport *im, bool *needed) {
   const Onnx *o = im->onnx;
-  for (int i = 0; i < o->nnodes; i++)
-    for (int k = 0; k < o->node[i].nout; k++) im->maker[o->node[i].out[k]] = i;
-  for (int i = 0; i < o->noutputs; i++) im->wanted[o->output[i].tensor] = true;
-  bool *needed = NEW_ARRAY(im->arena, bool, o->ntensors);
   memset(im->readers, 0, sizeof *im->readers * (size_t)o->ntensors);
   for (int t = 0; t < o->ntensors; t++) im->reader[t] = -1;
-  memcpy(needed, im->wanted, sizeof *needed * (size_t)o->ntensors);
   for (int i = o->nnodes - 1; i >= 0; i--) {
     const OnnxNode *node = &o->node[i];
     im->live[i] = false;
@@ -197,6 +193,30 @@ static void find_live(ModelImport *im) {
       im->reader[node->in[k]] = i;
     }
   }
+}
+
+/* Adds the conditions of loops whose results are needed. Returns whether there are any further ones. */
+static bool need_conditions(const Onnx *o, bool *needed) {
+  bool more = false;
+  for (int i = 0; i < o->conditions.n; i++) {
+    const OnnxCondition *c = &o->conditions.data[i];
+    bool used = false;
+    for (int k = 0; k < c->outputs.n; k++) used = used || (c->results[k] && needed[c->results[k]]);
+    more = more || (used && !needed[c->tensor]);
+    needed[c->tensor] |= used;
+  }
+  return more;
+}
+
+static void find_live(ModelImport *im) {
+  const Onnx *o = im->onnx;
+  for (int i = 0; i < o->nnodes; i++)
+    for (int k = 0; k < o->node[i].nout; k++) im->maker[o->node[i].out[k]] = i;
+  for (int i = 0; i < o->noutputs; i++) im->wanted[o->output[i].tensor] = true;
+  bool *needed = NEW_ARRAY(im->arena, bool, o->ntensors);
+  memcpy(needed, im->wanted, sizeof *needed * (size_t)o->ntensors);
+  do find_needed_nodes(im, needed);
+  while (need_conditions(o, needed));
   for (int i = 0; i < o->noutputs; i++) im->readers[o->output[i].tensor]++;
 }
 
@@ -543,7 +563,7 @@ ModelImport *import_try(Arena *arena, Diags *diags, Span at, const ImportOptions
   ModelImport *im = onnx ? import_begin(arena, diags, at, options, onnx) : NULL;
   if (!im || !import_nodes(im)) return NULL;
 #ifndef __wasi__
-  if (im->problems.n) im = import_unrolled(im);
+  if (im->problems.n || im->onnx->conditions.n) im = import_unrolled(im);
   if (im->problems.n && !im->options->together) im = import_together(im);
 #endif
   return im;

@@ -105,6 +105,29 @@ case("computed_loops", [
                          "most": i64(2 ** 63 - 1)})
 make.settings["computed_loops"] = {"times": np.array(1, i64)}
 
+# ---- Conditions with sizes: outside of the loop (with a larger count), in its body (without a count), and
+# the number of rows of another loop
+case("sized_loops", [
+    node("Relu", "x", "r"), node("Shape", "x", "size"), node("Cast", "size", "size32", to=6),
+    node("Slice", "size32 p1 p2 p0", "part"), node("Squeeze", "part p0", "end32"),
+    node("Cast", "end32", "end", to=7),
+    node("Loop", "seven on zero start", "last32 final rows", "steps", body=body("recurrent", [
+        node("Add", "j one", "j2"), node("Gather", "r j", "row", axis=1), node("MatMul", "s u", "m"),
+        node("Add", "row m", "q"), node("Tanh", "q", "s2"), node("Less", "j2 end", "more"),
+        node("Identity", "s2", "kept")], "j s", "more j2 s2 kept", u=np.eye(3, dtype=f32) * half)),
+    node("Loop", " on rows", "more_rows", "inside", body=body("inside", [
+        node("Mul", "z third", "z2"), node("Shape", "z", "zs"), node("Gather", "zs one", "columns"),
+        node("Add", "i one", "i2"), node("GreaterOrEqual", "i2 columns", "over"),
+        node("Not", "over", "more")], "z", "more z2", third=third)),
+    node("Shape", "rows", "rs"), node("Gather", "rs zero", "number"), node("Sub", "number one", "fewer"),
+    node("Loop", "most on more_rows", "yr", "after", body=body("after", [
+        node("Sigmoid", "s", "next"), node("Less", "i fewer", "in"), node("And", "in c", "more")],
+        "s", "more next")),
+    node("Transpose", "yr", "y", perm=[1, 0, 2])],
+    {"x": [1, 4, 3]}, "y final",
+    {"on": np.array(True), "zero": i64(0), "one": i64(1), "seven": i64(7), "most": i64(2 ** 63 - 1),
+     "p0": numbers(0), "p1": numbers(1), "p2": numbers(2), "start": np.zeros((1, 3), f32)})
+
 
 # ---- reshaped constants: the new dimensions cross the boundaries of the old ones
 case("uneven_constants", [

@@ -68,6 +68,48 @@ static int64_t iterations_of(const ModelImport *im, const OnnxNode *node) {
   return item->view ? item->view->size[axis] : item->constant->dim[axis];
 }
 
+static OnnxLoop *loop_known(const OnnxLoops *loops, const char *output) {
+  for (int k = 0; k < loops->n; k++)
+    if (!strcmp(loops->data[k].output, output)) return &loops->data[k];
+  return NULL;
+}
+
+/* Adds the loops whose number of iterations the import has found. Returns whether there are any. */
+static bool find_counts(const ModelImport *im, OnnxLoops *loops) {
+  bool any = false;
+  for (int i = 0; i < im->onnx->nnodes; i++) {
+    const OnnxNode *node = &im->onnx->node[i];
+    const int64_t n = im->live[i] && node->nout && node->out[0] ? iterations_of(im, node) : -1;
+    const OnnxLoop loop = {im->onnx->tensor[node->nout ? node->out[0] : 0], n, 0};
+    if (n < 0 || loop_known(loops, loop.output)) continue;
+    vec_push(im->arena, *loops, loop);
+    any = true;
+  }
+  return any;
+}
+
+/* Compares the conditions that were assumed when loops were unrolled with their values. Corrects the loops
+ * that end earlier; a loop whose end is unknown cannot be unrolled. Returns whether any loop has changed. */
+static bool check_conditions(const ModelImport *im, OnnxLoops *loops) {
+  const char *changed = NULL; /* the loop that was changed last */
+  for (int i = 0; i < im->onnx->conditions.n; i++) {
+    const OnnxCondition *c = &im->onnx->conditions.data[i];
+    const char *output = c->outputs.data[0];
+    if (changed && !strcmp(output, changed)) continue;
+    const Item *item = &im->item[c->tensor];
+    const int64_t again = number_of_tensor(im, c->tensor, -1);
+    if (!item->constant && !item->view) continue; /* not needed, or an earlier problem is the cause */
+    if (again >= 0 && c->last == !again) continue;
+    OnnxLoop *loop = loop_known(loops, output);
+    const OnnxLoop found = {.output = changed = output,
+                            .most = again ? -1 : loop ? loop->most : INT64_MAX,
+                            .until = c->iteration + 1};
+    if (loop) *loop = found;
+    else vec_push(im->arena, *loops, found);
+  }
+  return changed != NULL;
+}
+
 /* Imports the model again, and unrolls all loops whose number of iterations follows from shapes and from
  * inputs with constant values. Returns `im` if no further loop can be unrolled. */
 ModelImport *import_unrolled(ModelImport *im) {
@@ -76,17 +118,8 @@ ModelImport *import_unrolled(ModelImport *im) {
   options->loops = (OnnxLoops){0};
   for (int i = 0; i < im->options->loops.n; i++)
     vec_push(im->arena, options->loops, im->options->loops.data[i]);
-  for (int i = 0; i < im->onnx->nnodes; i++) {
-    const OnnxNode *node = &im->onnx->node[i];
-    const int64_t n = im->live[i] && node->nout && node->out[0] ? iterations_of(im, node) : -1;
-    if (n < 0) continue;
-    const OnnxLoop loop = {im->onnx->tensor[node->out[0]], n};
-    bool known = false;
-    for (int k = 0; k < options->loops.n; k++)
-      known = known || !strcmp(options->loops.data[k].output, loop.output);
-    if (!known) vec_push(im->arena, options->loops, loop);
-  }
-  if (im->onnx->tflite || options->loops.n == im->options->loops.n) return im;
+  const bool ends = check_conditions(im, &options->loops), counts = find_counts(im, &options->loops);
+  if (im->onnx->tflite || (!ends && !counts)) return im;
   ModelImport *unrolled = import_again(im, silent_diags(im), options);
   if (!unrolled) return im;
   unrolled->diags = im->diags;

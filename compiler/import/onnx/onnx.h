@@ -126,6 +126,25 @@ typedef struct OnnxPort {
 typedef struct OnnxState {
   const char *input, *output, *init; /* init: initial numbers, in the program's syntax; NULL: zeros */
 } OnnxState;
+/* The result of an earlier import for a Loop or a Scan. `output`, the first output of the node, identifies
+ * the node. */
+typedef struct OnnxLoop {
+  const char *output;
+  int64_t most;  /* the maximum number of iterations; -1: the loop cannot be unrolled */
+  int64_t until; /* number of the iteration whose condition ends the loop, plus 1; 0: unknown */
+} OnnxLoop;
+typedef VEC(OnnxLoop) OnnxLoops;
+/* A condition of an unrolled loop that is not known when the model is read. The loop is unrolled as if it
+ * were true, or false after the last iteration. */
+typedef struct OnnxCondition {
+  WireTexts outputs; /* of the Loop; the first one identifies it */
+  int *results;      /* numbers of these tensors */
+  const char *name;  /* the condition's tensor */
+  int tensor;
+  int64_t iteration;
+  bool last;
+} OnnxCondition;
+typedef VEC(OnnxCondition) OnnxConditions;
 typedef struct Onnx {
   Arena *arena;
   const char *path, *producer, *version;
@@ -139,19 +158,13 @@ typedef struct Onnx {
   VEC(OnnxState) states;      /* states that the model's file declares */
   VEC(const char *) comments; /* lines for the top of the program */
   OnnxGuard *guard;           /* branches of Ifs, numbered from 1 to nguards - 1 */
+  OnnxConditions conditions;  /* conditions of unrolled loops, by loop, in the order of the iterations */
   bool tflite;      /* converted from a TensorFlow Lite model: several nodes may belong to one operator */
   size_t *computed; /* ModelImport.computed of an earlier import of the file; or NULL */
   const int *shown; /* for a converted TensorFlow Lite model, by tensor: the tensor of the .tflite file with
                        the same elements; 0: none. NULL for other models */
 } Onnx;
 
-/* The number of iterations of a Loop or a Scan. `output`, the first output of the node, identifies the
- * node. */
-typedef struct OnnxLoop {
-  const char *output;
-  int64_t iterations;
-} OnnxLoop;
-typedef VEC(OnnxLoop) OnnxLoops;
 
 /* Reads a model; NULL after an error: [import-file] or [import-weights]. Paths of external data are relative
  * to the model's directory, and must be inside this directory. */
@@ -210,6 +223,7 @@ typedef struct OnnxFlat {
   WireList nodes, constants; /* nodes: NodeProto; constants: TensorProto */
   WireTexts names;           /* names of the constants */
   VEC(OnnxGuard) guards;
+  OnnxConditions conditions;
   const char *why; /* the reason why the graph cannot be inlined; NULL: none */
 } OnnxFlat;
 bool onnx_inline(Wire *, const ModelProto *, const OnnxLoops *, size_t file_bytes, OnnxFlat *);

@@ -1,12 +1,15 @@
-/* onnx_loop.c: Unrolling of a Loop whose count and condition are known, and of a Scan of a known number
- * of rows: the body is repeated for each iteration. A value that one iteration passes to the next becomes a
- * separate tensor for each iteration; values that each iteration appends to a result are concatenated. */
+/* onnx_loop.c: Unrolling of a Loop whose count is known, and of a Scan of a known number of rows: the body is
+ * repeated for each iteration. A condition that is not known yet, such as a comparison with a size, is
+ * recorded; the importer computes it, and reads the model again if it ends the loop earlier. A value that one
+ * iteration passes to the next becomes a separate tensor for each iteration; values that each iteration
+ * appends to a result are concatenated. */
 // SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 #include <string.h>
 #include "import/onnx/onnx_inline.h"
 
 enum { MOST_ITERATIONS = 64, MOST_CARRIED = 64, DEEPEST_NUMBER = 16 };
+enum { MOST_TRIED = 1 << 16 }; /* with more nodes, loops with unknown conditions are not unrolled */
 
 typedef struct Loop {
   NodeProto *node;
@@ -17,6 +20,8 @@ typedef struct Loop {
   int carried, joined;
   int elements;       /* for a Scan: number of scanned tensors; an iteration reads one row of each tensor */
   int64_t iterations; /* maximum number of iterations */
+  int64_t end;        /* number of iterations to unroll at most */
+  const char *condition;
   const char *value[MOST_CARRIED], *row[MOST_CARRIED][MOST_ITERATIONS];
 } Loop;
 
@@ -134,9 +139,9 @@ static void put_scan_element(Inliner *in, const Loop *l, Scope *scope, int e, in
   loop_attribute(in, part, "axis")->i = scan_number(l, "scan_input_axes", e);
 }
 
-/* Appends the nodes of an iteration. Sets *again to the condition after the iteration, or to 1 for a Scan.
- * False if this condition is not a constant, or after inline_refuse(). */
-static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int depth, int64_t *again) {
+/* Appends the nodes of an iteration. Sets l->condition to the condition after the iteration. False after
+ * inline_refuse(). */
+static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int depth) {
   Scope scope = {.outer = outer, .node = l->node, .guard = (int)l->node->guard};
   scope.path = inline_path(in, l->node, "loop", arena_printf(in->arena, "%lld", (long long)k));
   const GraphProto *body = l->body;
@@ -155,10 +160,22 @@ static bool run_iteration(Inliner *in, Loop *l, Scope *outer, int64_t k, int dep
     const ValueInfoProto *row = body->output.data[results + l->carried + i];
     l->row[i][k] = inline_tensor(in, &scope, row->name);
   }
-  *again = 1;
-  return l->scans ||
-         constant_number(in, inline_tensor(in, &scope, ((ValueInfoProto *)body->output.data[0])->name),
-                         again);
+  if (!l->scans) l->condition = inline_tensor(in, &scope, ((ValueInfoProto *)body->output.data[0])->name);
+  return true;
+}
+
+typedef enum Again { LOOP_ENDS, LOOP_RUNS, LOOP_UNKNOWN, LOOP_ASSUMED } Again;
+
+/* Whether the loop continues after iteration k. LOOP_ASSUMED: the importer will compute the condition. */
+static Again runs_again(Inliner *in, const Loop *l, int64_t k) {
+  int64_t again = 1;
+  if (l->scans || constant_number(in, l->condition, &again)) return again ? LOOP_RUNS : LOOP_ENDS;
+  if (k + 1 == l->iterations) return LOOP_ENDS;
+  if (!l->node->output.n || !*l->node->output.data[0] || in->nodes > MOST_TRIED) return LOOP_UNKNOWN;
+  const OnnxCondition condition = {
+      .outputs = l->node->output, .name = l->condition, .iteration = k, .last = k + 1 == l->end};
+  vec_push(in->arena, in->flat->conditions, condition);
+  return LOOP_ASSUMED;
 }
 
 /* Appends a result that has one row per iteration. */
@@ -193,22 +210,22 @@ static void put_results(Inliner *in, const Loop *l, int64_t iterations) {
 }
 
 /* ---- the loop ---- */
-/* The number of iterations that an earlier import of the model has computed; -1: unknown. */
-static int64_t known_iterations(const Inliner *in, const NodeProto *node) {
+/* The entry of the loop in the list of an earlier import; NULL: none. */
+static const OnnxLoop *known_loop(const Inliner *in, const NodeProto *node) {
   for (int i = 0; in->loops && node->output.n && i < in->loops->n; i++)
-    if (!strcmp(in->loops->data[i].output, node->output.data[0])) return in->loops->data[i].iterations;
-  return -1;
+    if (!strcmp(in->loops->data[i].output, node->output.data[0])) return &in->loops->data[i];
+  return NULL;
 }
 
 /* The maximum number of iterations of a Loop, if it is constant or known from an earlier import; -1: unknown.
  * The condition may end the Loop earlier. */
 static int64_t constant_count(Inliner *in, const NodeProto *node) {
+  const OnnxLoop *known = known_loop(in, node);
   int64_t count = INT64_MAX, begins = 1;
+  if (known) return known->most;
   if (node->input.n < 2) return -1;
-  if (*node->input.data[0] && !constant_number(in, node->input.data[0], &count))
-    return known_iterations(in, node);
-  if (*node->input.data[1] && !constant_number(in, node->input.data[1], &begins))
-    return known_iterations(in, node);
+  if (*node->input.data[0] && !constant_number(in, node->input.data[0], &count)) return -1;
+  if (*node->input.data[1] && !constant_number(in, node->input.data[1], &begins)) return -1;
   return begins ? count : 0;
 }
 
@@ -225,7 +242,10 @@ static bool read_loop(Inliner *in, NodeProto *node, Loop *l) {
     return false;
   l->joined = l->body->output.n - results - l->carried;
   for (int i = 0; i < l->carried; i++) l->value[i] = node->input.data[own + i];
-  l->iterations = l->scans ? known_iterations(in, node) : constant_count(in, node);
+  const OnnxLoop *known = known_loop(in, node);
+  l->iterations = !l->scans ? constant_count(in, node) : known ? known->most : -1;
+  l->end = known && known->until ? known->until : MOST_ITERATIONS;
+  if (l->end > l->iterations) l->end = l->iterations;
   return l->joined >= 0 && l->joined <= MOST_CARRIED && node->output.n <= l->carried + l->joined &&
          l->iterations >= 0;
 }
@@ -233,12 +253,15 @@ static bool read_loop(Inliner *in, NodeProto *node, Loop *l) {
 bool inline_loop(Inliner *in, NodeProto *node, Scope *scope, int depth) {
   const OnnxFlat before = *in->flat;
   Loop *l = NEW(in->arena, Loop);
-  int64_t again = 1, k = 0;
+  Again again = LOOP_RUNS;
+  int64_t k = 0;
   if (depth == DEEPEST) return inline_refuse(in, "its loops are nested too deeply");
   bool known = read_loop(in, node, l);
-  for (; known && again && k < l->iterations; k++)
-    known = k < MOST_ITERATIONS && run_iteration(in, l, scope, k, depth, &again);
+  for (; known && again != LOOP_ENDS && k < l->end; k++) {
+    known = run_iteration(in, l, scope, k, depth) && (again = runs_again(in, l, k)) != LOOP_UNKNOWN;
+  }
   if (in->flat->why) return false;
+  if (again == LOOP_RUNS && k < l->iterations) known = false;
   if (known && (k || !l->joined)) {
     put_results(in, l, k);
     return true;
@@ -247,6 +270,7 @@ bool inline_loop(Inliner *in, NodeProto *node, Scope *scope, int depth) {
   in->flat->constants.n = before.constants.n;
   in->flat->names.n = before.names.n;
   in->flat->guards.n = before.guards.n;
+  in->flat->conditions.n = before.conditions.n;
   inline_node(in, node);
   return true;
 }

@@ -300,6 +300,12 @@ static void read_guards(Reader *r, const OnnxFlat *flat) {
   o->nguards = flat->guards.n;
   o->guard = flat->guards.data;
   for (int i = 1; i < o->nguards; i++) o->guard[i].condition = value_number(r, o->guard[i].name);
+  o->conditions = flat->conditions;
+  for (int i = 0; i < o->conditions.n; i++) {
+    OnnxCondition *c = &o->conditions.data[i];
+    c->tensor = value_number(r, c->name);
+    c->results = value_numbers(r, &c->outputs);
+  }
 }
 
 /* The version of the operators that the model uses. Reports a version that is unknown to cnnc. */
