@@ -65,5 +65,38 @@ case("stacked_pads", [
      "cut": numbers(-1, 0, 0, 0, 2, 0, 0, -1), "lowest": f32(-np.inf), "apart": numbers(1, 4, 3, 6)},
     last=("x", "y", "z", "u"))
 
+# ---- dilated convolutions as TensorFlow computes them: parts of the image as a batch (SpaceToBatchND)
+swap = lambda a, b: node("Transpose", a, b, perm=[1, 0, 2, 3])
+apart = lambda x, k, to: [swap(x, f"{to}a"), node("SpaceToDepth", f"{to}a", f"{to}b", blocksize=k),
+                          swap(f"{to}b", to)]
+back = lambda x, k, to: [swap(x, f"{to}a"), node("DepthToSpace", f"{to}a", f"{to}b", blocksize=k),
+                         swap(f"{to}b", to)]
+case("dilated_blocks", [
+    node("Relu", "x", "r"), *apart("r", 2, "p"), node("Conv", "p k bias", "c"), node("Tanh", "c", "t"),
+    *back("t", 2, "y"),
+    node("Pad", "x pads", "xp"), *apart("xp", 3, "q"), node("Conv", "q d", "e", group=3, pads=[1, 0, 1, 0]),
+    *back("e", 3, "ep"), node("Slice", "ep from to axes", "z"),
+    node("ReduceMean", "x", "one", axes=[1]), *apart("one", 2, "s"),
+    node("Conv", "s m", "f", dilations=[1, 2]),
+    node("MaxPool", "f", "g", kernel_shape=[2, 1]), *back("g", 2, "u"),
+    # blocks of one row and two columns, by Reshape; parts at a stride are a batch of images
+    node("Reshape", "x columns", "h"), node("Transpose", "h", "hp", perm=[3, 0, 1, 2]),
+    node("Conv", "hp k bias", "hc"), node("Transpose", "hc", "hb", perm=[1, 2, 3, 0]),
+    node("Reshape", "hb joined", "q1"), node("Unsqueeze", "q1 first", "v"),
+    node("Conv", "p k", "n", strides=[2, 2]), *back("n", 2, "w")],
+    {"x": [1, 3, 12, 16]}, "y z u v w",
+    {"k": (4, 3, 3, 3), "bias": (4,), "d": (6, 1, 3, 3), "m": (2, 1, 3, 2),
+     "pads": numbers(0, 0, 1, 2, 0, 0, 2, 0),
+     "from": numbers(1, 2), "to": numbers(10, 14), "axes": numbers(2, 3), "columns": numbers(3, 12, 8, 2),
+     "joined": numbers(4, 10, 12), "first": numbers(0)})
+
+# ---- atan, up to infinity
+case("arctangent", [
+    node("Atan", "x", "a"), node("Mul", "x large", "b"), node("Atan", "b", "c"), node("Sub", "x x", "zero"),
+    node("Div", "x zero", "d"), node("Atan", "d", "e"), node("Mul", "x small", "f"), node("Atan", "f", "g"),
+    node("Div", "g small", "h"),
+    node("Concat", "a c e h", "y", axis=1)],
+    {"x": [1, 12]}, "y", {"large": f32(3e30), "small": f32(1e-6)})
+
 if __name__ == "__main__":
     main(lambda: None)

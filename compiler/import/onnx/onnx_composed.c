@@ -41,6 +41,27 @@ void put_tan(NodeBuild *b) {
   put_final(b, "Div", sine, cosine);
 }
 
+/* tan(a / 2), where x is tan(a). */
+static const char *half_angle(NodeBuild *b, const char *x) {
+  const char *square = build_value(b, "Mul", x, x, NULL),
+             *root = build_value(b, "Sqrt", build_value(b, "Add", square, scalar(b, 1), NULL), NULL);
+  return build_value(b, "Div", x, build_value(b, "Add", root, scalar(b, 1), NULL), NULL);
+}
+
+/* Halves the angle twice, so that its tangent u is at most tan(pi/8), and uses a polynomial in u^2. Its
+ * relative error is below 2e-8. Larger numbers than 1e9 have the same result as 1e9. */
+void put_atan(NodeBuild *b) {
+  static const float part[] = {0.07984963F, -0.13851478F, 0.19974405F, -0.33332797F, 0.99999998F};
+  const char *x = build_value(b, "Min", replaced_input(b, 0), scalar(b, 1e9F), NULL);
+  const char *u = half_angle(b, half_angle(b, build_value(b, "Max", x, scalar(b, -1e9F), NULL)));
+  const char *square = build_value(b, "Mul", u, u, NULL), *sum = scalar(b, part[0]);
+  for (int i = 1; i < 5; i++) {
+    const char *product = build_value(b, "Mul", square, sum, NULL);
+    sum = build_value(b, "Add", product, scalar(b, part[i]), NULL);
+  }
+  put_final(b, "Mul", sum, build_value(b, "Mul", u, scalar(b, 4), NULL));
+}
+
 /* Multiplies x by 1e38 and clamps the product to -1..1. Does this twice, so that even the smallest numbers
  * become -1 or 1. */
 void put_sign(NodeBuild *b) {

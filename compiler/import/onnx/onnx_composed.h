@@ -9,6 +9,7 @@ void put_softsign(NodeBuild *);
 void put_sinh(NodeBuild *);
 void put_cosh(NodeBuild *);
 void put_tan(NodeBuild *);
+void put_atan(NodeBuild *);
 void put_sign(NodeBuild *);
 void put_celu(NodeBuild *);
 void put_thresholded_relu(NodeBuild *);

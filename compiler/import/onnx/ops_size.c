@@ -364,34 +364,65 @@ View *import_resize(ModelImport *im, const OnnxNode *node) {
   return call ? view_standard(im, emit_one(im, v, to, "%s", call), x, x->rank) : NULL;
 }
 
-/* The image whose blocks of k x k pixels are moved; NULL after no(). */
-static Value *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
+/* The tensor whose blocks of k x k pixels are moved; NULL after no(). */
+static const View *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
   const View *x = view_of(im, node, 0);
   *k = onnx_int(node, "blocksize", 0);
   if (!x) return NULL;
   if (x->rank != 4) return no(im, "blocks of a value that is not an image");
-  return *k < 1 || *k > 1024 ? no(im, "an invalid or unsupported block size") : lay_standard(im, x);
+  const bool depth = strcmp(node->op, "DepthToSpace") == 0;
+  const bool fits = *k >= 1 && *k <= 1024 &&
+                    (depth ? x->size[1] % (*k * *k) == 0 : x->size[2] % *k == 0 && x->size[3] % *k == 0);
+  return fits ? x : no(im, "an invalid or unsupported block size");
+}
+
+/* Whether the first dimension is not the batch, or there is one channel: the model computes a dilated
+ * convolution by parts of an image. The blocks are then moved by the view alone. */
+static bool moved_by_view(const View *x) {
+  return (x->along[0].n && !factors_batch(&x->along[0])) || x->size[1] == 1;
+}
+
+/* Splits dimensions, permutes the parts and joins them to four dimensions. */
+static View *view_of_blocks(ModelImport *im, const View *x, const int64_t *parts, const int *from,
+                            const int64_t *size) {
+  const View *apart = view_reshape(im, x, 6, parts);
+  return apart ? view_reshape(im, view_permute(im, apart, from, 6), 4, size) : NULL;
 }
 
 View *import_depth_to_space(ModelImport *im, const OnnxNode *node) {
   int64_t k;
-  Value *v = blocks(im, node, &k);
-  if (!v) return NULL;
-  const View *x = view_of(im, node, 0);
-  const Shape s = v->shape;
-  if (s.dim[2] % (k * k)) return no(im, "an invalid or unsupported block size");
-  const char *order = strcmp(onnx_text(node, "mode", "DCR"), "CRD") == 0 ? "crd" : "dcr";
-  const Shape to = shape_image(s.dim[0] * k, s.dim[1] * k, s.dim[2] / (k * k));
-  return view_standard(im, emit_one(im, v, to, "depth_to_space(%lld, order=%s)", (long long)k, order), x, 4);
+  const View *x = blocks(im, node, &k);
+  if (!x) return NULL;
+  const bool columns_first = strcmp(onnx_text(node, "mode", "DCR"), "CRD") == 0;
+  const int64_t n = x->size[0], c = x->size[1] / (k * k), h = x->size[2], w = x->size[3];
+  if (moved_by_view(x)) {
+    const int64_t dcr[] = {n, k, k, c, h, w}, crd[] = {n, c, k, k, h, w}, size[] = {n, c, h * k, w * k};
+    const int from_dcr[] = {0, 3, 4, 1, 5, 2}, from_crd[] = {0, 1, 4, 2, 5, 3};
+    return view_of_blocks(im, x, columns_first ? crd : dcr, columns_first ? from_crd : from_dcr, size);
+  }
+  Value *v = lay_standard(im, x);
+  const char *order = columns_first ? "crd" : "dcr";
+  return v ? view_standard(im,
+                           emit_one(im, v, shape_image(h * k, w * k, c), "depth_to_space(%lld, order=%s)",
+                                    (long long)k, order),
+                           x, 4)
+           : NULL;
 }
 
 View *import_space_to_depth(ModelImport *im, const OnnxNode *node) {
   int64_t k;
-  Value *v = blocks(im, node, &k);
-  if (!v) return NULL;
-  const View *x = view_of(im, node, 0);
-  const Shape s = v->shape;
-  if (s.dim[0] % k || s.dim[1] % k) return no(im, "an invalid or unsupported block size");
-  const Shape to = shape_image(s.dim[0] / k, s.dim[1] / k, s.dim[2] * k * k);
-  return view_standard(im, emit_one(im, v, to, "space_to_depth(%lld, order=dcr)", (long long)k), x, 4);
+  const View *x = blocks(im, node, &k);
+  if (!x) return NULL;
+  const int64_t n = x->size[0], c = x->size[1], h = x->size[2] / k, w = x->size[3] / k;
+  if (moved_by_view(x)) {
+    const int64_t parts[] = {n, c, h, k, w, k}, size[] = {n, k * k * c, h, w};
+    const int from[] = {0, 3, 5, 1, 2, 4};
+    return view_of_blocks(im, x, parts, from, size);
+  }
+  Value *v = lay_standard(im, x);
+  return v ? view_standard(im,
+                           emit_one(im, v, shape_image(h, w, c * k * k), "space_to_depth(%lld, order=dcr)",
+                                    (long long)k),
+                           x, 4)
+           : NULL;
 }

@@ -9,6 +9,7 @@ typedef struct Window2 { /* a window of one or two axes */
   bool same;
   int pos[2];   /* the tensor's dimensions along which the window moves */
   int64_t rows; /* number of images if the images are a part of the value and not a batch; otherwise 1 */
+  int64_t block[2]; /* see image_of_parts */
 } Window2;
 
 static bool ints_of(ModelImport *im, const OnnxNode *node, const char *name, int n, int64_t *to) {
@@ -113,10 +114,58 @@ static void find_positions(const View *x, Window2 *w) {
   w->pos[1] = 2;
 }
 
+/* A dilated convolution may be written as a convolution of parts of an image (SpaceToBatch): pixel (y, x) of
+ * part (i, k) is pixel (y * block[0] + i, x * block[1] + k) of the image. If the first dimension of x counts
+ * such parts, sets `block` and returns the image. Otherwise NULL. */
+static const View *image_of_parts(ModelImport *im, const View *x, int64_t block[2]) {
+  View *to = view_copy(im, x, x->value);
+  block[0] = block[1] = 1;
+  for (int i = 0; i < x->along[0].n; i++) {
+    const Factor f = x->along[0].f[i];
+    int d = 2;
+    while (d < x->rank && (x->along[d].n != 1 || x->along[d].f[0].axis != f.axis ||
+                           x->along[d].f[0].inner != f.inner * f.size))
+      d++;
+    if (d == x->rank || f.axis == BATCH || block[d - 2] != 1) return NULL;
+    factors_push(&to->along[d], f);
+    to->size[d] *= block[d - 2] = f.size;
+  }
+  to->size[0] = 1;
+  to->along[0].n = 0;
+  return x->along[0].n ? to : NULL;
+}
+
+/* The parts of the image y, in the order of the parts x. */
+static View *parts_of_image(ModelImport *im, const View *y, const View *x, const int64_t block[2]) {
+  View *to = view_copy(im, y, y->value);
+  to->size[0] = x->size[0];
+  for (int i = 0; i < x->along[0].n; i++) {
+    int d = 2;
+    while (x->along[d].n != 1 || x->along[d].f[0].axis != x->along[0].f[i].axis) d++;
+    const int axis = y->along[d].f[0].axis;
+    factors_push(&to->along[0], (Factor){axis, 1, block[d - 2]});
+    to->size[d] = y->size[d] / block[d - 2];
+    to->along[d] = (Factors){0};
+    factors_push(&to->along[d], (Factor){axis, block[d - 2], to->size[d]});
+  }
+  return to;
+}
+
 /* Lays out the value for the window, and sets the members of the window that depend on the value's size. NULL
  * after no(). */
 static Value *lay_window(ModelImport *im, const OnnxNode *node, const View *x, Window2 *w, bool pointwise) {
   static const int channels[] = {1};
+  bool steps = w->same; /* whether the window moves by several elements, or its padding depends on the size */
+  for (int k = 0; k < w->n; k++) steps = steps || w->stride[k] != 1;
+  const View *image = steps ? NULL : image_of_parts(im, x, w->block);
+  if (image) {
+    for (int k = 0; k < w->n; k++) {
+      w->dilation[k] *= w->block[k];
+      w->before[k] *= w->block[k];
+      w->after[k] *= w->block[k];
+    }
+    x = image;
+  } else w->block[0] = w->block[1] = 1;
   find_positions(x, w);
   w->rows = w->n == 2 ? rows_of_images(x) : 1;
   Value *v = w->rows > 1 ? lay_images(im, x, pointwise) : lay(im, x, 1, channels, w->n, w->pos, pointwise);
@@ -132,6 +181,12 @@ static Shape shape_of_windows(const Window2 *w, const Value *laid, int64_t chann
 }
 
 static View *view_windows(ModelImport *im, Value *v, const View *x, const Window2 *w) {
+  if (w->block[0] * w->block[1] > 1) {
+    View *image = view_copy(im, x, v);
+    image->size[0] = 1;
+    image->along[0].n = 0;
+    return parts_of_image(im, view_laid(im, image, v, 1, w->n, w->pos), x, w->block);
+  }
   return w->rows > 1 ? view_images(im, v, x) : view_laid(im, x, v, 1, w->n, w->pos);
 }
 
