@@ -21,7 +21,7 @@ static int64_t shifted(int64_t x, int32_t s) { return x >= 0 ? x >> s : ~(~x >> 
 /* ---- factors ---- */
 Multiplier multiplier_of(double factor) {
   static const double FAR = 0x1p40; /* larger factors, infinity and NaN become nearly 2^41 */
-  if (!(factor < FAR)) return (Multiplier){INT32_MAX, 41, (float)factor};
+  if (!(factor < FAR)) return (Multiplier){.m = INT32_MAX, .e = 41, .real = (float)factor};
   int e = 0;
   const double part = frexp(factor, &e);
   int64_t m = (int64_t)floor(part * 0x1p31 + 0.5);
@@ -30,7 +30,21 @@ Multiplier multiplier_of(double factor) {
     e++;
   }
   if (e < MULTIPLIER_LEAST) m = e = 0;
-  return (Multiplier){(int32_t)m, e, (float)factor};
+  return (Multiplier){.m = (int32_t)m, .e = e, .real = (float)factor};
+}
+
+static Multiplier multiplier_limited(Multiplier factor) {
+  if (factor.e > MULTIPLIER_MOST) {
+    factor.m = INT32_MAX;
+    factor.e = MULTIPLIER_MOST;
+  }
+  return factor;
+}
+
+Multiplier multiplier_reaching(Multiplier factor, int64_t most) {
+  factor = multiplier_limited(factor);
+  factor.far = !sum_fits(most, factor.e);
+  return factor;
 }
 
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one) {
@@ -41,9 +55,10 @@ Multiplier multiplier_of_scales(float in, float weight, float out, bool one) {
   return factor;
 }
 
+/* With e > 0, x * 2^e may exceed int64; the shift of the product is shorter instead, with the same result. */
 static int64_t apply_double(int64_t x, Multiplier factor) {
   const int32_t left = factor.e > 0 ? factor.e : 0, s = factor.e < 0 ? -factor.e : 0;
-  const int64_t h = shifted(x * (INT64_C(1) << left) * factor.m + (INT64_C(1) << 30), 31);
+  const int64_t h = shifted(x * factor.m + (INT64_C(1) << (30 - left)), 31 - left);
   return s ? shifted(h + (INT64_C(1) << (s - 1)) - (h < 0), s) : h;
 }
 
@@ -55,11 +70,12 @@ static int64_t apply_single(int64_t x, Multiplier factor) {
  * int16. */
 static int64_t apply_float(int64_t x, float real) {
   static const float FAR = 1 << 17;
-  const float y = (float)x * real;
+  const float y = x ? (float)x * real : 0; /* `real` may be infinite */
   return (int64_t)nearbyintf(y < -FAR ? -FAR : y > FAR ? FAR : y);
 }
 
 int64_t multiplier_apply(Rounding rounding, int64_t x, Multiplier factor) {
+  factor = multiplier_limited(factor);
   switch (rounding) {
   case ROUNDING_DOUBLE: return apply_double(x, factor);
   case ROUNDING_SINGLE: return apply_single(x, factor);
@@ -129,21 +145,14 @@ static int32_t bits_lost(int32_t count) {
   return lost;
 }
 
-int32_t addition_float_most(bool wide) { return wide ? 16 : 8; }
-int32_t addition_float_least(bool wide) { return wide ? -18 : -10; }
-
 static void addition_in_floats(Addition *addition, Addend *addend, float out, bool wide) {
-  const int MOST = addition_float_most(wide), LEAST = addition_float_least(wide);
-  float most = addend->scale / out, least = most;
-  for (int32_t k = 1; k < addition->count; k++) {
-    const float quotient = addend[k].scale / out;
-    most = quotient > most ? quotient : most;
-    least = quotient < least ? quotient : least;
-  }
+  float most = addend->scale / out;
+  for (int32_t k = 1; k < addition->count; k++) most = fmaxf(most, addend[k].scale / out);
   int e = 0;
   frexpf(most, &e); /* 2^(e-1) <= most < 2^e */
-  addition->shift = ADDITION_BITS - (e - 1) - (wide ? 0 : bits_lost(addition->count));
-  addition->floats_round = most < ldexpf(1, MOST) && least >= ldexpf(1, LEAST);
+  const int shift = ADDITION_BITS - (e - 1) - (wide ? 0 : bits_lost(addition->count)), limit = wide ? 39 : 30;
+  addition->shift = shift < limit ? shift : limit;
+  addition->floats_round = shift > 0 && most < ldexpf(1, ADDITION_FLOAT_MOST);
   for (int32_t k = 0; k < addition->count && addition->floats_round; k++) {
     addend[k].whole = (int64_t)nearbyintf(ldexpf(addend[k].scale / out, addition->shift));
     if (addend[k].minus) addend[k].whole = -addend[k].whole;
@@ -160,6 +169,7 @@ Addition addition_of(Addend *addend, int32_t count, float out, bool wide) {
                        .count = count,
                        .bits = bits,
                        .out = multiplier_of(twice / ((double)(1 << bits) * (double)out))};
+  addition.out = multiplier_reaching(addition.out, addition_most(&addition, wide ? 1 << 15 : UINT8_MAX));
   addition_in_floats(&addition, addend, out, wide);
   return addition;
 }
@@ -183,11 +193,7 @@ int64_t addition_most(const Addition *addition, int64_t most) { /* every factor 
 
 bool addition_fits(Rounding rounding, const Addition *addition, int64_t most) {
   if (rounding == ROUNDING_FLOAT) return addition->floats_round;
-  return addition->out.e <= MULTIPLIER_MOST && sum_fits(addition_most(addition, most), addition->out.e);
-}
-
-bool product_fits(Multiplier factor, int64_t most) {
-  return factor.e <= MULTIPLIER_MOST && isfinite(factor.real) && sum_fits(most, factor.e);
+  return isfinite(addition->out.real) && addition_most(addition, most) <= INT32_MAX;
 }
 
 int64_t average_of(int64_t sum, int64_t n) { return sum > 0 ? (sum + n / 2) / n : (sum - n / 2) / n; }

@@ -24,16 +24,20 @@ bool rounding_find(const char *name, Rounding *);
 typedef struct Multiplier {
   int32_t m, e; /* e >= -31; a factor that needs a smaller e becomes 0 */
   float real;
+  bool far; /* x * 2^e may exceed int32: kernels multiply in int64, and saturate (multiplier_reaching) */
 } Multiplier;
-enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 2 }; /* range of e in int8 layers */
+enum { MULTIPLIER_LEAST = -31, MULTIPLIER_MOST = 30 }; /* range of e in layers */
 Multiplier multiplier_of(double factor);
+/* The factor of int32 sums whose absolute value is at most `most`: sets `far`. As in TFLite, a factor of 2^30
+ * or more becomes nearly 2^30; either factor saturates every sum except 0. */
+Multiplier multiplier_reaching(Multiplier, int64_t most);
 /* The multiplier `in * weight / out`. one: a dense layer with one scale for all units; for such a layer,
  * TFLite first rounds the product of scales to float. */
 Multiplier multiplier_of_scales(float in, float weight, float out, bool one);
-int64_t multiplier_apply(Rounding, int64_t x, Multiplier);
+int64_t multiplier_apply(Rounding, int64_t x, Multiplier); /* x: int32 */
 /* Requantizes a sum of a layer with int16 values, -2^47 < x < 2^47. As in TFLite, DOUBLE rounds only once
  * here, and multiplies by the rounded upper 15 bits of m. */
-enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 7 };
+enum { WIDE_SUM_BITS = 47, WIDE_MULTIPLIER_MOST = 14 };
 int64_t multiplier_apply_wide(Rounding, int64_t x, Multiplier);
 int32_t multiplier_reduced(Multiplier);             /* the upper 15 bits of m, rounded */
 int64_t multiply_exactly(int64_t x, double factor); /* rounds half away from zero, clamps to +-2^30 */
@@ -48,18 +52,11 @@ typedef struct Stored {
 Stored stored_of(float scale, int32_t zero, bool wide, Bound); /* wide: 16 bits, otherwise 8 */
 int32_t stored_put(Stored, int64_t rounded);
 
-/* Whether sums up to `most` can be requantized with every Rounding by a Multiplier with exponent e: most *
- * 2^max(e, 0) + 256 must fit in int32. */
+/* Whether sums up to `most` can be requantized in int32 with every Rounding by a Multiplier with exponent e:
+ * most * 2^max(e, 0) + 256 must fit in int32. */
 bool sum_fits(int64_t most, int32_t e);
-/* The largest exponent e of a factor that converts a value to or from int16. A conversion also needs
- * sum_fits. */
-enum { RESCALED_MOST = 14 };
 /* For means: the maximum number of int8 or int16 numbers whose sum fits in int32. */
 enum { MOST_SUMMED = INT32_MAX / 256, MOST_WIDE_SUMMED = INT32_MAX >> 16 };
-
-/* Whether the arithmetic supports products of two values. most: the largest absolute value of a product of
- * two integers q - zero. */
-bool product_fits(Multiplier, int64_t most);
 
 /* A sum of n values; some values may be subtracted. If n > 2, the sum has ceil(log2(n)) - 1 fewer fractional
  * bits, so that it does not overflow. Exception: a sum with FLOAT and an int16 value loses no bits. */
@@ -76,12 +73,12 @@ typedef struct Addition {
                    sum is multiplied by `out` and rounded */
   Multiplier out;
   int32_t shift;     /* FLOAT: the result is RSH(2^(shift-1) + (sum of all whole * (q - zero)), shift) */
-  bool floats_round; /* FLOAT: all scales are in the range of addition_float_least and
-                        addition_float_most */
+  bool floats_round; /* FLOAT: each addend's scale / the sum's scale is below 2^ADDITION_FLOAT_MOST, so that
+                        shift >= 1 */
 } Addition;
 /* Fractional bits of the sum of two values: ADDITION_BITS for int8, WIDE_ADDITION_BITS for int16. FLOAT
  * always uses ADDITION_BITS. */
-enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15 };
+enum { ADDITION_BITS = 20, WIDE_ADDITION_BITS = 15, ADDITION_FLOAT_MOST = 16 };
 /* Sets the factors of addends from their members scale and minus. wide: an addend or the result is int16. */
 Addition addition_of(Addend *, int32_t count, float out, bool wide);
 int64_t addition_part(Rounding, const Addition *, int32_t k,
@@ -89,10 +86,6 @@ int64_t addition_part(Rounding, const Addition *, int32_t k,
 int64_t addition_rounded(Rounding, const Addition *, int64_t parts);
 /* SINGLE, DOUBLE: an upper bound of |parts|, the argument of addition_rounded, if |q - zero| <= most */
 int64_t addition_most(const Addition *, int64_t most);
-/* ROUNDING_FLOAT: the scale of an addend, divided by the scale of the sum, must be at least 2^least and below
- * 2^most. */
-int32_t addition_float_least(bool wide);
-int32_t addition_float_most(bool wide);
 bool addition_fits(Rounding, const Addition *, int64_t most); /* supported, if all |q - zero| <= most */
 
 int64_t average_of(int64_t sum, int64_t n);   /* sum / n, rounded half away from zero */

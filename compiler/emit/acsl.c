@@ -106,7 +106,8 @@ static const struct {
   int64_t lo, hi;
 } range_table[] = {
     {&primitive_requantize_single, 2, -32, 30},  {&primitive_requantize_double, 1, 0, INT32_MAX},
-    {&primitive_requantize_double, 2, -62, 30},  {&primitive_requantize_wide, 2, -32, 14},
+    {&primitive_requantize_double, 2, -62, 30},  {&primitive_requantize_far_single, 2, -31, 30},
+    {&primitive_requantize_far_double, 2, -31, 30},  {&primitive_requantize_wide, 2, -32, 14},
     {&primitive_requantize_reduced, 2, -48, 14}, {&primitive_requantize_exact, 2, -2000, 30},
     {&primitive_shift_wide, 1, 1, 63},           {&primitive_shift_right, 1, 0, 31},
 };
@@ -472,6 +473,7 @@ static const struct {
     {"chosen_x", "requires lo <= last; assigns \\nothing; ensures lo <= \\result <= last;", NULL},
     {"requantize_single", "requires -32 <= e <= 30; assigns \\nothing;", NULL},
     {"requantize_double", "requires 0 <= m; requires -62 <= e <= 30; assigns \\nothing;", NULL},
+    {"requantize_far", "requires -31 <= e <= 30; assigns \\nothing;", NULL},
     {"requantize_wide_float", "assigns \\nothing;", NULL},
     {"requantize_wide", "requires -32 <= e <= 14; assigns \\nothing;", NULL},
     {"requantize_reduced", "requires -48 <= e <= 14; assigns \\nothing;", NULL},

@@ -17,6 +17,20 @@ INLINE int32_t cnn_requantize_double(int32_t x, int32_t m, int32_t e) {
   return (int32_t)(right ? (h + (INT64_C(1) << (right - 1)) - (h < 0)) >> right : h);
 }
 
+/* Like requantize_single, but x * 2^e may exceed int32; the result is clamped to +-2^30. */
+INLINE int32_t cnn_requantize_far_single(int32_t x, int32_t m, int32_t e) {
+  const int64_t y = ((int64_t)x * m + (INT64_C(1) << (30 - e))) >> (31 - e);
+  return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
+}
+
+/* Like requantize_double, but x * 2^e may exceed int32; the result is clamped to +-2^30. */
+INLINE int32_t cnn_requantize_far_double(int32_t x, int32_t m, int32_t e) {
+  const int32_t left = e > 0 ? e : 0, right = e < 0 ? -e : 0;
+  const int64_t h = ((int64_t)x * m + (INT64_C(1) << (30 - left))) >> (31 - left);
+  const int64_t y = right ? (h + (INT64_C(1) << (right - 1)) - (h < 0)) >> right : h;
+  return (int32_t)(y < -(1 << 30) ? -(1 << 30) : y > 1 << 30 ? 1 << 30 : y);
+}
+
 /* x * s, clamped to +-2^17, rounded to nearest, ties to even: adding 3 * 2^22 removes the fraction bits. */
 INLINE int32_t cnn_requantize_float(int32_t x, float s) {
   const float y = (float)x * s, cut = y < -131072.0f ? -131072.0f : y > 131072.0f ? 131072.0f : y;

@@ -15,6 +15,12 @@ static int32_t run_single(const double *a) {
 static int32_t run_double(const double *a) {
   return cnn_requantize_double(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
 }
+static int32_t run_far_single(const double *a) {
+  return cnn_requantize_far_single(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
+}
+static int32_t run_far_double(const double *a) {
+  return cnn_requantize_far_double(whole_number(a[0]), whole_number(a[1]), whole_number(a[2]));
+}
 static int32_t run_float(const double *a) { return cnn_requantize_float(whole_number(a[0]), (float)a[1]); }
 static int32_t run_quantize(const double *a) { return cnn_quantize_float((float)a[0], (float)a[1]); }
 static int32_t run_shift(const double *a) { return cnn_shift_right(whole_number(a[0]), whole_number(a[1])); }
@@ -102,6 +108,8 @@ static int32_t run_reciprocal_halves(const double *a) { return cnn_reciprocal_ha
 const Primitive
     primitive_requantize_single = {"requantize_single", 3, {I32, I32, I32}, run_single, false},
     primitive_requantize_double = {"requantize_double", 3, {I32, I32, I32}, run_double, false},
+    primitive_requantize_far_single = {"requantize_far_single", 3, {I32, I32, I32}, run_far_single, false},
+    primitive_requantize_far_double = {"requantize_far_double", 3, {I32, I32, I32}, run_far_double, false},
     primitive_requantize_float = {"requantize_float", 2, {I32, F32}, run_float, true},
     primitive_quantize_float = {"quantize_float", 2, {F32, F32}, run_quantize, true},
     primitive_shift_right = {"shift_right", 2, {I32, I32}, run_shift, true},
@@ -143,6 +151,8 @@ const Primitive
 
 const Primitive *const primitive_table[PRIMITIVES] = {&primitive_requantize_single,
                                                       &primitive_requantize_double,
+                                                      &primitive_requantize_far_single,
+                                                      &primitive_requantize_far_double,
                                                       &primitive_requantize_float,
                                                       &primitive_quantize_float,
                                                       &primitive_shift_right,

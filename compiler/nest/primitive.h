@@ -20,7 +20,8 @@ typedef struct Primitive {
   bool lanes; /* the primitive is also defined for vectors, lane by lane */
 } Primitive;
 
-extern const Primitive primitive_requantize_single, primitive_requantize_double, primitive_requantize_float,
+extern const Primitive primitive_requantize_single, primitive_requantize_double,
+    primitive_requantize_far_single, primitive_requantize_far_double, primitive_requantize_float,
     primitive_quantize_float, primitive_shift_right, primitive_average, primitive_average_even,
     primitive_leading_zeros, primitive_softmax_reciprocal, primitive_softmax_share, primitive_softmax_place,
     primitive_softmax_share_wide;
@@ -41,7 +42,7 @@ extern const Primitive primitive_word, primitive_put_word, primitive_add_even8, 
     primitive_less_sign, primitive_clamp8, primitive_clamp16, primitive_high_halves, primitive_low_high,
     primitive_high_low, primitive_dot2_here, primitive_add_halves, primitive_sub_halves, primitive_wrap_sum,
     primitive_wrap_difference, primitive_part576;
-enum { PRIMITIVES = 58 };
+enum { PRIMITIVES = 60 };
 extern const Primitive *const primitive_table[PRIMITIVES];
 /* Whether the primitive is dot_across: it adds the products of all lanes of two vectors to its first
  * argument, a scalar. */

@@ -1,6 +1,7 @@
 /* layers.c: Conversion of layers to int8 and int16: weights from the file, multipliers from the scales, and
  * bounds of all sums, which must not overflow. */
 // SPDX-License-Identifier: Apache-2.0
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -9,61 +10,43 @@
 #include "quantize/quantizer.h"
 
 /* ---- incompatible scales ---- */
-static void report_factor(Quantizer *q, const Node *node, int32_t most, double in, float out) {
+static void report_factor(Quantizer *q, const Node *node, bool wide, double in, float out) {
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "the scales of %s are incompatible: its sum is multiplied by %g", node->name,
                            in / (double)out);
-  diag_fact(diag, "the scale of the sum is %g, that of the result is %g; the factor must be below %d", in,
-            (double)out, 1 << most);
+  diag_fact(diag, "the scale of the sum is %g, that of the result is %g; the factor must be below 2^%d", in,
+            (double)out, wide ? WIDE_MULTIPLIER_MOST : FLT_MAX_EXP);
   diag_help(diag, "a scale should be about the largest absolute element / %d: %s.scale is too small",
-            most > MULTIPLIER_MOST ? INT16_MAX : INT8_MAX, node->name);
+            wide ? INT16_MAX : INT8_MAX, node->name);
 }
 
-/* With float rounding: reports addends whose scales differ too much from each other or from the scale of the
- * sum. most: the largest scale of the addends. */
+/* With float rounding: reports an addend whose scale is too large for the scale of the sum. most: the largest
+ * scale of the addends. */
 static void report_addends(Quantizer *q, const Node *node, double most, float out) {
-  double least = most;
-  bool wide = node->elem == I16;
-  for (int k = 0; k < node->nin; k++) {
-    least = fmin(least, (double)node->in[k]->quant->scale);
-    wide |= node->in[k]->quant->wide;
-  }
   Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                            "the scales of %s are incompatible: they differ too much", node->name);
-  diag_fact(diag, "the scales of the addends range from %g to %g, that of the sum is %g", least, most,
-            (double)out);
-  diag_fact(diag,
-            "with rounding=float, an addend's scale / the sum's scale must be at least 2^%d and below 2^%d",
-            addition_float_least(wide), addition_float_most(wide));
+  diag_fact(diag, "the largest scale of the addends is %g, that of the sum is %g", most, (double)out);
+  diag_fact(diag, "with rounding=float, an addend's scale / the sum's scale must be below 2^%d",
+            ADDITION_FLOAT_MOST);
 }
 
-bool quant_factor_fits(Quantizer *q, const Node *node, Multiplier factor, int32_t most, double in,
-                       float out) {
-  if (factor.e <= most && isfinite(factor.real)) return true;
-  report_factor(q, node, most, in, out);
+bool quant_factor_fits(Quantizer *q, const Node *node, Multiplier factor, bool wide, double in, float out) {
+  if (isfinite(factor.real) && (!wide || factor.e <= WIDE_MULTIPLIER_MOST)) return true;
+  report_factor(q, node, wide, in, out);
   return false;
 }
 
-static Diag *overflow(Quantizer *q, const Node *node, const char *what, int bits) {
-  return diag_report(q->diags, DIAG_int8_overflow, node->span, node->site, "a %s of %s can exceed %d bits",
-                     what, node->name, bits);
+static Diag *overflow(Quantizer *q, const Node *node, int bits) {
+  return diag_report(q->diags, DIAG_int8_overflow, node->span, node->site, "a sum of %s can exceed %d bits",
+                     node->name, bits);
 }
 
 bool quant_report_sum(Quantizer *q, const Node *node, const Weight *weight, int64_t filter, int64_t terms,
                       double most, int bits) {
-  Diag *diag = overflow(q, node, "sum", bits);
+  Diag *diag = overflow(q, node, bits);
   diag_fact(diag, "filter %" PRId64 " sums %s products and its bias; the sum can reach %.0f", filter,
             text_thousands(q->arena, terms), most);
   diag_help(diag, "smaller weights with a larger %s.scale avoid this", weight->name);
-  return false;
-}
-
-/* Reports possible overflow in a layer without weights. */
-static bool report_large(Quantizer *q, const Node *node, const char *what, int64_t most, Multiplier factor) {
-  Diag *diag = overflow(q, node, what, 32);
-  diag_fact(diag, "the sum can reach %s, and is multiplied by %g", text_thousands(q->arena, most),
-            (double)factor.real);
-  diag_help(diag, "a larger %s.scale avoids this", node->name);
   return false;
 }
 
@@ -138,13 +121,12 @@ static bool make_factors(Quantizer *q, const Node *node, const Weights *w, const
   for (int64_t f = 0; f < w->filters; f++) {
     const float scale = w->scale[w->scales == 1 ? 0 : f];
     factor[f] = multiplier_of_scales(in->scale, scale, out.scale, p->dense && w->scales == 1);
-    if (!quant_factor_fits(q, node, factor[f], w->wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST,
-                           (double)in->scale * (double)scale, out.scale))
+    if (!quant_factor_fits(q, node, factor[f], w->wide, (double)in->scale * (double)scale, out.scale))
       return false;
     const double most = largest_filter_sum(w, f, in);
-    if (w->wide ? most >= (double)(INT64_C(1) << WIDE_SUM_BITS)
-                : most > INT32_MAX || !sum_fits((int64_t)most, factor[f].e))
+    if (w->wide ? most >= (double)(INT64_C(1) << WIDE_SUM_BITS) : most > INT32_MAX)
       return quant_report_sum(q, node, node->weight[0], f, w->terms, most, w->wide ? WIDE_SUM_BITS + 1 : 32);
+    factor[f] = multiplier_reaching(factor[f], (int64_t)most);
   }
   p->factor = factor;
   return true;
@@ -201,15 +183,12 @@ static bool check_combination(Quantizer *q, const Node *made, Quant out) {
   double unit = 0;
   for (int k = 0; k < made->nin; k++) unit = fmax(unit, (double)made->in[k]->quant->scale);
   if (p->product) {
-    const int64_t most = int8_most(made->in[0]) * int8_most(made->in[1]);
     const double product = (double)made->in[0]->quant->scale * (double)made->in[1]->quant->scale;
-    return product_fits(p->factor, most) ||
-           (quant_factor_fits(q, made, p->factor, MULTIPLIER_MOST, product, out.scale) &&
-            report_large(q, made, "product", most, p->factor));
+    return quant_factor_fits(q, made, p->factor, false, product, out.scale);
   }
   if (addition_fits(p->rounding, &p->addition, int8_most_read(made))) return true;
   if (p->rounding == ROUNDING_FLOAT) report_addends(q, made, unit, out.scale);
-  else report_factor(q, made, MULTIPLIER_MOST, unit, out.scale);
+  else report_factor(q, made, false, unit, out.scale);
   return false;
 }
 
@@ -246,21 +225,19 @@ Node *quant_combine(Quantizer *q, const Node *node) {
   else p->addition = addition_of(addend, node->nin, end.quant.scale, wide);
   Node *made = quant_node(q, &op_int8_combine, node, node->nin, in, quant_keep(q, end.quant));
   made->detail = p;
+  if (p->product)
+    p->factor = multiplier_reaching(p->factor, int8_most(made->in[0]) * int8_most(made->in[1]));
   return check_combination(q, made, end.quant) ? made : NULL;
 }
 
 /* ---- products of two matrices ---- */
 /* False, after an error message: the scales are incompatible, or a sum could overflow. */
-static bool matmul_fits(Quantizer *q, const Node *node, const Int8Matmul *p, bool wide, double unit,
-                        float out) {
+static bool matmul_fits(Quantizer *q, const Node *node, Int8Matmul *p, bool wide, double unit, float out) {
   const double most = (double)p->of.k * (double)int8_most(node->in[0]) * (double)int8_most(node->in[1]);
-  if (!quant_factor_fits(q, node, p->factor, wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST, unit, out))
-    return false;
-  if (wide ? most < (double)(INT64_C(1) << WIDE_SUM_BITS)
-           : most <= INT32_MAX && sum_fits((int64_t)most, p->factor.e))
-    return true;
-  if (!wide && most <= INT32_MAX) return report_large(q, node, "sum", (int64_t)most, p->factor);
-  Diag *diag = overflow(q, node, "sum", wide ? WIDE_SUM_BITS + 1 : 32);
+  if (!quant_factor_fits(q, node, p->factor, wide, unit, out)) return false;
+  if (!wide) p->factor = multiplier_reaching(p->factor, (int64_t)fmin(most, INT32_MAX));
+  if (wide ? most < (double)(INT64_C(1) << WIDE_SUM_BITS) : most <= INT32_MAX) return true;
+  Diag *diag = overflow(q, node, wide ? WIDE_SUM_BITS + 1 : 32);
   diag_fact(diag, "a sum of %s products of elements can reach %s", text_thousands(q->arena, p->of.k),
             text_thousands(q->arena, (int64_t)most));
   diag_help(diag, "precision=f32 computes the product in float");
@@ -321,18 +298,16 @@ static Node *scaled_mean(Quantizer *q, const Node *node, Node *in) {
                   end.quant.wide ? "16" : "8", in->quant->wide ? "16" : "8");
     return NULL;
   }
+  const int64_t most = n * int8_most(in);
   const Multiplier factor = mean_factor(in->quant, end.quant, n);
-  if (!quant_factor_fits(q, node, factor, MULTIPLIER_MOST, (double)in->quant->scale / (double)n,
-                         end.quant.scale))
+  if (!quant_factor_fits(q, node, factor, false, (double)in->quant->scale / (double)n, end.quant.scale))
     return NULL;
   Int8Pool *p = NEW(q->arena, Int8Pool);
   *p = (Int8Pool){.mean = true,
                   .scaled = true,
                   .rounding = quant_file_rounding(q->file, node->name),
-                  .factor = factor,
+                  .factor = multiplier_reaching(factor, most),
                   .stored = stored_of(end.quant.scale, end.quant.zero, end.quant.wide, end.bound)};
-  const int64_t most = n * int8_most(in);
-  if (!sum_fits(most, p->factor.e) && !report_large(q, node, "sum", most, p->factor)) return NULL;
   Node *made = quant_node(q, &op_int8_pool, node, 1, &in, quant_keep(q, end.quant));
   made->detail = p;
   return made;

@@ -20,25 +20,13 @@ static Node *table_node(Quantizer *q, const Node *of, Node *in, Quant quant, int
   return made;
 }
 
-static void report_rescaling(Quantizer *q, const Node *of, double factor) {
-  Diag *diag = diag_report(q->diags, DIAG_scale_mismatch, of->span, of->site,
-                           "the scales of %s are incompatible: its input scale is %g times its output scale",
-                           of->name, factor);
-  diag_help(diag, "a larger output scale avoids this");
-}
-
-static bool check_factor(const Node *in, Multiplier factor) {
-  return factor.e <= RESCALED_MOST && sum_fits(int8_most(in), factor.e);
-}
-
 static Node *rescale_node(Quantizer *q, const Node *of, Node *in, Quant to, Int8Rescale rescale) {
   Int8Rescale *r = NEW(q->arena, Int8Rescale);
   *r = rescale;
   r->rounding = quant_file_rounding(q->file, of->name);
-  if (!check_factor(in, r->factor) || !check_factor(in, r->below)) {
-    report_rescaling(q, of, (double)in->quant->scale / (double)to.scale);
-    r->factor = r->below = (Multiplier){0, 0, 0};
-  }
+  r->factor = multiplier_reaching(r->factor, int8_most(in));
+  r->below = multiplier_reaching(r->below, int8_most(in));
+  quant_factor_fits(q, of, r->factor, false, (double)in->quant->scale, to.scale);
   Node *made = quant_node(q, &op_int8_rescale, of, 1, &in, quant_keep(q, to));
   made->shape = in->shape;
   made->detail = r;
@@ -81,12 +69,8 @@ Node *quant_requantized(Quantizer *q, const Node *of, Node *in, Quant to) {
   if (in->quant->scale == to.scale && in->quant->zero == to.zero && in->quant->wide == to.wide) return in;
   if (in->quant->wide || to.wide) return rescaled(q, of, in, to);
   int8_t (*value)[256] = (int8_t (*)[256])arena_alloc(q->arena, 256);
-  const double factor = (double)in->quant->scale / (double)to.scale;
-  if (multiplier_of(factor).e > MULTIPLIER_MOST) /* nearly all values saturate */
-    report_rescaling(q, of, factor);
-  else
-    table_requantize(*value, quant_file_rounding(q->file, of->name), in->quant->scale, in->quant->zero,
-                     to.scale, stored_of(to.scale, to.zero, false, BOUND_NONE));
+  table_requantize(*value, quant_file_rounding(q->file, of->name), in->quant->scale, in->quant->zero,
+                   to.scale, stored_of(to.scale, to.zero, false, BOUND_NONE));
   return table_node(q, of, in, to, value, 1);
 }
 

@@ -54,8 +54,8 @@ void quant_separate(Quantizer *, int first); /* marks nodes from `first` on as s
 
 /* ---- layers.c ---- */
 /* Checks the multiplier that converts scale `in` of a sum to scale `out` of the result. False after
- * [scale-mismatch]: the multiplier is not finite, or its exponent is above `most`. */
-bool quant_factor_fits(Quantizer *, const Node *, Multiplier, int32_t most, double in, float out);
+ * [scale-mismatch]: the multiplier is not finite, or the sum is int64 (wide) and its exponent too large. */
+bool quant_factor_fits(Quantizer *, const Node *, Multiplier, bool wide, double in, float out);
 /* Reports [int8-overflow] of a filter's sum; returns false. terms: number of products; most: the largest
  * |sum|; bits: of the type of the sum. */
 bool quant_report_sum(Quantizer *, const Node *, const Weight *, int64_t filter, int64_t terms, double most,

@@ -1,6 +1,7 @@
 /* recurrent_layers.c: Conversion of lstm (to int8 or int16), gru and rnn (to int8): per direction, a product
  * with int16 results for the gates of all rows, and a core (ops/int8/int8_recurrent.c). */
 // SPDX-License-Identifier: Apache-2.0
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,12 +54,12 @@ bool quant_find_product(Quantizer *q, const Weight *weight, const Weight *bias, 
   return p->q && p->scale && (p->bias || p->wide_bias);
 }
 
-static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, double unit) {
+static void refuse_gates(Quantizer *q, const Node *node, const Weight *weight, double unit, bool wide) {
   Diag *diag =
       diag_report(q->diags, DIAG_scale_mismatch, node->span, node->site,
                   "the scales of %s are incompatible: the scale of its sums is %g", node->name, unit);
   diag_fact(diag, "gates have the scale 2^-%d; the scale of the sums must be below 2^%d times this scale",
-            GATE_BITS, WIDE_MULTIPLIER_MOST);
+            GATE_BITS, wide ? WIDE_MULTIPLIER_MOST : FLT_MAX_EXP);
   diag_help(diag, "%s.scale times the scale of its operand is too large", weight->name);
 }
 
@@ -73,13 +74,13 @@ static bool find_factors(Quantizer *q, const Node *node, const Quant *in, bool o
     double most = fabs(in->wide ? (double)p->wide_bias[s] : (double)p->bias[s]);
     for (int64_t i = 0; i < p->terms; i++) most += abs(p->q[s * p->terms + i]) * reach;
     factor[s] = multiplier_of_scales(in->scale, scale, GATE_SCALE, one);
-    if (factor[s].e > WIDE_MULTIPLIER_MOST || !isfinite(factor[s].real)) {
-      refuse_gates(q, node, p->weight, (double)in->scale * (double)scale);
+    if ((in->wide && factor[s].e > WIDE_MULTIPLIER_MOST) || !isfinite(factor[s].real)) {
+      refuse_gates(q, node, p->weight, (double)in->scale * (double)scale, in->wide);
       return false;
     }
-    if (in->wide ? most >= (double)(INT64_C(1) << WIDE_SUM_BITS)
-                 : most > INT32_MAX || !sum_fits((int64_t)most, factor[s].e))
+    if (in->wide ? most >= (double)(INT64_C(1) << WIDE_SUM_BITS) : most > INT32_MAX)
       return quant_report_sum(q, node, p->weight, s, p->terms, most, in->wide ? WIDE_SUM_BITS + 1 : 32);
+    if (!in->wide) factor[s] = multiplier_reaching(factor[s], (int64_t)most);
   }
   p->factor = factor;
   return true;
@@ -167,6 +168,7 @@ static int32_t cell_clip(const Layer *l, const Recurrent *r) {
 
 /* Factors of the products in the cell. False after an error. */
 static bool find_cell_factors(Quantizer *q, const Layer *l, Int8Recurrent *p) {
+  static const int64_t PRODUCT_MOST = 1 << 30; /* of two int16 numbers */
   const double unit = (double)UNIT_SCALE, scale = (double)l->h.scale;
   if (p->r.cell == CELL_LSTM) {
     p->forget = multiplier_of(unit * (double)l->cell.scale / (double)l->cell.scale);
@@ -174,11 +176,12 @@ static bool find_cell_factors(Quantizer *q, const Layer *l, Int8Recurrent *p) {
     p->bits = l->cell_bits;
     p->clip = cell_clip(l, &p->r);
     p->out = multiplier_of(l->litert ? (double)(UNIT_SCALE / l->h.scale * UNIT_SCALE) : unit * unit / scale);
-    return quant_factor_fits(q, l->node, p->out, 0, unit * unit, l->h.scale);
+    p->out = multiplier_reaching(p->out, PRODUCT_MOST);
+    return quant_factor_fits(q, l->node, p->out, false, unit * unit, l->h.scale);
   }
   if (!p->r.relu) return true;
-  p->out = multiplier_of((double)GATE_SCALE / scale);
-  return quant_factor_fits(q, l->node, p->out, WIDE_MULTIPLIER_MOST, (double)GATE_SCALE, l->h.scale);
+  p->out = multiplier_reaching(multiplier_of((double)GATE_SCALE / scale), -INT16_MIN);
+  return quant_factor_fits(q, l->node, p->out, false, (double)GATE_SCALE, l->h.scale);
 }
 
 static Node *gates_node(Quantizer *q, const Layer *l, const Recurrent *r, int way, Node *rows,

@@ -65,17 +65,16 @@ static double reach_of(const Quant *quant) {
 static bool find_feature_factors(Quantizer *q, SvdfLayer *l) {
   RowsProduct *p = &l->product;
   Multiplier *factor = NEW_ARRAY(q->arena, Multiplier, p->sums);
-  const int32_t most_factor = l->features.wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST;
   for (int64_t k = 0; k < p->sums; k++) {
     const float scale = p->scale[k * p->scales / p->sums];
     double most = 0;
     for (int64_t i = 0; i < p->terms; i++) most += abs(p->q[k * p->terms + i]) * reach_of(&l->in);
     factor[k] = divided_scales(l->in.scale, scale, l->features.scale);
-    if (!quant_factor_fits(q, l->node, factor[k], most_factor, (double)l->in.scale * (double)scale,
+    if (!quant_factor_fits(q, l->node, factor[k], false, (double)l->in.scale * (double)scale,
                            l->features.scale))
       return false;
-    if (most > INT32_MAX || !sum_fits((int64_t)most, factor[k].e))
-      return quant_report_sum(q, l->node, p->weight, k, p->terms, most, 32);
+    if (most > INT32_MAX) return quant_report_sum(q, l->node, p->weight, k, p->terms, most, 32);
+    factor[k] = multiplier_reaching(factor[k], (int64_t)most);
   }
   p->factor = factor;
   return true;
@@ -83,16 +82,19 @@ static bool find_feature_factors(Quantizer *q, SvdfLayer *l) {
 
 static bool find_time_factor(Quantizer *q, SvdfLayer *l) {
   const int64_t terms = l->s.rank * l->s.memory;
+  double largest = 0;
   l->factor = divided_scales(l->features.scale, *l->time_scale, l->out.scale);
-  if (!quant_factor_fits(q, l->node, l->factor, MULTIPLIER_MOST,
+  if (!quant_factor_fits(q, l->node, l->factor, false,
                          (double)l->features.scale * (double)*l->time_scale, l->out.scale))
     return false;
   for (int64_t u = 0; u < l->s.units; u++) {
     double most = fabs((double)l->bias[u]);
     for (int64_t i = 0; i < terms; i++) most += abs(l->time[u * terms + i]) * reach_of(&l->features);
-    if (most > INT32_MAX || !sum_fits((int64_t)most, l->factor.e))
+    if (most > INT32_MAX)
       return quant_report_sum(q, l->node, l->node->weight[TIME_WEIGHT], u, terms, most, 32);
+    largest = fmax(largest, most);
   }
+  l->factor = multiplier_reaching(l->factor, (int64_t)largest);
   return true;
 }
 

@@ -51,6 +51,20 @@ def applications():
     return rows
 
 
+def far_applications():
+    """Sums of any size, also with x * 2^e outside of int32."""
+    rows, own = [], random.Random(9)
+    for e in range(-31, 31):
+        for m in (1 << 30, 1518500250, INT_MAX):
+            least = 1 << min(30, max(0, 30 - e))  # x * 2^e is about 2^30
+            for x in (0, 1, -1, INT_MAX, INT_MIN, least, -least, min(INT_MAX, 2 * least), -2 * least):
+                rows.append((x, m, e, double(x, m, e), single(x, m, e)))
+        for _ in range(4):
+            x, m = own.randrange(INT_MIN, INT_MAX) >> own.randrange(0, 31), own.randrange(1 << 30, 1 << 31)
+            rows.append((x, m, e, double(x, m, e), single(x, m, e)))
+    return rows
+
+
 def reduced(x, m, e):  # the int64 MultiplyByQuantizedMultiplier of that file
     shift = 15 - e
     upper = (m + (1 << 15)) >> 16 if m < 0x7FFF0000 else 0x7FFF
@@ -61,7 +75,7 @@ def wide_applications():
     """48-bit sums."""
     most = (1 << 47) - 1
     rows = []
-    for e in range(-31, 8):
+    for e in range(-31, 15):
         for m in (1 << 30, (1 << 30) + 32767, (1 << 30) + 32768, 0x7FFEFFFF, 0x7FFF0000, INT_MAX):
             for x in (most, -most, 1 << 46, -1, 65535, -65536, 1 << 32, -(1 << 32) - 1):
                 rows.append((x, m, e, reduced(x, m, e), single(x, m, e)))
@@ -168,5 +182,6 @@ table("floating", "floatings", floats())
 table("factor", "factors", multipliers())
 table("added", "additions", additions())
 table("normalized", "softmaxes", softmaxes())
+table("application", "far_applications", far_applications())
 table("application", "wide_applications", wide_applications())
 table("summed", "sums", sums())

@@ -113,6 +113,13 @@ static void put_scale(Drawing *d, const Node *node, double scale, int zero) {
   d->scale[node->id] = scale * (wide ? 1 << WIDE_BITS : 1);
 }
 
+/* A divisor of the scale of a node's result. The factors of sums, which are mostly small, become large: for
+ * nodes whose name begins with `far`, and for a few others, 4 or more. */
+static double nearer(Drawing *d, const Node *node, double part) {
+  const bool far = strncmp(node->name, "far", 3) == 0 || sample_number(&d->state) < part;
+  return far ? exp2(between(d, 2, sample_number(&d->state) < 0.2 ? 34 : 14)) : 1;
+}
+
 static int any_zero(Drawing *d) {
   const double u = sample_number(&d->state);
   return u < 0.3 ? -128 : u < 0.4 ? 127 : (int)between(d, -128, 128);
@@ -160,7 +167,10 @@ static void draw_weights(Drawing *d, const Node *node) {
   const bool all = sample_number(&d->state) < 0.3;                   /* all filters share a scale */
   const int most_weight = sample_number(&d->state) < 0.4 ? 64 : 127; /* as with --reduce-range */
   const double spread = 5400 * sqrt((double)terms), own = between(d, 0.002, 0.02);
-  put_scale(d, node, d->scale[node->in[0]->id] * own * spread / between(d, 20, 90), any_zero(d));
+  /* the factor is at least 4 if the scale is at most a fifth of that of the sums */
+  const double unit = d->scale[node->in[0]->id] * own, far = nearer(d, node, 0.03);
+  const double usual = unit * spread / between(d, 20, 90);
+  put_scale(d, node, far > 1 ? unit / far : usual, any_zero(d));
   const bool wide_in = d->wide[node->in[0]->id], wide = wide_in || d->wide[node->id];
   for (int64_t f = 0; f < filters; f++) {
     const double kind = sample_number(&d->state);
@@ -335,7 +345,7 @@ static void draw_matmul(Drawing *d, const Node *node) {
   const MatrixProduct p = matmul_sizes(node);
   put_scale(d, node,
             d->scale[node->in[0]->id] * d->scale[node->in[1]->id] * p.scale * 74 * sqrt((double)p.k) *
-                between(d, 0.7, 3),
+                between(d, 0.7, 3) / nearer(d, node, 0.03),
             any_zero(d));
 }
 
@@ -389,13 +399,11 @@ static double largest(const Drawing *d, const Node *node) { /* largest scale of 
   return most;
 }
 
-/* Draws the scale of a sum. If sums are rounded as floats, the scale of the sum must be less than 2^10 times
- * the scale of each addend. */
+/* Draws the scale of a sum. If sums are rounded as floats, the scale of an addend must be less than 2^16
+ * times the scale of the sum. */
 static double sum_scale(Drawing *d, const Node *node) {
-  const double scale = largest(d, node) * between(d, 0.9, 1.8);
-  double least = scale;
-  for (int k = 0; k < node->nin; k++) least = fmin(least, d->scale[node->in[k]->id]);
-  return d->rounds_floats ? fmin(scale, 1000 * least) : scale;
+  const double scale = largest(d, node) * between(d, 0.9, 1.8), far = nearer(d, node, 0.05);
+  return scale / (d->rounds_floats ? fmin(far, 1 << 14) : far);
 }
 
 static bool repeats(const Node *node) {
@@ -461,7 +469,8 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (node_is_input(node))
     put_scale(d, node, between(d, 0.005, 0.03), node->port->elem == U8 ? -128 : any_zero(d));
   else if (has_table(node)) draw_table(d, node);
-  else if (is_factor(node)) put_scale(d, node, first * between(d, 0.1, 3), any_zero(d));
+  else if (is_factor(node))
+    put_scale(d, node, first * between(d, 0.1, 3) / nearer(d, node, 0.1), any_zero(d));
   else if (is_kept(d, node)) {
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);
     put_scale(d, node, 0.05, any_zero(d));
@@ -470,7 +479,8 @@ static void draw_value(Drawing *d, const Node *node) {
   else if (node->op->traits.int8 == INT8_EMBEDDING) draw_table_of_rows(d, node);
   else if (node->op->traits.int8 == INT8_PRODUCT) draw_weights(d, node);
   else if (combine_has_int8(node) && node->op->traits.int8 == INT8_MULTIPLY)
-    put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140), any_zero(d));
+    put_scale(d, node, first * d->scale[node->in[1]->id] * between(d, 70, 140) / nearer(d, node, 0.05),
+              any_zero(d));
   else if (node->op->traits.int8 == INT8_MATMUL && matmul_sizes(node).scale > 0) draw_matmul(d, node);
   else if (combine_has_int8(node)) put_scale(d, node, sum_scale(d, node), any_zero(d));
   else if (is_fixed(node) && is_wide(d, node) && node->precision == PRECISION_I16) put_unit(d, node);
@@ -478,11 +488,12 @@ static void draw_value(Drawing *d, const Node *node) {
     put_scale(d, node, 1 / 200.0, any_zero(d)); /* computed in float, although the input is int16 */
   else if (is_fixed(node)) d->scale[node->id] = node->op->traits.int8 == INT8_SIGNED ? 1 / 128.0 : 1 / 256.0;
   else if (node->op->traits.int8 == INT8_MOVE && node->nin > 1) /* the scale is near those of the operands */
-    put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5), any_zero(d));
+    put_scale(d, node, largest(d, node) * between(d, 0.7, 1.5) / nearer(d, node, 0.1), any_zero(d));
   else if (node->op->traits.int8 == INT8_LARGEST || node->op->traits.int8 == INT8_GATHER ||
            node->op->traits.int8 == INT8_MEAN || node->op->traits.int8 == INT8_MOVE || repeats(node) ||
            is_border(node)) {
-    if (sample_number(&d->state) < 0.4) put_scale(d, node, first * between(d, 0.7, 1.5), any_zero(d));
+    if (sample_number(&d->state) < 0.4 || strncmp(node->name, "far", 3) == 0)
+      put_scale(d, node, first * between(d, 0.7, 1.5) / nearer(d, node, 0.1), any_zero(d));
   } else if (node->nin == 1 && node->op->family == FAMILY_MAP) draw_function(d, node);
   else { /* computed in float; other scales are not multiples of this scale, so few values are ties */
     for (int k = 0; k < node->nweights; k++) draw_floats(d, node->weight[k], node);

@@ -218,8 +218,7 @@ def test_wide_operators():
                        ("a conversion", of("QUANTIZE", value(1e-9), value(0.5)))):
         imported(data)
         made = run("m.cnn", "--weights=m.safetensors", "--emit=c", "-o", "-")
-        good = made.returncode == 1 and "scale-mismatch" in made.stderr
-        check(good, f"{what} by 2^28 is refused", made.stderr)
+        check(made.returncode == 0, f"{what} by 2^28 is compiled", made.stderr)
 
 
 def one(name, inputs, out, shape=(1, 4, 4, 8), kind=I8, x=None, **options):
@@ -281,7 +280,6 @@ def test_operators():
             ("a tanh of another scale", one("TANH", ["x"], bytes8(same)), "the scale 1/128"),
             ("a hard_swish by a tiny scale", one("HARD_SWISH", ["x"], bytes8(same, 1e-5)),
              "are incompatible"),
-            ("a relu by a tiny scale", one("RELU", ["x"], bytes8(same, 1e-9)), "are incompatible"),
             ("a slope below 0", one("LEAKY_RELU", ["x"], bytes8(same), f0=("f", -1.0)), "slope is negative"),
             ("a slope far below 0",
              one("LEAKY_RELU", ["x"], bytes8(same), x=bytes8(same, 1e10), f0=("f", -3e38)),

@@ -68,10 +68,12 @@ def function_cases():
     six = [("RELU", out(0.05, 3), ref.relu(0, None)), ("RELU", out(0.031, -128), ref.relu(0, None)),
            ("RELU6", out(0.05, 3), ref.relu(0, 6)), ("RELU6", out(0.0235, -128), ref.relu(0, 6)),
            ("RELU_N1_TO_1", out(0.05, 3), ref.relu(-1, 1)), ("RELU_N1_TO_1", out(0.0078, 0), ref.relu(-1, 1)),
-           ("RELU_0_TO_1", out(0.0039, -128), ref.relu(0, 1))]
+           ("RELU_0_TO_1", out(0.0039, -128), ref.relu(0, 1)), ("RELU", out(0.012, 4), ref.relu(0, None)),
+           ("RELU6", out(3e-5, -128), ref.relu(0, 6))]
     yield maps("relus", x, six)
     slope = [("LEAKY_RELU", out(s, z), ref.leaky_relu(a), [], {"f0": ("f", a)})
-             for s, z, a in ((0.05, 3, 0.25), (0.031, -60, 0.1), (0.0126, 11, 1.5), (0.2, 0, 0.0))]
+             for s, z, a in ((0.05, 3, 0.25), (0.031, -60, 0.1), (0.0126, 11, 1.5), (0.2, 0, 0.0),
+                               (0.0009, 1, 0.02), (0.011, 0, 40.0))]
     yield maps("leaky_relu", x, slope)
     for scale, zero in ((1e-6, 0), (0.0037, -128), (0.03, 5), (0.117, 127), (0.9, -3)):
         s = Tensor(ALL, I8, scale, zero)
@@ -89,7 +91,7 @@ def function_cases():
                              ("GELU", out(0.03, -100), ref.by_real(real["GELU"]), [], {"f0": ("B", 0)})])
     rng = random.Random(5)
     case = Case("prelu", [x])
-    for shape, s, z in (([1, 1, 16], 0.01, 0), ([1, 1, 1], 0.02, -5)):
+    for shape, s, z in (([1, 1, 16], 0.01, 0), ([1, 1, 1], 0.02, -5), ([1, 1, 16], 7.0, 0)):
         slopes = [rng.randrange(-128, 128) for _ in range(shape[-1])]
         alpha, y = Tensor(shape, I8, s, z, data=slopes), out(0.04, -20)
         case.net.add("PRELU", [x, alpha], y)
@@ -99,11 +101,12 @@ def function_cases():
 
 
 def scale_cases():
-    """Requantization with factors from 2^-31 to just below 4."""
+    """Requantization with factors from 2^-31 to 2^21."""
     for zero in (-128, 0, 127):
         x = Tensor(ALL, I8, 0.5, zero)
         ends = [(0.5, 3), (0.5 * 2**-31 * 2**31.5, 0), (0.1255, zero), (0.25, -7), (0.7, 127), (2.0**20, 0),
-                (2.0**30, 1), (0.5 * 255, -128), (1.0, -1)]
+                (2.0**30, 1), (0.5 * 255, -128), (1.0, -1), (0.1249, 2),
+                (0.0071, -128), (3e-5, 127), (0.5 * 2.0**-21, 0)]
         yield maps(f"requantize, {zero}", x, [("QUANTIZE", out(s, z), ref.requantize) for s, z in ends])
     x, y = Tensor(ALL, I8, 0.03, 5), Tensor(ALL, I8, 0.03, 5)
     case = Case("relu6 after a conversion that changes nothing", [x])
@@ -153,7 +156,8 @@ def port_cases():
 
 def mean_cases():
     for shape, scale, zero, scales in (([1, 7, 7, 5], 0.05, 3, (0.05, 0.0031, 0.7, 2.0**27)),
-                                       ([1, 3, 5, 4], 0.02, -128, (0.02, 0.0051, 0.3, 1e-2))):
+                                       ([1, 3, 5, 4], 0.02, -128, (0.02, 0.0051, 0.3, 1e-2)),
+                                       ([1, 1, 2, 6], 0.02, 9, (0.0009, 3e-5, 1e-7, 0.0044))):
         x = Tensor(shape, I8, scale, zero)
         case = Case(f"mean of {shape[1]}x{shape[2]}", [x])
         _, h, w, c = shape
@@ -248,6 +252,13 @@ def pair_cases():
                 case.output(y, lambda v, r, y=y, c=c, other=other, turned=turned, op=op: [
                     op(b, c, a, x, y, r) if turned else op(a, x, b, c, y, r) for a, b in zip(v[0], other)])
         yield case
+    other = Tensor(ALL, I8, 0.03, -9)
+    case = Case("MUL by large factors", [x, other])
+    for scale, zero in ((3e-4, 0), (1e-6, -128), (2e-7, 20)):
+        y = out(scale, zero)
+        case.net.add("MUL", [x, other], y, f0=("b", NONE))
+        case.output(y, lambda v, r, y=y: [ref.multiply(a, x, b, other, y, r) for a, b in zip(*v)])
+    yield case
     case = Case("MAXIMUM and MINIMUM", [x])
     for word, function in (("MAXIMUM", max), ("MINIMUM", min)):
         c, y = Tensor([1, 1, 1, 16], I8, 0.05, 3, data=list(range(-128, 128, 16))), out(0.05, 3)
@@ -399,10 +410,10 @@ def resize_cases(kind):
 
 
 # ---- layers ----
-def transposed_cases():
+def transposed_cases(name="TRANSPOSE_CONV", scale=0.17):
     rng = random.Random(3)
     x = Tensor([1, 3, 4, 5], I8, 0.05, 3)
-    case = Case("TRANSPOSE_CONV", [x])
+    case = Case(name, [x])
     for kernel, stride, padding in (((3, 3), (2, 2), SAME), ((2, 2), (2, 2), VALID), ((4, 4), (2, 2), SAME),
                                     ((3, 2), (1, 3), VALID), ((1, 1), (2, 2), SAME)):
         filters = 4
@@ -411,7 +422,7 @@ def transposed_cases():
         bias = [rng.randrange(-999, 999) for _ in range(filters)]
         b = Tensor([filters], I32, [0.05 * s for s in w.scale], 0, data=bias)
         size = [n * s if padding == SAME else (n - 1) * s + k for n, s, k in zip((3, 4), stride, kernel)]
-        y = Tensor([1, *size, filters], I8, 0.17, -11)
+        y = Tensor([1, *size, filters], I8, scale, -11)
         before = [max(0, (n - 1) * s + k - o) // 2 if padding == SAME else 0
                   for n, s, k, o in zip((3, 4), stride, kernel, size)]
         case.net.add("TRANSPOSE_CONV", [ints([1, *size, filters]), w, x, b], y, f0=("b", padding),
@@ -421,17 +432,17 @@ def transposed_cases():
     yield case
 
 
-def window_cases():
+def window_cases(name="PAD before CONV_2D", scale=0.09):
     """Padding before a convolution, and the activations after it."""
     rng = random.Random(4)
     x, weight = Tensor([1, 5, 5, 4], I8, 0.05, 3), [rng.randrange(-127, 128) for _ in range(3 * 9 * 4)]
     w = Tensor([3, 3, 3, 4], I8, [0.011, 0.002, 0.0073], 0, 0, data=weight)
     b = Tensor([3], I32, [0.05 * s for s in w.scale], 0, data=[100, -200, 3000])
-    case = Case("PAD before CONV_2D", [x])
+    case = Case(name, [x])
     padded = tensor(I8, [1, 7, 7, 4])
     case.net.add("PAD", [x, Tensor([4, 2], I32, data=[0, 0, 1, 1, 1, 1, 0, 0])], padded)
     for activation, bounds in ((NONE, None), (RELU, (0, None)), (RELU_N1, (-1, 1)), (RELU6, (0, 6))):
-        y = Tensor([1, 3, 3, 3], I8, 0.09, -20)
+        y = Tensor([1, 3, 3, 3], I8, scale, -20)
         conv(case.net, padded, w, b, y, (2, 2), VALID, activation)
 
         def sums(v, r, y=y, bounds=bounds):
@@ -450,6 +461,38 @@ def window_cases():
                 result.append(ref.clamp(q, max(lo, -128), min(hi, 127)))
             return result
         case.output(y, sums)
+    yield case
+
+
+def small_layer_cases():
+    """Dense and depthwise layers whose sums are multiplied by 4 and more. Their factors do not round twice,
+    so LiteRT, which rounds the sums of dense layers once, computes the same bytes."""
+    rng = random.Random(21)
+    x, n = Tensor([1, 1, 1, 12], I8, 0.05, 3), 12
+    case = Case("dense and depthwise layers by large factors", [x])
+    for scale in (2e-4, 5e-6, 4e-7):
+        weight = [rng.randrange(-127, 128) for _ in range(5 * n)]
+        bias = [rng.randrange(-9999, 9999) for _ in range(5)]
+        w = Tensor([5, n], I8, 0.017, 0, data=weight)
+        y = Tensor([1, 5], I8, scale, 7)
+        case.net.add("FULLY_CONNECTED", [x, w, Tensor([5], I32, 0.05 * 0.017, 0, data=bias)], y,
+                     f0=("b", NONE))
+        unit = ref.f32(x.scale[0] * w.scale[0])
+        case.output(y, lambda v, r, weight=weight, bias=bias, y=y, unit=unit: [
+            ref.clamp(ref.scaled(bias[u] + sum((q - 3) * weight[u * n + k] for k, q in enumerate(v[0])),
+                                 unit / y.scale[0], r, ref.f32(unit / y.scale[0])) + 7) for u in range(5)])
+        scales = [rng.uniform(0.004, 0.02) for _ in range(n)]
+        weight = [rng.randrange(-127, 128) for _ in range(n)]
+        bias = [rng.randrange(-99, 99) for _ in range(n)]
+        w = Tensor([1, 1, 1, n], I8, scales, 0, axis=3, data=weight)
+        y = Tensor([1, 1, 1, n], I8, scale / 9, -3)
+        case.net.add("DEPTHWISE_CONV_2D",
+                     [x, w, Tensor([n], I32, [0.05 * s for s in w.scale], 0, data=bias)], y,
+                     f0=("b", SAME), f1=("i", 1), f2=("i", 1), f3=("i", 1), f4=("b", NONE), f5=("i", 1),
+                     f6=("i", 1))
+        case.output(y, lambda v, r, w=w, weight=weight, bias=bias, y=y: [
+            ref.clamp(ref.scaled(bias[k] + (q - 3) * weight[k], ref.conv_scales(x, w, y, k)[0], r,
+                                 ref.conv_scales(x, w, y, k)[1]) - 3) for k, q in enumerate(v[0])])
     yield case
 
 
@@ -494,7 +537,10 @@ def all_cases():
         for family in (slice_cases, pad_cases, shape_cases, join_cases, resize_cases):
             yield from family(kind)
     yield from transposed_cases()
+    yield from transposed_cases("TRANSPOSE_CONV by large factors", 2e-6)
     yield from window_cases()
+    yield from window_cases("CONV_2D by large factors", 2e-5)
+    yield from small_layer_cases()
     yield from float_cases()
 
 

@@ -54,11 +54,11 @@ def of_values(kind):
 
 def of_constants():
     rng = random.Random(12)
-    for name, lead, right in (("a sequence", [1], []), ("an image", [1, 2], [1, 1]),
-                              ("rows", [1, 2], [1, 2])):
+    for name, lead, right, scale in (("a sequence", [1], [], 0.11), ("an image", [1, 2], [1, 1], 0.11),
+                                     ("rows", [1, 2], [1, 2], 0.11), ("small rows", [1, 2], [1, 2], 1e-5)):
         a, shape = matrix(I8, [*lead, 4, 6], 0.05, 3), [*right, 6, 5]
         data = [rng.randrange(-128, 128) for _ in range(math.prod(shape))]
-        b, y = matrix(I8, shape, 0.02, -5, data), matrix(I8, [*lead, 4, 5], 0.11, -20)
+        b, y = matrix(I8, shape, 0.02, -5, data), matrix(I8, [*lead, 4, 5], scale, -20)
         case = Case(f"BATCH_MATMUL of {name} and a constant", [a])
         case.net.add("BATCH_MATMUL", [a, b], y, f0=("B", 0), f1=("B", 0))
         case.output(y, lambda v, r, a=a, b=b, y=y, data=data: product(I8, v[0], data, a, b, y, (0, 0), r))

@@ -43,14 +43,14 @@ struct normalized {
 static void test_applications(void) {
   int wrong = 0;
   for (const struct application *a = applications; a < applications + COUNT(applications); a++) {
-    const Multiplier factor = {a->m, a->e, 0};
+    const Multiplier factor = {.m = a->m, .e = a->e};
     wrong += multiplier_apply(ROUNDING_DOUBLE, a->x, factor) != a->rounded_twice;
     wrong += multiplier_apply(ROUNDING_SINGLE, a->x, factor) != a->rounded_once;
   }
   CU_ASSERT_EQUAL(wrong, 0);
   CU_ASSERT(COUNT(applications) > 2000);
   for (const struct floating *f = floatings; f < floatings + COUNT(floatings); f++)
-    CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_FLOAT, f->x, (Multiplier){0, 0, f->s}), f->y);
+    CU_ASSERT_EQUAL(multiplier_apply(ROUNDING_FLOAT, f->x, (Multiplier){.real = f->s}), f->y);
 }
 
 static int64_t cut(int64_t x) { /* clamps a number as nests do, to bounds far outside int16 */
@@ -58,11 +58,25 @@ static int64_t cut(int64_t x) { /* clamps a number as nests do, to bounds far ou
   return x < -MOST ? -MOST : x > MOST ? MOST : x;
 }
 
+static void factors_beyond_32_bits(void) {
+  int wrong = 0;
+  for (const struct application *a = far_applications; a < far_applications + COUNT(far_applications); a++) {
+    const Multiplier factor = {.m = a->m, .e = a->e};
+    const double argument[] = {(double)a->x, a->m, a->e};
+    wrong += multiplier_apply(ROUNDING_DOUBLE, a->x, factor) != a->rounded_twice;
+    wrong += multiplier_apply(ROUNDING_SINGLE, a->x, factor) != a->rounded_once;
+    wrong += primitive_requantize_far_double.run(argument) != cut(a->rounded_twice);
+    wrong += primitive_requantize_far_single.run(argument) != cut(a->rounded_once);
+  }
+  CU_ASSERT_EQUAL(wrong, 0);
+  CU_ASSERT(COUNT(far_applications) > 1500);
+}
+
 static void factors_on_64_bit_sums(void) {
   int wrong = 0;
   for (const struct application *a = wide_applications; a < wide_applications + COUNT(wide_applications);
        a++) {
-    const Multiplier factor = {a->m, a->e, 0};
+    const Multiplier factor = {.m = a->m, .e = a->e};
     wrong += multiplier_apply_wide(ROUNDING_DOUBLE, a->x, factor) != a->rounded_twice;
     wrong += multiplier_apply_wide(ROUNDING_SINGLE, a->x, factor) != a->rounded_once;
   }
@@ -70,13 +84,13 @@ static void factors_on_64_bit_sums(void) {
   CU_ASSERT(COUNT(wide_applications) > 2000);
   for (const struct application *a = wide_applications; a < wide_applications + COUNT(wide_applications);
        a++) {
-    const double upper = multiplier_reduced((Multiplier){a->m, a->e, 0}), x = (double)a->x;
+    const double upper = multiplier_reduced((Multiplier){.m = a->m, .e = a->e}), x = (double)a->x;
     wrong += primitive_requantize_wide.run((double[]){x, a->m, a->e}) != cut(a->rounded_once);
     wrong += primitive_requantize_reduced.run((double[]){x, upper, a->e}) != cut(a->rounded_twice);
   }
   CU_ASSERT_EQUAL(wrong, 0);
-  CU_ASSERT_EQUAL(multiplier_apply_wide(ROUNDING_FLOAT, 5, (Multiplier){0, 0, 0.5f}), 2);
-  CU_ASSERT_EQUAL(multiplier_apply_wide(ROUNDING_FLOAT, INT64_C(1) << 46, (Multiplier){0, 0, 1}), 1 << 17);
+  CU_ASSERT_EQUAL(multiplier_apply_wide(ROUNDING_FLOAT, 5, (Multiplier){.real = 0.5f}), 2);
+  CU_ASSERT_EQUAL(multiplier_apply_wide(ROUNDING_FLOAT, INT64_C(1) << 46, (Multiplier){.real = 1}), 1 << 17);
 }
 
 /* The factors 1/2 and 1/4 give results that end in 1/2, which the roundings treat differently. */
@@ -126,7 +140,16 @@ static void test_factors(void) {
   CU_ASSERT(multiplier_of(INFINITY).e > MULTIPLIER_MOST);
   CU_ASSERT(multiplier_of(1e300).e > MULTIPLIER_MOST);
   CU_ASSERT(multiplier_of_scales(3e38f, 3e38f, 1e-38f, true).e > MULTIPLIER_MOST);
-  CU_ASSERT(multiplier_of(4).e > MULTIPLIER_MOST);
+  CU_ASSERT_EQUAL(multiplier_of(4).e, 3);
+  const Multiplier large = multiplier_reaching(multiplier_of(0x1p31), 2), small = multiplier_of(0x1p29);
+  CU_ASSERT(large.m == INT32_MAX && large.e == MULTIPLIER_MOST && large.far);
+  CU_ASSERT(!multiplier_reaching(small, 1).far && multiplier_reaching(small, 2).far);
+  CU_ASSERT(!multiplier_reaching(multiplier_of(1), INT32_MAX / 4).far);
+  for (int r = 0; r < ROUNDINGS; r++)
+    for (int x = -2; x <= 2; x++) {
+      const int64_t far = multiplier_apply((Rounding)r, x, multiplier_of(INFINITY));
+      CU_ASSERT(x ? (x < 0 ? far < INT16_MIN : far > INT16_MAX) : far == 0);
+    }
   /* a dense layer with one weight scale: the product of the input scale and the weight scale is a float */
   const float in = 0.1f, weight = 0.3f, out = 0.7f;
   CU_ASSERT_EQUAL(multiplier_of_scales(in, weight, out, true).m,
@@ -180,9 +203,11 @@ static void test_additions(void) {
       CU_ASSERT_EQUAL(rounded_sum((Rounding)r, &difference, first), rounded_sum((Rounding)r, &sum, first));
     }
   }
-  Addend equal[] = {{.scale = 1}, {.scale = 1, .minus = true}}, far[] = {{.scale = 1}, {.scale = 0x1p-12f}};
-  CU_ASSERT(!addition_of(equal, 2, 0x1p-9f, false).floats_round);
-  CU_ASSERT(!addition_of(far, 2, 1, false).floats_round);
+  Addend equal[] = {{.scale = 1}, {.scale = 1, .minus = true}}, far[] = {{.scale = 1}, {.scale = 0x1p-30f}};
+  CU_ASSERT(addition_of(equal, 2, 0x1p-15f, false).floats_round);
+  CU_ASSERT(!addition_of(equal, 2, 0x1p-16f, false).floats_round);
+  CU_ASSERT(addition_of(far, 2, 1, false).floats_round && far[1].whole == 0);
+  CU_ASSERT(addition_of(far, 2, 0x1p30f, false).floats_round);
   const Addition difference = addition_of(equal, 2, 1, false);
   static const int64_t above[] = {100, 30}, below[] = {-100, 30};
   for (int r = 0; r < ROUNDINGS; r++) {
@@ -327,6 +352,7 @@ static void test_names(void) {
 }
 
 CU_TestInfo suite_quantize[] = {{"products of sums and factors", test_applications},
+                                {"products of far sums and factors", factors_beyond_32_bits},
                                 {"products of 64-bit sums and factors", factors_on_64_bit_sums},
                                 {"ties", test_ties},
                                 {"functions of int16 values", test_fixed_functions},

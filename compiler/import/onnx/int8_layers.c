@@ -181,13 +181,17 @@ static const char *read_bias(ModelImport *im, Layer *l, const Quant *in) {
   return NULL;
 }
 
-/* Whether sums whose absolute value is at most `most` fit into int32 or, in an int16 layer, into 48 bits. */
-static bool layer_sum_fits(const Layer *l, double most, int32_t e) {
-  if (l->wide) return most < (double)(INT64_C(1) << WIDE_SUM_BITS);
-  return most <= INT32_MAX && sum_fits((int64_t)most, e);
+/* Whether a factor from sums to results is supported. wide: the sums are int64. */
+static bool layer_factor_fits(Multiplier factor, bool wide) {
+  return isfinite(factor.real) && (!wide || factor.e <= WIDE_MULTIPLIER_MOST);
 }
 
-/* Checks that every sum fits, and that no factor from sums to results exceeds the supported maximum. */
+/* Whether sums whose absolute value is at most `most` fit into int32 or, if they are int64, into 48 bits. */
+static bool layer_sum_fits(double most, bool wide) {
+  return wide ? most < (double)(INT64_C(1) << WIDE_SUM_BITS) : most <= INT32_MAX;
+}
+
+/* Checks that every sum fits, and that every factor from sums to results is supported. */
 static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant *in, const Quant *out) {
   const double low = in->zero - (in->wide ? INT16_MIN : INT8_MIN),
                high = (in->wide ? INT16_MAX : INT8_MAX) - in->zero;
@@ -198,8 +202,8 @@ static const char *check_layer_sums(ModelImport *im, const Layer *l, const Quant
   for (int64_t f = 0; f < l->filters; f++) {
     const Multiplier factor =
         multiplier_of_scales(in->scale, layer_scale(l, f), out->scale, l->dense && l->scales == 1);
-    if (factor.e > (l->wide ? WIDE_MULTIPLIER_MOST : MULTIPLIER_MOST)) return "its scales are incompatible";
-    if (!layer_sum_fits(l, most[f], factor.e))
+    if (!layer_factor_fits(factor, l->wide)) return "its scales are incompatible";
+    if (!layer_sum_fits(most[f], l->wide))
       return arena_printf(im->arena, "its sums can exceed %d bits", l->wide ? WIDE_SUM_BITS + 1 : 32);
   }
   return NULL;
@@ -255,9 +259,8 @@ static bool combines(const Statement *s, Int8Form form) {
 
 static bool combination_fits(const Framing *f, Int8Form form, const Statement *s, const Quant *out) {
   if (form == INT8_MULTIPLY)
-    return product_fits(
-        multiplier_of_scales(quant_of(s->in[0])->scale, quant_of(s->in[1])->scale, out->scale, false),
-        largest_read(s->in[0]) * largest_read(s->in[1]));
+    return layer_factor_fits(
+        multiplier_of_scales(quant_of(s->in[0])->scale, quant_of(s->in[1])->scale, out->scale, false), false);
   int64_t most = 0;
   Addend *addend = NEW_ARRAY(f->im->arena, Addend, s->nin);
   for (int k = 0; k < s->nin; k++) {
@@ -289,10 +292,8 @@ static bool matmul_sums_fit(const Statement *s, const Quant *out) {
                factor = (double)quant_of(s->in[0])->scale * (double)quant_of(s->in[1])->scale * scale /
                         (double)out->scale,
                most = (double)(left ? e.w : e.c) * (double)(largest_read(s->in[0]) * largest_read(s->in[1]));
-  const Multiplier fixed = multiplier_of(factor);
-  if (int16_at(s, out))
-    return scale > 0 && fixed.e <= WIDE_MULTIPLIER_MOST && most < (double)(INT64_C(1) << WIDE_SUM_BITS);
-  return scale > 0 && fixed.e <= MULTIPLIER_MOST && most <= INT32_MAX && sum_fits((int64_t)most, fixed.e);
+  return scale > 0 && layer_factor_fits(multiplier_of(factor), int16_at(s, out)) &&
+         layer_sum_fits(most, int16_at(s, out));
 }
 
 static void frame_matmul(Framing *f, Statement *s) {
@@ -316,24 +317,15 @@ static bool softmax_fits(const Statement *s) {
          shape.dim[shape.rank - 1] <= SOFTMAX_CHANNELS && softmax_scale_fits(quant_of(s->in[0])->scale);
 }
 
-/* Whether a value can be converted to another quantization without floats. */
-static bool rescale_fits(const Value *from, const Quant *to) {
-  const Multiplier factor = multiplier_of((double)quant_of(from)->scale / (double)to->scale);
-  if (!stores_int16(from) && !to->wide) return factor.e <= MULTIPLIER_MOST;
-  return factor.e <= RESCALED_MOST && sum_fits(largest_read(from), factor.e);
-}
-
 static bool move_fits(const Statement *s) {
   if (s->nin > 1 && !quant_of(s->out)) return false; /* the operands have different scales */
-  for (int i = 0; i < s->nin && s->out->quant; i++)
-    if (!rescale_fits(s->in[i], s->out->quant)) return false;
   return true;
 }
 
 static bool function_fits(const Statement *s, const Op *op) {
   const bool bends = op->traits.int8 == INT8_RELU || op->traits.int8 == INT8_RELU6;
   if (!s->out->quant) return false;
-  if (int16_at(s, s->out->quant)) return bends && rescale_fits(s->in[0], s->out->quant);
+  if (int16_at(s, s->out->quant)) return bends;
   return s->out->shape.dim[s->out->shape.rank - 1] <= MOST_TABLES;
 }
 

@@ -75,8 +75,6 @@ bool tfl_same_scale(Making *k, const TflOperator *op, const TflTensor *a, const 
                 "difference");
 }
 
-bool tfl_below(Multiplier factor) { return factor.e <= 8; }
-
 /* ---- arrays ---- */
 void tfl_array(Making *k, const char *name, Elem elem, int rank, const int64_t *dim, const void *data) {
   arrays_add(&k->program->arrays, name, elem, rank, dim, data);
@@ -242,10 +240,7 @@ bool tfl_convert(Making *k, const TflOperator *op) {
   const TflTensor *bytes = &k->m->tensor[k->stored[from]];
   if (!tfl_is_quantized(bytes) || !tfl_is_quantized(out))
     return tfl_no(k, op, "another operator uses the float value of its input");
-  const Multiplier factor = multiplier_of((double)bytes->scale[0] / (double)out->scale[0]);
-  /* conversions from or to int16 permit factors of 2^8 or more */
   const bool wide = bytes->elem == I16 || out->elem == I16;
-  if (!wide && !tfl_below(factor)) return tfl_no(k, op, "its scales are incompatible");
   Shape shape;
   const char *layer = tfl_layer(k, "requantize");
   tfl_shape(out, &shape);

@@ -71,7 +71,6 @@ bool tfl_is_bytes(const Making *, const TflOperator *); /* whether the operator'
 bool tfl_is_wide(const Making *, const TflOperator *);  /* whether the operator's result is int16 */
 bool tfl_shape(const TflTensor *, Shape *);             /* false: the language has no such shape */
 bool tfl_same_scale(Making *, const TflOperator *, const TflTensor *, const TflTensor *);
-bool tfl_below(Multiplier); /* whether the factor is below 2^8 */
 
 const char *tfl_layer(Making *, const char *word); /* a new name: "conv1" */
 /* These functions write a statement. tfl_begin writes the result and the operand. tfl_call writes a call with

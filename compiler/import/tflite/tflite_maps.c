@@ -46,7 +46,6 @@ static bool put_pieces(Making *k, const TflOperator *op, int8_t *table, float sl
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const Multiplier above = ratio_of(in->scale[0], out->scale[0]),
                    below = ratio_of(in->scale[0] * slope, out->scale[0]);
-  if (!tfl_below(above) || !tfl_below(below)) return tfl_no(k, op, "its scales are incompatible");
   table_pieces(table, k->rounding, (int32_t)in->zero, above, 1, below, stored);
   return true;
 }
@@ -173,7 +172,6 @@ static bool prelu_tables(Making *k, const TflOperator *op, const TflTensor *alph
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const Multiplier above = ratio_of(in->scale[0], out->scale[0]),
                    below = ratio_of(in->scale[0] * alpha->scale[0], out->scale[0]);
-  if (!tfl_below(above) || !tfl_below(below)) return tfl_no(k, op, "its scales are incompatible");
   int8_t (*table)[256] = (int8_t (*)[256])arena_alloc(k->arena, 256 * (size_t)alpha->size);
   for (int64_t c = 0; c < alpha->size; c++)
     table_pieces(table[c], k->rounding, (int32_t)in->zero, above,

@@ -56,7 +56,9 @@ Steps int8_steps(Rounding rounding, Multiplier factor) {
 }
 
 bool int8_steps_fit(Rounding rounding, Multiplier factor, int64_t most) {
-  return rounding == ROUNDING_FLOAT || most <= INT32_MAX >> int8_steps(rounding, factor).left;
+  enum { MOST_LEFT = 30 };
+  const int32_t left = int8_steps(rounding, factor).left;
+  return rounding == ROUNDING_FLOAT || (left <= MOST_LEFT && most <= INT32_MAX >> left);
 }
 
 Val int8_stepped(Lower *l, Rounding rounding, Val x, Val left, Val m, Val half, Val shift) {
@@ -73,21 +75,33 @@ static Val named(Lower *l, const char *name, const char *step, int32_t value) {
   return lower_number(l, nest_text(l->b, "%s_%s", name, step), value);
 }
 
-const Primitive *int8_requantizer(Rounding rounding, bool wide) {
-  static const Primitive *const of[2][ROUNDINGS] = {{[ROUNDING_SINGLE] = &primitive_requantize_single,
-                                                     [ROUNDING_DOUBLE] = &primitive_requantize_double,
-                                                     [ROUNDING_FLOAT] = &primitive_requantize_float},
-                                                    {[ROUNDING_SINGLE] = &primitive_requantize_wide,
-                                                     [ROUNDING_DOUBLE] = &primitive_requantize_reduced,
-                                                     [ROUNDING_FLOAT] = &primitive_requantize_wide_float}};
-  return of[wide][rounding];
+const Primitive *int8_requantizer(Rounding rounding, Elem sum, bool far) {
+  static const Primitive *const of[][ROUNDINGS] = {{[ROUNDING_SINGLE] = &primitive_requantize_single,
+                                                    [ROUNDING_DOUBLE] = &primitive_requantize_double,
+                                                    [ROUNDING_FLOAT] = &primitive_requantize_float},
+                                                   {[ROUNDING_SINGLE] = &primitive_requantize_far_single,
+                                                    [ROUNDING_DOUBLE] = &primitive_requantize_far_double,
+                                                    [ROUNDING_FLOAT] = &primitive_requantize_float},
+                                                   {[ROUNDING_SINGLE] = &primitive_requantize_wide,
+                                                    [ROUNDING_DOUBLE] = &primitive_requantize_reduced,
+                                                    [ROUNDING_FLOAT] = &primitive_requantize_wide_float}};
+  return of[sum == I64 ? 2 : far][rounding];
+}
+
+/* Whether a sum may exceed int32 during its requantization. An updatable model must not have such sums. */
+bool int8_reaches_far(Lower *l, const Multiplier *factor, int64_t n) {
+  bool far = false;
+  for (int64_t i = 0; i < n; i++) far |= factor[i].far;
+  lower_needs(l, !far, "sums within int32, also while they are requantized");
+  return far && !l->updatable;
 }
 
 Val int8_rounded(Lower *l, Rounding rounding, Val sum, Multiplier factor, const char *name) {
   Nest *b = l->b;
   const bool wide = sum->type.elem == I64;
-  const Primitive *by = int8_requantizer(rounding, wide);
-  if (rounding == ROUNDING_FLOAT) return nest_primitive(b, by, sum, lower_real(l, name, factor.real), NULL);
+  if (rounding == ROUNDING_FLOAT)
+    return nest_primitive(b, int8_requantizer(rounding, sum->type.elem, false), sum,
+                          lower_real(l, name, factor.real), NULL);
   if (sum->type.lanes > 1) {
     const Steps s = int8_steps(rounding, factor);
     const Val left = s.left || l->updatable ? named(l, name, "left", s.left) : NULL,
@@ -97,6 +111,7 @@ Val int8_rounded(Lower *l, Rounding rounding, Val sum, Multiplier factor, const 
   }
   const int32_t m = wide && rounding == ROUNDING_DOUBLE ? multiplier_reduced(factor) : factor.m;
   const Val mantissa = named(l, name, "m", m), exponent = named(l, name, "e", factor.e);
+  const Primitive *by = int8_requantizer(rounding, sum->type.elem, int8_reaches_far(l, &factor, 1));
   return nest_primitive(b, by, sum, mantissa, exponent);
 }
 

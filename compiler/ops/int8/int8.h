@@ -168,12 +168,12 @@ const Primitive *words_dot(Dot, int lanes); /* operands: sum, word of q (plus wo
 /* The multipliers of a product's filters, as constants of the model. */
 typedef struct Int8Factors {
   Buf *factor, *exponent; /* exponent: NULL if the multipliers are floats */
+  const Primitive *by;    /* the requantization */
 } Int8Factors;
 Int8Factors int8_factors(Lower *, int64_t filters);
 Val int8_factored(Lower *, const Int8Factors *, Val sum, const Ix *f); /* sum * multiplier, rounded */
 /* Like int8_factors, for the multipliers of n other sums; wide: the sums are int64. */
 Int8Factors int8_factors_of(Lower *, Rounding, bool wide, int64_t n, const Multiplier *);
-Val int8_factored_of(Lower *, Rounding, const Int8Factors *, Val sum, const Ix *s);
 /* Constants of the model for the reference nests of a product. Weights are
  * [filters][kernel][kernel][channels], with channels innermost as in an image. */
 typedef struct Int8Constants {
@@ -204,7 +204,9 @@ typedef struct CurvePlace {
 Buf *int8_curve_points(Lower *);
 CurvePlace int8_curve_place(Lower *, const Curve *, Val q);
 Val int8_curve_value(Lower *, const Curve *, Buf *points, const CurvePlace *, const Ix *step);
-const Primitive *int8_requantizer(Rounding, bool wide); /* wide: for int64 sums */
+/* sum: I32 or I64. far: int32 sums may exceed int32 during the requantization. */
+const Primitive *int8_requantizer(Rounding, Elem sum, bool far);
+bool int8_reaches_far(Lower *, const Multiplier *, int64_t n); /* for int8_requantizer: `far` of n sums */
 /* The sum times the multiplier, rounded. name: prefix of the names of the multiplier's numbers in the
  * kernel. */
 Val int8_rounded(Lower *, Rounding, Val sum, Multiplier, const char *name);

@@ -85,7 +85,7 @@ static Val hidden_value(const Core *core, Buf *from, int gate, const Ix *u) {
   NEST_FOR(b, k, p->r.outputs)
     int8_add_term(core->l, sum, convert(nest_load(b, nest_at(b, from, k), 1), I32),
                   convert(nest_load(b, nest_at(b, core->weight, s, k), 1), I32));
-  return int8_factored_of(core->l, p->rounding, &core->factors, nest_get(b, sum), &s);
+  return int8_factored(core->l, &core->factors, nest_get(b, sum), &s);
 }
 
 static Val input_gate(const Core *core, const Ix *row, int gate, const Ix *u) {

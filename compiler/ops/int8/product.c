@@ -97,7 +97,8 @@ static Int8Factors exact_factors(Lower *l, int64_t filters) {
     e[f] = exponent - DOUBLE_BITS;
   }
   return (Int8Factors){.factor = lower_constants(l, "factor", I64, 1, &filters, m),
-                       .exponent = lower_constants(l, "exponent", I32, 1, &filters, e)};
+                       .exponent = lower_constants(l, "exponent", I32, 1, &filters, e),
+                       .by = &primitive_requantize_exact};
 }
 
 Int8Factors int8_factors_of(Lower *l, Rounding rounding, bool wide, int64_t n, const Multiplier *factor) {
@@ -110,7 +111,8 @@ Int8Factors int8_factors_of(Lower *l, Rounding rounding, bool wide, int64_t n, c
     real[s] = factor[s].real;
   }
   Int8Factors factors = {.factor = lower_constants(l, "factor", floats ? F32 : I32, 1, &n,
-                                                   floats ? (const void *)real : (const void *)m)};
+                                                   floats ? (const void *)real : (const void *)m),
+                         .by = int8_requantizer(rounding, wide ? I64 : I32, int8_reaches_far(l, factor, n))};
   if (!floats) factors.exponent = lower_constants(l, "exponent", I32, 1, &n, e);
   return factors;
 }
@@ -121,22 +123,10 @@ Int8Factors int8_factors(Lower *l, int64_t filters) {
   return int8_factors_of(l, p->rounding, p->wide_bias != NULL, filters, p->factor);
 }
 
-static const Primitive *rounder(const Int8Product *p) {
-  return p->real ? &primitive_requantize_exact : int8_requantizer(p->rounding, p->wide_bias != NULL);
-}
-
-static Val factored(Lower *l, const Primitive *by, const Int8Factors *factors, Val sum, const Ix *s) {
-  Nest *b = l->b;
-  return nest_primitive(b, by, sum, nest_load(b, nest_at(b, factors->factor, *s), 1),
-                        factors->exponent ? nest_load(b, nest_at(b, factors->exponent, *s), 1) : NULL);
-}
-
 Val int8_factored(Lower *l, const Int8Factors *factors, Val sum, const Ix *f) {
-  return factored(l, rounder(l->node->detail), factors, sum, f);
-}
-
-Val int8_factored_of(Lower *l, Rounding rounding, const Int8Factors *factors, Val sum, const Ix *s) {
-  return factored(l, int8_requantizer(rounding, sum->type.elem == I64), factors, sum, s);
+  Nest *b = l->b;
+  return nest_primitive(b, factors->by, sum, nest_load(b, nest_at(b, factors->factor, *f), 1),
+                        factors->exponent ? nest_load(b, nest_at(b, factors->exponent, *f), 1) : NULL);
 }
 
 Int8Constants int8_constants(Lower *l, const Correlation *k, int64_t channels) {

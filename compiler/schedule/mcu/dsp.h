@@ -54,8 +54,8 @@ typedef struct DspFinish {
   bool same;    /* quick: all filters have the same steps */
   Buf *steps;   /* quick: [filters][3]; for pairs of filters [pairs][6]; same: [1][3] */
   bool small;   /* quick: factors are stored as words, shifts as bytes; `plus` is computed from the shift */
-  /* If small, or not quick: constants by filter. exponent: the shifts, or NULL with float rounding. */
-  Buf *factor, *exponent;
+  /* If small, or not quick: constants by filter. If small, of.exponent has the shifts. */
+  Int8Factors of;
 } DspFinish;
 /* Requantization steps of a filter. plus: the rounding constant and zero point, added before the shift. */
 typedef struct DspSteps {

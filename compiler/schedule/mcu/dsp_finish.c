@@ -114,8 +114,8 @@ static DspFinish small_finish(Lower *l, const Int8Product *p, int64_t filters) {
                      .stored = p->stored,
                      .quick = true,
                      .small = true,
-                     .factor = lower_constants(l, "factor", I32, 1, &filters, factor),
-                     .exponent = lower_constants(l, "shift", I8, 1, &filters, shift)};
+                     .of = {.factor = lower_constants(l, "factor", I32, 1, &filters, factor),
+                            .exponent = lower_constants(l, "shift", I8, 1, &filters, shift)}};
 }
 
 static DspFinish quick_finish(Lower *l, const Int8Product *p, int64_t filters, const DspFilter *filter,
@@ -147,9 +147,7 @@ DspFinish dsp_finish(Lower *l, int64_t filters, const DspFilter *filter, bool pa
   if (fast) lower_needs(l, quick(p, filters, filter), "factors from 2^-22 to 2^-2, sums below 2^30");
   if (l->choice.small && dsp_finish_shrinks(l, filters, filter)) return small_finish(l, p, filters);
   if (fast) return quick_finish(l, p, filters, filter, pairs);
-  const Int8Factors factors = int8_factors(l, filters);
-  return (DspFinish){
-      .rounding = p->rounding, .stored = p->stored, .factor = factors.factor, .exponent = factors.exponent};
+  return (DspFinish){.rounding = p->rounding, .stored = p->stored, .of = int8_factors(l, filters)};
 }
 
 static Val step_at(Lower *l, const DspFinish *finish, const Ix *row, int64_t column) {
@@ -161,12 +159,12 @@ static Val step_at(Lower *l, const DspFinish *finish, const Ix *row, int64_t col
 /* The factor of filter f; finish->small must be set. */
 static Val small_factor(Lower *l, const DspFinish *finish, const Ix *f) {
   Nest *b = l->b;
-  return nest_let(b, "m", nest_load(b, nest_at(b, finish->factor, *f), 1));
+  return nest_let(b, "m", nest_load(b, nest_at(b, finish->of.factor, *f), 1));
 }
 
 static Val small_shift(Lower *l, const DspFinish *finish, const Ix *f) {
   Nest *b = l->b;
-  return nest_let(b, "s", convert(nest_load(b, nest_at(b, finish->exponent, *f), 1), I32));
+  return nest_let(b, "s", convert(nest_load(b, nest_at(b, finish->of.exponent, *f), 1), I32));
 }
 
 static Val small_plus(Lower *l, const DspFinish *finish, Val shift) {
@@ -238,8 +236,7 @@ DspSteps dsp_steps(Lower *l, const DspFinish *finish, const Ix *f) {
 
 Val dsp_finished(Lower *l, const DspFinish *finish, Val sum, const Ix *f) {
   if (!finish->quick) {
-    const Int8Factors factors = {finish->factor, finish->exponent};
-    const Val q = add(int8_factored(l, &factors, sum, f), int8_stored_zero(l, finish->stored));
+    const Val q = add(int8_factored(l, &finish->of, sum, f), int8_stored_zero(l, finish->stored));
     return convert(dsp_cut(l, q, finish->stored), l->node->elem);
   }
   const DspSteps steps = dsp_steps(l, finish, f);

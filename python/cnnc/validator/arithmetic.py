@@ -82,11 +82,12 @@ def rounded(rounding: str, x: Whole, f: Factor) -> Whole:
     """Multiplies sums of at most 32 bits by a factor, and rounds."""
     if rounding == "float":
         return _nearest(x, f.real)
+    e = np.minimum(np.asarray(f.e), 30)
+    m = np.where(np.asarray(f.e) > 30, 2**31 - 1, f.m)
     if rounding == "single":
-        return x * f.m + (1 << (30 - np.asarray(f.e))) >> 31 - np.asarray(f.e)
-    e = np.asarray(f.e)
-    high = ((x << np.maximum(e, 0)) * f.m + (1 << 30)) >> 31
-    s = np.maximum(-e, 0)
+        return x * m + (1 << (30 - e)) >> 31 - e
+    left, s = np.maximum(e, 0), np.maximum(-e, 0)
+    high = (x * m + (1 << (30 - left))) >> (31 - left)  # x * 2^left may exceed 64 bits
     half = np.where(s > 0, 1 << np.maximum(s - 1, 0), 0)
     return np.where(s > 0, (high + half - (high < 0)) >> s, high)
 

@@ -757,6 +757,7 @@ def _add(
     if rounding == "float":
         ratios = [s / out for s in scales]
         shift = 20 - (math.frexp(float(max(ratios)))[1] - 1) - (0 if wide else lost)
+        shift = min(shift, 39 if wide else 30)
         whole = [int(np.rint(np.ldexp(r, shift))) for r in ratios]
         total = sum((sign * f * x for sign, f, x in zip(signs, whole, parts)), np.int64(1 << (shift - 1)))
         return np.asarray(total >> shift)

@@ -18,10 +18,10 @@ def without(*names):
 save("tiny.int8.safetensors", good, note())
 save("tiny.norm.safetensors", norm, note())
 save("tiny.large.safetensors", {**good, "conv1.bias": ("I32", [2], [2**31 - 1, 0])}, note("double"))
-save("tiny.scale.safetensors", {**good, **stored("conv1", 0.001, -128)}, note())
+save("tiny.scale.safetensors", {**good, **stored("conv1", 1e-41, -128)}, note())
 save("tiny.sum.safetensors", {**good, **stored("dense1", 1e-12, 0)}, note())
 save("tiny.scale-before.safetensors",
-     {**good, **stored("conv1", 0.001, -128), **stored("elu1", 0.5, -128), **stored("elu2", 0.002, 0)},
+     {**good, **stored("conv1", 1e-41, -128), **stored("elu1", 0.5, -128), **stored("elu2", 0.002, 0)},
      note(elu2={"precision": "i16"}))
 save("tiny.lacks.safetensors", {
     **without("conv1.bias", "conv1.weight.scale", "dense1.weight", "dense1.zero", "conv1.scale"),
@@ -62,16 +62,13 @@ save("tiny.wide-form.safetensors",
 save("tiny.wide-large.safetensors", {**narrow, "conv1.bias": ("I64", [2], [2**47, 0])},
      note("double", **wide))
 save("tiny.wide-bytes.safetensors", narrow, note(image={"precision": "i16"}, **wide))
-save("tiny.wide-scale.safetensors", {**narrow, **stored("maxpool1", 1e-9, 0)},
+save("tiny.wide-scale.safetensors", {**narrow, **stored("maxpool1", 1e-42, 0)},
      note(maxpool1={"precision": "i16"}, **wide))
 save("tiny.wide-function.safetensors",
      {**narrow, **stored("sigmoid1", 0.004, -128), "dense1.bias": ("I32", [3], [0] * 3)}, note(**wide))
 save("tiny.add.safetensors", {**good, **stored("add1", 0.5, -128), **stored("multiply1", 90, -128)}, note())
-save("sum.far.safetensors", {**stored("x", 1.0, 0), **stored("y", 1e-4, 0), **stored("add1", 1.5, 0)},
+save("sum.far.safetensors", {**stored("x", 1.0, 0), **stored("y", 1e-4, 0), **stored("add1", 1e-6, 0)},
      note("float"))
-save("tiny.product.safetensors",
-     {**narrow, **stored("multiply1", 3e-6, 0), "dense1.bias": ("I64", [3], [0] * 3)},
-     note(multiply1={"precision": "i16"}, **wide))
 save("tiny.wide-word.safetensors", narrow, note(conv1={"precision": "i32"}))
 
 floats = {"conv1.weight": ("F32", [2, 1, 3, 3], [0.01, 0.02, 0.03] * 6),
@@ -94,8 +91,7 @@ def recurrent(rows, gates, out, cell=None, scale=0.01, bias=0):
 lstm = recurrent(8, 4, (0.008, 0), 2**-12)
 litert = {"r": {"kernel": "litert"}}
 save("lstm.bias.safetensors", recurrent(8, 4, (0.008, 0), 2**-12, bias=2**31 - 1), note("double"))
-save("lstm.units.safetensors", recurrent(8, 4, (0.008, 0), 2**-12, scale=3.0), note("double"))
-save("lstm.scale.safetensors", recurrent(8, 4, (1e-12, 0), 2**-12), note("double"))
+save("lstm.units.safetensors", recurrent(8, 4, (0.008, 0), 2**-12, scale=1e38), note("double"))
 save("lstm.litert.safetensors", recurrent(8, 4, (0.008, 0), 0.25), note("double", **litert))
 save("lstm.lacks.safetensors",
      {**recurrent(8, 4, None, 0.003, scale=0.0), "r.weight_hh_l0": ("I8", [8, 2], [-128] * 16),
