@@ -1,5 +1,6 @@
-/* warn.c: Checks of the complete net. Warnings: unused values and blocks, two softmaxes in a row. Errors:
- * states without an update, trained layers before an audio front end. */
+/* warn.c: Checks of the complete net. Warnings: unused values and blocks, two softmaxes in a row, an
+ * activation before the last one. Errors: states without an update, trained layers before an audio front
+ * end. */
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
 #include "sema/context.h"
@@ -17,6 +18,10 @@ static void unused_report(Sema *s, const Node *node, const StmtResult *result) {
   if (node_is_input(node)) {
     diag_report(s->diags, DIAG_unused_value, node->span, NULL, "the input '%s' has no effect on any output",
                 node->name);
+  } else if (node_is_state(node)) {
+    diag_report(s->diags, DIAG_unused_value, result ? result->name.span : node->span, node->site,
+                "the state '%s' has no effect on any output, in this call or a later one",
+                result ? result->name.s : node->name);
   } else if (result && result->name.s) {
     diag_report(s->diags, DIAG_unused_value, result->name.span, result->site, "the value '%s' is never used",
                 result->name.s);
@@ -39,24 +44,40 @@ static void mark_arguments(const Node *node, bool *live, bool *read) {
     }
 }
 
-/* Warns about values that affect no output, loss or state. In a chain of these values, warns only about the
- * last value. */
-void warn_unused_values(Sema *s) {
-  const Graph *graph = s->graph;
-  bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);
-  for (int i = 0; i < graph_ports(graph); i++) live[graph_port(graph, i)->node->id] = true;
+/* The state that an update sets; NULL: the node is no update, or an error was reported. */
+static const Node *state_of(const Node *node) {
+  return node_is_update(node) && node->nin > 1 && node_is_state(node->in[1]) ? node->in[1] : NULL;
+}
+
+/* Marks the values that affect a live value, and the values that a node reads. An update is live if its state
+ * is. Returns the number of live values: if it has grown, the values before an update may be missing. */
+static int mark_live(const Graph *graph, bool *live, bool *read) {
+  int count = 0;
   for (int i = graph->nodes.n - 1; i >= 0; i--) {
-    const Node *node = graph->nodes.data[i];
-    live[i] |= node_is_update(node);
+    const Node *node = graph->nodes.data[i], *state = state_of(node);
+    live[i] |= state && live[state->id];
     for (int k = 0; k < (node_is_update(node) ? 1 : node->nin); k++) {
       live[node->in[k]->id] |= live[i];
       read[node->in[k]->id] = true;
     }
     mark_arguments(node, live, read);
   }
+  for (int i = 0; i < graph->nodes.n; i++) count += live[i];
+  return count;
+}
+
+/* Warns about values that affect no output or loss, in this call or a later one. In a chain of these values,
+ * warns only about the last value; the cause of an update without effect is its state, which nobody reads. */
+void warn_unused_values(Sema *s) {
+  const Graph *graph = s->graph;
+  bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);
+  for (int i = 0; i < graph_ports(graph); i++) live[graph_port(graph, i)->node->id] = true;
+  for (int before = -1, now = 0; now != before; before = now) now = mark_live(graph, live, read);
   const StmtResult **results = results_find(s);
-  for (int i = 0; i < graph->nodes.n; i++)
-    if (!live[i] && !read[i]) unused_report(s, graph->nodes.data[i], results[i]);
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (!live[i] && (!read[i] || node_is_state(node)) && !state_of(node)) unused_report(s, node, results[i]);
+  }
 }
 
 /* ---- states ---- */
@@ -188,4 +209,23 @@ void warn_softmax(Sema *s, const Node *node) {
   diag_help(diag, "remove one: the softmax of a softmax makes all classes nearly equal");
   const Span link = link_span(s, node->span);
   if (link.start < link.end) diag_fix(diag, link, "%s", "");
+}
+
+/* ---- an activation before the last softmax or sigmoid ---- */
+
+/* The messages of losses (loss.c) are about outputs without a softmax or sigmoid. */
+void warn_clipped_scores(Sema *s) {
+  const Graph *graph = s->graph;
+  for (int i = 0; i < graph->outputs.n; i++) {
+    const Node *last = node_computed_by(graph->outputs.data[i].node);
+    if (last->op->traits.scores == SCORES_NONE || !last->nin) continue;
+    const Node *before = node_computed_by(last->in[0]);
+    const bool activation = before->op->group && strcmp(before->op->group, "activation") == 0;
+    if (!activation || before->op->traits.softmax) continue;
+    Diag *diag = diag_report(s->diags, DIAG_clipped_scores, last->span, last->site,
+                             "the last %s needs scores, but the %s before it clips or compresses them",
+                             last->op->name, before->op->name);
+    diag_note(diag, before->span, "the %s is here", before->op->name);
+    diag_help(diag, "remove the %s, unless the weights were trained with it", before->op->name);
+  }
 }
