@@ -68,6 +68,12 @@ bool node_moves_elements(const Node *node) {
          node->op->family == FAMILY_ALIAS || (node->op->identity && node->op->identity(node));
 }
 
+const Node *node_computed_by(const Node *node) {
+  while (node->nin && (node->op->family == FAMILY_ALIAS || (node->op->identity && node->op->identity(node))))
+    node = node->in[0];
+  return node;
+}
+
 void op_note_origin(ShapeContext *context, Diag *diag, const Node *value) {
   if (!value->shape.rank || !value->span.file) return;
   const char *shape = shape_text(context->arena, value->shape);

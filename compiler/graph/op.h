@@ -202,6 +202,9 @@ struct Op {
 
 /* Whether the node only copies elements of its inputs, possibly with padding. */
 bool node_moves_elements(const Node *node);
+/* The node that computes the values: itself, or the node before reshapes, dropout, and other operators that
+ * do not change values in inference. */
+const Node *node_computed_by(const Node *node);
 static inline bool node_is_input(const Node *node) { return node->op->role == ROLE_INPUT; }
 static inline bool node_is_target(const Node *node) { return node->op->role == ROLE_TARGET; }
 static inline bool node_is_state(const Node *node) { return node->op->role == ROLE_STATE; }

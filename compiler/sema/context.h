@@ -283,6 +283,7 @@ bool stops_training(Sema *, const Node *); /* whether the node is an audio front
                                               error that check_front_end reports */
 void warn_unused_blocks(Sema *, const NetDecl *);
 void warn_softmax(Sema *, const Node *);
+void warn_clipped_scores(Sema *);
 
 /* ---- legal but suspicious numbers (lint.c) ---- */
 void lint_input(Sema *, const Stmt *, Shape);

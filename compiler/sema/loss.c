@@ -164,13 +164,6 @@ static int operands_of(const LossReading *r, const LossUse *use, Node **in) {
   return n;
 }
 
-/* The node that computes the values of an output, before dropout and reshapes. */
-static const Node *computed_by(const Node *node) {
-  while (node->nin && (node->op->family == FAMILY_ALIAS || (node->op->identity && node->op->identity(node))))
-    node = node->in[0];
-  return node;
-}
-
 static bool loss_fits(const LossReading *r, const LossUse *use) {
   const Loss *parts = loss_parts(use->op);
   Node *output = graph_port(r->s->graph, use->port)->node;
@@ -194,7 +187,7 @@ static bool loss_fits(const LossReading *r, const LossUse *use) {
   if (inside_of(parts, output)) loss.hidden = hidden_of(r->s->arena, output);
   if (use->op->shape) use->op->shape(&context, &loss);
   if (use->op->shape && !loss.shape.rank) return false;
-  const Node *made = computed_by(output);
+  const Node *made = node_computed_by(output);
   const bool activation = made->op->group && strcmp(made->op->group, "activation") == 0,
              mismatch = output->op->traits.softmax;
   if (!absorbs || absorbed || !activation) return true;

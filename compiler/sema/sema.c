@@ -236,7 +236,10 @@ Graph *sema_build(Arena *arena, Diags *diags, Sources *sources, const Ast *progr
     net_build(s, s->files.data[main_file], i, net);
   }
   if (!s->stopped) blocks_check(s);
-  if (net && diags_mistakes(diags) == 0) warn_unused_values(s);
+  if (net && diags_mistakes(diags) == 0) {
+    warn_unused_values(s);
+    warn_clipped_scores(s);
+  }
   if (net && !s->unknown_calls && !s->damage.n) warn_unused_blocks(s, net);
   return net ? s->graph : NULL;
 }
