@@ -105,10 +105,12 @@ static void put_recurrent(Net *net, Value *from, bool states) {
   text_put(net->out, "    %s = %s -> %s%s\n", made->name, name, call, chance(net, 20) ? " -> relu" : "");
 }
 
-/* In nets for steps, the product of all strides stays at most 4, so that a step may have few rows. */
+/* In nets for steps, the product of all strides stays at most 4, so that a step may have few rows; or one
+ * layer has a large stride, which may exceed its history. */
 static int64_t draw_stride(Net *net, const Value *from) {
-  const int64_t s = between(net, 1, 3);
-  return net->flows && from->pace < (double)s / 4 ? 1 : s;
+  const bool leaps = chance(net, 6);
+  const int64_t s = leaps ? between(net, 5, 16) : between(net, 1, 3);
+  return net->flows && from->pace < (leaps ? 1 : (double)s / 4) ? 1 : s;
 }
 
 static void put_window_layer(Net *net, Value *from) {
