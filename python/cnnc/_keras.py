@@ -180,6 +180,44 @@ class _Weights:
         self.put(layer, f"{layer}{part}.{member}", _turned(kind, name, value))
 
 
+def _function(value: Any) -> str:
+    """The name of an activation: a word, None, or a serialized function or layer."""
+    if isinstance(value, Mapping):
+        inner = value.get("config")
+        value = inner if isinstance(inner, str) else value.get("registered_name") or value.get("class_name")
+    return str(value or "linear").lower()
+
+
+def _sides(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The configurations of the layers that a Bidirectional layer contains."""
+    sides = [settings.get(side) for side in ("layer", "backward_layer")]
+    return [side["config"] for side in sides if isinstance(side, Mapping)]
+
+
+def _other_arithmetic(kind: str, settings: Mapping[str, Any]) -> list[str]:
+    """The settings of a recurrent layer with which Keras computes what lstm, gru and rnn cannot."""
+    found = []
+    if kind == "Bidirectional":
+        merge = settings.get("merge_mode", "concat")
+        if merge != "concat":
+            found.append(f"merge_mode={merge!r}")
+        sides = [settings.get(side) for side in ("layer", "backward_layer")]
+        for i, side in enumerate(side for side in sides if isinstance(side, Mapping)):
+            own = dict(side["config"], go_backwards=bool(side["config"].get("go_backwards")) != (i == 1))
+            found += [words for words in _other_arithmetic(side["class_name"], own) if words not in found]
+        return found
+    if kind not in GATES:
+        return found
+    possible = {"activation": ("tanh", "relu") if kind == "SimpleRNN" else ("tanh",)}
+    if kind != "SimpleRNN":
+        possible["recurrent_activation"] = ("sigmoid",)
+    for name, functions in possible.items():
+        function = _function(settings.get(name, functions[0]))
+        if function not in functions:
+            found.append(f"{name}={function!r}")
+    return [*found, *(["go_backwards=True"] if settings.get("go_backwards") else [])]
+
+
 def _read_cell(variables: Any, found: _Weights, layer: str, suffix: str) -> None:
     kind, settings = found.recurrent(layer) or ("", {})
     names = [name for name in CELL if name != "bias" or settings.get("use_bias", True)]
@@ -317,5 +355,15 @@ def convert(model: str | os.PathLike[str], weights: str | os.PathLike[str]) -> l
             CompileWarning,
             stacklevel=2,
         )
+    inner = {id(side) for _, settings in found.classes.values() for side in _sides(settings)}
+    for layer, (kind, settings) in found.classes.items():
+        words = [] if id(settings) in inner else _other_arithmetic(kind, settings)
+        if words:
+            warnings.warn(
+                f"{layer} ({kind}) has {' and '.join(words)}, which lstm, gru and rnn of cnnc do not "
+                "compute: with these weights, a net has other outputs than the Keras model",
+                CompileWarning,
+                stacklevel=2,
+            )
     _write(target, found.arrays)
     return list(found.arrays)

@@ -180,6 +180,46 @@ class Keras(Case):
         for name, array in net.weights.items():
             np.testing.assert_array_equal(again.weights[name], array)
 
+    def test_other_cells(self) -> None:
+        """recurrent layers with settings that change the arithmetic cause warnings"""
+        import h5py
+
+        def layer(kind: str, name: str = "r", **settings: object) -> dict[str, object]:
+            return {"class_name": kind, "config": {"name": name, **settings}}
+
+        def both(kind: str, merge: object = "concat", **settings: object) -> dict[str, object]:
+            sides = {"layer": layer(kind, "f", **settings)}
+            sides["backward_layer"] = layer(kind, "b", **{**settings, "go_backwards": True})
+            return layer("Bidirectional", merge_mode=merge, **sides)
+
+        relu = {"class_name": "function", "config": "relu", "registered_name": "function"}
+        for row, words in (
+            (layer("LSTM", activation="tanh", recurrent_activation="sigmoid"), ()),
+            (layer("GRU", reset_after=False), ()),
+            (layer("SimpleRNN", activation="relu"), ()),
+            (layer("Dense", activation="relu"), ()),
+            (both("LSTM"), ()),
+            (layer("LSTM", recurrent_activation="hard_sigmoid"), ("recurrent_activation='hard_sigmoid'",)),
+            (layer("GRU", activation=relu), ("activation='relu'",)),
+            (layer("LSTM", activation=None), ("activation='linear'",)),
+            (layer("SimpleRNN", activation="sigmoid"), ("activation='sigmoid'",)),
+            (layer("GRU", go_backwards=True), ("go_backwards=True",)),
+            (both("GRU", "sum"), ("merge_mode='sum'",)),
+            (both("GRU", None), ("merge_mode=None",)),
+            (both("LSTM", "ave", activation="elu"), ("merge_mode='ave'", "activation='elu'")),
+        ):
+            with h5py.File(self.folder / "c.h5", "w") as file:
+                model = {"class_name": "Sequential", "config": {"name": "m", "layers": [row]}}
+                file.attrs["model_config"] = json.dumps(model)
+                file.create_group("model_weights")
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                cnnc.convert(self.folder / "c.h5", self.folder / "c.safetensors")
+            said = [str(warning.message) for warning in caught]
+            self.assertEqual(len(said), 1 if words else 0, f"{row}: {said}")
+            for word in words:
+                self.assertIn(word, said[0])
+
     def save_attention(self, kernels: dict[str, np.ndarray], biases: dict[str, np.ndarray]) -> None:
         """a.keras and a.h5 with the layer att, as Keras writes them"""
         import h5py
