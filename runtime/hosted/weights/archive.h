@@ -58,6 +58,8 @@ typedef struct cnn_note {
 typedef struct cnn_archive {
   cnn_file file;
   bool torch;         /* a PyTorch file */
+  bool by_name;       /* the writer of the file has sorted the tensors by name: their order in the net is
+                         unknown */
   const char *others; /* unread dictionaries of the PyTorch file: "'ema' (12 tensors), ..."; or NULL */
   int32_t count, notes;
   cnn_tensor *tensor;

@@ -12,7 +12,13 @@
 #include <string.h>
 #include "hosted/base/similar.h"
 
-enum { LINE = 700, CANDIDATES = 16 };
+enum { LINE = 700, CANDIDATES = 16, KIND = 64, MOST_KINDS = 64 };
+
+/* Kinds of parameters: the last parts of names, such as weight and running_mean, in the net's order. */
+typedef struct Kinds {
+  char name[MOST_KINDS][KIND];
+  int32_t n;
+} Kinds;
 
 typedef struct Match {
   cnn_archive *archive;
@@ -21,6 +27,7 @@ typedef struct Match {
   const char *prefix;
   bool *used; /* per tensor: whether it is matched to a weight, or suggested for one */
   bool blind; /* no tensors are suggested for missing weights */
+  Kinds kinds; /* in a match by order: the kinds of the net's weights */
   cnn_matching *out;
   bool failed; /* no memory */
 } Match;
@@ -253,6 +260,53 @@ static void prefix_look(Match *match) {
   }
 }
 
+/* ---- Kinds of parameters */
+
+/* Writes the kind of a parameter, the last part of its name: PyTorch's word for it, and for a stack of
+ * recurrent layers (weight_ih_l1) that of the first layer. Returns the layer's number in the stack. */
+static long kind_read(const char *name, char kind[KIND]) {
+  const char *last = name + strlen(name), *end = last;
+  while (last > name && last[-1] != '.' && last[-1] != '/') last--;
+  snprintf(kind, KIND, "%.*s", (int)(end - last), last);
+  kind[strcspn(kind, ":")] = 0;
+  for (size_t m = 0; m < sizeof members / sizeof *members; m++)
+    if (strcmp(kind, members[m][0]) == 0) snprintf(kind, KIND, "%s", members[m][1]);
+  char *level = strstr(kind, "_l");
+  if (!level || !isdigit((unsigned char)level[2])) return 0;
+  char *after;
+  const long number = strtol(level + 2, &after, 10);
+  memmove(level + 3, after, strlen(after) + 1);
+  level[2] = '0';
+  return number;
+}
+
+/* The index of a kind; -1: the net has none of this kind. */
+static int32_t kind_find(const Kinds *kinds, const char *kind) {
+  for (int32_t i = 0; i < kinds->n; i++)
+    if (strcmp(kinds->name[i], kind) == 0) return i;
+  return -1;
+}
+
+static int32_t kind_of(const Kinds *kinds, const char *name) {
+  char kind[KIND];
+  kind_read(name, kind);
+  return kind_find(kinds, kind);
+}
+
+static void kinds_collect(Match *match) {
+  Kinds *kinds = &match->kinds;
+  for (int32_t w = 0; w < match->count && kinds->n < MOST_KINDS; w++) {
+    kind_read(match->wanted[w].name, kinds->name[kinds->n]);
+    if (kind_find(kinds, kinds->name[kinds->n]) < 0) kinds->n++;
+  }
+}
+
+/* Whether the net has parameters of both kinds, so that a bias is not a weight, whatever its shape. */
+static bool other_kind(const Match *match, const cnn_wanted *wanted, const cnn_tensor *tensor) {
+  const int32_t theirs = kind_of(&match->kinds, tensor->name);
+  return theirs >= 0 && theirs != kind_of(&match->kinds, wanted->name);
+}
+
 /* ---- Matching */
 
 /* The weight's name, followed by its name in the file if that differs. */
@@ -273,9 +327,12 @@ static void differ(Match *match, const cnn_wanted *wanted, const cnn_tensor *ten
     line_add(match, text_of(match->archive, "another shape: %.420s is %s in the file, %s in the net%s",
                             called(match, wanted, tensor, name), found, expected,
                             remedy(&own, tensor, wanted->flattened)));
-  else
+  else if (!cnn_tensor_numeric(tensor))
     line_add(match, text_of(match->archive, "another type: %.420s is %s in the file",
                             called(match, wanted, tensor, name), cnn_dtype_name(tensor->dtype)));
+  else
+    line_add(match, text_of(match->archive, "another kind of parameter: %.420s",
+                            called(match, wanted, tensor, name)));
 }
 
 /* Matches by name. This must precede compare, which suggests only unmatched tensors for the other weights. */
@@ -374,7 +431,8 @@ static void compare(Match *match) {
     if (!tensor && match->wanted[w].passing) continue;
     if (!tensor) {
       tell_missing(match, &match->wanted[w]);
-    } else if (!fits(&own, tensor) || !cnn_tensor_numeric(tensor)) {
+    } else if (!fits(&own, tensor) || !cnn_tensor_numeric(tensor) ||
+               other_kind(match, &match->wanted[w], tensor)) {
       differ(match, &match->wanted[w], tensor);
       out->source[w] = NULL;
     } else {
@@ -400,17 +458,109 @@ bool cnn_match(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, co
   return !match.failed;
 }
 
+/* ---- the order of the tensors */
+
+/* Compares the layers of two names. Numbers are compared as numbers. *known: whether the result is also the
+ * order in the model: conv2 comes before conv10, but conv1 may come before or after bn1. */
+static int layers_compare(const char *a, size_t na, const char *b, size_t nb, bool *known) {
+  const char *end = a + na, *other_end = b + nb;
+  *known = true;
+  while (a < end && b < other_end) {
+    if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+      char *next, *other_next;
+      const unsigned long long x = strtoull(a, &next, 10), y = strtoull(b, &other_next, 10);
+      if (x != y) return x < y ? -1 : 1;
+      a = next, b = other_next;
+    } else if (*a != *b) {
+      *known = false;
+      return (unsigned char)*a < (unsigned char)*b ? -1 : 1;
+    } else {
+      a++, b++;
+    }
+  }
+  const char *rest = a < end ? a : b < other_end ? b : "";
+  *known = !isalpha((unsigned char)*rest);
+  return (a < end) - (b < other_end);
+}
+
+typedef struct Ordered { /* a tensor, and what its name says of its place */
+  const cnn_tensor *tensor;
+  size_t layer; /* length of the layer's name */
+  long level;
+  int32_t kind;
+} Ordered;
+
+static int ordered_compare(const void *a, const void *b) {
+  const Ordered *x = a, *y = b;
+  bool known;
+  const int layers = layers_compare(x->tensor->name, x->layer, y->tensor->name, y->layer, &known);
+  if (layers) return layers;
+  if (x->level != y->level) return x->level < y->level ? -1 : 1;
+  if (x->kind != y->kind) return (uint32_t)x->kind < (uint32_t)y->kind ? -1 : 1; /* -1, none, comes last */
+  return strcmp(x->tensor->name, y->tensor->name);
+}
+
+/* Reports two tensors that could be exchanged, because their order is unknown. */
+static bool order_known(Match *match, const Ordered *list, int32_t n) {
+  for (int32_t i = 0; i < n; i++)
+    for (int32_t k = i + 1; k < n; k++) {
+      bool known = true;
+      if (list[i].kind != list[k].kind || !same_shape(list[i].tensor, list[k].tensor)) continue;
+      layers_compare(list[i].tensor->name, list[i].layer, list[k].tensor->name, list[k].layer, &known);
+      if (known) continue;
+      match->out->differing++;
+      line_add(match, text_of(match->archive,
+                              "unknown order: the file's arrays are sorted by name, so %.200s could come "
+                              "before or after %.200s; --rename=FILE pairs them by name",
+                              list[i].tensor->name, list[k].tensor->name));
+      return false;
+    }
+  return true;
+}
+
+/* Restores the order of the model in a file whose writer has sorted the names: layers by their numbers, and
+ * in a layer the kinds as in the net. False: the order stays unknown, which is reported, or out of memory. */
+static bool order_restore(Match *match, const cnn_tensor **list, int32_t n) {
+  Ordered *ordered = cnn_archive_alloc(match->archive, sizeof *ordered * ((size_t)n + 1));
+  if (!ordered) return match->failed = true, false;
+  for (int32_t t = 0; t < n; t++) {
+    char kind[KIND];
+    const char *name = list[t]->name;
+    size_t layer = strlen(name);
+    while (layer > 0 && name[layer - 1] != '.' && name[layer - 1] != '/') layer--;
+    const long level = kind_read(name, kind);
+    ordered[t] = (Ordered){list[t], layer, level, kind_find(&match->kinds, kind)};
+  }
+  qsort(ordered, (size_t)n, sizeof *ordered, ordered_compare);
+  for (int32_t t = 0; t < n; t++) list[t] = ordered[t].tensor;
+  return order_known(match, ordered, n);
+}
+
+/* Lists the tensors that may belong to the net, in the order of the model, and begins the match. Returns
+ * their number; -1: the order is unknown, which is reported, or out of memory. */
+static int32_t order_begin(Match *match, const cnn_tensor ***list) {
+  if (!match_begin(match)) return match->failed = true, -1;
+  *list = cnn_archive_alloc(match->archive, sizeof **list * ((size_t)match->archive->count + 1));
+  if (!*list) return match->failed = true, -1;
+  int32_t n = 0;
+  for (int32_t t = 0; t < match->archive->count; t++) {
+    const cnn_tensor *tensor = &match->archive->tensor[t];
+    if (name_behind(match, tensor) && !cnn_tensor_is_counter(tensor)) (*list)[n++] = tensor;
+  }
+  kinds_collect(match);
+  return match->archive->by_name && !order_restore(match, *list, n) ? -1 : n;
+}
+
 bool cnn_match_by_order(cnn_archive *archive, const cnn_wanted *wanted, int32_t count, const char *prefix,
                         cnn_matching *matching) {
   Match match = {
       .archive = archive, .wanted = wanted, .count = count, .prefix = prefix ? prefix : "", .out = matching};
-  if (!match_begin(&match)) return false;
-  int32_t w = 0;
-  for (int32_t t = 0; t < archive->count && w < count; t++) {
-    const cnn_tensor *tensor = &archive->tensor[t];
-    if (!name_behind(&match, tensor) || cnn_tensor_is_counter(tensor)) continue;
-    match.used[t] = true;
-    matching->source[w++] = tensor;
+  const cnn_tensor **list;
+  const int32_t n = order_begin(&match, &list);
+  if (n < 0) return !match.failed;
+  for (int32_t w = 0; w < n && w < count; w++) {
+    match.used[list[w] - archive->tensor] = true;
+    matching->source[w] = list[w];
   }
   compare(&match);
   return !match.failed;
@@ -448,6 +598,10 @@ static Run whole_layers(const Match *match, const cnn_tensor *const *list, int32
   return (Run){run.weight + first, run.tensor + first, run.length - first};
 }
 
+static bool pairs(const Match *match, const cnn_tensor *own, int32_t w, const cnn_tensor *tensor) {
+  return fits(own, tensor) && cnn_tensor_numeric(tensor) && !other_kind(match, &match->wanted[w], tensor);
+}
+
 /* row[t + 1]: the length of the longest run that ends at weight w and tensor t; `fits` holds for all its
  * pairs. */
 static Run run_find(const Match *match, const cnn_tensor *const *list, int32_t tensors, int32_t *row) {
@@ -455,7 +609,7 @@ static Run run_find(const Match *match, const cnn_tensor *const *list, int32_t t
   for (int32_t w = 0; w < match->count; w++) {
     const cnn_tensor own = shape_of(&match->wanted[w]);
     for (int32_t t = tensors; t-- > 0;) {
-      row[t + 1] = fits(&own, list[t]) && cnn_tensor_numeric(list[t]) ? row[t] + 1 : 0;
+      row[t + 1] = pairs(match, &own, w, list[t]) ? row[t] + 1 : 0;
       const int32_t n = row[t + 1];
       if (n <= best.length) continue;
       const Run run = whole_layers(match, list, tensors, (Run){w + 1 - n, t + 1 - n, n});
@@ -473,15 +627,12 @@ bool cnn_match_run(cnn_archive *archive, const cnn_wanted *wanted, int32_t count
                  .prefix = prefix ? prefix : "",
                  .out = matching,
                  .blind = true};
-  if (!match_begin(&match)) return false;
-  const size_t room = (size_t)archive->count + 1;
-  const cnn_tensor **list = cnn_archive_alloc(archive, sizeof *list * room);
-  int32_t *row = cnn_archive_alloc(archive, sizeof *row * room), tensors = 0;
-  if (!list || !row) return false;
-  for (int32_t t = 0; t < archive->count; t++) {
-    const cnn_tensor *tensor = &archive->tensor[t];
-    if (name_behind(&match, tensor) && !cnn_tensor_is_counter(tensor)) list[tensors++] = tensor;
-  }
+  const cnn_tensor **list;
+  const int32_t tensors = order_begin(&match, &list);
+  if (tensors < 0) return !match.failed;
+  const size_t room = (size_t)tensors + 1;
+  int32_t *row = cnn_archive_alloc(archive, sizeof *row * room);
+  if (!row) return false;
   memset(row, 0, sizeof *row * room);
   const Run run = run_find(&match, list, tensors, row);
   for (int32_t k = 0; k < run.length; k++) {

@@ -104,6 +104,18 @@ static const char *text_keep(cnn_archive *archive, const char *text) {
   return copy;
 }
 
+/* Whether the tensors of each type are sorted by name, as the safetensors package writes them. Files that
+ * name their net, or another framework than PyTorch, have the order of the net. */
+static bool sorted_by_name(const cnn_archive *archive) {
+  const char *format = cnn_archive_note(archive, "format");
+  if (cnn_archive_note(archive, "net") || (format && strcmp(format, "pt") != 0)) return false;
+  for (int32_t t = 1; t < archive->count; t++) {
+    const cnn_tensor *tensor = &archive->tensor[t];
+    if (tensor[-1].dtype == tensor->dtype && strcmp(tensor[-1].name, tensor->name) > 0) return false;
+  }
+  return true;
+}
+
 static cnn_status header_parse(cnn_archive *archive, const char *path, json_t *header,
                                const unsigned char *data, size_t n) {
   size_t entries = json_object_size(header);
@@ -135,6 +147,7 @@ static cnn_status header_parse(cnn_archive *archive, const char *path, json_t *h
           (long long)here->end, n);
     tensor->data = data + here->begin;
   }
+  archive->by_name = sorted_by_name(archive);
   return places_check(path, place, archive->count, n);
 }
 
