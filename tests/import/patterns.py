@@ -85,7 +85,7 @@ case("dilated_blocks", [
     node("Reshape", "hb joined", "q1"), node("Unsqueeze", "q1 first", "v"),
     node("Conv", "p k", "n", strides=[2, 2]), *back("n", 2, "w")],
     {"x": [1, 3, 12, 16]}, "y z u v w",
-    {"k": (4, 3, 3, 3), "bias": (4,), "d": (6, 1, 3, 3), "m": (2, 1, 3, 2),
+    {"k": (4, 3, 3, 3), "bias": (4,), "d": (6, 1, 3, 3), "m": (1, 1, 3, 2),
      "pads": numbers(0, 0, 1, 2, 0, 0, 2, 0),
      "from": numbers(1, 2), "to": numbers(10, 14), "axes": numbers(2, 3), "columns": numbers(3, 12, 8, 2),
      "joined": numbers(4, 10, 12), "first": numbers(0)})

@@ -376,10 +376,16 @@ static const View *blocks(ModelImport *im, const OnnxNode *node, int64_t *k) {
   return fits ? x : no(im, "an invalid or unsupported block size");
 }
 
-/* Whether the first dimension is not the batch, or there is one channel: the model computes a dilated
- * convolution by parts of an image. The blocks are then moved by the view alone. */
-static bool moved_by_view(const View *x) {
-  return (x->along[0].n && !factors_batch(&x->along[0])) || x->size[1] == 1;
+/* Whether the model computes a dilated convolution by parts of an image: the first dimension is not the
+ * batch, or is exchanged with the parts, or the parts are positions of the value. The view then moves the
+ * blocks. */
+static bool moved_by_view(const ModelImport *im, const OnnxNode *node, const View *x) {
+  const OnnxNode *next = node_reading(im, node->out[0]);
+  const WireInts *perm = next && strcmp(next->op, "Transpose") == 0 ? onnx_ints(next, "perm") : NULL;
+  const int last = x->value->shape.rank - 1;
+  if (x->along[0].n && !factors_batch(&x->along[0])) return true;
+  if (x->along[1].n && x->along[1].f[0].axis != last) return true;
+  return x->size[1] == 1 && perm && perm->n == 4 && perm->data[0] == 1;
 }
 
 /* Splits dimensions, permutes the parts and joins them to four dimensions. */
@@ -395,7 +401,7 @@ View *import_depth_to_space(ModelImport *im, const OnnxNode *node) {
   if (!x) return NULL;
   const bool columns_first = strcmp(onnx_text(node, "mode", "DCR"), "CRD") == 0;
   const int64_t n = x->size[0], c = x->size[1] / (k * k), h = x->size[2], w = x->size[3];
-  if (moved_by_view(x)) {
+  if (moved_by_view(im, node, x)) {
     const int64_t dcr[] = {n, k, k, c, h, w}, crd[] = {n, c, k, k, h, w}, size[] = {n, c, h * k, w * k};
     const int from_dcr[] = {0, 3, 4, 1, 5, 2}, from_crd[] = {0, 1, 4, 2, 5, 3};
     return view_of_blocks(im, x, columns_first ? crd : dcr, columns_first ? from_crd : from_dcr, size);
@@ -414,7 +420,7 @@ View *import_space_to_depth(ModelImport *im, const OnnxNode *node) {
   const View *x = blocks(im, node, &k);
   if (!x) return NULL;
   const int64_t n = x->size[0], c = x->size[1], h = x->size[2] / k, w = x->size[3] / k;
-  if (moved_by_view(x)) {
+  if (moved_by_view(im, node, x)) {
     const int64_t parts[] = {n, c, h, k, w, k}, size[] = {n, k * k * c, h, w};
     const int from[] = {0, 3, 5, 1, 2, 4};
     return view_of_blocks(im, x, parts, from, size);
