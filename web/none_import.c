@@ -140,6 +140,7 @@ View *import_argmax(ModelImport *im, const OnnxNode *node) { return gather_compu
 View *import_topk(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_cumsum(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_gather_elements(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
+View *import_scatter(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_gather_nd(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_one_hot(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }
 View *import_mod(ModelImport *im, const OnnxNode *node) { return gather_computed(im, node); }

@@ -295,6 +295,9 @@ View *view_permute(ModelImport *, const View *, const int *from, int rank);
 View *view_without(ModelImport *, const View *, const bool *drop);
 /* Splits the channels: the innermost n remain channels, the others become positions. NULL: not possible. */
 View *view_split_channels(ModelImport *, const View *, int64_t n);
+/* Reshapes the value so that dimension d, which is a part of an axis, is a whole axis of positions. NULL: not
+ * possible. */
+View *view_with_axis(ModelImport *, const View *, int d);
 /* A value whose positions are the dimensions `pos` of a view, in this order, and whose channels are the
  * dimensions `chan`; with any_order the positions may be permuted first. NULL after no(). */
 Value *lay(ModelImport *, const View *, int nchan, const int *chan, int npos, int *pos, bool any_order);
@@ -387,6 +390,8 @@ View *mapped_along_axis(ModelImport *, const View *, int d, const char *word, co
 /* The same tensor, laid out so that its dimensions are whole axes of a value, with the same channels. NULL:
  * not possible. */
 const View *view_with_channels(ModelImport *, const View *);
+/* Indices low, low + step ... below `high` of dimension d; NULL after no(). */
+View *cut_axis(ModelImport *, const View *, int d, int64_t low, int64_t high, int64_t step);
 
 /* ---- ops_shape.c ---- */
 Value *join_values(ModelImport *, int n, Value **in, int axis); /* joins values along this axis */

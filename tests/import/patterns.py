@@ -5,7 +5,7 @@ quantizers write for tables, padded steps, loops, caches and dilated convolution
 import numpy as np
 from onnx import helper
 import make
-from make import case, f32, main, node, numbers
+from make import case, f32, i64, main, node, numbers
 
 make.cases.clear()
 make.integers |= {"ids", "others"}
@@ -97,6 +97,54 @@ case("arctangent", [
     node("Div", "g small", "h"),
     node("Concat", "a c e h", "y", axis=1)],
     {"x": [1, 12]}, "y", {"large": f32(3e30), "small": f32(1e-6)})
+
+# ---- caches: parts that are written by constant indices, and inputs of five dimensions
+def box(*ranges):
+    """The indices of a box, as torch exports the assignment to a slice."""
+    grid = np.meshgrid(*(np.arange(*r) for r in ranges), indexing="ij")
+    return np.stack(grid, -1).astype(np.int64)
+
+
+case("scattered_boxes", [
+    node("Conv", "x w", "n"), node("ScatterND", "c rows n", "a"),  # rows 4 and 5
+    node("Slice", "n zero two third", "h"), node("ScatterND", "c corner h", "b"),  # rows 2, 3, columns 1, 2
+    node("ScatterND", "c planes plane", "d"),  # a constant in channels 0, 1 and 2
+    node("ScatterND", "zeros rows n", "e"), node("ScatterND", "c rows n", "f", reduction="add"),
+    node("ScatterElements", "x columns x3", "g", axis=3), node("ScatterElements", "x last x1", "i", axis=-2),
+    node("Slice", "x zero one two", "x1"), node("Slice", "x zero three fourth", "x3"),
+    node("ScatterND", "x spread pair", "j"), node("ReduceMean", "x", "m", axes=[1]),
+    node("Slice", "m zero two third", "pair0"), node("Reshape", "pair0 four", "pair"),
+    node("Concat", "a b d e f", "y", axis=1), node("Concat", "g i j", "z", axis=1)],
+    {"x": [1, 3, 2, 5], "c": [1, 3, 6, 5]}, "y z",
+    {"w": (3, 3, 1, 1), "rows": box((1,), (3,), (4, 6), (5,)), "corner": box((1,), (3,), (2, 4), (1, 3)),
+     "planes": box((1,), (3,)), "plane": (1, 3, 6, 5), "zeros": np.zeros((1, 3, 6, 5), f32),
+     "zero": numbers(0), "one": numbers(1), "two": numbers(2), "three": numbers(3), "third": numbers(3),
+     "fourth": numbers(3), "columns": np.broadcast_to(numbers(2, 3, 4), (1, 3, 2, 3)).copy(),
+     "last": np.full((1, 3, 1, 5), -1), "four": numbers(4),
+     "spread": numbers([0, 2, 1, 4], [0, 0, 0, 0], [0, 1, 1, 1], [0, 2, 0, 3])})
+
+case("caches", [
+    node("Gather", "cache zero", "c0"), node("Gather", "cache one", "c1"),
+    node("Slice", "c0 p1 p4 p2", "past"), node("Concat", "past x", "all", axis=2),
+    node("ScatterND", "c0 whole all", "n0"), node("Conv", "all w", "y"),
+    node("Neg", "c1", "n1"), node("Unsqueeze", "n0 p0", "u0"), node("Unsqueeze", "n1 p0", "u1"),
+    node("ScatterND", "cache first u0", "s0"), node("ScatterND", "s0 second u1", "s1"),
+    node("Gather", "s1 one", "back"), node("Slice", "back p2 p4 p2", "part"),
+    node("ReduceMean", "part", "z", axes=[2, 3])],
+    {"x": [1, 3, 1, 5], "cache": [2, 1, 3, 4, 5]}, "y z",
+    {"zero": i64(0), "one": i64(1), "p0": numbers(0), "p1": numbers(1), "p2": numbers(2), "p4": numbers(4),
+     "w": (2, 3, 4, 1), "whole": box((1,), (3,), (4,), (5,)), "first": numbers([0]), "second": numbers([1])})
+
+make.TABLES += ("cache",)
+
+case("states_of_rows", [  # an initial state for each sequence
+    node("Reshape", "v steps3", "x"),
+    node("GRU", "x gW gR gB  h", "a b", hidden_size=4, linear_before_reset=1),
+    node("LSTM", "x lW lR lB  hc h", "c d", hidden_size=4),
+    *[node("Reshape", name + " flat", to) for name, to in zip("abcd", "yzut")]],
+    {"v": [1, 6, 5], "h": [1, 3, 4]}, "y z u t",
+    {"flat": numbers(1, -1), "hc": (1, 3, 4), "steps3": numbers(2, 3, 5), "gW": (1, 12, 5), "gR": (1, 12, 4),
+     "gB": (1, 24), "lW": (1, 16, 5), "lR": (1, 16, 4), "lB": (1, 32)})
 
 if __name__ == "__main__":
     main(lambda: None)

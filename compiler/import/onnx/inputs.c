@@ -132,8 +132,15 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
 }
 
 #ifndef __wasi__ /* the browser build imports neither recurrent layers nor attention */
-/* Whether an input is a recurrent state [layers, 1, units], whose first dimension is not the batch. To be
- * certain, this function needs another input whose first dimension, the batch, is 1 or unknown. */
+static const ImportState *state_given(const ModelImport *im, const OnnxPort *port) {
+  for (int i = 0; i < im->options->states.n; i++)
+    if (strcmp(im->options->states.data[i].input, port->name) == 0) return &im->options->states.data[i];
+  return NULL;
+}
+
+/* Whether an input is a recurrent state [layers, 1, units], or is a state by --state, or has five or more
+ * dimensions, so that its first dimension is not the batch. To be certain, this function needs another input
+ * whose first dimension, the batch, is 1 or unknown. */
 static bool is_state(const ModelImport *im, const OnnxPort *port) {
   bool batch = false;
   for (int i = 0; i < im->onnx->ninputs; i++) {
@@ -143,7 +150,8 @@ static bool is_state(const ModelImport *im, const OnnxPort *port) {
     const int64_t first = shape ? shape->dim[0] : other->dim[0];
     batch = batch || (rank > 1 && first < 2 && !im->onnx->constant[other->tensor]);
   }
-  return batch && port->rank == 3 && port->dim[0] > 1 && port->dim[1] == 1;
+  const bool state = (port->rank == 3 && port->dim[1] == 1) || port->rank > 4 || state_given(im, port);
+  return batch && port->rank >= 3 && port->dim[0] > 1 && state;
 }
 
 /* Whether the first dimension of a node's input is not a batch: the input is a mask, or has angles per
@@ -181,6 +189,30 @@ static View *view_of_four(ModelImport *im, const OnnxPort *port) {
   return view;
 }
 
+/* A view of an input with more dimensions than a value has axes, in ONNX's order: the last two dimensions
+ * with several elements are axes, and all dimensions before them are one axis. */
+static View *view_in_order(ModelImport *im, const OnnxPort *port, int first) {
+  int axis = 0;
+  for (int d = first; d < port->rank && axis < 3; d++) axis += port->dim[d] > 1;
+  Value *value = NEW(im->arena, Value);
+  value->shape.rank = axis ? axis : 1;
+  for (int a = 0; a < 3; a++) value->shape.dim[a] = 1;
+  View *view = view_new(im, value, port->rank);
+  for (int d = port->rank - 1; d >= first; d--) {
+    const int64_t n = port->dim[d];
+    if (n == 1) continue;
+    axis -= axis > 0;
+    view->size[d] = n;
+    view->along[d] = factors_one(axis, value->shape.dim[axis], n);
+    value->shape.dim[axis] *= n;
+  }
+  if (first) {
+    view->size[0] = port->dim[0];
+    view->along[0] = factors_one(BATCH, 1, port->dim[0]);
+  }
+  return view;
+}
+
 /* Sets the axis of the value for each dimension of an input: first the positions in order, then the channels.
  * -1: the dimension is the batch, which is not an axis of the value. */
 static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
@@ -194,6 +226,7 @@ static void input_axes(const OnnxPort *port, int first, int axis[MOST_DIMS]) {
 static View *view_of_port(ModelImport *im, const OnnxPort *port, int first) {
   int axis[MOST_DIMS];
   const int rest = port->rank - first;
+  if (rest > 4 - first) return view_in_order(im, port, first);
   if (rest == 4) return view_of_four(im, port);
   input_axes(port, first, axis);
   Value *value = NEW(im->arena, Value);
@@ -214,13 +247,7 @@ static bool add_input(ModelImport *im, OnnxPort *port) {
   if (!sizes_of_input(im, port)) return false;
   const bool whole = has_no_batch(im, port);
   const int first = port->rank > 1 && !whole ? 1 : 0, rest = port->rank - first;
-  if (rest > 3 + whole) {
-    diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                "input '%s' has %d dimensions; a value of the language has at most 3 besides the batch",
-                port->name, port->rank);
-    return false;
-  }
-  port->channels = whole              ? port->rank - 1
+  port->channels = whole || rest > 3  ? port->rank - 1
                    : rest < 2         ? first
                    : im->onnx->tflite ? port->rank - 1
                                       : channels_of_input(im, port);
@@ -260,12 +287,6 @@ static void refuse_scalars(ModelImport *im) {
                                     "dimension",
                            names.s);
   diag_help(diag, "%s makes %s in the program", help.s, n == 1 ? "it a constant" : "them constants");
-}
-
-static const ImportState *state_given(const ModelImport *im, const OnnxPort *port) {
-  for (int i = 0; i < im->options->states.n; i++)
-    if (strcmp(im->options->states.data[i].input, port->name) == 0) return &im->options->states.data[i];
-  return NULL;
 }
 
 /* Adds a state: an input whose value is an output of the previous call. */

@@ -4,6 +4,15 @@
 #include "import/import.h"
 
 /* ---- slices along a dimension ---- */
+static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step);
+
+/* Like part_of_axis, for a dimension that is a part of an axis: the value is reshaped first. */
+static View *part_of_part(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step,
+                          const char *why) {
+  const View *apart = view_with_axis(im, x, d);
+  return apart ? part_of_axis(im, apart, d, low, high, step) : no(im, "%s", why);
+}
+
 static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
   Factor f = x->along[d].f[0];
   const int64_t channels = x->value->shape.dim[x->value->shape.rank - 1];
@@ -20,7 +29,7 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
   if (f.axis == c) {
     if (step != 1) return no(im, "a slice of channels with a step");
     if (f.size * f.inner != v->shape.dim[c])
-      return no(im, "a slice of a dimension that is part of the channels");
+      return part_of_part(im, x, d, low, high, step, "a slice of a dimension that is part of the channels");
     to.dim[c] = (high - low) * f.inner;
     view->value =
         emit_one(im, v, to, "slice(%lld..%lld)", (long long)(low * f.inner), (long long)(high * f.inner));
@@ -28,15 +37,20 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
     view->along[d] = factors_one(c, f.inner, high - low);
     return view;
   }
-  if (f.inner != 1 || f.size != v->shape.dim[f.axis])
-    return no(im, "a slice of a dimension that is part of an axis");
+  if (f.size * f.inner != v->shape.dim[f.axis] || (f.inner != 1 && step != 1))
+    return part_of_part(im, x, d, low, high, step, "a slice of a dimension that is part of an axis");
   if (low != 0 || high != f.size) {
     Text cut = {.arena = im->arena};
     for (int a = 0; a < c; a++)
-      text_put(&cut, "%s%lld, %lld", a ? ", " : "", (long long)(a == f.axis ? low : 0),
-               (long long)(a == f.axis ? f.size - high : 0));
-    to.dim[f.axis] = high - low;
+      text_put(&cut, "%s%lld, %lld", a ? ", " : "", (long long)(a == f.axis ? low * f.inner : 0),
+               (long long)(a == f.axis ? (f.size - high) * f.inner : 0));
+    to.dim[f.axis] = (high - low) * f.inner;
     view->value = emit_one(im, v, to, "crop([%s])", cut.s);
+  }
+  if (f.inner != 1) {
+    view->size[d] = high - low;
+    view->along[d] = factors_one(f.axis, f.inner, high - low);
+    return view;
   }
   if (step > 1) {
     to.dim[f.axis] = (high - low + step - 1) / step;
@@ -102,7 +116,7 @@ static View *repeat_axis(ModelImport *im, const View *x, int d, int64_t n) {
   return to;
 }
 
-static View *cut_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
+View *cut_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
   const int64_t n = x->size[d];
   if (low == 0 && high >= n && step == 1) return view_copy(im, x, x->value);
   if (high > n) high = n;

@@ -29,7 +29,7 @@ typedef struct Layer {
   int64_t rows, images, channels, units, outputs, directions; /* outputs: length of h */
   const Tensor *weight, *hidden, *bias, *projection;
   const char *name, *relu;
-  Value *start[2]; /* initial h and c; NULL: zeros */
+  Value *start[2]; /* initial h and c, one row per image if there are several; NULL: zeros */
 } Layer;
 
 static bool used(const ModelImport *im, const OnnxNode *node, int output) {
@@ -136,27 +136,37 @@ static bool all_zeros(const Tensor *t) {
   return true;
 }
 
-/* Sets the initial state: one vector, which contains the numbers of the first direction, then those of the
- * second. The vector may be a constant. */
+/* A constant state as [images][directions][outputs]. */
+static const Tensor *states_by_image(ModelImport *im, const Layer *l, const Tensor *t) {
+  const int64_t n = t->n / (l->images * l->directions);
+  if (l->images == 1 || l->directions == 1 || !l->batch) return t;
+  Tensor *made = constant_new(im, TENSOR_FLOAT, 1, &t->n);
+  for (int64_t i = 0; made && i < t->n; i++) {
+    const int64_t image = i / (n * l->directions), way = i / n % l->directions;
+    tensor_put(made, i, tensor_number(t, (way * l->images + image) * n + i % n));
+  }
+  return made;
+}
+
+/* Sets the initial state: one vector for each image, which contains the numbers of the first direction, then
+ * those of the second. The state may be a constant. */
 static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   const Tensor *t = constant_of(im, l->node, input);
   const int64_t n = l->directions * (input == IN_HIDDEN ? l->outputs : l->units);
+  const Shape shape = l->images > 1 ? shape_sequence(l->images, n) : shape_vector(n);
   if (!given(l->node, input) || (t && all_zeros(t))) return true;
-  if (l->images > 1) return no(im, "initial values of %lld sequences; the limit is 1", (long long)l->images);
   if (t) {
-    if (t->n != n) return no(im, "a state of the wrong shape");
-    const char *layer = layer_of_constant(im, l->node, input);
-    put_weight(im, layer, "weight", t, 1, &n);
-    *start =
-        emit(im, 0, NULL, shape_vector(n), "constant([%lld], frozen=true, name=\"%s\")", (long long)n, layer);
-    (*start)->name = identifier(im, layer);
-    return true;
+    if (t->n != n * l->images) return no(im, "a state of the wrong shape");
+    *start = (t = states_by_image(im, l, t)) ? constant_statement(im, l->node, input, NULL, shape, t, true)
+                                             : NULL;
+    return *start != NULL;
   }
   const View *v = view_of(im, l->node, input);
   const int dims[] = {l->batch ? 0 : 1, 2};
+  int image = l->batch ? 1 : 0;
   if (!v || v->rank != 3) return no(im, "a state of the wrong shape");
-  *start = lay(im, v, 2, dims, 0, NULL, false);
-  return *start && (shape_elements((*start)->shape) == n || no(im, "a state of the wrong shape"));
+  *start = lay(im, v, 2, dims, l->images > 1, &image, false);
+  return *start && (shape_equal((*start)->shape, shape) || no(im, "a state of the wrong shape"));
 }
 
 /* ---- states between calls ---- */
@@ -228,6 +238,19 @@ static Value *emit_layer(ModelImport *im, const Layer *l, Value *rows, bool last
   return emit(im, nin, in, last ? shape_vector(n) : shape_sequence(l->rows, n), "%s", call.s);
 }
 
+/* The layer for one of several sequences: the initial states are those of this sequence. */
+static Layer layer_of_sequence(ModelImport *im, const Layer *l, int64_t image) {
+  Layer one = *l;
+  for (int k = 0; k < 2 && l->images > 1; k++) {
+    if (!l->start[k]) continue;
+    const int64_t n = l->start[k]->shape.dim[1];
+    Value *row = emit_one(im, l->start[k], shape_sequence(1, n), "crop([%lld, %lld])", (long long)image,
+                          (long long)(l->images - 1 - image));
+    one.start[k] = reshaped(im, row, shape_vector(n));
+  }
+  return one;
+}
+
 /* The rows of one of several sequences, or of the only sequence. */
 static Value *sequence_of(ModelImport *im, const Layer *l, Value *all, int64_t image) {
   if (l->images == 1) return all;
@@ -250,7 +273,8 @@ static Value *run_sequences(ModelImport *im, const Layer *l, Value *all, bool la
   const int64_t n = l->directions * l->outputs;
   for (int64_t i = 0; i < l->images; i++) {
     Value *rows = sequence_of(im, l, all, i);
-    if (!rows || !(made[i] = emit_layer(im, l, rows, last, again || i))) return NULL;
+    const Layer one = layer_of_sequence(im, l, i);
+    if (!rows || !(made[i] = emit_layer(im, &one, rows, last, again || i))) return NULL;
     if (l->images > 1)
       made[i] = reshaped(im, made[i], last ? shape_sequence(1, n) : shape_image(1, l->rows, n));
   }

@@ -283,6 +283,34 @@ View *view_split_channels(ModelImport *im, const View *view, int64_t n) {
   return to;
 }
 
+View *view_with_axis(ModelImport *im, const View *view, int d) {
+  const Shape s = view->value->shape;
+  const Factor own = view->along[d].f[0];
+  int64_t stride[3] = {1, 1, 1};
+  for (int a = s.rank - 2; a >= 0; a--) stride[a] = stride[a + 1] * s.dim[a + 1];
+  if (view->along[d].n != 1 || own.axis == BATCH || view->value->regions) return NULL;
+  const int64_t behind = own.inner * stride[own.axis], whole = behind * own.size;
+  const int64_t before = shape_elements(s) / whole;
+  const int first = before > 1; /* the axis of the dimension */
+  View *to = view_copy(im, view, view->value);
+  for (int k = 0; k < view->rank; k++) {
+    to->along[k] = (Factors){0};
+    for (int i = 0; i < view->along[k].n; i++) {
+      Factor f = view->along[k].f[i];
+      const int64_t at = f.axis == BATCH ? 0 : f.inner * stride[f.axis];
+      if (f.axis != BATCH && at >= whole) f = (Factor){0, at / whole, f.size};
+      else if (f.axis != BATCH && at >= behind && at * f.size <= whole)
+        f = (Factor){first, at / behind, f.size};
+      else if (f.axis != BATCH && at * f.size <= behind) f = (Factor){first + 1, at, f.size};
+      else if (f.axis != BATCH) return NULL;
+      factors_push(&to->along[k], f);
+    }
+  }
+  to->value = reshaped(im, view->value,
+                       first ? shape_image(before, own.size, behind) : shape_sequence(own.size, behind));
+  return to;
+}
+
 /* Whether the positions a are after the positions b in memory. */
 static bool is_behind(const Factors *a, const Factors *b) {
   if (!a->n || !b->n) return !a->n && b->n;
