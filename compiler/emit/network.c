@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include "emit/pool.h"
+#include "graph/contents.h"
 #include "graph/normalize_text.h"
 #include "ops/registry.h"
 
@@ -53,6 +54,16 @@ static void put_rows(Text *out, const StreamLayer *layer) {
   if (layer->late) text_put(out, ", .late = %" PRId64, layer->late);
 }
 
+static void put_contents(Text *out, Contents contents) {
+  static const char *const names[] = {[CONTENTS_NORMAL] = NULL,
+                                      [CONTENTS_BYTES] = "CNN_BYTES",
+                                      [CONTENTS_SOUND] = "CNN_SOUND",
+                                      [CONTENTS_INDICES] = "CNN_INDICES",
+                                      [CONTENTS_MASK] = "CNN_MASK"};
+  if (names[contents.kind]) text_put(out, ", .contents = %s", names[contents.kind]);
+  if (contents.count) text_put(out, ", .indices = %" PRId64, contents.count);
+}
+
 static void put_inputs(Text *out, Net *net) {
   const Stream *stream = net->graph->stream;
   static const char *const types[] = {
@@ -67,6 +78,7 @@ static void put_inputs(Text *out, Net *net) {
     text_put(out, "%s, .size = %s", port->node->port->chw ? ", .chw = 1" : "", net->input[i].macro.SIZE);
     if (port->node->port->rate) text_put(out, ", .rate = %s", net->input[i].macro.RATE);
     if (stream) put_rows(out, &stream->layer[stream->whole->inputs.data[i].node->id]);
+    put_contents(out, graph_contents(net->graph, i));
     const char *normalize = graph_normalize(net->arena, written(net), written(net)->inputs.data[i].node);
     if (normalize) {
       text_put(out, ",\n   .normalize = ");

@@ -114,6 +114,10 @@ typedef struct OpTraits {
    * depends on elements that start `jump` elements later. */
   void (*receptive_field)(const Node *, int axis, int64_t *sees, double *jump);
 
+  /* meaning of an operand (graph/contents.c) */
+  int64_t (*index_count)(const Node *, int k); /* number of valid indices in in[k]; 0: it has no indices */
+  int (*mask)(const Node *);                   /* attention: the operand that is a mask; -1: none */
+
   /* for the simplification for inference (passes/inference.c) */
   bool (*commutes)(const Node *); /* whether the operator's two inputs can be swapped */
   /* zero_pad: the padding that a following convolution can include in its window; false: not possible */

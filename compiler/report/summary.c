@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/summary.h"
 #include "graph/bf16.h"
+#include "graph/contents.h"
 #include "ops/registry.h"
 #include <inttypes.h>
 #include <math.h>
@@ -326,7 +327,14 @@ static void json_field(Text *out, const Field *field) {
            text_double(out->arena, field->jump[1]));
 }
 
-static void json_ports(Text *out, const char *key, int n, const Port *ports, bool inputs) {
+static void json_contents(Text *out, Contents contents) {
+  text_put(out, ", \"contents\": \"%s\"", contents_name(contents.kind));
+  if (contents.count) text_put(out, ", \"indices\": %" PRId64, contents.count);
+}
+
+static void json_ports(Text *out, const Graph *graph, const char *key, bool inputs) {
+  const int n = inputs ? graph->inputs.n : graph->outputs.n;
+  const Port *ports = inputs ? graph->inputs.data : graph->outputs.data;
   static const char *const forms[] = {
       [AS_FLOATS] = "f32", [AS_I8] = "i8", [AS_U8] = "u8", [AS_CLASS] = "class", [AS_I32] = "i32"};
   text_put(out, "  \"%s\": [", key);
@@ -339,6 +347,9 @@ static void json_ports(Text *out, const char *key, int n, const Port *ports, boo
     json_name(out, inputs ? "type" : "layer",
               inputs ? elem_name(ports[i].node->port->elem) : ports[i].node->name);
     if (inputs && ports[i].node->port->chw) text_put(out, ", \"layout\": \"chw\"");
+    if (inputs && ports[i].node->port->rate)
+      text_put(out, ", \"rate\": %" PRId64, ports[i].node->port->rate);
+    if (inputs) json_contents(out, graph_contents(graph, i));
     if (!inputs) text_put(out, ", \"as\": \"%s\"", forms[ports[i].as]);
     text_put(out, "}");
   }
@@ -508,8 +519,8 @@ void graph_json(Text *out, const Sources *sources, const Graph *graph, const Sum
   text_put(out, "{\n  ");
   json_name(out, "net", graph->name);
   text_put(out, ",\n");
-  json_ports(out, "inputs", graph->inputs.n, graph->inputs.data, true);
-  json_ports(out, "outputs", graph->outputs.n, graph->outputs.data, false);
+  json_ports(out, graph, "inputs", true);
+  json_ports(out, graph, "outputs", false);
   json_layers(out, sources, shown_graph(graph));
   json_weights(out, graph);
   json_stream(out, graph, sizes);

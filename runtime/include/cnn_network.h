@@ -4,7 +4,7 @@
  * be NULL. */
 // SPDX-License-Identifier: MIT-0
 #ifndef CNN_NETWORK_VERSION
-#define CNN_NETWORK_VERSION 13
+#define CNN_NETWORK_VERSION 14
 #include <stddef.h>
 #include <stdint.h>
 #ifdef __cplusplus
@@ -34,6 +34,14 @@ typedef enum cnn_output_kind {
   CNN_OUTPUT_MASK_LOGITS, /* masks before a sigmoid */
   CNN_OUTPUT_PANOPTIC     /* per pixel: its class, and the number of its instance (0: no instance) */
 } cnn_output_kind;
+
+typedef enum cnn_contents {              /* the numbers that an input usually has */
+                            CNN_NORMAL,  /* normally distributed: mean 0, standard deviation 1 */
+                            CNN_BYTES,   /* pixels: the range of the type; float: 0 to 255 */
+                            CNN_SOUND,   /* samples of a sound; float: -1 to 1 */
+                            CNN_INDICES, /* integers from 0 to `indices` - 1 */
+                            CNN_MASK     /* ones; zeros for masked positions */
+} cnn_contents;
 
 typedef struct cnn_loss {    /* parameters of a loss; validation computes the loss from infer's outputs */
   double weight;             /* factor of this output's loss in the sum of losses */
@@ -65,6 +73,8 @@ typedef struct cnn_port { /* an input or an output */
   int32_t step, offset, late; /* --stream, --slide: step: rows per call, or 0; offset: first row of call 0;
                                  late: delay of the output's rows, in rows of the first input */
   cnn_output_kind kind;       /* outputs */
+  cnn_contents contents;      /* inputs */
+  int64_t indices;            /* inputs with CNN_INDICES: number of valid indices */
   int32_t stuff, things;      /* for a panoptic output: number of background classes, which come first, and
                                  of object classes */
 } cnn_port;

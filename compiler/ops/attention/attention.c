@@ -206,6 +206,8 @@ static void eval(const Eval *eval) {
   attention_run(eval, &a);
 }
 
+static int mask_operand(const Node *node) { return attention_of(node).mask; }
+
 const Op op_attention = {
     .name = "attention",
     .group = "attention",
@@ -220,6 +222,7 @@ const Op op_attention = {
     .cost = cost,
     .eval = eval,
     .gradient = attention_gradient,
+    .traits.mask = mask_operand,
     .traits.equal_rows = true,
     .traits.reads_anywhere = true,
     .lower = attention_lower,

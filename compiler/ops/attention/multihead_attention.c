@@ -246,6 +246,8 @@ static Node *parts(Graph *graph, Node *layer, bool training) {
   return product_part(graph, layer, "", core, layer->weight[OUT_WEIGHT], layer->weight[OUT_BIAS]);
 }
 
+static int multihead_mask(const Node *node) { return multihead_layer(node).core.mask; }
+
 const Op op_multihead_attention = {
     .name = "multihead_attention",
     .group = "attention",
@@ -260,4 +262,5 @@ const Op op_multihead_attention = {
     .cost = cost,
     .eval = run,
     .parts = parts,
+    .traits.mask = multihead_mask,
 };

@@ -21,6 +21,8 @@ static void shape(ShapeContext *context, Node *node) {
   if (!node->weight[0]) node->shape = POISON;
 }
 
+static int64_t embedding_rows(const Node *node, int k) { return k == 0 ? arg_int(node, "count") : 0; }
+
 static void run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   for (int64_t p = 0; p < e.h * e.w; p++) {
@@ -107,6 +109,7 @@ const Op op_embedding = {
     .traits.keeps_spatial = true,
     .traits.per_image = true,
     .traits.stream = STREAM_ROWS,
+    .traits.index_count = embedding_rows,
     .traits.int8 = INT8_EMBEDDING,
     .shape = shape,
     .eval = run,

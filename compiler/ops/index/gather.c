@@ -61,6 +61,11 @@ static void shape(ShapeContext *context, Node *node) {
   node->shape.regions = in.regions;
 }
 
+static int64_t gathered_positions(const Node *node, int k) {
+  const Extent e = gathered_extent(node->in[0]->shape);
+  return k == 1 ? e.h * e.w : 0;
+}
+
 /* ---- reference ---- */
 /* Index of the element of x that becomes channel c of position k of the result. */
 static int64_t gathered_from(const Table *t, const double *index, int64_t k, int64_t c) {
@@ -159,6 +164,7 @@ const Op op_gather = {
     .params = params,
     .example = "memory -> gather(chosen)",
     .traits.per_image = true,
+    .traits.index_count = gathered_positions,
     .traits.int8 = INT8_GATHER,
     .shape = shape,
     .eval = eval,

@@ -12,6 +12,8 @@ static void shape(ShapeContext *context, Node *node) {
   if (arg_const(node, "n")->kind != CONST_POISON) index_rows_shape(context, node, arg_int(node, "n"));
 }
 
+static int64_t one_hot_channels(const Node *node, int k) { return k == 0 ? arg_int(node, "n") : 0; }
+
 static void run(const Eval *eval) {
   const Extent e = shape_extent(eval->node->shape);
   for (int64_t p = 0; p < e.h * e.w; p++)
@@ -45,6 +47,7 @@ const Op op_one_hot = {
     .params = params,
     .example = "classes -> one_hot(10)",
     .traits.keeps_spatial = true,
+    .traits.index_count = one_hot_channels,
     .traits.stream = STREAM_ROWS,
     .shape = shape,
     .eval = run,
