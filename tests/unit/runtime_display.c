@@ -233,7 +233,37 @@ static void curves_name_their_classes(void) {
   cnn_file_close(&file);
 }
 
-CU_TestInfo suite_display[] = {{"frames are inside boxes", frames_are_inside_boxes},
+/* The text of a plot of two epochs with these losses. The caller frees it. */
+static char *plot_of(double first, double last) {
+  const cnn_epoch epoch[2] = {{.epoch = 1, .train = {.samples = 1, .loss = first}, .rate = 0.5},
+                              {.epoch = 2, .train = {.samples = 1, .loss = last}, .rate = 0.5}};
+  cnn_file file;
+  CU_ASSERT_EQUAL(cnn_plot_write(scratch("plot.svg"), "net", epoch, 2).code, CNN_OK);
+  CU_ASSERT_EQUAL_FATAL(cnn_file_open(&file, scratch("plot.svg")).code, CNN_OK);
+  char *text = calloc(file.size + 1, 1);
+  CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+  memcpy(text, file.data, file.size);
+  cnn_file_close(&file);
+  return text;
+}
+
+/* The axis of the loss is logarithmic if the losses span more than a decade. */
+static void losses_have_a_logarithmic_axis(void) {
+  char *near = plot_of(2.4, 0.9), *far = plot_of(2.4, 0.03), *farther = plot_of(300, 0.02),
+       *negative = plot_of(3, -2);
+  CU_ASSERT(strstr(near, ">1.5<") && !strstr(near, ">0.2<"));
+  CU_ASSERT(strstr(far, ">0.02<") && strstr(far, ">0.1<") && strstr(far, ">0.5<") && strstr(far, ">5<"));
+  CU_ASSERT(!strstr(far, ">0.01<") && !strstr(far, ">1.5<"));
+  CU_ASSERT(strstr(farther, ">0.01<") && strstr(farther, ">1000<") && !strstr(farther, ">0.02<"));
+  CU_ASSERT(strstr(negative, ">-2<") && strstr(negative, ">3<"));
+  free(near);
+  free(far);
+  free(farther);
+  free(negative);
+}
+
+CU_TestInfo suite_display[] = {{"losses have a logarithmic axis", losses_have_a_logarithmic_axis},
+                               {"frames are inside boxes", frames_are_inside_boxes},
                                {"frames are clipped at the edges", frames_are_cut_at_the_edges},
                                {"labels are above boxes", labels_are_above_boxes},
                                {"labels stay on the image", labels_stay_on_the_image},

@@ -26,6 +26,7 @@ typedef struct Panel {
   const char *title;
   double left, top, width, height;
   double low, high, step; /* range and step of the y axis */
+  bool logarithmic;       /* the y axis; step 10: its ticks are powers of ten */
   int32_t epochs;
 } Panel;
 
@@ -51,6 +52,8 @@ static double panel_x(const Panel *panel, double epoch) {
 }
 
 static double panel_y(const Panel *panel, double value) {
+  if (panel->logarithmic)
+    return panel->top + panel->height * log(panel->high / value) / log(panel->high / panel->low);
   return panel->top + panel->height * (panel->high - value) / (panel->high - panel->low);
 }
 
@@ -61,6 +64,26 @@ static void widen(Panel *panel, const cnn_epoch *epoch, Series *series, int32_t 
     if (!(panel->low <= value)) panel->low = value;
     if (!(panel->high >= value)) panel->high = value;
   }
+}
+
+/* The tick of a logarithmic axis after `value`: 1, 2 or 5 times a power of ten, or only powers of ten. */
+static double next_tick(const Panel *panel, double value) {
+  const double power = pow(10, floor(log10(value) + 1e-9)), lead = value / power;
+  if (panel->step >= 10) return 10 * power;
+  return (lead < 1.5 ? 2 : lead < 3 ? 5 : 10) * power;
+}
+
+/* Makes the axis logarithmic if the values are positive and span more than a decade, and widens the range to
+ * whole ticks, which are powers of ten in more than three decades. */
+static void choose_axis(Panel *panel) {
+  if (!(panel->low > 0 && panel->high > 10 * panel->low)) return;
+  panel->logarithmic = true;
+  panel->step = panel->high > 1000 * panel->low ? 10 : 1;
+  const double least = panel->low, most = panel->high;
+  double tick = pow(10, floor(log10(least) + 1e-9));
+  for (panel->low = tick; tick <= least * (1 + 1e-9); tick = next_tick(panel, tick)) panel->low = tick;
+  while (tick < most * (1 - 1e-9)) tick = next_tick(panel, tick);
+  panel->high = tick;
 }
 
 /* Rounds the range to whole steps; if all values are equal, the range is widened first. */
@@ -79,17 +102,25 @@ static void round_range(Panel *panel) {
   panel->high = ceil(panel->high / panel->step - 1e-9) * panel->step;
 }
 
+static void put_tick(cnn_writer *writer, const Panel *panel, double value) {
+  const double right = panel->left + panel->width, y = panel_y(panel, value);
+  cnn_svg_line(writer, panel->left, y, right, y,
+               value < panel->low + 1e-6 * (panel->high - panel->low) ? CNN_SVG_INK : CNN_SVG_FAINT);
+  cnn_svg_text(writer, panel->left - 8, y + 4, "end", "", cnn_number(value, 4).text, 20);
+}
+
 static void put_frame(cnn_writer *writer, const Panel *panel) {
   double bottom = panel->top + panel->height, right = panel->left + panel->width;
   cnn_svg_text(writer, panel->left, panel->top - 14, "start", "font-weight=\"bold\" font-size=\"14\"",
                panel->title, 60);
-  int ticks = (int)floor((panel->high - panel->low) / panel->step + 0.5);
+  int ticks = panel->logarithmic ? -1 : (int)floor((panel->high - panel->low) / panel->step + 0.5);
   for (int i = 0; i <= ticks; i++) {
-    double value = panel->low + i * panel->step, y = panel_y(panel, value);
-    if (fabs(value) < 1e-9 * panel->step) value = 0;
-    cnn_svg_line(writer, panel->left, y, right, y, i == 0 ? CNN_SVG_INK : CNN_SVG_FAINT);
-    cnn_svg_text(writer, panel->left - 8, y + 4, "end", "", cnn_number(value, 4).text, 20);
+    double value = panel->low + i * panel->step;
+    put_tick(writer, panel, fabs(value) < 1e-9 * panel->step ? 0 : value);
   }
+  for (double value = panel->low; panel->logarithmic && value < panel->high * 1.001;
+       value = next_tick(panel, value))
+    put_tick(writer, panel, value);
   double step = panel->epochs > 1 ? fmax(1, nice_step(panel->epochs - 1, 8)) : 1;
   for (double epoch = 1; epoch <= panel->epochs; epoch = epoch == 1 && step > 1 ? step : epoch + step) {
     double x = panel_x(panel, epoch);
@@ -137,7 +168,8 @@ static void put_pair(cnn_writer *writer, Panel panel, const cnn_epoch *epoch, Se
                      int32_t metric) {
   widen(&panel, epoch, train, metric);
   widen(&panel, epoch, val, metric);
-  round_range(&panel);
+  if (metric < 0) choose_axis(&panel); /* the loss */
+  if (!panel.logarithmic) round_range(&panel);
   put_frame(writer, &panel);
   double right = panel.left + panel.width, y = panel.top - 14;
   if (put_curve(writer, &panel, epoch, train, metric, TRAINING))
