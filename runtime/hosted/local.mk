@@ -5,7 +5,8 @@ libcnn_la_SOURCES += %D%/base/color.c %D%/base/color.h \
   %D%/base/memory.c %D%/base/memory.h %D%/base/number.c \
   %D%/base/number.h %D%/base/similar.c %D%/base/similar.h %D%/base/status.c %D%/base/threads.c \
   %D%/base/threads.h %D%/base/unicode.c %D%/base/unicode.h
-libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/found.c \
+libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/bench_check.c \
+  %D%/commands/bench_check.h %D%/commands/found.c \
   %D%/commands/found.h %D%/commands/inputs.c \
   %D%/commands/detect.c %D%/commands/detect.h %D%/commands/judged.c %D%/commands/judged.h \
   %D%/commands/main.c %D%/commands/options.c \
@@ -26,6 +27,7 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/folders.h %D%/data/noise.c %D%/data/noise.h \
   %D%/data/data_masks.c %D%/data/export.c %D%/data/export.h %D%/data/export_coco.c %D%/data/export_coco.h \
   %D%/data/data_shapes.c %D%/data/pixels.c %D%/data/pixels.h %D%/data/shapes.c \
+  %D%/data/drawn.c %D%/data/drawn.h \
   %D%/data/shapes.h %D%/data/truth.c %D%/data/truth.h %D%/data/unscaled.c \
   %D%/data/unscaled.h %D%/data/dataset.h %D%/data/feed.c \
   %D%/data/image.c %D%/data/image.h %D%/data/outputs.c %D%/data/outputs.h \

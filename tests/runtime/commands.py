@@ -88,10 +88,10 @@ for words in (["frobnicate"], ["train"], ["train", *DATA, "--frobnicate"], ["tra
               ["predict", "--weights", "w"], ["predict", "x.npy"], ["bench", "--seconds", "-1"],
               ["info", "x"], ["eval", *DATA, "--weights", "w", "--confusion", "c.png"]):
     exits(2, "exit 2: " + " ".join(words), "./dot", *words, says="dot")
-for command in "train", "bench", "info", "filters", "dream":
+for command in "train", "info", "filters", "dream":
     exits(2, f"{command} takes no inputs", "./dot", command, "more",
           says=f"dot {command}: unexpected argument 'more'")
-for command in "features", "occlude", "saliency":
+for command in "bench", "features", "occlude", "saliency":
     exits(2, f"{command} takes one input", "./dot", command, "one.png", "two.png",
           says="this command takes only one input")
 for command in "predict", "features", "occlude", "saliency":
@@ -340,7 +340,8 @@ exits(1, "fewer targets than samples", "./dot", "train", "--data", "short.npz", 
 
 # ---- times
 result = json.loads(exits(0, "bench --json", "./dot", "bench", "--seconds", "0.1", "--json").stdout)
-check(list(result) == ["latency_ms", "images_per_second", "gflops", "threads", "layers"]
+check(list(result) == ["latency_ms", "images_per_second", "gflops", "threads", "inputs", "weights",
+                       "warnings", "layers"]
       and list(result["latency_ms"]) == ["min", "median", "p99"]
       and all(list(row) == ["name", "ms", "gflops"] for row in result["layers"]) and result["layers"],
       "its keys", result)
@@ -359,7 +360,61 @@ check([row["name"] for row in result["rest"]] == ["weights packed", "gradients a
 parts = sum(row["ms"] for row in [*layers.values(), *result["rest"]])
 check(0.2 * result["step_ms"]["min"] < parts < 5 * result["step_ms"]["p99"],
       "whose sum is about the time of a step", [parts, result["step_ms"]])
+check(result["warnings"] == [] and result["inputs"] == {"image": "bytes, 0 to 255"}
+      and result["weights"] == "next to the program" and result["loss"]["rate"] == 0.003
+      and 0.01 < result["loss"]["last"] < 2 * result["loss"]["first"] != 2 * result["loss"]["last"]
+      and result["loss"]["updates"] > 1, "training at a loss that moves", result)
+exits(0, "bench of given samples", "./dot", "bench", "--seconds", "0.01", *DATA, says="image: data")
+exits(0, "bench of an input", "./dot", "bench", "one.npy", "--seconds", "0.01", says="image: file")
+exits(2, "not of both", "./dot", "bench", "one.npy", *DATA, says="INPUT excludes --train and --data")
+exits(1, "bench with truncated weights", "./dot", "bench", "--weights", "cut.safetensors",
+      says="cut.safetensors")
 exits(0, "info", "./dot", "info", says="parameters")
+
+# ---- inputs and warnings of bench
+CONTENTS = {  # the declaration of an input, its uses, the contents that follow
+    "x: 8": ("x -> dense(4)", "normal"), "x: 8 as u8": ("x -> dense(4)", "bytes"),
+    "x: 8 as i8": ("x -> dense(4)", "bytes"), "x: 8 as i16": ("x -> dense(4)", "normal"),
+    "x: 2x2x2": ("x -> normalize(scale=1/255) -> flatten -> dense(4)", "bytes"),
+    "x: 8x1": ("x -> normalize(mean=120, std=60) -> flatten -> dense(4)", "bytes"),
+    "x: 2x4": ("x -> normalize(mean=0.5, std=0.2) -> flatten -> dense(4)", "normal"),
+    "x: 4x2": ("x -> flatten -> multiply(1/127.5) -> subtract(1) -> dense(4)", "bytes"),
+    "x: 6x6x1": ("x -> zero_pad(1) -> avgpool(2) -> normalize(scale=1/255) -> flatten -> dense(4)", "bytes"),
+    "x: 2x2": ("x -> flatten -> multiply(0.125) -> dense(4)", "normal"),
+    "x: 64x1 (rate=16000)": ("x -> conv(4, 3) -> global_avgpool", "sound"),
+    "x: 3 as i32": ("x -> embedding(9, 2) -> flatten -> dense(4)", "indices", 9),
+    "x: 3": ("a = x -> embedding(9, 2)\n x -> reshape(3x1) -> embedding(7, 2) -> add(a) -> flatten",
+             "indices", 7),
+    "x: 4 as u8": ("x -> one_hot(5) -> flatten -> dense(4)", "indices", 5),
+    "x: 4 as i32": ("constant(6x2) -> gather(x) -> flatten -> dense(4)", "indices", 6),
+    "x: 5 as i32": ("x -> dense(4)", "mask"),
+    "x: 6x6": ("s = constant(6x4)\n s -> attention(s, s, mask=x) -> flatten -> dense(4)", "mask"),
+}
+for port, (uses, kind, *count) in CONTENTS.items():
+    with open("contents.cnn", "w") as file:
+        file.write(f"net contents {{\n input {port}\n {uses}\n}}\n")
+    done = run(os.environ["CNNC"], "contents.cnn", "--emit=json")
+    found = json.loads(done.stdout)["inputs"][0] if done.returncode == 0 else {}
+    check((found.get("contents"), [found[k] for k in found if k == "indices"]) == (kind, count),
+          f"contents of {port}: {kind}", (found, done.both))
+
+build("slow", """net slow {
+    input x: 64
+    a = dense(32) -> multiply(1e-20) -> multiply(1e-20)
+    tiny = a -> multiply(1e30) -> dense(2)
+    huge = a -> multiply(1e30) -> multiply(1e30) -> multiply(1e20) -> exp
+    output tiny, huge
+    train { loss = mse(tiny) }
+}
+""")
+done = exits(0, "subnormal numbers", "./slow", "bench", "--seconds", "0.01", says="multiply2 (100.0 %)")
+check("warning: values of layers are subnormal" in done.stdout
+      and 'numbers of the output "huge" are NaN or infinite' in done.stdout
+      and "inputs    x: normal, deviation 1\nweights   initial (init=)\n" in done.stdout,
+      "and infinities are reported", done.both)
+result = json.loads(run("./slow", "bench", "--train", "--seconds", "0.01", "--json").stdout)
+check(len(result["warnings"]) == 2 and result["loss"]["first"] != result["loss"]["last"], "in training",
+      result)
 
 # ---- other nets
 shutil.copy("dot.safetensors", "kept.safetensors")

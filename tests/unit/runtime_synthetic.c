@@ -1,11 +1,70 @@
 /* runtime_synthetic.c: Split of a data set, synthetic data, files read and written by `predict`. */
 // SPDX-License-Identifier: Apache-2.0
 #include <CUnit/CUnit.h>
+#include <math.h>
 #include <string.h>
 #include "cnn_data.h"
 #include "cnn_image.h"
+#include "hosted/data/drawn.h"
+#include "hosted/data/outputs.h"
 #include "runtime_scratch.h"
 #include "runtime_sets.h"
+
+/* ---- drawn samples ---- */
+
+typedef struct Moments {
+  double mean, deviation, low, high;
+} Moments;
+
+static Moments moments_of(cnn_port port, cnn_contents contents, int64_t indices, int32_t rate) {
+  enum { COUNT = 4096 };
+  static double room[COUNT];
+  Moments m = {0, 0, INFINITY, -INFINITY};
+  port.contents = contents;
+  port.indices = indices;
+  port.rate = rate;
+  const int64_t n = 4 * port.size;
+  CU_ASSERT_FATAL(n <= COUNT);
+  cnn_drawn_input(&port, 0, 4, room);
+  for (int64_t i = 0; i < n; i++) {
+    const double x = cnn_port_number(&port, room, i);
+    m.mean += x / (double)n;
+    m.low = fmin(m.low, x);
+    m.high = fmax(m.high, x);
+  }
+  for (int64_t i = 0; i < n; i++) {
+    const double x = cnn_port_number(&port, room, i) - m.mean;
+    m.deviation += x * x / (double)n;
+  }
+  m.deviation = sqrt(m.deviation);
+  return m;
+}
+
+static bool near(double x, double wanted, double by) { return fabs(x - wanted) <= by; }
+
+static void drawn_inputs_have_the_contents_of_the_port(void) {
+  const cnn_port f32 = port_of("x", CNN_F32, 32, 32, 1), u8 = port_of("x", CNN_U8, 32, 32, 1),
+                 i8 = port_of("x", CNN_I8, 32, 32, 1), i16 = port_of("x", CNN_I16, 32, 32, 1),
+                 i32 = port_of("x", CNN_I32, 32, 32, 1);
+  Moments m = moments_of(f32, CNN_NORMAL, 0, 0);
+  CU_ASSERT(near(m.mean, 0, 0.06) && near(m.deviation, 1, 0.05) && m.high > 2.5 && m.high < 6);
+  m = moments_of(i16, CNN_NORMAL, 0, 0);
+  CU_ASSERT(near(m.mean, 0, 300) && near(m.deviation, 4096, 200));
+  m = moments_of(f32, CNN_BYTES, 0, 0);
+  CU_ASSERT(near(m.mean, 127.5, 5) && near(m.deviation, 73.9, 2) && m.low == 0 && m.high == 255);
+  m = moments_of(u8, CNN_BYTES, 0, 0);
+  CU_ASSERT(near(m.mean, 127.5, 5) && near(m.deviation, 73.9, 2) && m.low == 0 && m.high == 255);
+  m = moments_of(i8, CNN_BYTES, 0, 0);
+  CU_ASSERT(near(m.mean, -0.5, 5) && m.low == -128 && m.high == 127);
+  m = moments_of(f32, CNN_SOUND, 0, 16000); /* a sine of amplitude 0.25 has a deviation of 0.177 */
+  CU_ASSERT(near(m.mean, 0, 0.03) && near(m.deviation, 0.177, 0.02) && m.high < 0.3 && m.low > -0.3);
+  m = moments_of(i16, CNN_SOUND, 0, 16000);
+  CU_ASSERT(near(m.deviation, 0.177 * 32768, 700) && m.high < 0.3 * 32768);
+  m = moments_of(i32, CNN_INDICES, 50, 0);
+  CU_ASSERT(m.low == 0 && m.high == 49 && near(m.mean, 24.5, 1));
+  m = moments_of(i32, CNN_MASK, 0, 0);
+  CU_ASSERT(m.low == 1 && m.high == 1);
+}
 
 /* ---- parts ---- */
 
@@ -213,6 +272,7 @@ static void outputs_are_written_as_arrays(void) {
 }
 
 CU_TestInfo suite_synthetic[] = {
+    {"drawn inputs have the contents of the port", drawn_inputs_have_the_contents_of_the_port},
     {"the split depends on the seed and has exact sizes", the_split_is_seeded_and_exact},
     {"synthetic classes can be learned", synthetic_classes_can_be_learnt},
     {"synthetic data have every kind of target", synthetic_serves_every_kind_of_target},

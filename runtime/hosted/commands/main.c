@@ -39,7 +39,7 @@ static const Command COMMANDS[] = {
     {"predict", "INPUT...", "labels and scores of images, or raw outputs", cnn_program_predict, false},
     {"data", "--data PATH [-o DIR]", "counts the classes of a data set; -o writes it as files",
      cnn_program_data, false},
-    {"bench", "", "latency, in total and per layer", cnn_program_bench, false},
+    {"bench", "[INPUT]", "latency, in total and per layer", cnn_program_bench, false},
     {"info", "", "layers, memory, threads, the target for this machine", cnn_program_info, false},
     {"features", "IMAGE --layer NAME -o OUT.png", "feature maps of an image", cnn_program_features, true},
     {"filters", "--layer NAME -o OUT.png", "the filters of a layer", cnn_program_filters, false},
@@ -107,8 +107,12 @@ static bool init_is_constant(const cnn_network *network) {
   return equal;
 }
 
+bool cnn_program_has_weights(const cnn_program *program, const char *path) {
+  return path || has_weights(program->network) || weights_at_hand(program);
+}
+
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path) {
-  if (path || has_weights(program->network) || weights_at_hand(program)) return CNN_GO_ON;
+  if (cnn_program_has_weights(program, path)) return CNN_GO_ON;
   return cnn_usage_error(
       usage,
       "this command needs --weights: there is no %s.safetensors next to the program or in this directory%s",

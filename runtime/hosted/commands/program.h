@@ -40,7 +40,9 @@ cnn_status cnn_program_weights(const cnn_program *program, const char *path, con
  * cnn_program_weights; if the fraction is unknown, the default. Applies to data sets without a validation
  * part. */
 double cnn_program_val(const cnn_program *program);
-/* Returns CNN_GO_ON if `path` is not NULL, or if cnn_program_weights finds weights without a path. Otherwise
+/* Whether `path` is not NULL, or cnn_program_weights finds weights without a path. */
+bool cnn_program_has_weights(const cnn_program *program, const char *path);
+/* Returns CNN_GO_ON if cnn_program_has_weights. Otherwise
  * prints an error and returns the exit status. */
 int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program, const char *path);
 /* The entries for weights in a command's table of flags. */

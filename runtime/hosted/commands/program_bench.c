@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hosted/commands/bench_check.h"
 #include "hosted/data/batch.h"
+#include "hosted/data/calls.h"
+#include "hosted/data/drawn.h"
 #include "hosted/training/evaluate.h"
 #include "hosted/training/measure.h"
 #include "hosted/base/number.h"
@@ -23,14 +26,31 @@ typedef struct Times {
   double total;
 } Times; /* durations of single calls */
 
+/* Training repeats the first UPDATES updates from the same weights, so that the loss is that of a training
+ * that has just begun, for any duration of the measurement: it neither diverges nor vanishes. */
+enum { UPDATES = 16 };
+typedef struct Learning {
+  double rate;         /* the recipe's rate, or less if the loss would diverge */
+  double first, last;  /* loss before the updates, and before the last one */
+  int32_t updates, at; /* updates until the weights are reset, and since the last reset */
+} Learning;
+
 typedef struct Bench {
   const cnn_network *network;
   double seconds;
   int32_t threads;
   cnn_pace pace;
-  bool json, train, stream; /* stream: compares the duration of a step with real time */
+  bool json, train, stream;             /* stream: compares the duration of a step with real time */
+  const char *weights_path, *data_path; /* NULL: initial weights or those of the program; drawn samples */
+  const char *input_path;               /* a file as predict reads it, or NULL */
+  cnn_weights_names names;
+  bool initial; /* the weights are those before training */
   float *weights;
-  cnn_batch batch; /* synthetic samples */
+  cnn_network samples; /* the net, with ports for all calls of a sample */
+  cnn_port *ports;     /* ports of `samples`, or NULL */
+  cnn_batch batch;
+  Learning learning;
+  cnn_bench_warnings warnings;
   float **output;
   void *model, *workspace, *state; /* state: NULL if the net keeps no state between calls */
   Times times;
@@ -42,40 +62,74 @@ typedef struct Bench {
   double mark;
 } Bench;
 
-/* Creates synthetic samples. Inputs are integers that fit in one byte (0 to 255; -128 to 127 for i8). Class
- * targets are valid classes, and other targets are zeros or ones. */
-static void fill(cnn_batch *batch) {
-  const cnn_network *network = batch->network;
-  cnn_random random = cnn_random_stream(1, CNN_STREAM_DATA, 0);
-  for (int32_t i = 0; i < network->inputs; i++) {
-    int64_t elements = network->input[i].size * batch->capacity;
-    for (int64_t j = 0; j < elements; j++) {
-      uint32_t bits = cnn_random_bits(random, (uint32_t)j);
-      const bool i8 = network->input[i].type == CNN_I8;
-      cnn_port_store(&network->input[i], batch->input[i], j, (double)(bits >> 24) - 128 * i8);
-    }
-  }
-  for (int32_t o = 0; o < network->outputs; o++) {
-    if (!batch->target[o]) continue;
-    cnn_judged judged = cnn_judge(network, o);
-    int64_t elements = (judged.class_target ? judged.positions : network->output[o].size) * batch->capacity;
-    for (int64_t j = 0; j < elements; j++) {
-      if (judged.class_target) {
-        ((int32_t *)batch->target[o])[j] =
-            (int32_t)cnn_random_below(random, (uint32_t)j, (uint32_t)judged.classes);
-      } else {
-        ((float *)batch->target[o])[j] = (float)(cnn_random_bits(random, (uint32_t)j) >> 31);
-      }
-    }
-  }
+/* Reads the weights, or initializes them. */
+static cnn_status take_weights(Bench *bench, const cnn_program *program) {
+  const cnn_network *network = bench->network;
+  bench->initial = !cnn_program_has_weights(program, bench->weights_path);
+  if (!bench->initial)
+    return cnn_program_weights(program, bench->weights_path, &bench->names, &bench->weights);
+  bench->weights = calloc((size_t)network->parameters + 1, sizeof *bench->weights);
+  if (!bench->weights) return cnn_failure(CNN_NO_MEMORY, "no memory for the weights");
+  network->init(bench->weights, 1);
+  return cnn_success();
 }
 
-static cnn_status prepare(Bench *bench) {
+/* Fills the batch with the first samples of a data set. A smaller set is repeated. */
+static cnn_status read_samples(Bench *bench) {
+  cnn_data *data = NULL;
+  cnn_reader reader = {0};
+  cnn_data_options options = CNN_DATA_DEFAULTS;
+  options.any_target = !bench->train;
+  cnn_status status = cnn_data_open(&data, bench->data_path, bench->network, &options);
+  const int64_t all = status.code == CNN_OK ? cnn_data_count(data, CNN_PART_TRAIN) : 0;
+  if (status.code == CNN_OK && all < 1)
+    status = cnn_failure(CNN_BAD_ARGUMENT, "%s has no samples for training", bench->data_path);
+  if (status.code == CNN_OK && !cnn_reader_open(&reader, &bench->samples))
+    status = cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
+  for (int32_t slot = 0; status.code == CNN_OK && slot < bench->batch.capacity; slot++)
+    status = cnn_batch_read(&bench->batch, &reader, slot, data, CNN_PART_TRAIN, slot % all);
+  if (reader.network) cnn_reader_close(&reader);
+  cnn_data_close(data);
+  bench->batch.count = bench->batch.capacity;
+  return status;
+}
+
+/* Fills the batch with the samples of a file, as predict reads it. */
+static cnn_status read_file(Bench *bench) {
+  const cnn_network *network = &bench->samples;
+  cnn_inputs *inputs;
+  cnn_parts raw = {.input = calloc((size_t)network->inputs + 1, sizeof *raw.input)};
+  cnn_status status = cnn_inputs_open(&inputs, bench->input_path, network, CNN_FIT_STRETCH);
+  if (status.code != CNN_OK) inputs = NULL;
+  for (int32_t i = 0; status.code == CNN_OK && i < network->inputs; i++) {
+    const size_t bytes = (size_t)network->input[i].size * cnn_type_bytes(network->input[i].type);
+    if (raw.input) raw.input[i] = malloc(bytes + 1);
+    if (!raw.input || !raw.input[i]) status = cnn_failure(CNN_NO_MEMORY, "no memory for a sample");
+  }
+  for (int32_t slot = 0; status.code == CNN_OK && slot < bench->batch.capacity; slot++) {
+    status = cnn_inputs_sample(inputs, slot % cnn_inputs_count(inputs), raw.input);
+    for (int32_t i = 0; status.code == CNN_OK && i < network->inputs; i++) {
+      const cnn_port *port = &network->input[i];
+      cnn_port_arrange(port, raw.input[i],
+                       (char *)bench->batch.input[i] +
+                           (size_t)(slot * port->size) * cnn_type_bytes(port->type));
+    }
+  }
+  for (int32_t i = 0; raw.input && i < network->inputs; i++) free(raw.input[i]);
+  free(raw.input);
+  if (inputs) cnn_inputs_close(inputs);
+  bench->batch.count = bench->batch.capacity;
+  return status;
+}
+
+static cnn_status prepare(Bench *bench, const cnn_program *program) {
   const cnn_network *network = bench->network;
   int32_t samples = bench->train ? network->recipe->batch : network->batch;
   if (bench->train && samples > network->train_batch) samples = network->train_batch;
-  bench->weights = calloc((size_t)network->parameters + 1, sizeof *bench->weights);
-  bench->output = cnn_outputs_alloc(network, samples);
+  const cnn_status status = take_weights(bench, program);
+  if (status.code != CNN_OK) return status;
+  const bool ports = cnn_calls_open(&bench->samples, &bench->ports, network);
+  bench->output = cnn_outputs_alloc(&bench->samples, samples);
   bench->model = cnn_aligned(network->model_bytes);
   bench->workspace = cnn_aligned(network->workspace_bytes);
   bench->state = network->step ? cnn_aligned(network->state_bytes) : NULL;
@@ -83,24 +137,15 @@ static cnn_status prepare(Bench *bench) {
   bench->steps = !bench->train ? network->steps : network->gradients_timed ? network->training_steps + 1 : 0;
   bench->step_seconds = calloc((size_t)bench->steps + 1, sizeof *bench->step_seconds);
   bench->layer_second = calloc((size_t)bench->steps * LAYER_CALLS + 1, sizeof *bench->layer_second);
-  if (!cnn_batch_open(&bench->batch, network, samples, bench->train) || !bench->layer_second ||
-      !bench->weights || !bench->output || !bench->model || !bench->workspace || !bench->times.second ||
-      !bench->step_seconds || (network->step && !bench->state)) {
+  if (!ports || !cnn_batch_open(&bench->batch, &bench->samples, samples, bench->train) ||
+      !bench->layer_second || !bench->output || !bench->model || !bench->workspace || !bench->times.second ||
+      !bench->step_seconds || (network->step && !bench->state))
     return cnn_failure(CNN_NO_MEMORY, "no memory to run %s", network->name);
-  }
   if (network->step) network->reset(bench->state);
-  bench->batch.count = samples;
-  fill(&bench->batch);
   bench->pace = cnn_pace_of(bench->threads);
-  if (network->initial) {
-    memcpy(bench->weights, network->initial, (size_t)network->parameters * sizeof(float));
-  } else if (network->init) {
-    network->init(bench->weights, 1);
-  } else { /* any weights of a usual magnitude: the time does not depend on their values */
-    cnn_random random = cnn_random_stream(2, CNN_STREAM_DATA, 0);
-    for (int64_t i = 0; i < network->parameters; i++)
-      bench->weights[i] = 0.1f * cnn_random_uniform(random, (uint32_t)i) + 0.01f;
-  }
+  if (bench->data_path) return read_samples(bench);
+  if (bench->input_path) return read_file(bench);
+  cnn_drawn_batch(&bench->batch);
   return cnn_success();
 }
 
@@ -110,34 +155,78 @@ static void infer(Bench *bench) {
   cnn_pace_end(&bench->pace, begun);
 }
 
+/* ---- training steps ---- */
+static void restart(Bench *bench, cnn_trainer *trainer) {
+  const size_t bytes = (size_t)bench->network->parameters * sizeof(float);
+  memcpy(trainer->weights, bench->weights, bytes);
+  for (int k = 0; k < 2; k++)
+    if (trainer->slot[k]) memset(trainer->slot[k], 0, bytes);
+  trainer->steps = 0;
+  bench->learning.at = 0;
+}
+
+/* Resets the weights if it is time. Not part of the measured time. */
+static void before_step(Bench *bench, cnn_trainer *trainer) {
+  if (bench->learning.at == bench->learning.updates) restart(bench, trainer);
+}
+
+static float step(Bench *bench, cnn_trainer *trainer) {
+  double begun = cnn_pace_begin(&bench->pace, bench->network);
+  const float loss =
+      cnn_trainer_batch(trainer, (const void *const *)bench->batch.input,
+                        (const void *const *)bench->batch.target, bench->batch.count, bench->output);
+  cnn_trainer_update(trainer, bench->learning.rate);
+  bench->learning.at++;
+  cnn_pace_end(&bench->pace, begun);
+  return loss;
+}
+
+/* Finds the rate with which the loss does not diverge, and the number of updates: UPDATES, or less if they
+ * take longer than `seconds` (and than half a second), or if the loss vanishes. */
+static void learn(Bench *bench, cnn_trainer *trainer, double seconds) {
+  enum { RATES = 6 };
+  const double vanished = 0.05, least = 0.5;
+  Learning *learning = &bench->learning;
+  *learning = (Learning){.rate = bench->network->recipe->rate, .updates = UPDATES};
+  for (int k = 0; k < RATES; k++) {
+    const double end = cnn_clock() + fmax(seconds, least);
+    restart(bench, trainer);
+    do {
+      learning->last = (double)step(bench, trainer);
+      if (learning->at == 1) learning->first = learning->last;
+    } while (isfinite(learning->last) && learning->last > vanished * learning->first &&
+             learning->at < UPDATES && (learning->at < 2 || cnn_clock() < end));
+    if (isfinite(learning->last) && learning->last <= 2 * fabs(learning->first)) break;
+    learning->rate = k + 2 < RATES ? 0.1 * learning->rate : 0;
+  }
+  learning->updates = learning->at;
+}
+
 static cnn_trainer trainer_of(Bench *bench, void *memory) {
   cnn_trainer trainer;
   cnn_trainer_place(&trainer, bench->network, bench->network->recipe, false, memory);
-  memcpy(trainer.weights, bench->weights, (size_t)bench->network->parameters * sizeof(float));
   return trainer;
 }
 
-/* The learning rate is 0, so that random targets do not drive the weights to infinity. */
-static void step(Bench *bench, cnn_trainer *trainer) {
-  double begun = cnn_pace_begin(&bench->pace, bench->network);
-  cnn_trainer_batch(trainer, (const void *const *)bench->batch.input,
-                    (const void *const *)bench->batch.target, bench->batch.count, bench->output);
-  cnn_trainer_update(trainer, 0);
-  cnn_pace_end(&bench->pace, begun);
+static void warm_up(Bench *bench, cnn_trainer *trainer) {
+  const double seconds = 0.1 * bench->seconds, end = cnn_clock() + seconds;
+  if (trainer) learn(bench, trainer, seconds);
+  else do
+      infer(bench);
+    while (cnn_clock() < end);
 }
 
 /* Calls the net for bench->seconds: at least three times, and at most MOST_TIMES times. Before these calls,
  * warms up for a tenth of bench->seconds without measuring. trainer: NULL without --train. */
 static void measure(Bench *bench, cnn_trainer *trainer) {
   Times *times = &bench->times;
-  double start = cnn_clock(), warm = start + 0.1 * bench->seconds, end = start + 1.1 * bench->seconds, now;
-  do {
-    trainer ? step(bench, trainer) : infer(bench);
-    now = cnn_clock();
-  } while (now < warm);
+  warm_up(bench, trainer);
+  double end = cnn_clock() + bench->seconds, now = 0;
   while ((now < end || times->count < 3) && times->count < MOST_TIMES) {
+    if (trainer) before_step(bench, trainer);
     double before = cnn_clock();
-    trainer ? step(bench, trainer) : infer(bench);
+    if (trainer) step(bench, trainer);
+    else infer(bench);
     now = cnn_clock();
     times->second[times->count++] = now - before;
     times->total += now - before;
@@ -170,6 +259,7 @@ static void timed_infer(Bench *bench) {
  * counts as the last step. */
 static void timed_step(Bench *bench, cnn_trainer *trainer) {
   cnn_pace one = cnn_pace_of(1);
+  before_step(bench, trainer);
   double begun = cnn_pace_begin(&one, bench->network);
   bench->mark = cnn_clock();
   bench->network->gradients_timed(trainer->weights, (const void *const *)bench->batch.input,
@@ -178,8 +268,9 @@ static void timed_step(Bench *bench, cnn_trainer *trainer) {
                                   trainer->training, mark, bench);
   trainer->samples = bench->batch.count;
   bench->mark = cnn_clock();
-  cnn_trainer_update(trainer, 0);
+  cnn_trainer_update(trainer, bench->learning.rate);
   mark(bench, bench->steps - 1);
+  bench->learning.at++;
   cnn_pace_end(&one, begun);
 }
 
@@ -320,6 +411,47 @@ static double real_time_factor(const Bench *bench) {
   return bench->stream ? quantile(&bench->times, 0.5) * (double)input->rate / (double)input->dim[0] : 0;
 }
 
+/* The origin of the numbers that were computed with. */
+static cnn_text input_text(const Bench *bench, int32_t input) {
+  const cnn_text data = {"data"}, file = {"file"};
+  return bench->data_path ? data : bench->input_path ? file : cnn_drawn_text(&bench->network->input[input]);
+}
+
+static const char *weights_text(const Bench *bench) {
+  return bench->initial                                               ? "initial (init=)"
+         : bench->weights_path                                        ? bench->weights_path
+         : bench->network->initial || bench->network->parameters == 0 ? "compiled in"
+                                                                      : "next to the program";
+}
+
+static void put_json_of_samples(const Bench *bench, json_t *root) {
+  json_t *inputs = json_object(), *warnings = json_array();
+  for (int32_t i = 0; i < bench->network->inputs; i++)
+    json_object_set_new(inputs, bench->network->input[i].name, json_string(input_text(bench, i).text));
+  for (int32_t i = 0; i < bench->warnings.count; i++)
+    json_array_append_new(warnings, json_string(bench->warnings.line[i]));
+  if (bench->train)
+    json_object_set_new(root, "loss",
+                        json_pack("{s:f, s:f, s:i, s:f}", "first", bench->learning.first, "last",
+                                  bench->learning.last, "updates", (int)bench->learning.updates, "rate",
+                                  bench->learning.rate));
+  json_object_set_new(root, "inputs", inputs);
+  json_object_set_new(root, "weights", json_string(weights_text(bench)));
+  json_object_set_new(root, "warnings", warnings);
+}
+
+static void put_text_of_samples(const Bench *bench) {
+  const Learning *learning = &bench->learning;
+  for (int32_t i = 0; i < bench->network->inputs; i++)
+    printf("%s%s: %s", i ? "; " : "inputs    ", bench->network->input[i].name, input_text(bench, i).text);
+  printf("\nweights   %s\n", weights_text(bench));
+  if (bench->train)
+    printf("loss      %s, after %d update%s with rate %s: %s\n", cnn_number(learning->first, 4).text,
+           (int)learning->updates - 1, learning->updates == 2 ? "" : "s", cnn_number(learning->rate, 3).text,
+           cnn_number(learning->last, 4).text);
+  for (int32_t i = 0; i < bench->warnings.count; i++) printf("warning: %s\n", bench->warnings.line[i]);
+}
+
 static void print_json(const Bench *bench) {
   const Times *times = &bench->times;
   const char *what = bench->train || bench->stream ? "step_ms" : "latency_ms";
@@ -335,6 +467,7 @@ static void print_json(const Bench *bench) {
   }
   if (factor > 0) json_object_set_new(root, "real_time_factor", json_real(factor));
   json_object_set_new(root, "threads", json_integer(bench->threads));
+  put_json_of_samples(bench, root);
   (bench->train ? put_json_of_training : put_json_of_inference)(bench, root);
   json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
   printf("\n");
@@ -378,13 +511,20 @@ static void print_text(const Bench *bench) {
   printf("images/s  %s\n", cnn_number_grouped((int64_t)images_per_second(bench)).text);
   if (!bench->train)
     printf("GFLOP/s   %s\n", cnn_number(gflops(network->macs, bench->batch.count, median), 4).text);
+  put_text_of_samples(bench);
   if (bench->timed_calls > 0) (bench->train ? put_text_of_training : put_text_of_inference)(bench);
+}
+
+static void check(Bench *bench, const cnn_trainer *trainer) {
+  cnn_bench_check_outputs(&bench->warnings, &bench->samples, bench->output, bench->batch.count);
+  cnn_bench_check_layers(&bench->warnings, bench->network, bench->weights, &bench->batch);
+  if (trainer) cnn_bench_check_gradients(&bench->warnings, bench->network, trainer->gradients);
 }
 
 static int run(const cnn_program *program, Bench *bench) {
   const cnn_network *network = bench->network;
   void *memory = NULL;
-  cnn_status status = prepare(bench);
+  cnn_status status = prepare(bench, program);
   if (status.code == CNN_OK && bench->train) {
     memory = cnn_aligned(cnn_trainer_bytes(network, network->recipe, false));
     if (!memory) status = cnn_failure(CNN_NO_MEMORY, "no memory to train %s", network->name);
@@ -394,10 +534,12 @@ static int run(const cnn_program *program, Bench *bench) {
       cnn_trainer trainer = trainer_of(bench, memory);
       measure(bench, &trainer);
       measure_layers(bench, &trainer);
+      check(bench, &trainer);
     } else {
       if (network->pack) network->pack(bench->model, bench->weights);
       measure(bench, NULL);
       measure_layers(bench, NULL);
+      check(bench, NULL);
     }
     qsort(bench->times.second, (size_t)bench->times.count, sizeof *bench->times.second, by_size);
     (bench->json ? print_json : print_text)(bench);
@@ -405,6 +547,7 @@ static int run(const cnn_program *program, Bench *bench) {
   }
   if (bench->batch.network) cnn_batch_close(&bench->batch);
   cnn_outputs_free(network, bench->output);
+  free(bench->ports);
   free(bench->weights);
   free(bench->model);
   free(bench->workspace);
@@ -425,14 +568,30 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
       {"threads", 0, CNN_VALUE_WHOLE, &threads, "N",
        "processors to use, fewer if other programs keep them busy (default: all)", 1, 4096, NULL, NULL},
       {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "measure training steps instead", 0, 0, NULL, NULL},
+      {"data", 0, CNN_VALUE_TEXT, &bench.data_path, "PATH",
+       "use the first training samples of a data set as inputs, and as targets with --train", 0, 0, NULL,
+       NULL},
+      CNN_FLAG_WEIGHTS(bench.weights_path),
+      CNN_FLAG_WEIGHTS_NAMES(bench.names),
       {"stream", 0, CNN_VALUE_FLAG, &bench.stream, "",
        "measure steps of a net that has states, or was compiled with --stream or --slide", 0, 0, NULL, NULL},
       {"json", 0, CNN_VALUE_FLAG, &bench.json, "", "print the result as JSON", 0, 0, NULL, NULL},
   };
   cnn_usage usage = {
-      program->name, "bench", "", "Latency of the net on this machine.", flag, sizeof flag / sizeof *flag};
-  const int parsed = cnn_usage_parse(&usage, argc, argv, NULL);
+      program->name,
+      "bench",
+      "[INPUT]",
+      "Latency of the net on this machine. INPUT: a file as for predict (default: random numbers "
+      "like those that the inputs usually have).",
+      flag,
+      sizeof flag / sizeof *flag};
+  int operand;
+  const int parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
+  if (argc - operand > 1) return cnn_usage_error(&usage, "this command takes only one input");
+  bench.input_path = operand < argc ? argv[operand] : NULL;
+  if (bench.input_path && (bench.train || bench.data_path))
+    return cnn_usage_error(&usage, "INPUT excludes --train and --data");
   if (bench.train && (!program->network->gradients || !program->network->recipe)) {
     cnn_status status = cnn_failure(
         CNN_BAD_ARGUMENT,
@@ -441,6 +600,8 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
         program->network->name);
     return cnn_program_fail(program, &status);
   }
+  if (bench.data_path && program->network->input[0].step > 0)
+    return cnn_usage_error(&usage, "--data excludes nets that were compiled with --stream or --slide");
   if (bench.stream && (bench.train || !program->network->step)) {
     if (bench.train) return cnn_usage_error(&usage, "--stream excludes --train");
     const cnn_status status =

@@ -11,6 +11,7 @@
 
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
+#include "hosted/data/drawn.h"
 #include "hosted/commands/viewer.h"
 #include "hosted/training/findings.h"
 
@@ -185,7 +186,7 @@ static cnn_status start(Dream *d, const Arguments *a) {
   const double middle = bounded ? (d->low + d->high) / 2 : 0;
   const cnn_random random = cnn_random_keys(a->seed, 0);
   for (int64_t k = 0; k < d->port->size; k++) {
-    const double value = middle + 8 * d->step * cnn_viewer_noise(random, (uint32_t)k);
+    const double value = middle + 8 * d->step * cnn_drawn_normal(random, (uint32_t)k);
     d->viewer.value[0][k] = (float)fmin(fmax(value, d->low), d->high);
   }
   cnn_status status =

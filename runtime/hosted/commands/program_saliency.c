@@ -12,6 +12,7 @@
 #include "hosted/commands/asked.h"
 #include "hosted/commands/program.h"
 #include "hosted/training/findings.h"
+#include "hosted/data/drawn.h"
 #include "hosted/commands/viewer.h"
 
 typedef struct Arguments {
@@ -42,7 +43,7 @@ static void add_up(Saliency *s, const Arguments *a, int32_t input) {
     const cnn_random random = cnn_random_keys(a->seed, (uint64_t)copy);
     for (int64_t k = 0; k < n; k++)
       s->viewer.value[input][k] =
-          s->plain[k] + (float)(spread > 0 ? spread * cnn_viewer_noise(random, (uint32_t)k) : 0);
+          s->plain[k] + (float)(spread > 0 ? spread * cnn_drawn_normal(random, (uint32_t)k) : 0);
     cnn_viewer_forward(&s->viewer);
     cnn_viewer_backward(&s->viewer, s->unit);
     for (int64_t k = 0; k < n; k++) s->sum[k] += gradient[k] / (float)a->smooth;

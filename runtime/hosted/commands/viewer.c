@@ -132,12 +132,6 @@ void cnn_viewer_backward(cnn_viewer *viewer, cnn_unit unit) {
                           (const float *const *)viewer->seed);
 }
 
-double cnn_viewer_noise(cnn_random random, uint32_t counter) { /* Box-Muller transform */
-  const double u = 1 - (double)cnn_random_uniform(random, 2 * counter),
-               v = (double)cnn_random_uniform(random, 2 * counter + 1);
-  return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
-}
-
 static const float *at(const cnn_viewer *viewer, int64_t place) {
   return place < 0 ? viewer->input[-1 - place] : (const float *)viewer->memory + place;
 }

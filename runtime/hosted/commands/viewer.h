@@ -43,8 +43,6 @@ void cnn_viewer_warn(const cnn_viewer *viewer);
 /* Gradient of the score with respect to an input; NULL: the score does not depend on this input. */
 const float *cnn_viewer_gradient(const cnn_viewer *viewer, int32_t input);
 
-double cnn_viewer_noise(cnn_random random, uint32_t counter); /* a normally distributed number */
-
 double cnn_viewer_score(const cnn_viewer *viewer, cnn_unit unit);       /* score before softmax or sigmoid */
 double cnn_viewer_probability(const cnn_viewer *viewer, cnn_unit unit); /* NaN if the output has no classes */
 int32_t cnn_unit_output(const cnn_network *network); /* the first output with classes, or output 0 */

@@ -137,6 +137,19 @@ static cnn_status raw_read(cnn_reader *reader, const cnn_data *data, cnn_part pa
   return status;
 }
 
+static void reflect(const cnn_network *network, int32_t o, const void *input, void *target) {
+  if (network->output[o].size == network->input[0].size) input_as_target(&network->input[0], input, target);
+}
+
+void cnn_batch_reflect(cnn_batch *batch) {
+  const cnn_network *network = batch->network;
+  const size_t bytes = (size_t)network->input[0].size * cnn_type_bytes(network->input[0].type);
+  for (int32_t o = 0; o < cnn_ports(network) && is_reflexive(network); o++)
+    for (int32_t slot = 0; batch->target[o] && slot < batch->capacity; slot++)
+      reflect(network, o, (const char *)batch->input[0] + (size_t)slot * bytes,
+              (float *)batch->target[o] + slot * target_elements(network, o));
+}
+
 /* Copies a sample into its slot of the batch, in the net's layout. */
 static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) {
   const cnn_network *network = batch->network;
@@ -148,11 +161,9 @@ static void put_sample(cnn_batch *batch, int32_t slot, const cnn_parts *sample) 
   for (int32_t o = 0; o < cnn_ports(network); o++) {
     if (!batch->target[o]) continue;
     const int64_t elements = target_elements(network, o);
-    const cnn_port *first = &network->input[0];
     char *to = (char *)batch->target[o] + (size_t)(slot * elements) * 4;
     if (!is_reflexive(network)) memcpy(to, sample->target[o], (size_t)elements * 4);
-    else if (network->output[o].size == first->size)
-      input_as_target(first, sample->input[0], (float *)(void *)to);
+    else reflect(network, o, sample->input[0], to);
   }
   const int32_t truth = cnn_ports(network);
   if (batch->target[truth])

@@ -52,6 +52,8 @@ void cnn_reader_close(cnn_reader *reader); /* also valid after a failed open, an
 /* Reads sample `index` into slot `slot` without augmentation. */
 cnn_status cnn_batch_read(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_data *data,
                           cnn_part part, int64_t index);
+/* If the net's target is its input: sets the targets of all samples. */
+void cnn_batch_reflect(cnn_batch *batch);
 /* Reads sample `at` of a course, with the course's augmentation. */
 cnn_status cnn_batch_take(cnn_batch *batch, cnn_reader *reader, int32_t slot, const cnn_course *course,
                           int64_t at);
