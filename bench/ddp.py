@@ -40,7 +40,7 @@ def work(rank, processes, steps, times, port, result):
         net = torch.nn.parallel.DistributedDataParallel(net)
     sgd = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
     own = BATCH // processes
-    x = torch.rand(own, 3, 32, 32).to(memory_format=torch.channels_last)
+    x = torch.randn(own, 3, 32, 32).to(memory_format=torch.channels_last)
     y = torch.randint(0, 10, (own,))
     rates = []
     for _ in range(times):

@@ -18,7 +18,7 @@ def sound(shape, rate):
 
 
 def draw(port, batch, seed=2):
-    """A batch of an input: a row of the list `inputs` of the net's JSON. The JSON of older builds of cnnc lacks
+    """A batch of an input: a row of the list `inputs` of the net's JSON, which in older builds of cnnc lacks
     `contents`."""
     shape, kind = [batch, *port["shape"]], TYPES[port["type"]]
     contents = port.get("contents", "bytes" if kind in (np.uint8, np.int8) else "normal")

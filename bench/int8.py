@@ -5,6 +5,7 @@ differently, so the table has the difference of each from the float outputs."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes, json, math, os, struct, subprocess, sys, tempfile
 import numpy as np
+import inputs
 from inference import make_case, print_machine, read_options
 from nets import NETS, OTHERS
 from sides import Ours, march
@@ -57,10 +58,7 @@ def write_weights(weights, path):
 
 
 def draw_pictures(case):
-    random, shape = np.random.default_rng(3), [PICTURES, *case.images.shape[1:]]
-    if case.images.dtype == np.uint8:
-        return random.integers(0, 256, shape, dtype=np.uint8)
-    return random.normal(0, 1, shape).astype(np.float32)
+    return inputs.draw(case.facts["inputs"][0], PICTURES, 3)
 
 
 def draw_targets(case):

@@ -1,7 +1,7 @@
 # bench: comparisons with other runtimes; see bench/README.md.
 EXTRA_DIST += %D%/README.md %D%/HISTORY.md \
   %D%/run %D%/attention.py %D%/exported.py %D%/inference.py %D%/int8.py %D%/layers.py %D%/load.py \
-  %D%/errors.py %D%/mobile_sides.py %D%/sides.py %D%/timing.py %D%/web.py %D%/web.mjs \
+  %D%/errors.py %D%/inputs.py %D%/mobile_sides.py %D%/sides.py %D%/timing.py %D%/web.py %D%/web.mjs \
   %D%/imports.py %D%/beside.py %D%/states.py %D%/zoo.py %D%/import \
   %D%/wild %D%/wild.py %D%/wild.tsv %D%/packages.py %D%/runtimes.py %D%/samples.py %D%/section.py \
   %D%/unrounded.py \

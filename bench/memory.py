@@ -5,7 +5,7 @@ import argparse, copy, json, subprocess, tempfile, time
 import numpy as np
 from compiler import newest_clang
 from timing import shortest
-from training import NETS, TURN, Ours, Text, batches, draw_weights
+from training import NETS, TURN, UPDATES, Ours, Text, batches, draw_weights
 
 PARTS = (75, 60, 50)  # of the default memory, in percent
 
@@ -44,7 +44,7 @@ def measure(options, net):
     least, end = [np.inf] * len(sides), time.monotonic() + options.seconds
     while time.monotonic() < end or np.inf in least:
         for i, (_, _, side) in enumerate(sides):
-            least[i] = min(least[i], shortest(side.bound(*data[0]), TURN))
+            least[i] = min(least[i], shortest(side.bound(*data[0]), TURN, side.reset, UPDATES))
     for (part, taken, _), seconds in zip(sides, least):
         print(f"| {net} | {NETS[net][2]} | {taken / 1e6:.1f} MB, {100 * taken / sides[0][1]:.0f} % | "
               f"{1e3 * seconds:.2f} | {seconds / least[0]:.2f} |", flush=True)

@@ -4,6 +4,7 @@ Its `results()` are the outputs of the last call, [batch][h][w][c]."""
 # SPDX-License-Identifier: Apache-2.0
 import ctypes, functools, glob, json, os, platform, subprocess, tempfile
 import numpy as np
+import inputs
 from nets import Builder
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
@@ -109,10 +110,7 @@ class Case:
     def __init__(self, net, source, build, batch, facts, weights):
         self.net, self.source, self.build = net, source, build
         self.batch, self.facts, self.weights = batch, facts, weights
-        random, shape = np.random.default_rng(2), [batch, *facts["inputs"][0]["shape"]]
-        pixels = facts["inputs"][0]["type"] == "u8"
-        self.images = aligned(random.integers(0, 256, shape, dtype=np.uint8) if pixels else
-                              random.normal(0, 1, shape).astype(np.float32))
+        self.images = aligned(inputs.draw(facts["inputs"][0], batch))
         self.shapes = [[batch, *output["shape"]] for output in facts["outputs"]]
         self.model = None  # the bytes of an ONNX model that replaces the one of onnx()
 

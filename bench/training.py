@@ -6,6 +6,7 @@ agree. The runtimes run in turns, and the shortest step of each counts.
 # SPDX-License-Identifier: Apache-2.0
 import argparse, ctypes, functools, json, multiprocessing, os, subprocess, tempfile, time
 import numpy as np
+import inputs
 from compiler import newest_clang
 from sides import march
 from timing import shortest
@@ -17,6 +18,9 @@ TURN = 0.4     # seconds of steps before the next side runs
 # their last step
 PAUSE = 0.25
 BATCHES = 4    # number of different batches
+# The timed steps repeat the first updates from the same weights, so that the loss of a small net does not
+# vanish during the measurement: its gradients would become subnormal numbers, which are slow.
+UPDATES = 16
 RATE, MOMENTUM = 0.01, 0.9
 # Permitted differences of the losses: before the first update, after it, and after later updates. Nets with
 # batchnorm on a few pixels amplify rounding from update to update: for MobileNetV1 0.25, the losses of cnnc's
@@ -111,6 +115,7 @@ def draw_weights(rows):
 GLUE = """
 #define _DEFAULT_SOURCE
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -119,6 +124,14 @@ GLUE = """
 #include "{net}.h"
 
 static cnn_trainer trainer;
+
+void reset(const float *weights) {{
+  const size_t bytes = (size_t)trainer.network->parameters * sizeof *weights;
+  memcpy(trainer.weights, weights, bytes);
+  for (int k = 0; k < 2; k++)
+    if (trainer.slot[k]) memset(trainer.slot[k], 0, bytes);
+  trainer.steps = 0;
+}}
 
 int start(const float *weights, int threads) {{
 #ifdef _OPENMP
@@ -131,7 +144,7 @@ int start(const float *weights, int threads) {{
   if (!memory) return 0;
   (void)madvise(memory, bytes, MADV_HUGEPAGE);
   cnn_trainer_place(&trainer, network, network->recipe, false, memory);
-  for (int64_t i = 0; i < network->parameters; i++) trainer.weights[i] = weights[i];
+  reset(weights);
   return 1;
 }}
 
@@ -168,9 +181,12 @@ class Ours:
                            check=True)
             self.library = ctypes.CDLL(library)
         self.library.step.restype = ctypes.c_float
-        flat = np.concatenate([weights[row["name"]].ravel() for row in rows])
-        if not self.library.start(flat.ctypes.data_as(ctypes.c_void_p), options.threads):
+        self.flat = np.concatenate([weights[row["name"]].ravel() for row in rows])
+        if not self.library.start(self.flat.ctypes.data_as(ctypes.c_void_p), options.threads):
             raise SystemExit(f"{net}: out of memory")
+
+    def reset(self):
+        self.library.reset(self.flat.ctypes.data_as(ctypes.c_void_p))
 
     @staticmethod
     def pointers(x, y):
@@ -198,6 +214,14 @@ class Torch:
                 self.weight[name] = value.contiguous(memory_format=torch.channels_last)
         trained = [value.requires_grad_() for name, value in self.weight.items() if "running" not in name]
         self.optimizer = torch.optim.SGD(trained, lr=RATE, momentum=MOMENTUM)
+        self.initial = {name: value.detach().clone() for name, value in self.weight.items()}
+
+    def reset(self):
+        with self.torch.no_grad():
+            for name, value in self.weight.items():
+                value.copy_(self.initial[name])
+            for state in self.optimizer.state.values():
+                state["momentum_buffer"].zero_()
 
     def take(self):
         self.count += 1
@@ -332,6 +356,11 @@ class TensorFlow:
         self.count += 1
         return f"v{self.count}"
 
+    def reset(self):
+        self.set_weights()
+        for momentum in self.optimizer.momentums:
+            momentum.assign(self.tf.zeros_like(momentum))
+
     def set_weights(self):
         for layer in self.model.layers:
             w = {part: self.weight[f"{layer.name}.{part}"]
@@ -430,10 +459,12 @@ SIDES = {"cnnc": Ours, "torch": Torch, "compiled": TorchCompiled, "tensorflow": 
 # ---- each side in a separate process: their libraries conflict ----
 def serve(pipe, kind, options, net, weights, rows, program, data):
     side = SIDES[kind](options, net, weights, rows, program)
-    pipe.send((side.name, [side.step(*batch) for batch in data]))
+    losses = [side.step(*batch) for batch in data]
+    side.reset()
+    pipe.send((side.name, losses, [side.step(*data[0]) for _ in range(UPDATES)]))
     call = side.bound(*data[0])
     while pipe.recv():
-        pipe.send(shortest(call, TURN))
+        pipe.send(shortest(call, TURN, side.reset, UPDATES))
 
 
 class Side:
@@ -444,7 +475,7 @@ class Side:
         self.process.start()
         theirs.close()
         try:
-            self.name, self.losses = self.pipe.recv()
+            self.name, self.losses, self.timed_losses = self.pipe.recv()
         except EOFError:
             raise SystemExit(f"{kind} does not run") from None
 
@@ -459,8 +490,8 @@ class Side:
 
 def batches(net):
     random, (_, shape, batch) = np.random.default_rng(2), NETS[net]
-    return [(random.normal(0, 1, (batch, *shape)).astype(np.float32),
-             random.integers(0, 10, batch, dtype=np.int32)) for _ in range(BATCHES)]
+    return [(inputs.normal((batch, *shape), seed), random.integers(0, 10, batch, dtype=np.int32))
+            for seed in range(BATCHES)]
 
 
 def compare(options, net):
@@ -489,7 +520,11 @@ def compare(options, net):
             least[i] = min(least[i], side.shortest())
     for side in sides:
         side.stop()
-    return [side.name for side in sides], [NETS[net][2] / t for t in least]
+    timed = sides[0].timed_losses
+    if not np.isfinite(timed).all():
+        raise SystemExit(f"{net}: the loss of the timed steps diverges: {timed}")
+    loss = f"{timed[0]:.2f} to {timed[-1]:.2f}"
+    return [side.name for side in sides], [NETS[net][2] / t for t in least], loss
 
 
 def main():
@@ -512,13 +547,13 @@ def main():
     if options.precision == "bf16" and not set(options.peers) <= {"torch", "compiled"}:
         parser.error("--precision=bf16 needs --peers=torch,compiled")
     for i, net in enumerate(options.nets or NETS):
-        names, rates = compare(options, net)
+        names, rates, loss = compare(options, net)
         if i == 0:
             print(f"images/s, training with {options.threads} thread{'s' if options.threads > 1 else ''}, "
                   f"{options.precision.replace('f32', 'fp32')}, SGD with momentum\n")
-            print("| net | batch | " + " | ".join(names) + " | ratio to the best |\n|---" +
-                  "|---" * (len(names) + 2) + "|")
-        print(f"| {net} | {NETS[net][2]} | " + " | ".join(f"{rate:,.0f}" for rate in rates) +
+            print("| net | batch | loss | " + " | ".join(names) + " | ratio to the best |\n|---" +
+                  "|---" * (len(names) + 3) + "|")
+        print(f"| {net} | {NETS[net][2]} | {loss} | " + " | ".join(f"{rate:,.0f}" for rate in rates) +
               f" | {rates[0] / max(rates[1:]):.2f} |", flush=True)
 
 

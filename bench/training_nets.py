@@ -102,6 +102,13 @@ def three_dense(b, x):
     return b.dense(b.relu(b.dense(b.relu(b.dense(b.flatten(x), 1024)), 1024)), 10)
 
 
+def mlp_small(b, x):
+    x = b.flatten(x)
+    for _ in range(3):
+        x = b.relu(b.dense(x, 512))
+    return b.dense(x, 10)
+
+
 NETS = {  # net, input, batch
     "lenet5": (lenet5, (28, 28, 1), 64),
     "kann_mnist": (kann, (28, 28, 1), 64),
@@ -112,6 +119,7 @@ NETS = {  # net, input, batch
     "mobilenet_v2_96": (mobilenet_v2, (96, 96, 3), 32),
     "densenet_32": (densenet, (32, 32, 3), 64),
     "squeeze_excite_32": (squeeze_excite, (32, 32, 3), 64),
+    "mlp_small": (mlp_small, (16, 16, 2), 128),
     "three_dense": (three_dense, (28, 28, 1), 128),
     "alex_small": (alex_small, (64, 64, 3), 64),
     "resnet18_224": (resnet18, (224, 224, 3), 16),

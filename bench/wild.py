@@ -163,13 +163,14 @@ def compare(row, options, folder, model, shapes, is_tflite, dynamic):
     quantized = weights and b"cnnc.quantization" in (folder / "net.safetensors").read_bytes()
     found = {"state": "right" if error <= (INT8_LIMIT if quantized else FLOAT_LIMIT) else "wrong",
              "error": error, "int8": bool(quantized), "runtime": reference.title, "dynamic": dynamic}
-    return found | ({} if options.no_time else times(options, program, reference, arrays))
+    return found | ({} if options.no_time else times(options, program, folder / "x.npz", reference, arrays))
 
 
-def times(options, program, reference, arrays):
-    """Milliseconds of a call on one thread. The runtime is timed before and after the net."""
+def times(options, program, given, reference, arrays):
+    """Milliseconds of a call on one thread, with the inputs that were compared (given: a file with them). The
+    runtime is timed before and after the net."""
     before = reference.seconds(arrays, options.seconds / 2)
-    done = subprocess.run([program, "bench", "--json", "--threads=1", f"--seconds={options.seconds}"],
+    done = subprocess.run([program, "bench", given, "--json", "--threads=1", f"--seconds={options.seconds}"],
                           capture_output=True, text=True, timeout=300)
     if done.returncode:
         raise ValueError(f"bench ends with {done.returncode}: {reasons(done.stderr)}")
