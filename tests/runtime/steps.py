@@ -60,6 +60,10 @@ with open("log.jsonl") as file:
     trained = json.loads(file.readline())
 known = evaluated("set.npz", "w.safetensors")
 
+done = exits(0, "a training step has inputs for all calls", "./wake", "bench", "--train", "--seconds", "0.01",
+             "--weights", "w.safetensors", "--json")
+check(0.1 < json.loads(done.stdout)["loss"]["first"] < 10, "and a loss", done.stdout)
+
 
 def calls_alone():
     total = counted = right = 0
