@@ -367,13 +367,37 @@ static Value *lay_output(ModelImport *im, const View *output, const char **comme
   return value && (n == 2 || n == 3) ? with_last(im, value, view, n, order[best]) : value;
 }
 
+/* An output that does not depend on the inputs, such as a length that follows from the sizes. A model must
+ * have other outputs, too. NULL after no(). */
+static const View *constant_output(ModelImport *im, const OnnxPort *port, const Tensor *t) {
+  const Shape shape = shape_vector(t->n);
+  View *view = view_new(im, NULL, t->rank);
+  bool computes = false;
+  for (int i = 0; i < im->onnx->noutputs; i++)
+    computes = computes || im->item[im->onnx->output[i].tensor].view;
+  if (!computes || t->n < 1) return no(im, "a constant output");
+  for (int64_t i = 0; i < t->n; i++)
+    if (tensor_number(t, i) != (double)(float)tensor_number(t, i) && tensor_whole(t->type))
+      return no(im, "a constant output with the integer %lld, which is not a float number",
+                (long long)tensor_integer(t, i));
+  int64_t inner = 1;
+  for (int d = t->rank - 1; d >= 0; d--) {
+    view->size[d] = t->dim[d];
+    view->along[d] = factors_one(0, inner, t->dim[d]);
+    inner *= t->dim[d];
+  }
+  view->value = constant_statement(im, NULL, 0, port->name, shape, t, true);
+  return view->value ? view : NULL;
+}
+
 static void add_model_output(ModelImport *im, const OnnxPort *port) {
   const Item *item = &im->item[port->tensor];
   im->node = NULL;
   im->why = NULL;
   if (!item->view && !item->constant) return; /* the output depends on an earlier problem */
   const char *order = "";
-  Value *value = item->view ? lay_output(im, item->view, &order) : no(im, "a constant output");
+  const View *view = item->view ? item->view : constant_output(im, port, item->constant);
+  Value *value = view ? lay_output(im, view, &order) : NULL;
   if (!value) {
     const Problem row = {.tensor = port->tensor, .what = port->name, .why = im->why};
     vec_push(im->arena, im->problems, row);
@@ -387,7 +411,7 @@ static void add_model_output(ModelImport *im, const OnnxPort *port) {
   if (other) value = same_value(im, value);
   else if (!value->made)
     value = emit_one(im, value, value->shape, "add(0)"); /* this output is an input of the model */
-  const ImportOutput output = {port, value, item->view, item->bytes, order};
+  const ImportOutput output = {port, value, view, item->bytes, order};
   vec_push(im->arena, im->outputs, output);
 }
 

@@ -146,5 +146,10 @@ case("states_of_rows", [  # an initial state for each sequence
     {"flat": numbers(1, -1), "hc": (1, 3, 4), "steps3": numbers(2, 3, 5), "gW": (1, 12, 5), "gR": (1, 12, 4),
      "gB": (1, 24), "lW": (1, 16, 5), "lR": (1, 16, 4), "lB": (1, 32)})
 
+# ---- outputs that do not depend on the input
+case("constant_outputs", [
+    node("Relu", "x", "y"), node("Shape", "x", "n"), node("Cast", "n", "sizes", to=1),
+    node("Identity", "t", "u")], {"x": [1, 4, 3]}, "y sizes u", {"t": (1, 2, 3)}, last=("u",))
+
 if __name__ == "__main__":
     main(lambda: None)
