@@ -116,6 +116,7 @@ typedef struct ImportWeight {
   int64_t dim[4];
   const void *integers; /* for a layer in int8 or int16: the I8 weights, or the I32 or I64 bias; or NULL */
   Elem elem;            /* element type of `integers` */
+  bool excludes;        /* the weight is frozen, and may contain -inf, which excludes positions */
 } ImportWeight;
 typedef struct Problem {
   const OnnxNode *node; /* NULL: an output */
@@ -269,6 +270,12 @@ const char *port_name(ModelImport *, const OnnxPort *, const char *otherwise);
 const char *node_module(ModelImport *, const OnnxNode *);
 void put_weight(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
                 const int64_t *dim);
+/* Like put_weight, for a frozen weight that may contain -inf. */
+void put_mask(ModelImport *, const char *layer, const char *member, const Tensor *, int rank,
+              const int64_t *dim);
+/* Whether the weights from number `first` on contain only numbers that the compiler accepts. False after
+ * no(). */
+bool weights_fit(ModelImport *, int first);
 /* adds all elements of a tensor as a vector */
 void put_vector(ModelImport *, const char *layer, const char *member, const Tensor *);
 ImportWeight *weight_named(ModelImport *, const char *layer, const char *member);

@@ -307,6 +307,21 @@ case("compared", [
                          "w": (9, 4), "whole": numbers(1, 6, 1), "range4": numbers(3, 1, 4, 2)}, last=("y",))
 make.integers.add("n")
 
+# Masks: a table whose first row is -inf; a boolean that is chosen by constant indices; scores that are hidden
+# where other scores are above a number.
+case("masks", [
+    node("Gather", "table n", "b4"), node("Squeeze", "b4 last", "b"), node("MatMul", "x w", "q"),
+    node("Transpose", "x", "k", perm=[0, 2, 1]), node("MatMul", "q k", "s"), node("Add", "s b", "a"),
+    node("Softmax", "a", "p", axis=-1), node("MatMul", "p x", "y"),
+    node("GatherND", "truth at", "t"), node("And", "all t", "keep"), node("Where", "keep zero never", "m"),
+    node("Add", "s m", "d"), node("Softmax", "d", "e", axis=-1), node("MatMul", "e x", "z"),
+    node("Div", "s root", "f"), node("Greater", "f zero", "hide"), node("Where", "hide never zero", "g"),
+    node("Add", "s g", "h"), node("Softmax", "h", "i", axis=-1), node("MatMul", "i x", "v")],
+    {"x": [1, 6, 8], "n": [1, 6, 6], "truth": [1, 6]}, "y z v",
+    {"table": np.array([-np.inf, 1, -1, 2, 0, 0, 1], f32)[:, None], "last": numbers(-1), "w": (8, 8),
+     "all": np.ones((1, 6, 1), bool), "zero": f32(0), "never": f32(-np.inf), "root": f32(2.83),
+     "at": np.stack([np.zeros((1, 1, 6), i64), np.arange(6).reshape(1, 1, 6)], -1)}, last="xyzv")
+
 
 def bad_files():
     """Models that must be rejected."""
@@ -346,6 +361,22 @@ refused = {
         {"x": [1, 2, 2]}, "ya yb yc yd ye yf yg",
         {"m": (2, 2), "row": numbers(0, 1), "square": np.array([[0, 1], [1, 0]], i64), "one": f32([1]),
          "long": np.array([[0, 1, 0]], i64), "keep": np.array([True, False, True])}),
+    # Weights with infinities or NaN, and a constant that is too large for a float.
+    "infinite_weights": ([
+        node("Conv", "x w", "a"), node("Conv", "x w1 b1", "b"), node("Add", "x up", "c"),
+        node("Mul", "x many", "d"), node("PRelu", "x slope", "e"), node("Gather", "table i", "f"),
+        node("Add", "x huge", "g")], {"x": [1, 2, 3, 3], "i": [1, 4]}, "a b c d e f g",
+        {"w": f32([[[[np.inf]], [[1]]]]), "w1": (1, 2, 1, 1), "b1": f32([-np.inf]),
+         "up": f32([[[np.inf]], [[1]]]), "many": f32(np.nan), "slope": f32([[[np.nan]], [[1]]]),
+         "table": f32([[1], [np.nan]]), "huge": np.array([[[1e300]], [[1]]])}),
+    # The cell state after too many rows: the other outputs can be imported.
+    "long_cell": ([
+        node("LSTM", "x W R", "rows h c", hidden_size=5), node("Relu", "rows", "y")], {"x": [65, 1, 12]},
+        "y h c", {"W": (1, 20, 12), "R": (1, 20, 5)}),
+    # The help names --set if the model can be imported with a constant mask.
+    "rounded_mask": ([
+        node("Round", "padding_mask", "m"), node("Mul", "x m", "y")], {"x": [1, 4], "padding_mask": [1, 4]},
+        "y", {}),
     # Each of these constants needs gigabytes: the border of a padded value, slopes and frames as long as the
     # declared size of an input, and sparse constants. The labels of three ellipses are too many.
     "large_constants": ([

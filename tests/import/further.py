@@ -139,6 +139,23 @@ case("rearranged", [
      "w2": (2, 4, 1, 3)})
 
 
+# ---- a wave between zeros: the constants are longer than the first value
+case("padded_wave", [
+    node("Slice", "x n0 n1 n2", "a"), node("Slice", "x n1 n9 n2", "b"), node("Slice", "x n0 n8 n2", "c"),
+    node("Mul", "c half", "d"), node("Sub", "b d", "e"), node("Concat", "zeros a e zeros", "f", axis=-1),
+    node("Conv", "f w", "y", strides=[2]), node("Concat", "zeros a", "z", axis=2)], {"x": [1, 1, 9]}, "y z",
+    {"n0": numbers(0), "n1": numbers(1), "n2": numbers(2), "n8": numbers(8), "n9": numbers(9), "half": half,
+     "zeros": np.zeros((1, 1, 4), f32), "w": (2, 1, 4)})
+
+
+# ---- sizes with the same name are equal
+case("tied", [
+    node("Mul", "x m", "a"), node("Transpose", "s", "t", perm=[1, 0, 2]), node("Add", "a t", "b"),
+    node("MatMul", "b w", "y")],
+    {"x": ["batch", "length", 4], "m": ["batch", "length", 1], "s": [1, "batch", 4]}, "y", {"w": (4, 3)},
+    last=("x", "m", "s", "y"))
+
+
 # ---- layouts: the users of an input determine its channel axis
 case("spectrogram", [
     node("Mul", "x half", "a"), node("Unsqueeze", "a one", "b"),

@@ -14,7 +14,8 @@ cnnc, models = sys.argv[1], here
 bless = os.environ.get("BLESS")
 sanitized = os.environ.get("SANITIZED")  # sanitizers reserve terabytes
 MOST_MEMORY = 3 << 29  # bytes for the import of a bad file; constants take at most 1 GiB of these
-OPTIONS = {"open": ["--shape", "x=1x1x6x7"], "computed_loops": ["--set", "times=1"],
+OPTIONS = {"open": ["--shape", "x=1x1x6x7"], "tied": ["--shape", "x=1x5x4"],
+           "computed_loops": ["--set", "times=1"],
            "set_inputs": ["--set", "sr=8000", "--set", "loud=false", "--set", "sizes=1,28"]}
 
 

@@ -96,6 +96,17 @@ nodes, constants = deformable()
 case("deformable", nodes, {"x": [1, CHANNELS, sum(h * w for h, w in LEVELS)], "asks": [1, QUERIES, 5]}, "y",
      constants, last=("asks", "y"))
 
+# ---- one level of a deformable attention: places of each head, a part of the results of one dense layer
+case("level", [
+    node("Reshape", "x apart", "v"), node("MatMul", "asks w", "all"), node("Reshape", "all parts", "b"),
+    node("Gather", "b second", "l", axis=3), node("Slice", "l zero two last", "p"),
+    node("Transpose", "p", "t", perm=[0, 2, 1, 3, 4]), node("Reshape", "t points", "g"),
+    node("GridSample", "v g", "s"), node("Reshape", "s joined", "y"), node("Slice", "l two three last", "z")],
+    {"x": [1, 8, 5, 4], "asks": [1, 6, 5]}, "y z",
+    {"apart": numbers(4, 2, 5, 4), "w": (5, 4 * 2 * 3 * 3), "parts": numbers(1, 6, 4, 2, 3, 3),
+     "second": np.int64(1), "zero": numbers(0), "two": numbers(2), "three": numbers(3), "last": numbers(-1),
+     "points": numbers(4, 6, 3, 2), "joined": numbers(1, 8, 6, 3)}, last=("asks", "z"))
+
 # ---- samples between pixels, ranks and rounded numbers
 case("samples", [
     node("Conv", "x w", "f"), node("Tanh", "f", "flow"), node("Transpose", "flow", "grid", perm=[0, 2, 3, 1]),

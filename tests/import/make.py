@@ -166,7 +166,8 @@ def make(name):
     random = np.random.default_rng(7)
     feed = {}
     for key, shape in inputs.items():
-        sizes = [n or (1 if d == 0 else d + 4) for d, n in enumerate(shape)]
+        sizes = [n if isinstance(n, int) else 1 if d == 0 or n == "batch" else d + 4
+                 for d, n in enumerate(shape)]
         feed[key] = random.standard_normal(sizes).astype(np.float32)
         if key in integers:
             feed[key] = np.int64(2 * feed[key] if key == "signed" else np.abs(2 * feed[key]))

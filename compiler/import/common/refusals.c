@@ -34,14 +34,14 @@ static bool has_images(const ModelImport *im) {
 
 /* In a model with a fixed number of images, a node may combine the images, for example as time steps. So this
  * function imports the model again, with the images as a dimension of the values. Returns `im` if the second
- * import fails, or if no input has several images. */
+ * import has more problems, or if no input has several images. */
 ModelImport *import_together(ModelImport *im) {
   if (!has_images(im)) return im;
   ImportOptions *options = NEW(im->arena, ImportOptions);
   *options = *im->options;
   options->together = true;
   ModelImport *whole = import_again(im, silent_diags(im), options);
-  if (!whole || whole->problems.n) return im;
+  if (!whole || whole->problems.n > im->problems.n) return im;
   whole->diags = im->diags;
   return whole;
 }
@@ -189,6 +189,12 @@ static void last_values(const ModelImport *im, bool *asked) {
     if (!im->problems.data[i].node) step_back(im, &im->problems.data[i], asked);
 }
 
+/* The import, if it is complete and its program compiles; otherwise NULL. */
+static ModelImport *if_complete(ModelImport *part) {
+  if (!part || part->problems.n || !import_finish(part)) return NULL;
+  return !part->options->admits || part->options->admits(part) ? part : NULL;
+}
+
 /* Imports the part of the model up to these outputs, without messages; NULL after a failure. If the only
  * problem is that the program cannot return some outputs, the inputs of their nodes replace these outputs in
  * `asked`, and *again is true. */
@@ -209,8 +215,7 @@ static ModelImport *try_outputs(const ModelImport *im, bool *asked, bool *again)
     if (p->node) return NULL;
     step_back(im, p, asked);
   }
-  if (part->problems.n || !import_finish(part)) return NULL;
-  return !options->admits || options->admits(part) ? part : NULL;
+  return if_complete(part);
 }
 
 static const char *unit(const ModelImport *im) { return im->onnx->tflite ? "operator" : "node"; }
@@ -224,14 +229,57 @@ void refusals_help(Arena *arena, Diag *diag, int n, const char *const *outputs, 
               text_shell(arena, text.s), operators, unit, operators == 1 ? "" : "s");
 }
 
+static int part_size(const ModelImport *part) {
+  return part ? onnx_count_operators(part->onnx, part->live) : 0;
+}
+
+/* Imports the model without one of its outputs, if a refused node has several results: one of these may be
+ * the cause. Returns the largest of these parts, or NULL. */
+static const ModelImport *without_one_output(const ModelImport *im) {
+  const Onnx *o = im->onnx;
+  const ModelImport *best = NULL;
+  bool several = false;
+  for (int i = 0; i < im->problems.n; i++)
+    several = several || (im->problems.data[i].node && im->problems.data[i].node->nout > 1);
+  for (int out = 0; several && o->noutputs > 1 && o->noutputs <= MOST_TRIALS && out < o->noutputs; out++) {
+    bool *asked = NEW_ARRAY(im->arena, bool, o->ntensors), again;
+    for (int k = 0; k < o->noutputs; k++) asked[o->output[k].tensor] = k != out;
+    const ModelImport *part = try_outputs(im, asked, &again);
+    if (part_size(part) > part_size(best)) best = part;
+  }
+  return best;
+}
+
 static void help_with_part(ModelImport *im, Diag *diag) {
   bool *asked = NEW_ARRAY(im->arena, bool, im->onnx->ntensors), again = true;
-  const ModelImport *part = NULL;
+  const ModelImport *part = NULL, *other = without_one_output(im);
   last_values(im, asked);
   for (int trial = 0; trial < MOST_TRIALS && again && !part; trial++) part = try_outputs(im, asked, &again);
+  if (part_size(other) > part_size(part)) part = other;
   if (part)
-    refusals_help(im->arena, diag, part->options->outputs.n, part->options->outputs.data,
-                  onnx_count_operators(part->onnx, part->live), unit(im));
+    refusals_help(im->arena, diag, part->options->outputs.n, part->options->outputs.data, part_size(part),
+                  unit(im));
+}
+
+/* If the whole model can be imported with its masks set to 1: suggests this. Returns whether it can. */
+static bool help_with_masks(const ModelImport *im, Diag *diag) {
+  ImportOptions *options = NEW(im->arena, ImportOptions);
+  Text sets = {.arena = im->arena};
+  *options = *im->options;
+  options->settings.data = NULL;
+  options->settings.n = options->settings.room = 0;
+  for (int i = 0; i < im->options->settings.n; i++)
+    vec_push(im->arena, options->settings, im->options->settings.data[i]);
+  for (int i = 0; i < im->ports.n; i++) {
+    if (!strstr(im->ports.data[i]->name, "mask")) continue;
+    ImportSetting one = {.input = im->ports.data[i]->name};
+    vec_push(im->arena, one.value, 1);
+    vec_push(im->arena, options->settings, one);
+    text_put(&sets, "%s--set %s=1", sets.n ? " " : "", text_shell(im->arena, one.input));
+  }
+  if (!sets.n || !if_complete(import_again(im, silent_diags(im), options))) return false;
+  diag_help(diag, "with %s, a constant mask, the whole model can be imported", sets.s);
+  return true;
 }
 
 /* ---- the report ---- */
@@ -297,7 +345,10 @@ static Diag *report_kinds(ModelImport *im) {
   return diag;
 }
 
-void report_problems(ModelImport *im) { help_with_part(im, report_kinds(im)); }
+void report_problems(ModelImport *im) {
+  Diag *diag = report_kinds(im);
+  if (!help_with_masks(im, diag)) help_with_part(im, diag);
+}
 
 void report_never_imported(ModelImport *im) {
   const Onnx *o = im->onnx;

@@ -19,7 +19,8 @@ Value *constant_statement(ModelImport *im, const OnnxNode *node, int input, cons
   Text list = {.arena = im->arena};
   for (int a = 0; a < shape.rank; a++) text_put(&list, "%s%lld", a ? ", " : "", (long long)shape.dim[a]);
   const char *layer = node ? layer_of_constant(im, node, input) : layer_called(im, name);
-  put_weight(im, layer, "weight", t, shape.rank, shape.dim);
+  if (frozen) put_mask(im, layer, "weight", t, shape.rank, shape.dim);
+  else put_weight(im, layer, "weight", t, shape.rank, shape.dim);
   Value *value =
       emit(im, 0, NULL, shape, "constant([%s]%s, name=\"%s\")", list.s, frozen ? ", frozen=true" : "", layer);
   value->name = identifier(im, layer);
@@ -86,8 +87,15 @@ View *constant_view(ModelImport *im, const OnnxNode *node, int input, const Tens
     const int axis = like->along[d].n == 1 ? like->along[d].f[0].axis : -1;
     const bool whole = axis >= 0 && factors_whole(&like->along[d], like->value, axis);
     if (whole) of[axis] = d;
-    else if (t->dim[d] != 1 || like->along[d].n)
+    else if (like->along[d].n)
       return no(im, "a constant concatenated with a value whose dimensions were merged or split");
+  }
+  for (int d = 1; d < like->rank; d++) { /* an axis for a dimension in which the value has one element */
+    if (like->along[d].n || t->dim[d] == 1) continue;
+    int a = 0;
+    while (a < shape.rank && (of[a] >= 0 || shape.dim[a] != 1)) a++;
+    if (a == shape.rank) return no(im, "a constant along an axis that the concatenated values do not have");
+    of[a] = d;
   }
   for (int a = 0; a < shape.rank; a++) {
     if (of[a] < 0 && shape.dim[a] != 1)

@@ -16,6 +16,45 @@ static bool bytes_wanted(const ModelImport *im, const OnnxPort *port) {
   return port->type == TENSOR_UINT8;
 }
 
+/* Sets all sizes that have this name. */
+static void set_symbol(ModelImport *im, const char *symbol, int64_t size) {
+  for (int i = 0; symbol && i < im->onnx->ninputs; i++) {
+    OnnxPort *port = &im->onnx->input[i];
+    for (int d = 0; d < port->rank; d++)
+      if (!port->dim[d] && port->symbol[d] && !strcmp(port->symbol[d], symbol)) port->dim[d] = size;
+  }
+}
+
+/* Dimensions with the same name are equal: sets those that --shape sets for another input, and then the
+ * unknown batch sizes, which are 1. */
+static void tie_sizes(ModelImport *im) {
+  for (int i = 0; i < im->onnx->ninputs; i++) {
+    const OnnxPort *port = &im->onnx->input[i];
+    const ImportShape *shape = shape_given(im, port->name);
+    for (int d = 0; shape && shape->rank == port->rank && d < port->rank; d++)
+      if (!port->dim[d]) set_symbol(im, port->symbol[d], shape->dim[d]);
+  }
+  for (int i = 0; i < im->onnx->ninputs; i++) {
+    const OnnxPort *port = &im->onnx->input[i];
+    if (port->rank > 1 && !port->dim[0] && !shape_given(im, port->name)) set_symbol(im, port->symbol[0], 1);
+  }
+}
+
+static void refuse_fixed_sizes(const ModelImport *im, const OnnxPort *port) {
+  Text sizes = {.arena = im->arena};
+  for (int d = 0; d < port->rank; d++) {
+    const char *size = port->dim[d] ? arena_printf(im->arena, "%lld", (long long)port->dim[d]) : "?";
+    text_put(&sizes, "%s%s", d ? "x" : "", size);
+  }
+  Diag *diag = diag_report(im->diags, DIAG_import_shape, im->at, NULL,
+                           "--shape: the sizes of input '%s' are fixed in the model", port->name);
+  diag_fact(diag, "the model has %s", sizes.s);
+  diag_help(diag,
+            "import the model without --shape, then change the size of input %s in the program; a layer "
+            "that needs the old size is an error",
+            port->name);
+}
+
 static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
   const ImportShape *shape = shape_given(im, port->name);
   if (shape) {
@@ -28,8 +67,7 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
     for (int d = 0; fits && d < shape->rank; d++)
       fits = port->rank < 0 || port->dim[d] == 0 || port->dim[d] == shape->dim[d];
     if (!fits) {
-      diag_report(im->diags, DIAG_import_shape, im->at, NULL,
-                  "--shape: the sizes of input '%s' are fixed in the model", port->name);
+      refuse_fixed_sizes(im, port);
       return false;
     }
     port->rank = shape->rank;
@@ -44,7 +82,10 @@ static bool sizes_of_input(ModelImport *im, OnnxPort *port) {
                            "the size of input '%s' is symbolic in the model", port->name);
   Text example = {.arena = im->arena};
   for (int d = 0; d < port->rank; d++)
-    text_put(&example, "%s%lld", d ? "x" : "", (long long)(port->dim[d] ? port->dim[d] : 224));
+    text_put(&example, "%s%lld", d ? "x" : "",
+             (long long)(port->dim[d]     ? port->dim[d]
+                         : port->rank > 3 ? 224
+                                          : 16));
   diag_help(diag, "set it with --shape %s=%s", port->name, example.s ? example.s : "1x3x224x224");
   return false;
 }
@@ -95,6 +136,7 @@ static bool set_input(ModelImport *im, OnnxPort *port, const ImportSetting *set)
 
 bool set_inputs(ModelImport *im) {
   bool good = true;
+  tie_sizes(im);
   for (int i = 0; i < im->options->settings.n; i++)
     for (int k = 0; k < im->onnx->ninputs; k++)
       if (strcmp(im->onnx->input[k].name, im->options->settings.data[i].input) == 0)

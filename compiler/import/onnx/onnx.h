@@ -117,6 +117,7 @@ typedef struct OnnxPort {
   int tensor, rank; /* rank: -1: unknown */
   TensorType type;
   int64_t dim[MOST_DIMS]; /* 0: the size is unknown */
+  const char *symbol[MOST_DIMS]; /* names of unknown sizes: equal names are equal sizes; NULL: no name */
   int channels;           /* the channel dimension; NO_CHANNELS: none, the input has one channel */
 } OnnxPort;
 /* Prefix of the metadata keys with which cnnc exports states. A key is ONNX_STATE_KEY and the name of the

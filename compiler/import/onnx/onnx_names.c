@@ -1,6 +1,7 @@
 /* onnx_names.c: Names of layers, taken from the framework's modules; names of values and of weights. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
+#include <math.h>
 #include <string.h>
 #include "base/arrays.h"
 #include "import/import.h"
@@ -251,6 +252,26 @@ void put_weight(ModelImport *im, const char *layer, const char *member, const Te
       .name = arena_printf(im->arena, "%s.%s", layer, member), .tensor = tensor, .rank = rank};
   memcpy(weight.dim, dim, sizeof *dim * (size_t)rank);
   vec_push(im->arena, im->weights, weight);
+}
+
+void put_mask(ModelImport *im, const char *layer, const char *member, const Tensor *tensor, int rank,
+              const int64_t *dim) {
+  put_weight(im, layer, member, tensor, rank, dim);
+  im->weights.data[im->weights.n - 1].excludes = true;
+}
+
+bool weights_fit(ModelImport *im, int first) {
+  for (int w = first; w < im->weights.n; w++) {
+    const ImportWeight *weight = &im->weights.data[w];
+    for (int64_t i = 0; i < weight->tensor->n; i++) {
+      const float number = (float)tensor_number(weight->tensor, i);
+      if (isfinite(number) || (weight->excludes && number < 0)) continue;
+      no(im, "element %lld of the weight '%s' is %g; weights must be finite", (long long)i, weight->name,
+         (double)number);
+      return false;
+    }
+  }
+  return true;
 }
 
 void put_vector(ModelImport *im, const char *layer, const char *member, const Tensor *tensor) {

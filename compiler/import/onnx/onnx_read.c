@@ -2,6 +2,7 @@
  * into the file. */
 // SPDX-License-Identifier: Apache-2.0
 #define _XOPEN_SOURCE 700
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -269,6 +270,7 @@ static OnnxPort *read_ports(Reader *r, const WireList *list, int *n) {
       for (int d = 0; d < port->rank; d++) {
         const TensorShapeProtoDimension *dim = type->shape->dim.data[d];
         port->dim[d] = dim->dim_value > 0 && dim->dim_value <= INT32_MAX ? dim->dim_value : 0;
+        port->symbol[d] = isalpha((unsigned char)*dim->dim_param) ? dim->dim_param : NULL;
       }
     }
     ++*n;

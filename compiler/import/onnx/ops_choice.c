@@ -67,8 +67,10 @@ static bool is_boolean_input(const ModelImport *im, int tensor) {
 bool is_truth(const ModelImport *im, int tensor) {
   static const char *const truths[] = {
       "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Xor", "Not", NULL};
-  static const char *const moves[] = {"Reshape",   "Expand", "Unsqueeze", "Squeeze", "Slice",    "Gather",
-                                      "Transpose", "Concat", "Flatten",   "Cast",    "Identity", NULL};
+  static const char *const moves[] = {"Reshape",  "Expand",         "Unsqueeze", "Squeeze",
+                                      "Slice",    "Gather",         "GatherND",  "GatherElements",
+                                      "Split",    "Tile",           "Transpose", "Concat",
+                                      "Flatten",  "Cast",           "Identity",  NULL};
   while (tensor && !im->item[tensor].constant && im->maker[tensor] >= 0) {
     const OnnxNode *node = &im->onnx->node[im->maker[tensor]];
     for (int k = 0; truths[k]; k++)

@@ -18,7 +18,9 @@ static View *with_number(ModelImport *im, const View *x, double number, const ch
                                                         : false;
   if (unbounded || (factor && number == 1) || (term && number == 0 && x->value->made))
     return view_copy(im, x, x->value);
-  return map_view(im, x, "%s(%s)", word, number_text(im->arena, number));
+  View *y = map_view(im, x, "%s(%s)", word, number_text(im->arena, number));
+  if (number != 0) y->value->odd = x->value->odd; /* like a product, a quotient counts as finite */
+  return y;
 }
 
 bool read_once(const ModelImport *im, int tensor, const Value *value) {

@@ -1,6 +1,7 @@
 /* ops_index.c: Import of ArgMax, ArgMin, TopK, OneHot, Mod, Ceil, Tile and GridSample; also of Gather,
  * GatherElements and GatherND if their indices are computed. */
 // SPDX-License-Identifier: Apache-2.0
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "import/onnx/products.h"
@@ -303,10 +304,13 @@ static View *embedded(ModelImport *im, const OnnxNode *node, const Tensor *t, co
   Value *at = table ? lay_indices(im, index, table->dim[0]) : NULL;
   if (!at) return NULL;
   const char *layer = layer_of(im, node, 0);
+  bool excludes = false; /* a table with -inf is frozen */
+  for (int64_t i = 0; i < table->n; i++) excludes = excludes || isinf(tensor_number(table, i));
   Value *v = emit_one(im, at, shape_sequence(shape_elements(at->shape), table->dim[1]),
-                      "embedding(%lld, %lld, name=\"%s\")", (long long)table->dim[0],
-                      (long long)table->dim[1], layer);
-  put_weight(im, layer, "weight", table, 2, table->dim);
+                      "embedding(%lld, %lld%s, name=\"%s\")", (long long)table->dim[0],
+                      (long long)table->dim[1], excludes ? ", frozen=true" : "", layer);
+  (excludes ? put_mask : put_weight)(im, layer, "weight", table, 2, table->dim);
+  v->odd = v->odd || excludes;
   View *y = view_new(im, v, index->rank + t->rank - 1);
   for (int d = index->rank - 1; d >= 0; d--) {
     const bool own = index->along[d].n && index->along[d].f[0].axis != BATCH;
@@ -523,12 +527,45 @@ View *import_tile(ModelImport *im, const OnnxNode *node) {
 }
 
 /* ---- GridSample ---- */
+/* Samples of n images, such as the heads of an attention, each at its own places: a deformable attention in
+ * which each place is a query with one point of weight 1. */
+static View *samples_of_heads(ModelImport *im, const View *x, const View *grid) {
+  const int64_t n = x->size[0], d = x->size[1], rows = grid->size[1], columns = grid->size[2],
+                queries = rows * columns, dim[] = {queries, n};
+  int channels[] = {0, 1}, pixels[] = {2, 3}, apart[] = {0, 3}, points[] = {1, 2};
+  if (grid->size[0] != n) return no(im, "images and places of different numbers");
+  Value *image = lay(im, x, 2, channels, 2, pixels, false),
+        *at = image ? lay(im, grid, 2, apart, 2, points, false) : NULL;
+  Tensor *ones = at ? constant_new(im, TENSOR_FLOAT, 2, dim) : NULL;
+  if (!ones) return NULL;
+  for (int64_t i = 0; i < ones->n; i++) tensor_put(ones, i, 1);
+  at = reshaped(im, at, shape_sequence(queries, 2 * n)); /* from -1 .. 1 to 0 .. 1 */
+  at = emit_one(im, emit_one(im, at, at->shape, "add(1)"), at->shape, "multiply(0.5)");
+  Value *shares = constant_statement(im, NULL, 0, "ones", shape_sequence(queries, n), ones, true),
+        *in[] = {image, at, shares};
+  Value *v = emit(im, 3, in, shape_sequence(queries, n * d), "deformable_attention(%%1, %%2, %lld)",
+                  (long long)n);
+  View *y = view_new(im, v, 4);
+  const Factors along[] = {factors_one(1, d, n), factors_one(1, 1, d), factors_one(0, columns, rows),
+                           factors_one(0, 1, columns)};
+  for (int k = 0; k < 4; k++) {
+    y->size[k] = factors_size(&along[k]);
+    y->along[k] = along[k];
+  }
+  return y;
+}
+
 View *import_grid_sample(ModelImport *im, const OnnxNode *node) {
   const View *x = value_or_constant(im, node, 0), *grid = x ? value_or_constant(im, node, 1) : NULL;
   const char *mode = onnx_text(node, "mode", "linear"), *outside = onnx_text(node, "padding_mode", "zeros");
   if (!x || !grid) return NULL;
   if (x->rank != 4 || grid->rank != 4) return no(im, "samples of a value that is not an image");
   if (strstr(mode, "cubic")) return no(im, "bicubic samples");
+  if (x->size[0] > 1 && !factors_batch(&x->along[0])) {
+    if (strcmp(mode, "nearest") == 0 || strcmp(outside, "zeros") != 0 || onnx_int(node, "align_corners", 0))
+      return no(im, "samples of several images that are not bilinear with zeros outside");
+    return samples_of_heads(im, x, grid);
+  }
   int chan = 1, pos[] = {2, 3}, last = 3, points[] = {1, 2};
   Value *image = lay(im, x, 1, &chan, 2, pos, false),
         *at = image ? lay(im, grid, 1, &last, 2, points, false) : NULL;

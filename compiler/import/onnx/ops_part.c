@@ -16,8 +16,8 @@ static View *part_of_part(ModelImport *im, const View *x, int d, int64_t low, in
 static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, int64_t high, int64_t step) {
   Factor f = x->along[d].f[0];
   const int64_t channels = x->value->shape.dim[x->value->shape.rank - 1];
-  if (f.axis == x->value->shape.rank - 1 && f.size < channels && f.inner == 1) {
-    x = view_split_channels(im, x, f.size);
+  if (f.axis == x->value->shape.rank - 1 && f.inner * f.size < channels) {
+    x = view_split_channels(im, x, f.inner * f.size);
     if (!x) return no(im, "a slice of a dimension that is part of the channels");
     f = x->along[d].f[0];
   }

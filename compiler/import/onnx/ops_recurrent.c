@@ -431,7 +431,8 @@ static bool run_cell(ModelImport *im, Cell *c, Value *rows, bool all) {
 static View *import_cell(ModelImport *im, const Layer *l, Value *x) {
   Cell cell[2];
   const bool all = used(im, l->node, OUT_ROWS);
-  if (l->rows > MOST_ROWS_APART) return no(im, "the cell state Y_c after more than %d rows", MOST_ROWS_APART);
+  if (l->rows > MOST_ROWS_APART)
+    return no(im, "the cell state Y_c after %lld rows; the limit is %d", (long long)l->rows, MOST_ROWS_APART);
   if (l->images > 1) return no(im, "Y_c of several sequences");
   for (int64_t way = 0; way < l->directions; way++) {
     cell[way] = (Cell){.layer = l, .way = way, .one_bias = !l->start[0], .state = {l->start[0], l->start[1]}};

@@ -316,8 +316,9 @@ static View *plain_view(ModelImport *im, View *x) {
   return v ? view_laid(im, x, v, chan, npos, pos) : NULL;
 }
 
-/* Converts constant operands to values, in the layout of the other operands. */
-static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
+/* Converts constant operands to values, in the layout of the other operands: of one that has several elements
+ * along the axis, if there is one. */
+static bool constants_as_values(ModelImport *im, const OnnxNode *node, int axis) {
   View *like = NULL;
   bool any = false;
   for (int i = 0; i < node->nin; i++) any = any || constant_of(im, node, i);
@@ -325,7 +326,7 @@ static bool constants_as_values(ModelImport *im, const OnnxNode *node) {
     Item *item = given(node, i) ? &im->item[node->in[i]] : NULL;
     if (!item || !item->view || item->constant) continue;
     if (!(item->view = plain_view(im, item->view))) return false;
-    like = like ? like : item->view;
+    if (!like || (axis >= 0 && axis < like->rank && !like->along[axis].n)) like = item->view;
   }
   for (int i = 0; like && i < node->nin; i++) {
     const Tensor *t = constant_of(im, node, i);
@@ -358,13 +359,24 @@ static const OnnxNode *without_empty(ModelImport *im, const OnnxNode *node) {
   return to;
 }
 
+/* The axis of a Concat; -1: the axis is invalid, or no operand is a value. */
+static int concat_axis(const ModelImport *im, const OnnxNode *node) {
+  const int64_t axis = onnx_int(node, "axis", 1);
+  for (int i = 0; i < node->nin; i++) {
+    const View *x = im->item[node->in[i]].view;
+    if (x && axis >= -x->rank && axis < x->rank) return (int)(axis < 0 ? axis + x->rank : axis);
+  }
+  return -1;
+}
+
 static View *concatenated(ModelImport *im, const OnnxNode *whole) {
   const OnnxNode *node = without_empty(im, whole);
   Value **in = NEW_ARRAY(im->arena, Value *, node->nin + 1);
   const View *first = NULL;
   const int index = index_of_pairs(im, node);
   if (index) return view_copy(im, im->item[index].view, im->item[index].view->value);
-  if (!store_repeated(im, node) || !constants_as_values(im, node)) return NULL;
+  const int axis = concat_axis(im, node);
+  if (!store_repeated(im, node) || !constants_as_values(im, node, axis)) return NULL;
   for (int i = 0; i < node->nin; i++) {
     const View *x = im->item[node->in[i]].view;
     if (!x) return no(im, given(node, i) ? "a constant where a value is expected" : "an input is missing");
@@ -373,21 +385,19 @@ static View *concatenated(ModelImport *im, const OnnxNode *whole) {
     first = first ? first : x;
   }
   if (!first) return no(im, "a concat without operands");
-  int64_t axis = onnx_int(node, "axis", 1);
-  if (axis < 0) axis += first->rank;
-  if (axis < 0 || axis >= first->rank) return no(im, "an invalid axis");
+  if (axis < 0) return no(im, "an invalid axis");
   if (node->nin == 1) return view_copy(im, first, first->value);
   for (int i = 0; i < node->nin && axis == 0; i++) /* the batch cannot be concatenated */
     if (im->item[node->in[i]].view->along[0].n && is_batch(im->item[node->in[i]].view, 0))
       return no(im, "a concat over the batch");
   const int a =
-      joins_channels(im, node, (int)axis) ? first->value->shape.rank - 1 : joined_axis(im, node, (int)axis);
+      joins_channels(im, node, axis) ? first->value->shape.rank - 1 : joined_axis(im, node, axis);
   if (a < 0) {
-    View *stacked = join_stacked(im, node, (int)axis, in);
-    return stacked ? stacked : join_laid(im, node, (int)axis, in);
+    View *stacked = join_stacked(im, node, axis, in);
+    return stacked ? stacked : join_laid(im, node, axis, in);
   }
   View *to = view_copy(im, first, join_values(im, node->nin, in, a));
-  view_set(to, (int)axis, a);
+  view_set(to, axis, a);
   return to;
 }
 
