@@ -439,6 +439,8 @@ View *parts_by_constant(ModelImport *, const OnnxNode *, const Tensor *);
 
 /* ---- ops_choice.c ---- */
 bool is_truth(const ModelImport *, int tensor);
+/* If a tensor is only used by a softmax, possibly after moves and sums: this softmax; otherwise NULL. */
+const OnnxNode *softmax_after(const ModelImport *, int tensor);
 View *truth_of(ModelImport *, const View *);      /* 1 where the view is not 0, otherwise 0 */
 View *differing(ModelImport *, const OnnxNode *); /* 1 where the node's two inputs differ, otherwise 0 */
 void import_choice(ModelImport *, const OnnxNode *branch); /* an If with a computed condition; calls no() if

@@ -242,6 +242,9 @@ computed("fold_reductions", [
     "soft logs",
     a=grid, positive=np.abs(grid), whole=whole, ties=f32([[1], [3], [3]]), axis=i64(-1), k=numbers(2),
     one=numbers(1))
+computed("fold_norm", [node("LayerNormalization", "a gain shift", "norm", axis=1, epsilon=1e-3),
+    node("LayerNormalization", "a lasts", "last")], "norm last", a=grid, gain=grid[0] + 1, shift=grid[1],
+         lasts=grid[0, 0])
 computed("fold_softmax", [node("Softmax", "a", "soft", axis=1),
     node("Softmax", "a", "flat", axis=0)], "soft flat",
          opset=11, a=grid)
@@ -306,6 +309,19 @@ case("compared", [
                          "range": np.arange(9)[None, None],
                          "w": (9, 4), "whole": numbers(1, 6, 1), "range4": numbers(3, 1, 4, 2)}, last=("y",))
 make.integers.add("n")
+
+# Queries that are constant, with scores that may all be hidden; outputs that are constant.
+case("constant_queries", [
+    node("MatMul", "x w", "k0"), node("Reshape", "k0 heads", "k1"),
+    node("Transpose", "k1", "k", perm=[0, 2, 3, 1]), node("MatMul", "q k", "s"),
+    node("Greater", "ranks one", "hide"), node("Where", "hide never zero", "m"), node("Add", "s m", "a"),
+    node("Softmax", "a", "p", axis=-1), node("IsNaN", "p", "none"), node("Where", "none zero p", "c"),
+    node("Transpose", "k1", "v", perm=[0, 2, 1, 3]), node("MatMul", "c v", "z"),
+    node("Transpose", "z", "t", perm=[0, 2, 1, 3]), node("Reshape", "t flat", "y"),
+    node("Shape", "x", "sizes"), node("Cast", "sizes", "n", to=1)],
+    {"x": [1, 6, 8], "ranks": [1, 1, 5, 6]}, "y n",
+    {"w": (8, 8), "heads": numbers(0, 6, 2, 4), "q": (1, 2, 5, 4), "one": one, "never": f32(-np.inf),
+     "zero": f32(0), "flat": numbers(0, 5, 8)}, last=("x", "y"))
 
 # Masks: a table whose first row is -inf; a boolean that is chosen by constant indices; scores that are hidden
 # where other scores are above a number.

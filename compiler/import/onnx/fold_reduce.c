@@ -86,6 +86,28 @@ static void moments(const Tensor *x, int64_t c, double *mean, double *variance) 
   *variance = squares / (double)count;
 }
 
+const Tensor *fold_layernorm(ModelImport *im, const OnnxNode *node) {
+  const Tensor *x = constant_of(im, node, 0), *w = constant_of(im, node, 1), *b = constant_of(im, node, 2);
+  const int axis = fold_axis(im, x, onnx_int(node, "axis", -1));
+  int64_t n = 1;
+  if (axis < 0) return NULL;
+  for (int d = axis; d < x->rank; d++) n *= x->dim[d];
+  if (x->n == 0 || (w && w->n != n) || (b && b->n != n)) return no(im, "a norm of constants");
+  Tensor *to = constant_new(im, x->type, x->rank, x->dim);
+  for (int64_t row = 0; to && row < x->n; row += n) {
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++) sum += tensor_number(x, row + i);
+    const double mean = sum / (double)n;
+    for (int64_t i = 0; i < n; i++) squares += squared(tensor_number(x, row + i) - mean);
+    const double deviation = sqrt(squares / (double)n + onnx_float(node, "epsilon", 1e-5));
+    for (int64_t i = 0; i < n; i++) {
+      const double number = (tensor_number(x, row + i) - mean) / deviation;
+      tensor_put(to, row + i, number * (w ? tensor_number(w, i) : 1) + (b ? tensor_number(b, i) : 0));
+    }
+  }
+  return to;
+}
+
 /* Folds a BatchNormalization of constant weights: exporters use such nodes to standardize weights. The node
  * uses the statistics of the weights (training mode), or statistics that earlier nodes computed. */
 const Tensor *fold_batchnorm(ModelImport *im, const OnnxNode *node) {

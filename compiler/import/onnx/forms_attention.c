@@ -85,7 +85,8 @@ static bool find_in_sum(ModelImport *im, const Statement *s, Chain *c, double fa
 
 static bool find_scores(ModelImport *im, const Value *v, Chain *c, double factor) {
   const Statement *s = v->made;
-  if (v->reads != 1 || v->quant || !s || c->nsteps == MOST_STEPS) return false;
+  const bool unread = v->product && v->product->joined != v && !v->product->joined->reads;
+  if (v->reads != 1 + unread || v->quant || !s || c->nsteps == MOST_STEPS) return false;
   c->step[c->nsteps++] = s;
   if (v->product) {
     c->product = v->product;

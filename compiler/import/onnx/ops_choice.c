@@ -231,19 +231,18 @@ static View *chosen(ModelImport *im, const OnnxNode *node, const View *truth, in
   return !other || none ? other : two_values(im, one, true, other, "add");
 }
 
-/* Whether a tensor is only used by a softmax, possibly after moves and sums. */
-static bool becomes_softmax(const ModelImport *im, int tensor) {
+const OnnxNode *softmax_after(const ModelImport *im, int tensor) {
   static const char *const passed[] = {"Reshape",   "Add",     "Unsqueeze", "Squeeze",
                                        "Transpose", "Flatten", "Identity",  NULL};
   while (im->readers[tensor] == 1 && !im->wanted[tensor]) {
     const OnnxNode *node = node_reading(im, tensor);
     int k = 0;
-    if (strcmp(node->op, "Softmax") == 0) return true;
+    if (strcmp(node->op, "Softmax") == 0) return node;
     while (passed[k] && strcmp(passed[k], node->op) != 0) k++;
-    if (!passed[k]) return false;
+    if (!passed[k]) return NULL;
     tensor = node->out[0];
   }
-  return false;
+  return NULL;
 }
 
 /* If a Where with a constant condition replaces scores by -infinity, or by a number of EXCLUDED or less: the
@@ -252,7 +251,7 @@ static View *masked_scores(ModelImport *im, const OnnxNode *node) {
   const Tensor *kept = constant_of(im, node, 0);
   const int input = constant_of(im, node, 1) ? 1 : 2;
   const Tensor *t = constant_of(im, node, input);
-  if (!t || t->n != 1 || !(tensor_number(t, 0) <= EXCLUDED) || !becomes_softmax(im, node->out[0]))
+  if (!t || t->n != 1 || !(tensor_number(t, 0) <= EXCLUDED) || !softmax_after(im, node->out[0]))
     return NULL;
   const View *x = view_of(im, node, 3 - input);
   Tensor *mask = x ? constant_new(im, TENSOR_FLOAT, kept->rank, kept->dim) : NULL;

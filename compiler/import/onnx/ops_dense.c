@@ -117,7 +117,10 @@ View *import_matmul(ModelImport *im, const OnnxNode *node) {
   const Tensor *w = constant_of(im, node, constant);
   if (onnx_int(node, "transBatchA", 0) || onnx_int(node, "transBatchB", 0))
     return no(im, "a product with several matrices");
-  if (!w) return import_two_matrices(im, node);
+  /* constant queries: only attention has a softmax that is 0 if all keys are masked */
+  const OnnxNode *softmax = softmax_after(im, node->out[0]);
+  if (!w || (w->rank > 2 && softmax && onnx_int(softmax, "cnnc_zero", 0)))
+    return import_two_matrices(im, node);
   if (w->rank == 1 && w->n) return vector_product(im, node, constant, w);
   if (constant == 0 || w->rank != 2 || w->n == 0) return import_matrices(im, node, constant);
   View *x = view_of(im, node, 0);

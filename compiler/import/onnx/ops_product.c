@@ -193,10 +193,10 @@ static View *multiplied(ModelImport *im, View *const side[2], double scale) {
   text_put(&more, "%s", "");
   if (strcmp(transpose, "none") != 0) text_put(&more, ", transpose=%s", transpose);
   if (scale != 1) text_put(&more, ", scale=%s", number_text(im->arena, scale));
-  Value *v = emit(im, 2, both, shape_of_parts(rows, shape_sequence(l, m)), "matmul(%%1%s)", more.s);
-  v = joined_rows(im, v, rows, shape_image(rows, l, m));
-  v->product = NEW(im->arena, Product);
-  *v->product = (Product){{side[0], side[1]}, scale};
+  Value *made = emit(im, 2, both, shape_of_parts(rows, shape_sequence(l, m)), "matmul(%%1%s)", more.s),
+        *v = joined_rows(im, made, rows, shape_image(rows, l, m));
+  v->product = made->product = NEW(im->arena, Product);
+  *v->product = (Product){{side[0], side[1]}, scale, v};
   return view_of_rows(im, v, rows);
 }
 
@@ -238,7 +238,7 @@ static void operand_letters(const View *x, const View *other, const char *last, 
 }
 
 View *import_two_matrices(ModelImport *im, const OnnxNode *node) {
-  View *const x[] = {view_of(im, node, 0), view_of(im, node, 1)};
+  View *const x[] = {value_or_constant(im, node, 0), value_or_constant(im, node, 1)};
   Letters in[2], out = {0};
   if (!x[0] || !x[1]) return NULL;
   operand_letters(x[0], x[1], onnx_int(node, "transA", 0) ? "sr" : "rs", 's', &in[0]);

@@ -71,8 +71,10 @@ View *import_reshape(ModelImport *im, const OnnxNode *node) {
     if (size[d] == 0 && !onnx_int(node, "allowzero", 0) && d < x->rank) size[d] = x->size[d];
     if (size[d] == -1 && open < 0) open = d;
     else if (size[d] < 1 || size[d] > all) return no(im, "a shape with an invalid size");
-    else if ((others *= size[d]) > all) return no(im, "a reshape to a different number of elements");
+    else if ((others *= size[d]) > all) break;
   }
+  if (others > all || (open >= 0 && all % others))
+    return no(im, "a reshape of %lld elements to parts of %lld", (long long)all, (long long)others);
   if (open >= 0) size[open] = all / others;
   View *y = view_reshape(im, x, n, size);
   return y || all != others * (open >= 0 ? size[open] : 1) ? y : reshape_unevenly(im, x, n, size);

@@ -16,6 +16,7 @@ int letter_place(const Letters *, char letter); /* the dimension with this lette
 struct Product {
   View *side[2]; /* the two values; dimensions: rows, positions, the summed dimension */
   double scale;  /* factor of the product */
+  Value *joined; /* the product with its rows as an axis; unread if a sum of rows reads the product */
 };
 
 /* The product of two views, times `scale`. in, out: the letters of the dimensions of the views and of the
