@@ -275,7 +275,7 @@ void put_mask(ModelImport *, const char *layer, const char *member, const Tensor
               const int64_t *dim);
 /* Whether the weights from number `first` on contain only numbers that the compiler accepts. False after
  * no(). */
-bool weights_fit(ModelImport *, int first);
+bool weights_are_finite(ModelImport *, int first);
 /* adds all elements of a tensor as a vector */
 void put_vector(ModelImport *, const char *layer, const char *member, const Tensor *);
 ImportWeight *weight_named(ModelImport *, const char *layer, const char *member);

@@ -276,7 +276,7 @@ static View *import_by_row(ModelImport *im, const OnnxNode *node) {
   const int before = im->statements.n, weights = im->weights.n;
   View *view = row ? row->import(im, node) : no(im, "cnnc has no such operator");
   if (view && !keeps_bytes(im, node, before)) view = NULL;
-  if (view && !weights_fit(im, weights)) view = NULL;
+  if (view && !weights_are_finite(im, weights)) view = NULL;
   if (view && im->huge) view = no(im, "a value of more than 2147483647 elements");
   for (int i = before; view && i < im->statements.n; i++)
     if (has_odd_number(im->statements.data[i]->call)) view = no(im, "a non-finite number");

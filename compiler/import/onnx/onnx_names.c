@@ -260,7 +260,7 @@ void put_mask(ModelImport *im, const char *layer, const char *member, const Tens
   im->weights.data[im->weights.n - 1].excludes = true;
 }
 
-bool weights_fit(ModelImport *im, int first) {
+bool weights_are_finite(ModelImport *im, int first) {
   for (int w = first; w < im->weights.n; w++) {
     const ImportWeight *weight = &im->weights.data[w];
     for (int64_t i = 0; i < weight->tensor->n; i++) {
