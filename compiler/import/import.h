@@ -263,6 +263,8 @@ const char *layer_of_constant(ModelImport *, const OnnxNode *, int input);
 /* A new layer name: `name` after --rename, in the program's syntax; with a number if another layer has this
  * name. */
 const char *layer_called(ModelImport *, const char *name);
+/* No layer gets this name: a state is a layer with its own name. */
+void reserve_layer_name(ModelImport *, const char *name);
 const char *identifier(ModelImport *, const char *);
 /* A new name for an input or output: the model's name or, if that name has no letters, `otherwise`. */
 const char *port_name(ModelImport *, const OnnxPort *, const char *otherwise);

@@ -340,6 +340,7 @@ static bool add_kept(ModelImport *im, OnnxPort *port, const ImportState *state) 
   /* in [layers, batch, units], a batch of unknown size becomes 1 */
   if (!shape_given(im, port->name) && port->rank == 3 && port->dim[1] == 0) port->dim[1] = 1;
   if (!add_input(im, port)) return false;
+  reserve_layer_name(im, im->inputs.data[im->inputs.n - 1]->name);
   for (int o = 0; o < im->onnx->noutputs; o++)
     if (strcmp(im->onnx->output[o].name, state->output) == 0)
       vec_push(im->arena, im->kept,

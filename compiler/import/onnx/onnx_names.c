@@ -185,6 +185,8 @@ static const char *unused_name(ModelImport *im, Table *table, const char *name) 
   return numbered;
 }
 
+void reserve_layer_name(ModelImport *im, const char *name) { unused_name(im, &im->layers, name); }
+
 const char *layer_called(ModelImport *im, const char *name) {
   return unused_name(im, &im->layers, clean(im, renamed_layer(im, name)));
 }
