@@ -84,7 +84,7 @@ static bool check_file_name(const char *path) {
 }
 
 static bool read_assure_line(AssurePack *p, int argc, char **argv) {
-  if (!flags_read(p->arena, assure_options, p, argc, argv)) return false;
+  if (!flags_read(p->arena, assure_options, p, NULL, argc, argv)) return false;
   if (p->help) return true;
   if (optind == argc) return usage_error("missing program: cnnc assure NET.cnn --weights=FILE -o FOLDER");
   if (argc - optind > 1) return usage_error("more than one program: cnnc assure checks one at a time");

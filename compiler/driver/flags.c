@@ -228,7 +228,15 @@ static bool names_file(const Flag *flag) {
   return flag->values && (strcmp(flag->values, "@file") == 0 || strcmp(flag->values, "@folder") == 0);
 }
 
-bool flags_read(Arena *arena, const Flag *table, void *options, int argc, char **argv) {
+const char *flag_shell(Arena *arena, const FlagGiven *given) {
+  const Flag *flag = given->flag;
+  const char *value = given->value && names_file(flag) ? base_name(given->value) : given->value;
+  const char *word = value ? text_shell(arena, value) : "";
+  return flag->name ? arena_printf(arena, "--%s%s%s", flag->name, value ? "=" : "", word)
+                    : arena_printf(arena, "-%c%s%s", flag->letter, flag->letter == 'O' ? "" : " ", word);
+}
+
+bool flags_read(Arena *arena, const Flag *table, void *options, FlagsGiven *given, int argc, char **argv) {
   Text letters = {.arena = arena};
   VEC(struct option) names = {0};
   text_put(&letters, ":"); /* for a missing value, getopt_long then returns ':', not '?' */
@@ -246,7 +254,9 @@ bool flags_read(Arena *arena, const Flag *table, void *options, int argc, char *
     if (code >= LONG && !in_full(word, flag->name)) return unknown_option(arena, table, word);
     const FlagUse use = {arena, flag, options, argc, argv};
     if (optarg && names_file(flag)) file_slashes(optarg);
+    const FlagGiven one = {flag, optarg};
     if (!flag->read(&use, (char *)options + flag->member, optarg)) return false;
+    if (given) vec_push(arena, *given, one);
   }
   for (int i = optind; i < argc; i++) file_slashes(argv[i]);
   return true;

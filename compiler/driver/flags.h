@@ -103,9 +103,18 @@ bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, c
 #define FLAG_HELP(member) {"help", 'h', no_argument, flag_set, member, "-h, --help", "this page", NULL}
 #define FLAG_END {NULL, 0, 0, NULL, 0, NULL, NULL, NULL}
 
+typedef struct FlagGiven {
+  const Flag *flag;
+  const char *value; /* or NULL */
+} FlagGiven;
+typedef VEC(FlagGiven) FlagsGiven;
+
 /* Reads the options of a command line into the struct; argv[0] is the command, and the operands begin at
- * optind afterwards. Long options must be written in full. */
-bool flags_read(Arena *, const Flag *, void *options, int argc, char **argv);
+ * optind afterwards. Long options must be written in full. given, unless NULL: receives the options in the
+ * order of the command line. */
+bool flags_read(Arena *, const Flag *, void *options, FlagsGiven *given, int argc, char **argv);
+/* An option as a word of a shell, with the base name of a file: "--weights=net.safetensors". */
+const char *flag_shell(Arena *, const FlagGiven *);
 const char *const *flag_slugs(Arena *, bool warnings); /* false: slugs of all messages, with errors */
 bool flag_wants_color(int choice); /* choice: --color as 0 auto, 1 always, 2 never */
 

@@ -76,7 +76,7 @@ static void fmt_file(FmtRun *f, const char *path) {
 static int fmt(Arena *arena, const char *cnnc, int argc, char **argv) {
   (void)cnnc;
   FmtRun f = {.arena = arena, .sources = {.arena = arena}, .outputs = outputs_new(arena)};
-  if (!flags_read(arena, fmt_options, &f, argc, argv)) return 2;
+  if (!flags_read(arena, fmt_options, &f, NULL, argc, argv)) return 2;
   if (f.help) return command_help(arena, &fmt_command);
   if (f.write && f.check) return usage_error("-w and --check are mutually exclusive"), 2;
   if (optind == argc) return usage_error("missing program: cnnc fmt [-w | --check] FILE.cnn..."), 2;

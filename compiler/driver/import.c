@@ -188,7 +188,7 @@ static const Flag import_options[] = {
 };
 
 static bool read_import_line(Importing *m, int argc, char **argv) {
-  if (!flags_read(m->arena, import_options, m, argc, argv)) return false;
+  if (!flags_read(m->arena, import_options, m, NULL, argc, argv)) return false;
   if (m->help) return true;
   if (optind == argc) return usage_error("missing model: cnnc import MODEL [-o NAME]");
   if (argc - optind > 1) return usage_error("more than one model: cnnc import converts one at a time");

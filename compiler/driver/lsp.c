@@ -54,7 +54,7 @@ static bool stdio_write(void *context, const char *bytes, size_t n) {
 static int lsp(Arena *arena, const char *cnnc, int argc, char **argv) {
   (void)cnnc;
   LspOptions options = {0};
-  if (!flags_read(arena, lsp_options, &options, argc, argv)) return 2;
+  if (!flags_read(arena, lsp_options, &options, NULL, argc, argv)) return 2;
   if (options.help) return command_help(arena, &lsp_command);
   if (optind < argc)
     return usage_error("cnnc lsp takes no file, but got '%s'; the editor opens the files", argv[optind]), 2;

@@ -39,7 +39,7 @@ static const Flag new_options[] = {
 
 /* ---- the command line ---- */
 static bool read_new_line(NewProject *b, int argc, char **argv) {
-  if (!flags_read(b->arena, new_options, b, argc, argv)) return false;
+  if (!flags_read(b->arena, new_options, b, NULL, argc, argv)) return false;
   if (b->help) return true;
   if (optind == argc) return usage_error("missing name: cnnc new NAME [--from=MODEL.onnx]");
   if (argc - optind > 1) return usage_error("more than one name: cnnc new creates one folder at a time");

@@ -51,6 +51,7 @@ typedef struct ReportUse {
 
 typedef struct Options {
   Action action;
+  FlagsGiven given;           /* all options of the command line */
   const char *topic;          /* HELP: the topic, or NULL; EXPLAIN: a slug */
   const char *input, *output; /* output NULL: none; "-": standard output */
   OutputKind kind;

@@ -274,26 +274,27 @@ static bool overwrites_other_file(Compilation *c, const char *path) {
                    c_name(c)));
 }
 
-/* The command that generates the folder, with base names of files. */
+/* Whether an option has no effect on the files of a library, or command_of prints it itself. */
+static bool is_apart(const Flag *flag) {
+  static const char letters[] = "oMWv";
+  static const char *const names[] = {"emit",        "target", "cc",  "diagnostics", "color", "summary",
+                                      "time-report", "report", "fix", "runtime-dir", NULL};
+  for (int i = 0; flag->name && names[i]; i++)
+    if (strcmp(names[i], flag->name) == 0) return true;
+  return !flag->name && strchr(letters, flag->letter);
+}
+
+/* The command that generates the folder, with base names of files. It names the targets, because the default
+ * depends on the machine. */
 static const char *command_of(const Compilation *c) {
-  static const char *const levels[] = {
-      [LEVEL_FULL] = "", [LEVEL_PLAIN] = " -O0", [LEVEL_QUICK] = " -O1", [LEVEL_SMALL] = " -Os"};
   const Options *o = c->options;
   Text text = {.arena = c->arena};
-  text_put(&text, "cnnc %s", base_name(o->input));
-  if (o->weights) text_put(&text, " --weights=%s", base_name(o->weights));
-  for (int i = 0; i < o->defines.n; i++)
-    text_put(&text, " -D %s=%s", o->defines.data[i].name, o->defines.data[i].value);
-  if (o->prefix) text_put(&text, " --prefix=%s", o->prefix);
-  if (o->batch > 1) text_put(&text, " --batch=%d", (int)o->batch);
-  if (o->train) text_put(&text, " --train");
-  text_put(&text, "%s%s%s", levels[o->level], o->exact ? " --exact" : "", o->no_fma ? " --no-fma" : "");
+  text_put(&text, "cnnc %s", text_shell(c->arena, base_name(o->input)));
+  for (int i = 0; i < o->given.n; i++)
+    if (!is_apart(o->given.data[i].flag))
+      text_put(&text, " %s", flag_shell(c->arena, &o->given.data[i]));
   for (int i = 0; i < o->targets.n; i++)
     text_put(&text, "%s%s", i ? "," : " --target=", o->targets.data[i]->name);
-  if (o->cpu) text_put(&text, " --cpu=%s", o->cpu->name);
-  if (o->flash) text_put(&text, " --flash=%" PRId64, o->flash);
-  if (o->ram) text_put(&text, " --ram=%" PRId64, o->ram);
-  if (o->flash_wait) text_put(&text, " --flash-wait=%" PRId64, o->flash_wait);
   text_put(&text, " --emit=library -o %s", c_name(c));
   return text.s;
 }

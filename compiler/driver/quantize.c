@@ -131,7 +131,7 @@ static const Flag quantize_options[] = {
 };
 
 static bool read_quantize_line(Quantizing *q, int argc, char **argv) {
-  if (!flags_read(q->arena, quantize_options, q, argc, argv)) return false;
+  if (!flags_read(q->arena, quantize_options, q, NULL, argc, argv)) return false;
   if (q->help) return true;
   if (argc - optind != 1) return usage_error("cnnc quantize needs one program: NET.cnn");
   q->program = argv[optind];

@@ -104,7 +104,7 @@ static void put_net_call(Text *out, const Net *net, const Example *example, bool
 }
 
 void emit_acsl_entry(Text *out, Net *net, const char *file) {
-  const bool trained = net->model && (net->options->weights || !net->weights);
+  const bool trained = net_trained(net);
   const Example example = example_of(net, trained);
   put_commands(out, net, file);
   text_put(out, "#include \"%s\"\n#include \"__fc_builtin.h\"\n\n%s\n\n", net->options->header,

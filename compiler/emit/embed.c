@@ -13,7 +13,7 @@
 #include "emit/module.h"
 
 /* ---- compiled-in data ---- */
-static bool has_trained(const Net *net) {
+bool net_trained(const Net *net) {
   return (net->options->weights || !net->weights) && net->model &&
          (!net->options->program || net->graph->floats);
 }
@@ -22,7 +22,7 @@ static bool has_initial(const Net *net) {
 }
 
 static int64_t trained_bytes(const Net *net) {
-  return has_trained(net) ? layout_model_bytes(net->layout) : 0;
+  return net_trained(net) ? layout_model_bytes(net->layout) : 0;
 }
 static int64_t embedded_bytes(const Net *net) {
   return trained_bytes(net) + (has_initial(net) ? 4 * net->graph->parameters : 0);
@@ -58,9 +58,9 @@ const void *emit_weights(Net *net, size_t *n) {
   *n = 0;
   if (!embedded_bytes(net) || !is_bytes(net) || net->options->embed == EMBED_TEXT) return NULL;
   *n = (size_t)embedded_bytes(net);
-  if (!has_trained(net) && !BIG_ENDIAN_HOST) return net->options->weights;
+  if (!net_trained(net) && !BIG_ENDIAN_HOST) return net->options->weights;
   unsigned char *bytes = arena_alloc(net->arena, *n);
-  if (has_trained(net)) copy_model(net, bytes);
+  if (net_trained(net)) copy_model(net, bytes);
   if (!has_initial(net)) return bytes;
   float *initial = (float *)(void *)(bytes + trained_bytes(net));
   memcpy(initial, net->options->weights, sizeof *initial * (size_t)net->graph->parameters);
@@ -149,7 +149,7 @@ static void put_text_bytes(Text *out, Net *net) {
                 "\"-Woverlength-strings\"\n#endif\n");
   text_put(out, "_Alignas(%d) __attribute__((used)) static const char %s[%" PRId64 " + 1] =\n", ALIGNMENT,
            net->own->bytes, embedded_bytes(net));
-  for (int i = 0; has_trained(net) && i < net->layout->infer.members.n; i++) {
+  for (int i = 0; net_trained(net) && i < net->layout->infer.members.n; i++) {
     const Member *member = net->layout->infer.members.data[i];
     void *values = arena_alloc(net->arena, (size_t)member->bytes);
     pack_values(net, member, values);
@@ -166,7 +166,7 @@ static void put_text_bytes(Text *out, Net *net) {
 
 /* Defines NAME_trained as an alias of NAME_bytes, because the model is the first part of these bytes. */
 static void put_alias(Text *out, const Net *net) {
-  if (!has_trained(net)) return;
+  if (!net_trained(net)) return;
   text_put(out, "#ifdef __APPLE__\n__asm__(\".globl _%s\\n.set _%s, _%s\");\n#else\n", net->own->trained,
            net->own->trained, net->own->bytes);
   text_put(out, "extern const %s %s __attribute__((alias(\"%s\")));\n#endif\n", net->own->model,
@@ -194,7 +194,7 @@ static void put_symbols(Text *out, const Net *net, char mark) {
   text_put(out, "  \".hidden %s\\n\"\n", net->own->bytes);
   text_put(out, "  \".type %s, %cobject\\n.size %s, %" PRId64 "\\n\"\n", net->own->bytes, mark,
            net->own->bytes, embedded_bytes(net));
-  if (has_trained(net))
+  if (net_trained(net))
     text_put(out, "  \".type %s, %cobject\\n.size %s, %" PRId64 "\\n\"\n", net->own->trained, mark,
              net->own->trained, trained_bytes(net));
 }
@@ -213,7 +213,7 @@ static void put_incbin(Text *out, Net *net, const char *file) {
   text_put(out, "#else\n  \".section .rdata,\\\"dr\\\"\\n\"\n");
   text_put(out, "#endif\n  \".p2align 6\\n.globl \" %s \"bytes\\n\" %s \"bytes:\\n\"\n", net->macro->SYMBOL,
            net->macro->SYMBOL);
-  if (has_trained(net))
+  if (net_trained(net))
     text_put(out, "  \".globl \" %s \"trained\\n\" %s \"trained:\\n\"\n", net->macro->SYMBOL,
              net->macro->SYMBOL);
   text_put(out, "  \"1: .incbin \\\"%s\\\"\\n2:\\n\"\n", file);
@@ -258,7 +258,7 @@ void put_embedded(Text *out, Net *net) {
   if (!embedded_bytes(net)) return;
   text_put(out, "/* ---- weights that are compiled in ---- */\n\n");
   if (!is_bytes(net)) {
-    if (has_trained(net)) put_trained_struct(out, net);
+    if (net_trained(net)) put_trained_struct(out, net);
     if (has_initial(net)) put_initial_array(out, net);
     return;
   }

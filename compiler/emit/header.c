@@ -175,8 +175,7 @@ static void put_inference(Text *out, Net *net) {
              "/* Sets the number of threads of later calls from this thread; 0: OMP_NUM_THREADS, or one per "
              "processor. */\n%svoid %s(int32_t threads);\n",
              linkage, net->own->threads);
-  if ((net->options->weights || !net->weights) && net->model &&
-      (!net->options->program || net->graph->floats))
+  if (net_trained(net))
     text_put(out, "/* The weights that were compiled in. */\nextern const %s %s;\n", net->own->model,
              net->own->trained);
   if (net->graph->nlabels && !net->options->program)

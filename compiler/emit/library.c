@@ -154,7 +154,7 @@ static const char *keywords_of(const Net *net) {
   if (net_steps(net))
     text_put(&out, "%s\tKEYWORD1\n%s\tKEYWORD2\n%s\tKEYWORD2\n", net->own->state, net->own->reset,
              net->own->state_ok);
-  if (net->model && net->options->weights) text_put(&out, "%s\tLITERAL1\n", net->own->trained);
+  if (net_trained(net)) text_put(&out, "%s\tLITERAL1\n", net->own->trained);
   if (net->graph->nlabels) text_put(&out, "%s\tLITERAL1\n", net->own->labels);
   text_put(&out, "%s\tLITERAL1\n%s\tLITERAL1", net->macro->BATCH, net->macro->WORKSPACE_BYTES);
   for (int i = 0; i < net->graph->inputs.n; i++) text_put(&out, "\n%s\tLITERAL1", net->input[i].macro.SIZE);
@@ -166,6 +166,12 @@ static const char *keywords_of(const Net *net) {
 static const char *weights_text(Net *net) {
   const char *name = net->name;
   if (!net->model) return "The net has no weights.";
+  if (!net->weights && !net->graph->updatable)
+    return arena_printf(net->arena,
+                        "The weights are compiled in, and the code fits these weights only. For other weights, "
+                        "run the command\nbelow with `--weights=FILE`, and compile the library again; with "
+                        "`--updatable`, `%s` would open a file\nof other weights.",
+                        net->own->open);
   const char *pack = "";
   if (net->weights)
     pack = arena_printf(net->arena,
@@ -177,14 +183,14 @@ static const char *weights_text(Net *net) {
       "%s the command below,\nwith `--weights=FILE` and `--emit=model -o %s.model`, writes them to a file. "
       "`%s(bytes, size)`\nopens the file in place, in flash or mapped, without a copy. %sThe model is the "
       "first argument of `%s`.",
-      net->options->weights ? "The weights are compiled in. To use other weights,"
+      net_trained(net) ? "The weights are compiled in. To use other weights,"
                             : "No weights are compiled in; the program loads them at run time:",
       name, net->own->open, pack, infer_name(net));
 }
 
 static void fill_texts(Net *net, Blanks *blanks) {
   Arena *arena = net->arena;
-  const Example example = example_of(net, net->options->weights != NULL);
+  const Example example = example_of(net, net_trained(net));
   const NetSizes sizes = layout_sizes(net->layout);
   const char *sentence = sentence_of(net), *mark = library_mark(arena, net->name);
   Text memory = {.arena = arena};

@@ -157,7 +157,8 @@ void put_packing(Text *, Net *, const Part *, const char *to);
 bool packing_shared(const Net *); /* whether a team packs the weights of a training step */
 void put_shared_packing(Text *, Net *);
 void pack_values(Net *, const Member *, void *to); /* the packed values of the compiled-in weights */
-void put_embedded(Text *, Net *); /* embed.c: NAME_trained, and the weights for further training */
+bool net_trained(const Net *);    /* embed.c: whether the file has NAME_trained */
+void put_embedded(Text *, Net *); /* NAME_trained, and the weights for further training */
 void put_member_values(Text *, Net *, const Member *);
 void put_open(Text *, Net *);
 const char *initial_weights(Net *); /* an expression for the weights from which training continues, or NULL */
