@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "backend/compiler.h"
 #include "backend/scratch.h"
@@ -118,9 +119,10 @@ static const char *find_system_runtime(const Backend *backend, const char **why)
                          : arena_printf(arena, "%s../lib/cnnc/%s/libcnn.a", own_directory(arena), folder);
   if (!file_exists(path))
     *why = arena_printf(arena,
-                        "the runtime library for %s, '%s', does not exist: install the package "
-                        "cnnc-runtimes, or set CNNC_RUNTIMES to the folder of the unpacked archive",
-                        folder, path);
+                        "the runtime library for %s, '%s', does not exist: build it in cnnc's source tree "
+                        "with release/build --system=%s runtimes, and set CNNC_RUNTIMES to the folder that "
+                        "this command prints, or to lib/cnnc of the archive cnnc-runtimes",
+                        folder, path, folder);
   return path;
 }
 
@@ -179,6 +181,15 @@ static bool has_flag(const char *const *list, const char *flag) {
   return false;
 }
 
+/* Where the linker writes the import library of a .dll: "/tmp/cnnc-1/net.lib". */
+static const char *import_path(const Build *run) {
+  const Backend *backend = run->backend;
+  const char *suffix = strrchr(backend->file, '.');
+  const size_t stem = suffix ? (size_t)(suffix - backend->file) : strlen(backend->file);
+  return arena_printf(backend->arena, "%s/%.*s%s", run->scratch.folder, (int)stem, backend->file,
+                      system_of(backend)->import);
+}
+
 static void add_kind(Command *command, const Build *run) {
   const Backend *backend = run->backend;
   const System *system = system_of(backend);
@@ -186,8 +197,10 @@ static void add_kind(Command *command, const Build *run) {
   case BACKEND_OBJECT: command_add(command, "-c"); break;
   case BACKEND_SHARED:
     command_add(command, "-shared");
-    if (backend->soname && system->soname)
-      command_add_all(command, WORDS("-Xlinker", system->soname, "-Xlinker", backend->soname));
+    if (system->soname)
+      command_add_all(command, WORDS("-Xlinker", system->soname, "-Xlinker", backend->file));
+    if (backend->import)
+      command_add_all(command, WORDS("-Xlinker", "--out-implib", "-Xlinker", import_path(run)));
     if (backend->cross && !backend->system)
       command_add_all(command, WORDS("-nostdlib", "-fuse-ld=lld")); /* the loading program provides memcpy */
     break;
@@ -300,6 +313,33 @@ static bool link_units(Build *run, const char *const *object, int n, const char 
   return command_run(&command, why);
 }
 
+/* Moves a file out of the scratch folder, possibly to another file system. */
+static bool move_out(const char *from, const char *to, const char **why) {
+  if (rename(from, to) == 0) return true;
+  FILE *in = fopen(from, "rb"), *out = in ? fopen(to, "wb") : NULL;
+  char bytes[1 << 14];
+  bool moved = out != NULL;
+  struct stat about;
+  if (moved && fstat(fileno(in), &about) == 0) (void)fchmod(fileno(out), about.st_mode & 0777);
+  for (size_t n; moved && (n = fread(bytes, 1, sizeof bytes, in)) > 0;)
+    moved = fwrite(bytes, 1, n, out) == n;
+  moved = moved && !ferror(in);
+  if (out && fclose(out) != 0) moved = false;
+  if (!moved) *why = strerror(errno);
+  if (in) fclose(in);
+  return moved;
+}
+
+/* Links a shared library under its own name: linkers write the name of their output into the export table of
+ * a .dll, its import library, and the signature of a .dylib. */
+static bool link_library(Build *run, const char *const *object, int n, const char *output, const char **why) {
+  const Backend *backend = run->backend;
+  if (!run->scratch.folder) return link_units(run, object, n, output, why);
+  const char *named = arena_printf(backend->arena, "%s/%s", run->scratch.folder, backend->file);
+  return link_units(run, object, n, named, why) && move_out(named, output, why) &&
+         (!backend->import || move_out(import_path(run), backend->import, why));
+}
+
 /* Joins the units' objects to one object. Hidden symbols become local, because only these units use them. */
 static bool join_units(Build *run, const char *const *object, int n, const char *output, const char **why) {
   const Backend *backend = run->backend;
@@ -317,7 +357,9 @@ static bool compile_apart(Build *run, const BackendUnit *unit, int n, const char
   for (int i = 0; i < n; i++)
     if (!(object[i] = scratch_file(&run->scratch, why))) return false;
   return compile_units(run, unit, n, object, why) &&
-         (run->backend->kind == BACKEND_OBJECT ? join_units : link_units)(run, object, n, output, why);
+         (run->backend->kind == BACKEND_OBJECT   ? join_units
+          : run->backend->kind == BACKEND_SHARED ? link_library
+                                                 : link_units)(run, object, n, output, why);
 }
 
 /* ---- zig ---- */
@@ -366,13 +408,16 @@ bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, con
                                run.compiler.name),
            false;
   if (backend->mpi) run.mpi = find_mpi_compiler(backend->arena, &run.compiler, why);
-  if (*why || !scratch_open(&run.scratch, backend->arena, names_files(&run.compiler), why)) return false;
+  const bool folder = names_files(&run.compiler) || backend->import;
+  if (*why || !scratch_open(&run.scratch, backend->arena, folder, why)) return false;
   /* Programs and shared libraries are linked from cnnc's own temporary objects: a C compiler that is ended by
    * a signal does not remove its temporary objects. */
   const bool linked = backend->kind == BACKEND_PROGRAM || backend->kind == BACKEND_SHARED;
-  const char *mark = zig ? prepare_zig(&run, linked) : NULL;
-  const bool done = open_data(&run, why) && (n > 1 || linked ? compile_apart(&run, unit, n, output, why)
-                                                             : compile_whole(&run, unit, output, why));
+  if (backend->kind == BACKEND_PROGRAM && backend->system) find_system_runtime(backend, why);
+  const char *mark = zig && !*why ? prepare_zig(&run, linked) : NULL;
+  const bool done =
+      !*why && open_data(&run, why) &&
+      (n > 1 || linked ? compile_apart(&run, unit, n, output, why) : compile_whole(&run, unit, output, why));
   if (run.data) fclose(run.data);
   scratch_close(&run.scratch);
   if (done) mark_prepared(mark);

@@ -16,7 +16,9 @@ typedef struct Backend {
   const char *const *cross; /* clang's options for another machine, NULL-terminated; NULL: this machine */
   const System *system; /* with `cross`: the operating system; NULL: no operating system and no C library */
   const char *arch;     /* with `system`: the CPU, as in Target */
-  const char *soname;   /* BACKEND_SHARED: the library's SONAME; NULL: the linker's default */
+  const char *file;     /* BACKEND_SHARED: the file name of the library, which its SONAME and the export table
+                           of a .dll contain */
+  const char *import;   /* BACKEND_SHARED: where the import library of a .dll is written; NULL: nowhere */
   const char *runtime;  /* directory of libcnn.a; NULL: cnnc searches for it */
   FILE *messages;       /* receives the C compiler's messages; NULL: standard error */
   bool openmp, pool, verbose; /* pool: the generated C starts its own threads, without OpenMP */

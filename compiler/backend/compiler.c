@@ -228,6 +228,7 @@ void zig_environment(Arena *arena, const char *scratch) {
   make_folders(arena, cache);
   setenv("ZIG_GLOBAL_CACHE_DIR", cache, 1);
   setenv("ZIG_LOCAL_CACHE_DIR", arena_printf(arena, "%s/local", scratch), 1);
+  setenv("SOURCE_DATE_EPOCH", "0", 0); /* the time in the header of an .exe and a .dll */
 }
 
 /* The version of zig; NULL: unknown, for example because the compiler is a wrapper that calls `zig cc`. */

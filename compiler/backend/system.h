@@ -9,6 +9,7 @@ typedef struct System {
   const char *name;             /* the system's name in --os: "linux-musl" */
   const char *program, *shared; /* suffixes of executables and shared libraries */
   const char *soname; /* linker option for the name of a shared library; NULL: there is no such option */
+  const char *import; /* suffix of the import library with which a program is linked; NULL: there is none */
   const char *link;   /* additional option for zig when it links; NULL: none */
   /* text after the CPU's name: `clang` in clang's target triple, `folder` in the name of the runtime's
    * folder */

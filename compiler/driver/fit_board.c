@@ -300,7 +300,7 @@ static void add_largest_layers(const Compilation *c, Diag *diag, const Footprint
 }
 
 static void suggest_cpu(const Compilation *c, Diag *diag, const Footprint *f) {
-  if (f->stack < 0)
+  if (f->stack < 0 && !c->options->cpu)
     diag_help(diag, "the sizes are for %s; --cpu=NAME selects a microcontroller",
               c->options->targets.data[0]->name);
 }
@@ -325,6 +325,12 @@ static void warn_weights_in_ram(Compilation *c, const Footprint *f) {
   diag_help(diag, "--weights=FILE puts the weights into flash");
 }
 
+static bool has_picture(const Graph *graph) {
+  for (int i = 0; i < graph->inputs.n; i++)
+    if (graph->inputs.data[i].node->shape.rank == 3) return true;
+  return false;
+}
+
 static void report_ram(Compilation *c, const Footprint *f) {
   const int64_t stack = f->stack > 0 ? f->stack : 0;
   Diag *diag = diag_report(c->diags, DIAG_too_little_ram, c->graph->name_span, NULL,
@@ -342,7 +348,9 @@ static void report_ram(Compilation *c, const Footprint *f) {
   if (f->model) diag_help(diag, "--weights=FILE puts the weights into flash");
   else if (!c->quantized)
     diag_help(diag, "an int8 model needs a quarter of the workspace: use cnnc quantize");
-  else diag_help(diag, "use a smaller image, or fewer channels in the large layers");
+  else
+    diag_help(diag, "use a smaller %s, or fewer channels in the large layers",
+              has_picture(c->graph) ? "image" : "input");
 }
 
 bool fits_board(Compilation *c) {

@@ -458,6 +458,14 @@ bool emit_output(Compilation *c) {
          write_dependencies(c);
 }
 
+/* The import library of a .dll is next to it: net.dll, net.lib. */
+static bool adopt_import(Compilation *c, Backend *backend) {
+  const Options *o = c->options;
+  const System *system = o->system ? o->system : o->machine ? NULL : system_here();
+  if (backend->kind != BACKEND_SHARED || !system || !system->import) return true;
+  return adopt_output(c, with_suffix(c->arena, o->output, system->import), &backend->import);
+}
+
 static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, int n, const char *path) {
   const Options *o = c->options;
   static const char *const optimize[] = {
@@ -478,7 +486,7 @@ static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, 
                      .cross = cross,
                      .system = o->system,
                      .arch = o->machine ? o->machine->arch : NULL,
-                     .soname = base_name(o->output),
+                     .file = base_name(o->output),
                      .runtime = o->runtime,
                      .openmp = o->threaded && !o->pool,
                      .pool = o->pool,
@@ -489,6 +497,7 @@ static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, 
   const char *temporary = NULL, *why = NULL;
   if (overwrites_input(c, path)) return false;
   if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
+  if (!adopt_import(c, &backend)) return false;
   backend.messages = messages_open(c);
   const bool done = backend_compile(&backend, unit, n, temporary, &why);
   stage_done(c, "C compiler");
