@@ -117,7 +117,6 @@ static int64_t footprint_stack_of(const Footprint *f) {
   int64_t first = 0, second = 0;
   for (int i = 0; i < f->n; i++) {
     const int64_t bytes = f->layer[i].stack;
-    if (bytes < 0) return -1;
     if (bytes > second) second = bytes;
     if (bytes > first) {
       second = first;
@@ -140,7 +139,7 @@ static void add_layer_footprints(const Layout *layout, Footprint *f, int target)
     layer->name = step->name;
     if (flash > layer->flash) layer->flash = flash;
     if (ram > layer->ram) layer->ram = ram;
-    if (stack < 0 || stack > layer->stack) layer->stack = stack;
+    if (stack > layer->stack) layer->stack = stack;
   }
 }
 

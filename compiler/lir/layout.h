@@ -50,7 +50,7 @@ typedef struct NestFunction {
   Instances *instances; /* instances of the called functions, each with its `code`; the last instance is the
                            entry point of this NestFunction */
   bool hot;             /* inference or training calls the function */
-  int64_t stack;        /* maximum stack in bytes; -1: unknown */
+  int64_t stack;        /* maximum stack in bytes */
   /* for functions that differ only in numbers (merge_similar) */
   struct NestFunction *into; /* the function to call: itself, or the function into which it was merged */
   bool merged;               /* other functions were merged into this function */
@@ -200,15 +200,15 @@ typedef struct LayerFootprint {
   const char *name; /* name of the layer's function, without the net's prefix */
   int64_t flash;    /* bytes of the constants that this layer reads and no earlier layer reads */
   int64_t ram;      /* arena bytes that are live while the layer runs */
-  int64_t stack;    /* stack of the layer's function; -1: unknown */
+  int64_t stack;    /* stack of the layer's function */
 } LayerFootprint;
 typedef struct Footprint {
   int64_t flash, tables, labels; /* flash: compiled-in weights, tables, labels */
   int64_t model;                 /* RAM for weights that are not compiled in */
   int64_t workspace;
   int64_t state; /* RAM for states, which must be preserved between calls */
-  int64_t stack; /* stack of NAME_infer with an optimizing compiler; -1: unknown, or not a board */
-  int64_t ram;   /* model + workspace + state + stack, if the stack is known */
+  int64_t stack; /* stack of NAME_infer with an optimizing compiler; -1: not a board */
+  int64_t ram;   /* model + workspace + state + stack of a board */
   int n;         /* number of layers; layer[] is in the order of the calls */
   LayerFootprint *layer;
 } Footprint;

@@ -59,8 +59,7 @@ static void enlarge(const Similar *group, int number) {
   const int64_t before = own->value;
   for (int f = 1; f < group->functions.n; f++)
     if (number_in(group, f, number) > own->value) own->value = number_in(group, f, number);
-  if (function->stack >= 0)
-    function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
+  function->stack += (own->value - before) * elem_bytes(buf->type.elem) * buf->type.lanes;
 }
 
 /* The printer finds the parameter of a number by its address (`of` and `which`), which several numbers may
@@ -120,7 +119,7 @@ static void merge_group(Arena *arena, const Similar *group) {
   }
   for (int i = 0; i < to->numbers.n; i++)
     if (to->numbers.data[i].which == NUMBER_ELEMENTS) enlarge(group, i);
-  if (to->stack >= 0) to->stack += (int64_t)PARAMETER * n;
+  to->stack += (int64_t)PARAMETER * n;
 }
 
 void merge_similar(Arena *arena, Functions *functions) {

@@ -193,6 +193,8 @@ typedef struct Routine {
   const char *name, *text;
   const struct Routine *uses; /* NULL, or a routine whose text must precede this text */
   const struct Routine *also; /* NULL, or another such routine */
+  int depth; /* functions of the longest chain of calls, for the bound on the stack; no function calls itself,
+                and the variables of one need less than 256 bytes (tests/int8/budget.tap) */
   int nbufs, nnumbers;        /* arguments: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
   bool writes[ROUTINE_BUFS]; /* by buffer: an output, written before it is read */

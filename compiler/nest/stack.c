@@ -3,14 +3,14 @@
 //
 // Adds up all arrays, wherever they are declared. A named value counts as stack memory until the end of its
 // block, although it may be in a register. Each function also needs stack for the registers, arguments and
-// temporaries that a compiler saves.
+// temporaries that a compiler saves, and so does each runtime function.
 #include "nest/nest.h"
 
-enum { SAVED = 256, UNKNOWN = -1 };
+enum { SAVED = 256 };
 
 typedef struct Locals {
   int64_t arrays;
-  bool routine; /* whether a runtime function is called; its stack usage is unknown */
+  int depth; /* functions of the longest chain of calls of runtime functions */
 } Locals;
 
 /* Returns the maximum size of the named values that are live at one time; adds array sizes to *locals. */
@@ -22,7 +22,8 @@ static int64_t names_of(const NestStmt *stmt, Locals *locals) {
                                                                     : NULL;
     if (buf && buf->place == STACK) locals->arrays += buf_bytes(buf);
     else if (buf) own += buf->place == REGS ? buf_bytes(buf) * buf->type.lanes : (int64_t)sizeof(int32_t);
-    locals->routine = locals->routine || stmt->kind == ROUTINE;
+    if (stmt->kind == ROUTINE && stmt->u.routine.of->depth > locals->depth)
+      locals->depth = stmt->u.routine.of->depth;
     if (stmt->kind != LOOP && stmt->kind != IF) continue;
     const int64_t body = names_of(stmt->body, locals), otherwise = names_of(stmt->otherwise, locals);
     if (body > within) within = body;
@@ -36,8 +37,7 @@ int64_t nest_stack(const Nest *nest) {
   for (const NestFn *fn = nest->fns; fn; fn = fn->next) {
     Locals locals = {0};
     bytes += names_of(fn->body, &locals) + SAVED;
-    bytes += locals.arrays;
-    if (locals.routine) return UNKNOWN;
+    bytes += locals.arrays + locals.depth * SAVED;
   }
   return bytes;
 }

@@ -26,9 +26,8 @@ void footprint_json(Text *out, const Layout *layout) {
     const LayerFootprint *layer = &f.layer[i];
     text_put(out, "%s\n    {\"name\": ", i ? "," : "");
     text_json(out, layer->name);
-    text_put(out, ", \"flash_bytes\": %" PRId64 ", \"ram_bytes\": %" PRId64, layer->flash, layer->ram);
-    text_put(out, layer->stack < 0 ? ", \"stack_bytes\": null}" : ", \"stack_bytes\": %" PRId64 "}",
-             layer->stack);
+    text_put(out, ", \"flash_bytes\": %" PRId64 ", \"ram_bytes\": %" PRId64 ", \"stack_bytes\": %" PRId64 "}",
+             layer->flash, layer->ram, layer->stack);
   }
   text_put(out, "]}");
 }
@@ -115,7 +114,7 @@ static LayerFootprint merged_calls(const Layout *layout, const Footprint *f, int
     calls++;
     of.flash += other->flash;
     of.ram = larger(of.ram, other->ram);
-    of.stack = of.stack < 0 || other->stack < 0 ? -1 : larger(of.stack, other->stack);
+    of.stack = larger(of.stack, other->stack);
   }
   if (calls > 1) of.name = arena_printf(layout->arena, "%s, %d calls", layer, calls);
   return of;

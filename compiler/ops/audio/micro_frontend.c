@@ -452,6 +452,7 @@ static void run_routine(double *const *buf, const double *number) {
 }
 
 static const Routine routine = {.name = "micro_frontend",
+                                .depth = 5,
                                 .text = text,
                                 .nbufs = ARRAYS,
                                 .nnumbers = SIZES,

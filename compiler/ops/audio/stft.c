@@ -220,8 +220,8 @@ static const Routine frame_routine = {.name = "frame", .text = frame_text};
   .uses = &frame_routine, .nbufs = BUFFERS, .nnumbers = NUMBERS, .elem = {F32, F32, F32, F32, F32},          \
   .writes = {[3] = true, [4] = true}, .whole = {true, true, true, true, true, true, true, true},             \
   .run = run_routine
-static const Routine dft_routine = {.name = "dft", .text = dft_text, TRANSFORM};
-static const Routine rfft_routine = {.name = "rfft", .text = rfft_text, TRANSFORM};
+static const Routine dft_routine = {.name = "dft", .text = dft_text, .depth = 2, TRANSFORM};
+static const Routine rfft_routine = {.name = "rfft", .text = rfft_text, .depth = 3, TRANSFORM};
 
 static Buf *float_table(Lower *l, const double *values, int64_t n) {
   float *table = NEW_ARRAY(l->arena, float, n);

@@ -238,6 +238,7 @@ static void run_of_rows(double *const *buf, const double *number) {
 }
 
 static const Routine routine = {.name = "nms",
+                                .depth = 5,
                                 .text = text,
                                 .uses = &suppress_routine,
                                 .nbufs = 5,
@@ -257,6 +258,7 @@ static void run_best(double *const *buf, const double *number) {
 }
 
 static const Routine nms_best_routine = {.name = "nms_best",
+                                         .depth = 4,
                                          .text = best_text,
                                          .uses = &best_routine,
                                          .nbufs = 4,
@@ -267,6 +269,7 @@ static const Routine nms_best_routine = {.name = "nms_best",
                                          .run = run_best};
 
 static const Routine rows_routine = {.name = "nms_rows",
+                                     .depth = 5,
                                      .text = rows_text,
                                      .uses = &suppress_routine,
                                      .nbufs = 4,

@@ -185,6 +185,7 @@ static void run(double *const *buf, const double *number) {
 }
 
 static const Routine routine = {.name = "panoptic",
+                                .depth = 4,
                                 .text = text,
                                 .nbufs = 4,
                                 .nnumbers = NUMBERS,

@@ -171,6 +171,7 @@ static void run_routine(double *const *buf, const double *number) {
 }
 
 static const Routine routine = {.name = "proposals",
+                                .depth = 4,
                                 .text = text,
                                 .uses = &best_routine,
                                 .nbufs = 5,

@@ -43,6 +43,7 @@ static void eval(const Eval *eval) {
 }
 
 static const Routine routine = {.name = "sample",
+                                .depth = 5,
                                 .text = text,
                                 .uses = &match_routine,
                                 .also = &best_routine,

@@ -106,6 +106,7 @@ static void eval(const Eval *eval) {
 /* ---- the nest ---- */
 static const Routine routine = {
     .name = "detection",
+    .depth = 3,
     .text = text,
     .uses = &delta_routine,
     .nbufs = 11,

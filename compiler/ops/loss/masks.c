@@ -91,6 +91,7 @@ static void eval(const Eval *eval) {
 /* ---- the nest ---- */
 static const Routine routine = {
     .name = "masks",
+    .depth = 3,
     .text = text,
     .uses = &match_routine,
     .nbufs = 9,

@@ -90,6 +90,7 @@ static void eval(const Eval *eval) {
 /* ---- the nest ---- */
 static const Routine routine = {
     .name = "multibox",
+    .depth = 4,
     .text = text,
     .uses = &delta_routine,
     .also = &best_routine,

@@ -95,6 +95,7 @@ static void eval(const Eval *eval) {
 /* ---- the nest ---- */
 static const Routine routine = {
     .name = "rpn",
+    .depth = 5,
     .text = text,
     .uses = &delta_routine,
     .also = &best_routine,

@@ -149,6 +149,7 @@ static void eval(const Eval *eval) {
 /* ---- the nest ---- */
 static const Routine routine = {
     .name = "yolo",
+    .depth = 4,
     .text = text,
     .uses = &match_routine,
     .nbufs = 11,
