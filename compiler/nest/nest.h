@@ -10,6 +10,7 @@
  *     interp.c   runs the nest in double or float, without a C compiler
  *     fill.c     runs simple nests in float, faster than interp.c
  *     stack.c    estimates the nest's stack usage
+ *     count.c    estimates the nest's cycles on a microcontroller
  *     key.c      computes keys: nests with equal keys share C functions
  *     dump.c     prints the nest (--emit=nests)
  *     emit/nest.c  prints the nest as C with vector extensions
@@ -32,6 +33,7 @@
 #include "base/keys.h"
 #include "base/text.h"
 #include "nest/primitive.h"
+#include "target/cpu.h"
 
 enum { STACK_ELEMENTS = 1 << 16 }; /* maximum number of elements of a buffer on the stack */
 enum { SLOTS = 15, DIMS = 6, LANES = 16, PARAMS = 11, BOUNDS = 2, LEADS = 4 };
@@ -365,8 +367,10 @@ bool nest_unset(double); /* whether the value marks an element that nest_run has
  * (nest/code.h has keys of single functions). team: a team of threads shares its PARALLEL loops. The nest
  * must no longer change. */
 const Key *nest_key(Arena *, const Nest *, bool team);
-/* Estimated stack bytes of the nest's functions; -1: unknown, because they call runtime functions. */
-int64_t nest_stack(const Nest *);
+int64_t nest_stack(const Nest *); /* estimated stack bytes of the nest's functions */
+/* Estimated cycles of the nest on a microcontroller, without those of runtime functions. */
+double nest_cycles(const Nest *, const CpuCycles *);
+bool nest_calls_routine(const Nest *);
 void nest_dump(Text *, const Nest *);
 void buf_put_dims(Text *, const Buf *); /* "[28][28][64]"; for a part of an array "[28][28][64 of 128]", and
                                            "100 apart" if `apart` is 100 */
