@@ -275,7 +275,7 @@ static bool overwrites_other_file(Compilation *c, const char *path) {
 }
 
 /* Whether an option has no effect on the files of a library, or command_of prints it itself. */
-static bool is_apart(const Flag *flag) {
+static bool is_no_part(const Flag *flag) {
   static const char letters[] = "oMWv";
   static const char *const names[] = {"emit",        "target", "cc",  "diagnostics", "color", "summary",
                                       "time-report", "report", "fix", "runtime-dir", NULL};
@@ -291,7 +291,7 @@ static const char *command_of(const Compilation *c) {
   Text text = {.arena = c->arena};
   text_put(&text, "cnnc %s", text_shell(c->arena, base_name(o->input)));
   for (int i = 0; i < o->given.n; i++)
-    if (!is_apart(o->given.data[i].flag))
+    if (!is_no_part(o->given.data[i].flag))
       text_put(&text, " %s", flag_shell(c->arena, &o->given.data[i]));
   for (int i = 0; i < o->targets.n; i++)
     text_put(&text, "%s%s", i ? "," : " --target=", o->targets.data[i]->name);

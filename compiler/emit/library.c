@@ -168,9 +168,9 @@ static const char *weights_text(Net *net) {
   if (!net->model) return "The net has no weights.";
   if (!net->weights && !net->graph->updatable)
     return arena_printf(net->arena,
-                        "The weights are compiled in, and the code fits these weights only. For other weights, "
-                        "run the command\nbelow with `--weights=FILE`, and compile the library again; with "
-                        "`--updatable`, `%s` would open a file\nof other weights.",
+                        "The weights are compiled in, and the code fits these weights only. For other "
+                        "weights, run the command\nbelow with `--weights=FILE`, and compile the library "
+                        "again; with `--updatable`, `%s` would open a file\nof other weights.",
                         net->own->open);
   const char *pack = "";
   if (net->weights)

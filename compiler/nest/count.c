@@ -21,7 +21,7 @@ static const double function_operations[] = {
     [RANDOM] = 20,  [CONVERT] = 2};
 enum { FUNCTIONS = sizeof function_operations / sizeof *function_operations };
 
-static int64_t extreme(const Count *count, const Index *index, bool most) {
+static int64_t extreme_of(const Count *count, const Index *index, bool most) {
   int64_t value = index->c;
   for (int s = 1; s < SLOTS; s++)
     value += index->k[s] * ((index->k[s] > 0) == most ? count->hi[s] : count->lo[s]);
@@ -48,13 +48,14 @@ static double statement_cycles(Count *count, const NestStmt *stmt);
 
 static double loop_cycles(Count *count, const NestStmt *stmt) {
   const int slot = stmt->u.loop.slot;
-  int64_t lo = extreme(count, &stmt->u.loop.lo[0], false), hi = extreme(count, &stmt->u.loop.hi[0], true);
+  int64_t lo = extreme_of(count, &stmt->u.loop.lo[0], false),
+          hi = extreme_of(count, &stmt->u.loop.hi[0], true);
   for (int i = 1; i < stmt->u.loop.nlo; i++) {
-    const int64_t other = extreme(count, &stmt->u.loop.lo[i], false);
+    const int64_t other = extreme_of(count, &stmt->u.loop.lo[i], false);
     if (other > lo) lo = other;
   }
   for (int i = 1; i < stmt->u.loop.nhi; i++) {
-    const int64_t other = extreme(count, &stmt->u.loop.hi[i], true);
+    const int64_t other = extreme_of(count, &stmt->u.loop.hi[i], true);
     if (other < hi) hi = other;
   }
   if (hi <= lo) return 0;
@@ -69,8 +70,8 @@ static double call_cycles(const Count *count, const NestStmt *stmt) {
   const NestFn *fn = stmt->u.call.fn;
   Count inner = {.cycles = count->cycles};
   for (int i = 0; i < fn->nparams; i++) {
-    inner.lo[i + 1] = extreme(count, &stmt->u.call.arg[i], false);
-    inner.hi[i + 1] = extreme(count, &stmt->u.call.arg[i], true);
+    inner.lo[i + 1] = extreme_of(count, &stmt->u.call.arg[i], false);
+    inner.hi[i + 1] = extreme_of(count, &stmt->u.call.arg[i], true);
   }
   return statement_cycles(&inner, fn->body);
 }

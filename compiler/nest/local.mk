@@ -6,7 +6,8 @@ libcnnc_a_SOURCES += \
   %D%/word_primitives.h %D%/primitive_dsp.c %D%/dsp_primitives.h \
   %D%/build.c %D%/val.c \
   %D%/prover.h %D%/prove.c %D%/prove_accesses.c %D%/prove_overlap.c \
-  %D%/simplify.c %D%/count.c %D%/stack.c %D%/interp.c %D%/joined.c %D%/fill.c %D%/dump.c %D%/index.c %D%/widen.c \
+  %D%/simplify.c %D%/count.c %D%/stack.c %D%/interp.c %D%/joined.c %D%/fill.c %D%/dump.c %D%/index.c \
+  %D%/widen.c \
   %D%/key.c %D%/code.h %D%/code.c %D%/instance.h %D%/instance.c %D%/team.h %D%/team.c
 
 # Each of these headers as a C string, without its lines up to the first #include.
