@@ -125,10 +125,13 @@ static bool add_filled(const AssurePack *p, const char *file, const char *templa
 
 /* ---- sources ---- */
 /* The path, relative to source/, to which an input file is copied. For the weights this is the base name; for
- * other files, the path relative to the program's folder. NULL: the file is not in the program's folder. */
+ * a file of the compiler's own library (audio.cnn), the same, because an import finds it next to the program;
+ * for other files, the path relative to the program's folder. NULL: the file is in another folder. */
 static const char *path_in_folder(const AssurePack *p, const char *path) {
   const size_t n = (size_t)(base_name(p->input) - p->input);
-  if (file_same(path, weights_file(p->arena, p->weights))) return base_name(path);
+  const char *library = file_library(p->arena, base_name(path));
+  if (file_same(path, weights_file(p->arena, p->weights)) || (library && file_same(path, library)))
+    return base_name(path);
   if (strncmp(path, p->input, n) != 0 || file_absolute(path + n) || strncmp(path + n, "../", 3) == 0 ||
       strstr(path + n, "/../"))
     return NULL;
