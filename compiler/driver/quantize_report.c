@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include "base/number.h"
 #include "base/text.h"
 #include "quantize_report.h"
 
@@ -12,10 +14,18 @@ double accuracy_loss(const Quantizing *q) {
 }
 
 /* ---- warnings ---- */
+static void note_float_gates(Quantizing *q, const Chosen *c) {
+  Diag *diag = diag_report(q->diags, DIAG_not_int8, c->node->span, c->node->site,
+                           "%s stays in float: %.1f %% of its sums are above 8, the limit of its int8 form",
+                           c->name, 100 * c->cut);
+  diag_help(diag, "a batchnorm or normalize before it, or smaller weights, make the sums smaller");
+}
+
 void quantize_warn(Quantizing *q) {
   static const double MUCH = 0.01;
   for (int i = 0; i < q->made->chosen.n; i++) {
     const Chosen *c = &q->made->chosen.data[i];
+    if (c->kept && c->gates) note_float_gates(q, c);
     if (c->kept || !(c->cut > MUCH)) continue;
     Diag *diag = diag_report(q->diags, DIAG_saturating_layer, c->node->span, c->node->site,
                              "%.1f %% of the calibration values of %s saturate", 100 * c->cut, c->name);
@@ -43,11 +53,12 @@ static void put_measured(Text *line, const Measured *m) {
   text_put(line, "  (alone %s)", decibels(line->arena, m->signal, m->alone));
 }
 
-static void print_quantized_value(const Quantizing *q, const Chosen *c) {
+/* width: of the column of names */
+static void print_quantized_value(const Quantizing *q, const Chosen *c, int width) {
   Text line = {.arena = q->arena};
-  if (c->kept) text_put(&line, "%-20s %s", c->name, precision_of(q, c));
+  if (c->kept) text_put(&line, "%-*s %s", width, c->name, precision_of(q, c));
   else {
-    text_put(&line, "%-20s %-3s scale %-10.4g zero %4d  clamped %.2f %%", c->name, precision_of(q, c),
+    text_put(&line, "%-*s %-3s scale %-10.4g zero %4d  clamped %.2f %%", width, c->name, precision_of(q, c),
              (double)c->scale, c->zero, 100 * c->cut);
     put_measured(&line, &q->measured[c->last->id]);
   }
@@ -85,7 +96,10 @@ void quantize_print(const Quantizing *q) {
   if (q->ranges) printf("ranges from training\n");
   if (q->equalized)
     printf("weights equalized in %d pair%s of layers\n", q->equalized, q->equalized == 1 ? "" : "s");
-  for (int i = 0; i < q->made->chosen.n; i++) print_quantized_value(q, &q->made->chosen.data[i]);
+  int width = 20;
+  for (int i = 0; i < q->made->chosen.n; i++)
+    width = (int)larger(width, (int64_t)strlen(q->made->chosen.data[i].name));
+  for (int i = 0; i < q->made->chosen.n; i++) print_quantized_value(q, &q->made->chosen.data[i], width);
   print_evaluation(q);
 }
 

@@ -8,6 +8,7 @@
 #include "base/number.h"
 #include "base/text.h"
 #include "graph/bf16.h"
+#include "ops/activation/lines.h"
 #include "ops/arithmetic/combine.h"
 #include "ops/detection/box.h"
 #include "ops/registry.h"
@@ -174,14 +175,51 @@ static const Node *ending(Calibrator *k, const Node *node, Norms *norms) {
   return last;
 }
 
+/* Whether a softmax reads the value, directly or after moves. */
+static bool is_for_softmax(const Calibrator *k, const Node *node) {
+  for (int i = node->id + 1; i < k->graph->nodes.n; i++) {
+    const Node *reader = k->graph->nodes.data[i];
+    for (int j = 0; j < reader->nin && k->uses[i]; j++)
+      if (reader->in[j] == node &&
+          (reader->op->traits.int8 == INT8_SOFTMAX ||
+           (reader->op->traits.int8 == INT8_MOVE && is_for_softmax(k, reader))))
+        return true;
+  }
+  return false;
+}
+
+/* The least scale that the compiler supports for the node's value. unit: the largest scale of its sums, or of
+ * its operands. With this scale or a smaller one, nearly all of its numbers saturate, or are equal. */
+static double calibrate_least(const Calibrator *k, const Node *node, double unit, bool wide) {
+  static const double FAR = 0x1p-100, WIDE = 0x1p-13, FLOATS = 0x1p-15, SOFTMAX = 0x1p-25;
+  const bool sums = node->op->traits.int8 == INT8_SUM || node->op->traits.int8 == INT8_DIFFERENCE;
+  double least = fmax((double)FLT_MIN, unit * FAR);
+  if (wide) least = fmax(least, unit * WIDE);
+  if (sums && strcmp(k->how->rounding, rounding_name(ROUNDING_FLOAT)) == 0) least = fmax(least, unit * FLOATS);
+  return !wide && is_for_softmax(k, node) ? fmax(least, SOFTMAX) : least;
+}
+
+static double largest_operand(const Calibrator *k, const Node *node) {
+  double most = 0;
+  for (int i = 0; i < node->nin; i++) most = fmax(most, (double)k->quant[node->in[i]->id].scale);
+  return most;
+}
+
 Chosen *calibrate_seen(Calibrator *k, const Node *node, const Node *last) {
+  return calibrate_sums(k, node, last, largest_operand(k, node));
+}
+
+Chosen *calibrate_sums(Calibrator *k, const Node *node, const Node *last, double unit) {
   const Node *range_of_all = last;
   while (k->join[range_of_all->id]) range_of_all = k->join[range_of_all->id];
   const Observed *seen = seen_of(k, range_of_all);
   if (!seen) return NULL;
   const bool wide = wants_wide(k, node);
   const SeenRange range = range_of(k->how, seen, wide);
-  Chosen *chosen = calibrate_as(k, node, last, calibrate_between(range.lo, range.hi, wide), range.cut);
+  const double steps = wide ? INT16_MAX : 255, width = wide ? fmax(-range.lo, range.hi) : range.hi - range.lo,
+               wider = fmax(1, calibrate_least(k, node, unit, wide) * steps / width);
+  Chosen *chosen =
+      calibrate_as(k, node, last, calibrate_between(range.lo * wider, range.hi * wider, wide), range.cut);
   chosen->seen = range_of_all;
   return chosen;
 }
@@ -359,7 +397,9 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
   int64_t *wide_bias = NEW_ARRAY(k->arena, int64_t, l.filters);
   choose_scales(k, node, &l, wide, scale);
   store_weights(k, node, &l, scale);
+  double most = 0;
   for (int64_t f = 0; f < l.filters; f++) {
+    most = fmax(most, (double)scale[f]);
     const double b = corrected_bias(k, node, &l, (double)scale[f], f);
     bias[f] = (int32_t)fmax(-INT32_MAX, fmin(INT32_MAX, b));
     wide_bias[f] = (int64_t)fmax(-FAR, fmin(FAR, b));
@@ -367,7 +407,7 @@ static void calibrate_layer(Calibrator *k, const Node *node) {
   const Weight *own = node->nweights > 1 ? node->weight[1] : NULL;
   arrays_add(&k->made->arrays, own ? own->name : arena_printf(k->arena, "%s.bias", node->name),
              wide ? I64 : I32, 1, &l.filters, wide ? (const void *)wide_bias : bias);
-  Chosen *chosen = calibrate_seen(k, node, last);
+  Chosen *chosen = calibrate_sums(k, node, last, most * (double)k->quant[node->in[0]->id].scale);
   if (!chosen) return;
   chosen->bytes_before = 4 * (node->weight[0]->size + l.filters);
   chosen->bytes = node->weight[0]->size + (wide ? 8 : 4) * l.filters;
@@ -500,6 +540,8 @@ static void calibrate_floats(Calibrator *k, const Node *node) {
                            .node = node,
                            .last = node,
                            .kept = true,
+                           .gates = calibrate_sums_beyond(k, node) > 0,
+                           .cut = calibrate_sums_beyond(k, node),
                            .bytes_before = bytes,
                            .bytes = bytes - halves};
     vec_push(k->arena, k->made->chosen, chosen);
@@ -544,6 +586,7 @@ static void join_states(Calibrator *k) {
 }
 
 static void calibrate_value(Calibrator *k, const Node *node) {
+  static const Quant SHARE = {.scale = 1 / 256.0f, .zero = -128};
   int64_t factor[2];
   if (node->nin) k->quant[node->id] = k->quant[node->in[0]->id];
   if (node->nin) k->real[node->id] = k->real[node->in[0]->id];
@@ -569,7 +612,10 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   case INT8_RECURRENT: calibrate_recurrent(k, node); return;
   case INT8_SVDF: calibrate_svdf(k, node); return;
   case INT8_SOFTMAX:
-  case INT8_UNIT: known_quant(k, node, (Quant){.scale = 1 / 256.0f, .zero = -128}); return;
+    if (lines_length(node) <= SOFTMAX_CHANNELS) known_quant(k, node, SHARE);
+    else calibrate_seen(k, node, node); /* computed in float */
+    return;
+  case INT8_UNIT: known_quant(k, node, SHARE); return;
   case INT8_SIGNED: known_quant(k, node, (Quant){.scale = 1 / 128.0f}); return;
   case INT8_LARGEST:
   case INT8_GATHER:
@@ -581,7 +627,7 @@ static void calibrate_value(Calibrator *k, const Node *node) {
   }
   if (node_is_input(node) && port_is_bytes(node->port))
     calibrate_as(k, node, node, (Quant){.scale = 1, .zero = node->port->elem == U8 ? INT8_MIN : 0}, 0);
-  else if (node->op->traits.padding || (node->op->traits.repeats && node->op->traits.repeats(node, factor)) ||
+  else if (quantize_is_border(node) || (node->op->traits.repeats && node->op->traits.repeats(node, factor)) ||
            put_byte_input(k, node))
     return;
   else {

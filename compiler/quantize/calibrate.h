@@ -58,7 +58,8 @@ typedef struct Chosen {
   float scale;
   int zero;
   double cut;
-  bool gates;                  /* cut is the fraction of the gates' sums outside of -8 .. 8 */
+  bool gates;                  /* cut is the fraction of the gates' sums outside of -8 .. 8; if the layer
+                                  stays float: this is the reason */
   int64_t bytes_before, bytes; /* size of the layer's weights as f32, and after quantization */
 } Chosen;
 typedef struct Calibrated {

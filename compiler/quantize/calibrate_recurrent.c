@@ -6,12 +6,20 @@
 #include "ops/int8/int8_recurrent.h"
 #include "quantize/calibrator.h"
 
-/* Whether a recurrent layer or svdf has an int8 form: the input must be int8, and a recurrent layer must have
- * no projection. True for all other nodes. */
+/* Whether a recurrent layer or svdf has an int8 form: the input must be int8, a recurrent layer must have no
+ * projection, and the sums of an rnn with relu must be small. True for all other nodes. */
 bool calibrate_has_form(const Calibrator *k, const Node *node) {
   const bool svdf = node->op->traits.int8 == INT8_SVDF;
   if (node->op->traits.int8 != INT8_RECURRENT && !svdf) return true;
-  return (svdf || !recurrent_direction(node, 0).project) && !k->quant[node->in[0]->id].wide;
+  return (svdf || !recurrent_direction(node, 0).project) && !k->quant[node->in[0]->id].wide &&
+         !calibrate_sums_beyond(k, node);
+}
+
+double calibrate_sums_beyond(const Calibrator *k, const Node *node) {
+  static const double MUCH = 0.01;
+  const CellSeen *seen = k->how->cells ? table_find(k->how->cells, node->name) : NULL;
+  const bool relu = node->op->traits.int8 == INT8_RECURRENT && recurrent_direction(node, 0).relu;
+  return relu && seen && seen->clamped > MUCH ? seen->clamped : 0;
 }
 
 /* The sum of two parameters of n elements; NULL counts as zeros. */
@@ -23,14 +31,14 @@ static double *parameter_sum(const Calibrator *k, const Weight *a, const Weight 
 }
 
 /* Whether the weight scale `scale` leaves room for the sums of a gate, including the bias: at most half of
- * INT32_MAX, and after rescaling to the scale of the gates, at most a quarter of INT32_MAX. */
+ * INT32_MAX. */
 static bool gate_has_room(const double *w, const double *bias, int64_t rows, int64_t columns, double scale,
                           Quant in) {
   const double reach = fmax(in.zero - INT8_MIN, INT8_MAX - in.zero), unit = (double)in.scale * scale;
   for (int64_t s = 0; s < rows; s++) {
     double most = fabs(bias[s]) / unit;
     for (int64_t i = 0; i < columns; i++) most += (fabs(w[s * columns + i]) / scale + 1) * reach;
-    if (most * fmax(1, unit * (1 << GATE_BITS) * 2) > INT32_MAX / 2) return false;
+    if (most > INT32_MAX / 2) return false;
   }
   return true;
 }

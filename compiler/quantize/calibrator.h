@@ -26,6 +26,8 @@ typedef struct Calibrator {
 /* Chooses the scale of the node's value from its observed range; NULL: no range was observed. last: the last
  * node that is fused after the node, or the node itself. */
 Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
+/* The same for the value of a layer; unit: the largest scale of its sums. */
+Chosen *calibrate_sums(Calibrator *, const Node *, const Node *last, double unit);
 /* The scale of n weights; most: the largest |w|. */
 double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);
 double calibrate_stored_weight(const Calibrator *, double w, double scale); /* w as int8 stores it */
@@ -39,6 +41,9 @@ Quant calibrate_between(double lo, double hi, bool wide); /* scale and zero poin
 bool calibrate_indices(Calibrator *, const Node *, bool for_floats);
 /* ---- calibrate_recurrent.c ---- */
 bool calibrate_has_form(const Calibrator *, const Node *); /* false: a recurrent layer or svdf stays float */
+/* For an rnn with relu: the fraction of the sums above 8, the limit of int8 gates, if it exceeds 1 %;
+ * otherwise 0. Unlike sigmoid and tanh, relu is not flat there, so such a layer stays float. */
+double calibrate_sums_beyond(const Calibrator *, const Node *);
 void calibrate_recurrent(Calibrator *, const Node *);
 void calibrate_svdf(Calibrator *, const Node *);
 #endif

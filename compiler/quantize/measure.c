@@ -136,14 +136,15 @@ const Measured *measure_layers(Arena *arena, const Graph *floats, const float *w
 
 /* ---- recurrent layers ---- */
 /* The number of gates of a row whose sums are beyond -8 .. 8. The third gate of lstm and gru, and the gate of
- * rnn, use tanh instead of sigmoid. */
+ * rnn, use tanh instead of sigmoid. Of an rnn with relu, only sums above 8 count. */
 static int64_t clamped_gates(const Recurrent *r, const double *row) {
   static const double FLAT = 8;
   const double open = 1 / (1 + exp(-FLAT)), flat = tanh(FLAT);
   int64_t n = 0;
-  for (int64_t s = 0; s < r->gates * r->units && !r->relu; s++) {
+  for (int64_t s = 0; s < r->gates * r->units; s++) {
     const bool tangent = r->cell == CELL_RNN || s / r->units == 2;
-    n += tangent ? fabs(row[s]) > flat : row[s] > open || row[s] < 1 - open;
+    n += r->relu   ? row[s] > FLAT
+         : tangent ? fabs(row[s]) > flat : row[s] > open || row[s] < 1 - open;
   }
   return n;
 }

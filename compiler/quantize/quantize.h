@@ -21,6 +21,9 @@ typedef struct QuantizeOptions {
 } QuantizeOptions;
 Graph *quantize_graph(Arena *, Diags *, const Graph *, QuantFile *, const QuantizeOptions *);
 
+/* Whether the node pads rows and columns with zeros, and crops no side. */
+bool quantize_is_border(const Node *);
+
 /* Whether the value has regions of boxes, which are computed in float. Regions that are attention heads or
  * windows of one value do not count. boxes: by node id, the results of this function for the operands. */
 bool quantize_has_boxes(const Node *, const bool *boxes);

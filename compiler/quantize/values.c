@@ -325,8 +325,7 @@ static bool has_int8_table(const Quantizer *q, const Node *node) {
   return table && table->known && table->elem == I8;
 }
 
-/* Whether the node pads with zeros, and crops no side. */
-static bool is_border(const Node *node) {
+bool quantize_is_border(const Node *node) {
   int64_t before[2], after[2];
   return node->op->traits.padding && node->op->traits.padding(node, before, after) && before[0] >= 0 &&
          before[1] >= 0 && after[0] >= 0 && after[1] >= 0;
@@ -369,7 +368,7 @@ static Node *int8_value(Quantizer *q, const Node *node) {
   if (table) return quant_table(q, node);
   if (node->op->traits.repeats && node->op->traits.repeats(node, factor) && reads_int8(q, node))
     return quant_repeat(q, node, factor);
-  if (is_border(node) && reads_int8(q, node)) return quant_border(q, node);
+  if (quantize_is_border(node) && reads_int8(q, node)) return quant_border(q, node);
   switch (node->op->traits.int8) {
   case INT8_PRODUCT:
     if (stays_float(q, node)) break;
