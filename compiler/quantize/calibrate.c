@@ -192,10 +192,11 @@ static bool is_for_softmax(const Calibrator *k, const Node *node) {
  * its operands. With this scale or a smaller one, nearly all of its numbers saturate, or are equal. */
 static double calibrate_least(const Calibrator *k, const Node *node, double unit, bool wide) {
   static const double FAR = 0x1p-100, WIDE = 0x1p-13, FLOATS = 0x1p-15, SOFTMAX = 0x1p-25;
-  const bool sums = node->op->traits.int8 == INT8_SUM || node->op->traits.int8 == INT8_DIFFERENCE;
+  const bool sums = node->op->traits.int8 == INT8_SUM || node->op->traits.int8 == INT8_DIFFERENCE,
+             floats = strcmp(k->how->rounding, rounding_name(ROUNDING_FLOAT)) == 0;
   double least = fmax((double)FLT_MIN, unit * FAR);
   if (wide) least = fmax(least, unit * WIDE);
-  if (sums && strcmp(k->how->rounding, rounding_name(ROUNDING_FLOAT)) == 0) least = fmax(least, unit * FLOATS);
+  if (sums && floats) least = fmax(least, unit * FLOATS);
   return !wide && is_for_softmax(k, node) ? fmax(least, SOFTMAX) : least;
 }
 

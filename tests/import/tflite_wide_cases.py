@@ -8,8 +8,8 @@ import os
 import random
 import sys
 
-from tflite_models import F32, I8, I16, I32, I64, NONE, RELU, RELU6, SAME, VALID, Net, Tensor, conv, ints, \
-    pool
+from tflite_models import BOOL, F32, I8, I16, I32, I64, NONE, RELU, RELU6, SAME, VALID, Net, Tensor, conv, \
+    ints, pool
 
 ALL = [1, 64, 64, 16]  # 65536 elements, one for each int16 value
 SMALL = [1, 8, 6, 5]
@@ -220,6 +220,45 @@ def pool_cases():
         yield case
 
 
+def reduce_cases():
+    """LiteRT's kernel of SUM does not rescale. Counts are powers of two."""
+    x = wide([1, 4, 8, 8], 8.47e-5)
+    case = Case("sums", x, kernels=("tflm",))
+    for axes, shape in (([1, 2], [1, 8]), ([1], [1, 8, 8]), ([2], [1, 4, 8])):
+        for scale in (8.47e-5, 3.1e-4, 2.9e-3, 2 * 8.47e-5):
+            case.add("SUM", [x, ints(axes)], wide(shape, scale), f0=("B", 0))
+    yield case
+    x = wide([1, 4, 6, 8], 8.47e-5)
+    case = Case("the least and the largest", x, kernels=("litert",))
+    for word in ("REDUCE_MIN", "REDUCE_MAX"):
+        for axes, shape in (([1, 2], [1, 8]), ([1], [1, 6, 8]), ([2], [1, 4, 8])):
+            case.add(word, [x, ints(axes)], wide(shape, 8.47e-5), f0=("B", 0))
+    yield case
+    case = Case("absolute values and a selection", x, wide([1, 4, 6, 8], 8.47e-5))
+    case.add("ABS", [x], wide([1, 4, 6, 8], 8.47e-5))
+    condition = Tensor([1, 4, 6, 8], BOOL, data=[i * i % 3 == 1 for i in range(192)])
+    case.add("SELECT_V2", [condition, *case.inputs], wide([1, 4, 6, 8], 8.47e-5))
+    yield case
+
+
+# ---- factors of 4 and more ----
+def far_cases():
+    rng = random.Random(77)
+    x = wide([1, 5, 4, 6], 1.3e-4)
+    case = Case("layers by large factors", x)
+    for scale in (1e-7, 3e-8):
+        scales = [rng.uniform(0.002, 0.02) for _ in range(6)]
+        w = Tensor([6, 1, 1, 6], I8, scales, 0, data=drawn(rng, [6, 1, 1, 6], I8, 127))
+        case.outputs.append(conv(case.net, x, w, bias_of(rng, 6, 1.3e-4, scales),
+                                 wide([1, 5, 4, 6], scale), (1, 1), SAME, NONE))
+    yield case
+    case = Case("means and conversions by large factors", x)
+    case.add("MEAN", [x, ints([1, 2])], wide([1, 6], 1e-7), f0=("B", 0))
+    case.add("QUANTIZE", [x], wide([1, 5, 4, 6], 1e-7))
+    case.add("RELU", [x], wide([1, 5, 4, 6], 3e-6))
+    yield case
+
+
 # ---- moves ----
 def move_cases():
     x, scale = wide(SMALL, 1.1e-4), 1.1e-4
@@ -315,7 +354,7 @@ def port_cases():
 
 def all_cases():
     for family in (function_cases, scale_cases, pair_cases, layer_cases, pool_cases, move_cases, matmul_cases,
-                   lstm_cases, port_cases):
+                   lstm_cases, port_cases, reduce_cases, far_cases):
         yield from family()
 
 

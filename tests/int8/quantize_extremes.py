@@ -89,8 +89,8 @@ def main():
         sqnr = {v["name"]: v.get("sqnr") for v in json.load(open("n.json"))["layers"]}
         for name in ("gates", "cells", "padded", "last", "border", "usual"):
             check((sqnr.get(name) or 99) > 12, f"  {name} is nearly the same", f"{sqnr}")
-        check("a_name_of_more_than_twenty stays in float" in made.stderr, "  large sums of relu stay in float",
-              made.stderr)
+        check("a_name_of_more_than_twenty stays in float" in made.stderr,
+              "  large sums of relu stay in float", made.stderr)
         names = [line.split() for line in made.stdout.splitlines() if "SQNR" in line]
         columns = {line.index(" i8 ") for line in made.stdout.splitlines() if " i8 " in line}
         check(names and len(columns) < 2, "  columns are aligned with long names", made.stdout)

@@ -175,7 +175,6 @@ bool tfl_select(Making *k, const TflOperator *op) {
   if (op->nin != 3 || !condition->data || condition->code != TFL_BOOL || condition->size < 1)
     return tfl_no(k, op, "its condition is not a BOOL constant");
   if (!a || !b || (a->data && b->data)) return tfl_no(k, op, "it selects between constants");
-  if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const char *first = tfl_masked(k, op, 1, true), *second = first ? tfl_masked(k, op, 2, false) : NULL;
   if (!second) return false;
   const char *layer = tfl_layer(k, "select");

@@ -272,11 +272,11 @@ bool tfl_mean(Making *k, const TflOperator *op) {
 }
 
 /* A sum is the mean times the count. The mean's scale is the result's scale divided by the count, so the mean
- * and the sum have the same bytes. */
+ * and the sum have the same numbers. The factor of the mean is that of TensorFlow Lite for Microcontrollers
+ * exactly if the count is a power of two; otherwise the last bits of m may differ. */
 bool tfl_sum(Making *k, const TflOperator *op) {
   int64_t window[2];
   if (!pooled_axes(k, op, window)) return false;
-  if (tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const int64_t count = window[0] * window[1];
   tfl_begin(k, op, op->in[0]);
   const char *mean = put_pool(k, op, "avgpool", window, "mean");
@@ -295,13 +295,12 @@ bool tfl_sum(Making *k, const TflOperator *op) {
 }
 
 /* The minimum is the negated maximum of the negated values. A byte q is negated as -1 - q, with the zero
- * point -1 - zero. */
+ * point -1 - zero. int16 values are negated as floats, which is exact. */
 bool tfl_extreme(Making *k, const TflOperator *op) {
   int64_t window[2];
   const TflTensor *in = tfl_in(k, op, 0), *out = tfl_out(k, op);
   const bool least = op->code == TFL_REDUCE_MIN;
   if (!pooled_axes(k, op, window) || !tfl_same_scale(k, op, in, out)) return false;
-  if (least && tfl_is_wide(k, op)) return tfl_no(k, op, "it has no int16 form yet");
   const char *negated = NULL, *layer;
   tfl_begin(k, op, op->in[0]);
   if (least) {
@@ -317,10 +316,11 @@ bool tfl_extreme(Making *k, const TflOperator *op) {
   }
   tfl_end_as(k, op, layer, reduced_shape(in, window));
   if (!least || !tfl_is_bytes(k, op)) return true;
+  tfl_scale(k, layer, out);
+  if (tfl_is_wide(k, op)) return true;
   TflTensor turned = *in;
   turned.zero = -1 - in->zero;
   tfl_scale(k, negated, &turned);
-  tfl_scale(k, layer, out);
   return true;
 }
 

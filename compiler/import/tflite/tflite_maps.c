@@ -31,6 +31,7 @@ static bool check_wide(Making *k, const TflOperator *op) {
   switch (op->code) {
   case TFL_RELU:
   case TFL_RELU6: return true;
+  case TFL_ABS: return tfl_same_scale(k, op, tfl_in(k, op, 0), out); /* computed as floats: exact */
   case TFL_LEAKY_RELU: return op->beta >= 0 || tfl_no(k, op, "its slope is negative, which is not supported");
   case TFL_LOGISTIC:
   case TFL_TANH:
