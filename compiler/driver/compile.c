@@ -255,11 +255,12 @@ static bool load_weights(Compilation *c) {
                              .rename = c->options->rename,
                              .order = c->options->match ? &order : NULL};
   if (!read_quantized(c, &way)) return false;
-  if (c->quantized) return !has_errors(c);
+  if (c->quantized) return bf16_weights_finite(c->diags, c->graph, c->weights) && !has_errors(c);
   if (!weights_read(c->arena, c->diags, &way, c->graph, weights)) return false;
   c->order = order.s;
   if (!origin_read(c->arena, c->diags, c->options->weights, c->graph)) return false;
   c->weights = weights;
+  if (!bf16_weights_finite(c->diags, c->graph, weights)) return false;
   stage_done(c, "read weights");
   return !has_errors(c);
 }

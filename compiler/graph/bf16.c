@@ -8,6 +8,8 @@
  * passes/bf16.c rounds a copy of the value for the products. */
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/bf16.h"
+#include <math.h>
+#include "base/number.h"
 #include "graph/op.h"
 
 #ifndef __wasi__
@@ -57,6 +59,35 @@ bool bf16_refused(Diags *diags, DiagId id, const Graph *graph, const char *why) 
   diag_help(diag, "train without quantize; cnnc quantize then keeps layers with precision=%s in float",
             precision);
   return true;
+}
+
+static bool report_infinite(Diags *diags, const Node *node, const Weight *weight, float value) {
+  const bool half = node_weight_elem(node) == F16;
+  Diag *diag = diag_report(diags, DIAG_weights_file, node->span, node->site,
+                           "%s has %.9g, which %s rounds to infinity", weight->name, (double)value,
+                           half ? "half precision (f16w)" : "bf16");
+  diag_fact(diag, "the largest number of this precision is %s", half ? "65504" : "3.3895e38");
+  diag_help(diag, "precision=f32 of %s keeps its weights as floats", node->name);
+  return false;
+}
+
+bool bf16_weights_finite(Diags *diags, const Graph *graph, const float *weights) {
+  bool fine = true;
+  for (int i = 0; i < graph->nodes.n; i++) {
+    const Node *node = graph->nodes.data[i];
+    for (int k = 0; k < node->nweights; k++) {
+      if (!node_rounds_weight(node, k)) continue;
+      const Weight *weight = node->weight[k];
+      const bool half = node_weight_elem(node) == F16;
+      for (int64_t e = 0; e < weight->size; e++) {
+        const float x = weights[weight->offset + e];
+        if (!isfinite(x) || isfinite(half ? f16_nearest((double)x) : bf16_nearest((double)x))) continue;
+        fine = report_infinite(diags, node, weight, x);
+        break;
+      }
+    }
+  }
+  return fine;
 }
 
 bool bf16_dense_pairs(const Node *node) {

@@ -22,6 +22,8 @@ const Node *
 graph_has_halves(const Graph *); /* the first node for which node_weight_elem is not F32, or else NULL */
 /* Whether graph_has_halves finds a node; if so, reports an error with the reason `why` and that node. */
 bool bf16_refused(Diags *, DiagId, const Graph *, const char *why);
+/* False after [weights-file]: a weight becomes infinite when it is rounded to node_weight_elem. */
+bool bf16_weights_finite(Diags *, const Graph *, const float *weights);
 /* Whether the node is a dense layer that multiplies words of two bf16 numbers: its input is stored as an even
  * number of bf16 numbers. */
 bool bf16_dense_pairs(const Node *);
@@ -42,6 +44,9 @@ static inline const Node *graph_has_halves(const Graph *graph) { return (void)gr
 static inline const Node *graph_has_bf16(const Graph *graph) { return (void)graph, NULL; }
 static inline bool bf16_refused(Diags *diags, DiagId id, const Graph *graph, const char *why) {
   return (void)diags, (void)id, (void)graph, (void)why, false;
+}
+static inline bool bf16_weights_finite(Diags *diags, const Graph *graph, const float *weights) {
+  return (void)diags, (void)graph, (void)weights, true;
 }
 static inline bool bf16_dense_pairs(const Node *node) { return (void)node, false; }
 static inline void node_as_floats(Node *node) { (void)node; }

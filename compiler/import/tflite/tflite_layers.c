@@ -57,12 +57,15 @@ static Elem bias_type(const Making *k, const TflOperator *op) {
 }
 
 static bool check_bias(Making *k, const TflOperator *op, int64_t filters, const TflTensor *bias) {
+  static const char *const word[ELEMS] = {[F32] = "FLOAT32", [I32] = "INT32", [I64] = "INT64"};
   const bool wide = tfl_is_wide(k, op);
   if (wide && (op->sums == TFL_INT32 || (bias && bias->elem == I32)))
     return tfl_no(k, op, "it sums int16 values in int32; its bias and its sums need int64");
   if (!bias || (bias->data && bias->size == filters && bias->known && bias->elem == bias_type(k, op)))
     return true;
-  return tfl_no(k, op, "its bias must have one int%s number per filter", wide ? "64" : "32");
+  if (!bias->data) return tfl_no(k, op, "its bias is computed, not a constant");
+  return tfl_no(k, op, "its bias has %" PRId64 " %s numbers; it must have one %s number per filter, %" PRId64,
+                bias->size, bias->type, word[bias_type(k, op)], filters);
 }
 
 static void put_tfl_layer(Making *k, const TflOperator *op, const char *layer, const TflTensor *w,

@@ -75,6 +75,8 @@ floats = {"conv1.weight": ("F32", [2, 1, 3, 3], [0.01, 0.02, 0.03] * 6),
           "conv1.bias": ("F32", [2], [0.1, 0.0]), "dense1.weight": ("F32", [3, 18], [0.07] * 54),
           "dense1.bias": ("F32", [3], [0.0] * 3)}
 save("tiny.safetensors", floats, None)
+save("half.safetensors", {**floats, "dense1.weight": ("F32", [3, 18], [0.07] * 53 + [-65520.0]),
+                          "conv1.weight": ("F32", [2, 1, 3, 3], [0.01] * 17 + [3.4e38])}, None)
 save("matmul.safetensors", {**stored("x", 0.02, 0), **stored("matmul1", 9.0, 0)}, note("double"))
 
 
