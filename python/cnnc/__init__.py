@@ -6,6 +6,7 @@
 
 See docs/python.md."""
 
+from . import _needs  # noqa: F401  (first: it reports that numpy is missing)
 from ._check import LayerCheck, Report
 from ._exchange import from_keras, from_onnx, from_torch
 from ._facts import Layer, Port

@@ -114,6 +114,18 @@ def models(names, roundings):
             )
 
 
+def without_numpy():
+    """-S hides installed packages."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "cnnc", "validate", "net.cnn"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(TOP / "python")},
+    )
+    good = done.returncode == 1 and done.stderr.startswith("cnnc: error: cnnc needs numpy: ")
+    check(good and "Traceback" not in done.stderr, "without numpy, a message says so", done.stderr)
+
+
 # ---- mistakes ----
 SMALL = """net small {
     input image: 8x8x3 as u8
@@ -309,7 +321,7 @@ def lenet():
 
 
 CASES = {
-    "command": lambda: (independence(), errors()),
+    "command": lambda: (independence(), errors(), without_numpy()),
     "mistakes": mistakes,
     "batches": batches,
     "lenet5": lenet,

@@ -250,6 +250,21 @@ def _inputs(options: argparse.Namespace, comparison: Comparison, samples: Sample
         comparison.check(str(options.data), _own_inputs(options.data, net.program))
 
 
+def _way_on(net: Net) -> str:
+    """What can be compared although every output depends on layers in float."""
+    layers = net.program.layers.values()
+    known = {name for name, value in net.values.items() if value.numbers is not None and value.quant}
+    ends = [
+        name
+        for name in net.program.layers
+        if name in known and any(name in layer.inputs and layer.name not in known for layer in layers)
+    ]
+    if ends:
+        last = net.program.layers[ends[-1]]
+        return f"with an output after {last.name} (line {last.line}), the int8 layers up to it are compared"
+    return "no int8 layer is before a layer in float, so none has a defined result"
+
+
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -302,6 +317,7 @@ def validate(options: argparse.Namespace, cnnc: list[str], folder: Path) -> int:
         print(f"{options.net}: output {name} is not compared: it depends on layers in float ({layers})")
     if len(comparison.unknown) == len(program.outputs):
         print(f"{options.net}: nothing to compare: every output depends on layers in float")
+        print(f"{options.net}: {_way_on(net)}")
         return 1
     if comparison.first:
         print(f"{options.net}: first difference: {comparison.first}")
