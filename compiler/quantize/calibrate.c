@@ -200,17 +200,14 @@ static double calibrate_least(const Calibrator *k, const Node *node, double unit
   return !wide && is_for_softmax(k, node) ? fmax(least, SOFTMAX) : least;
 }
 
-static double largest_operand(const Calibrator *k, const Node *node) {
+static double largest_operand_scale(const Calibrator *k, const Node *node) {
   double most = 0;
   for (int i = 0; i < node->nin; i++) most = fmax(most, (double)k->quant[node->in[i]->id].scale);
   return most;
 }
 
-Chosen *calibrate_seen(Calibrator *k, const Node *node, const Node *last) {
-  return calibrate_sums(k, node, last, largest_operand(k, node));
-}
-
-Chosen *calibrate_sums(Calibrator *k, const Node *node, const Node *last, double unit) {
+/* Like calibrate_seen, for the value of a layer; unit: the largest scale of its sums. */
+static Chosen *calibrate_sums(Calibrator *k, const Node *node, const Node *last, double unit) {
   const Node *range_of_all = last;
   while (k->join[range_of_all->id]) range_of_all = k->join[range_of_all->id];
   const Observed *seen = seen_of(k, range_of_all);
@@ -223,6 +220,10 @@ Chosen *calibrate_sums(Calibrator *k, const Node *node, const Node *last, double
       calibrate_as(k, node, last, calibrate_between(range.lo * wider, range.hi * wider, wide), range.cut);
   chosen->seen = range_of_all;
   return chosen;
+}
+
+Chosen *calibrate_seen(Calibrator *k, const Node *node, const Node *last) {
+  return calibrate_sums(k, node, last, largest_operand_scale(k, node));
 }
 
 /* ---- layers ---- */

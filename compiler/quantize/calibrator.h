@@ -26,8 +26,6 @@ typedef struct Calibrator {
 /* Chooses the scale of the node's value from its observed range; NULL: no range was observed. last: the last
  * node that is fused after the node, or the node itself. */
 Chosen *calibrate_seen(Calibrator *, const Node *, const Node *last);
-/* The same for the value of a layer; unit: the largest scale of its sums. */
-Chosen *calibrate_sums(Calibrator *, const Node *, const Node *last, double unit);
 /* The scale of n weights; most: the largest |w|. */
 double calibrate_filter_scale(const Calibrator *, const double *w, int64_t n, double most);
 double calibrate_stored_weight(const Calibrator *, double w, double scale); /* w as int8 stores it */

@@ -251,7 +251,7 @@ def _inputs(options: argparse.Namespace, comparison: Comparison, samples: Sample
 
 
 def _way_on(net: Net) -> str:
-    """What can be compared although every output depends on layers in float."""
+    """Returns what to change if every output depends on layers in float, as text."""
     layers = net.program.layers.values()
     known = {name for name, value in net.values.items() if value.numbers is not None and value.quant}
     ends = [
