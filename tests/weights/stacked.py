@@ -1,6 +1,8 @@
-"""State dicts of stacked recurrent layers: layer K of nn.LSTM(num_layers=N) is iteration K of a repeat. The
-same numbers under the net's own names give the same model. Run by stacked.tap."""
+"""State dicts whose names differ from the net's: layer K of nn.LSTM(num_layers=N) is iteration K of a repeat;
+nn.MultiheadAttention and nn.Parameter have no modules for their weights. The same numbers under the net's own
+names give the same model. Run by stacked.tap."""
 # SPDX-License-Identifier: Apache-2.0
+import json
 import os
 import subprocess
 import compiled
@@ -55,4 +57,49 @@ for kind in "lstm", "gru", "rnn":
     done, got = model_of("torch.safetensors")
     check(done.returncode == 1 and "rnn.1.weight_ih_l0" in done.stderr, "  other names do not match",
           done.stderr)
+
+# ---- parameters without a module of their own, as PyTorch names and shapes them
+with open("m.cnn", "w", encoding="utf-8") as file:
+    file.write("""net m {
+    input x: 4x6
+    cls = constant([1, 6], name="cls")
+    all = cls -> concat(x, axis=length)
+    scale = constant([6], name="stage.gamma")
+    all -> multiply(scale)
+    attn = conv(18, 1, name="enc.attn")
+    slice(0..6)
+    out = conv(6, 1, name="enc.attn.out_proj")
+    output out
+}
+""")
+facts = compiled.facts_of(CNNC, "m.cnn")
+compiled.write_weights(facts, "own.safetensors")
+with open("own.safetensors", "rb") as file:
+    data = file.read()
+size = int.from_bytes(data[:8], "little")
+head = json.loads(data[8:8 + size])
+done, wanted = model_of("own.safetensors")
+check(wanted, "a net with attention and parameters", done.stderr)
+RENAMED = {"cls.weight": ("cls", [1, 1, 6]), "stage.gamma.weight": ("stage.gamma", [6, 1, 1]),
+           "enc.attn.weight": ("enc.attn.in_proj_weight", [18, 6]),
+           "enc.attn.bias": ("enc.attn.in_proj_bias", [18]),
+           "enc.attn.out_proj.weight": ("enc.attn.out_proj.weight", [6, 6])}
+for prefix in "", "module.":
+    theirs = {}
+    for name, entry in head.items():
+        other, shape = RENAMED.get(name, (name, entry.get("shape")))
+        theirs[prefix + other if "shape" in entry else other] = dict(entry, shape=shape) if shape else entry
+    text = json.dumps(theirs).encode()
+    with open("torch.safetensors", "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + data[8 + size:])
+    done, got = model_of("torch.safetensors")
+    check(got and got == wanted, f"  with PyTorch's names and shapes after '{prefix}'", done.stderr)
+theirs = dict(head, **{"cls.weight": dict(head["cls.weight"], shape=[6, 1, 1])})
+theirs["enc.attn.weight"] = dict(head["enc.attn.weight"], shape=[6, 18])
+text = json.dumps(theirs).encode()
+with open("torch.safetensors", "wb") as file:
+    file.write(len(text).to_bytes(8, "little") + text + data[8 + size:])
+done, got = model_of("torch.safetensors")
+check(done.returncode == 1 and "enc.attn.weight is [6, 18]" in done.stderr,
+      "  a transposed matrix does not match", done.stderr)
 finish()

@@ -1,7 +1,7 @@
 /* matching.c: Matching of a net's weights with the tensors of a file, by name or by order; the shapes must
- * fit. Elements are never permuted. In a match by name, two differences are allowed: a common prefix of all
- * names, and layers of a PyTorch stack (rnn.weight_ih_l1), which are iterations of a repeat here
- * (rnn.1.weight_ih_l0). */
+ * fit. Elements are never permuted. In a match by name, three differences are allowed: a common prefix of all
+ * names; layers of a PyTorch stack (rnn.weight_ih_l1), which are iterations of a repeat here
+ * (rnn.1.weight_ih_l0); and PyTorch's parameters without a module of their own (see bare_name). */
 // SPDX-License-Identifier: MIT-0
 #include "hosted/weights/matching.h"
 
@@ -69,13 +69,22 @@ static bool dims_are(const cnn_tensor *tensor, int32_t rank, const int64_t *dim)
   return tensor->rank == rank && memcmp(tensor->dim, dim, sizeof *dim * (size_t)rank) == 0;
 }
 
-/* A matrix, such as the weight of PyTorch's Linear, also fits a 1x1 convolution, because the convolution
- * applies this matrix at each position. */
+static bool all_ones(const int64_t *dim, int32_t n) {
+  for (int32_t d = 0; d < n; d++)
+    if (dim[d] != 1) return false;
+  return true;
+}
+
+/* Whether the shape is the net's, or becomes the net's without dimensions of 1 at its beginning or end: an
+ * nn.Parameter of 1x1x64 fits a constant of 1x64. A matrix, such as the weight of PyTorch's Linear, also fits
+ * a 1x1 convolution, because the convolution applies this matrix at each position. */
 static bool fits(const cnn_tensor *own, const cnn_tensor *found) {
-  if (found->rank != 2 || own->rank < 2) return same_shape(own, found);
-  for (int32_t d = 2; d < own->rank; d++)
-    if (own->dim[d] != 1) return false;
-  return memcmp(own->dim, found->dim, 2 * sizeof own->dim[0]) == 0;
+  const int32_t more = found->rank - own->rank, same = more < 0 ? found->rank : own->rank;
+  const size_t bytes = sizeof own->dim[0] * (size_t)same;
+  if (more < 0)
+    return same == 2 && all_ones(own->dim + 2, -more) && memcmp(own->dim, found->dim, bytes) == 0;
+  return (all_ones(found->dim, more) && memcmp(own->dim, found->dim + more, bytes) == 0) ||
+         (all_ones(found->dim + same, more) && memcmp(own->dim, found->dim, bytes) == 0);
 }
 
 static bool same_without_ones(const cnn_tensor *a, const cnn_tensor *b) {
@@ -147,11 +156,25 @@ static bool stacked_name(const char *name, char *out, size_t room) {
   return n > 0 && (size_t)n < room;
 }
 
+/* Converts the name of a weight or bias to PyTorch's name for a parameter without a module of its own: number
+ * 0, attention.weight to attention.in_proj_weight of nn.MultiheadAttention; number 1, cls.weight to cls, an
+ * nn.Parameter. Returns false if there is no such name. */
+static bool bare_name(const char *name, int number, char *out, size_t room) {
+  const char *member = strrchr(name, '.');
+  if (!member || member == name) return false;
+  if (strcmp(member, ".weight") != 0 && (number || strcmp(member, ".bias") != 0)) return false;
+  const int n = number ? snprintf(out, room, "%.*s", (int)(member - name), name)
+                       : snprintf(out, room, "%.*s.in_proj_%s", (int)(member - name), name, member + 1);
+  return n > 0 && (size_t)n < room;
+}
+
 static const cnn_tensor *find(const Match *match, const char *prefix, const char *name) {
-  char stacked[400];
+  char other[400];
   const cnn_tensor *tensor = find_exactly(match, prefix, name);
-  return tensor || !stacked_name(name, stacked, sizeof stacked) ? tensor
-                                                                : find_exactly(match, prefix, stacked);
+  if (!tensor && stacked_name(name, other, sizeof other)) tensor = find_exactly(match, prefix, other);
+  for (int number = 0; number < 2 && !tensor; number++)
+    if (bare_name(name, number, other, sizeof other)) tensor = find_exactly(match, prefix, other);
+  return tensor;
 }
 
 /* Parameter names of Keras and TensorFlow, each with PyTorch's name for the same parameter. */
