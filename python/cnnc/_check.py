@@ -142,7 +142,7 @@ def _reference(net: Net, reference: Any) -> Callable[[list[Array]], Values]:
     layouts = [net._orders.get(port.name) for port in net.inputs]
     if is_module(reference):
         nodes = net._nodes or {name: [] for name in names}
-        return Torch(reference, modules(nodes), names, layouts)
+        return Torch(reference, modules(nodes, _listing.named(net.source)), names, layouts)
     listed = _exchange.listing(reference, net._import)  # not net._nodes: the net may come from another file
     return Onnx(
         reference,

@@ -138,6 +138,21 @@ def _plain_attention(torch: Any) -> Iterator[None]:
         mha.set_fastpath_enabled(before)
 
 
+@contextlib.contextmanager
+def _own_arrays(torch: Any) -> Iterator[None]:
+    """Keeps equal parameters of different modules apart: outside of training, the older exporter merges
+    arrays of equal numbers, such as the copies of an untrained layer. Arrays that modules share stay shared."""
+    merge = getattr(torch._C, "_jit_pass_onnx_deduplicate_initializers", None)
+    if merge is None:  # not in this version of torch
+        yield
+        return
+    torch._C._jit_pass_onnx_deduplicate_initializers = lambda graph, params, _: merge(graph, params, True)
+    try:
+        yield
+    finally:
+        torch._C._jit_pass_onnx_deduplicate_initializers = merge
+
+
 def _export_legacy(torch: Any, module: Any, example: tuple[Any, ...], path: str, keep: bool) -> bool:
     if "dynamo" not in inspect.signature(torch.onnx.export).parameters:
         extra = {}
@@ -160,7 +175,7 @@ def _export(module: Any, example: tuple[Any, ...], path: str, keep: bool) -> Non
     training = module.training
     module.eval()
     try:
-        with warnings.catch_warnings(), torch.no_grad(), _plain_attention(torch):
+        with warnings.catch_warnings(), torch.no_grad(), _plain_attention(torch), _own_arrays(torch):
             warnings.simplefilter("ignore")
             if hasattr(torch.onnx, "TrainingMode") and _export_legacy(torch, module, example, path, keep):
                 return

@@ -124,6 +124,11 @@ def orders(program: str, inputs: Sequence[Port], outputs: Sequence[Port]) -> dic
     return result
 
 
+def named(program: str) -> set[str]:
+    """The names of layers that the program sets."""
+    return set(_NAMED.findall(program))
+
+
 def module(node: str) -> str:
     """The module that a node comes from: /features/features.1/conv/conv.0/Conv is features.1.conv.0."""
     parts: list[str] = []

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Container, Iterator, Mapping, Sequence, TYPE_CHECKING
 
 import numpy as np
 
@@ -332,10 +332,14 @@ def made_up(ports: Sequence[Port], n: int, layout: str, known: Mapping[str, _arr
     return found if len(found) > 1 else found[ports[0].name]
 
 
-def modules(nodes: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def modules(nodes: Mapping[str, Sequence[str]], named: Container[str]) -> dict[str, list[str]]:
     """For each layer, the torch modules whose result the layer computes. If a module became several
-    layers, only the last of these computes the result of the module."""
-    found = {layer: list(map(_listing.module, names)) or [layer] for layer, names in nodes.items()}
+    layers, only the last of these computes the result of the module. If the names of nodes contain no
+    modules, as those of torch.export, a layer that the program names (in `named`) has its module's name."""
+    found = {}
+    for layer, names in nodes.items():
+        known = [name for name in map(_listing.module, names) if name]
+        found[layer] = known or ([layer] if layer in named or not names else [])
     owner = {name: layer for layer, names in found.items() for name in names}
     return {
         layer: [name for name in names if name and owner[name] == layer] for layer, names in found.items()

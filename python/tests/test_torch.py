@@ -170,6 +170,48 @@ class Torch(Case):
         if hasattr(torch.backends, "mha"):
             self.assertTrue(torch.backends.mha.get_fastpath_enabled())
 
+    def test_untrained(self) -> None:
+        """equal layers of an untrained transformer stay apart; the state dict loads by name"""
+        import torch
+        from torch import nn
+
+        class Vision(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.patch, self.shared = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 8)
+                self.cls, self.pos = nn.Parameter(torch.rand(1, 1, 8)), nn.Parameter(torch.rand(1, 5, 8))
+                self.enc = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
+
+            def forward(self, x: "torch.Tensor") -> "torch.Tensor":
+                rows = self.patch(x).flatten(2).transpose(1, 2)
+                rows = torch.cat([self.cls.expand(len(x), -1, -1), rows], 1) + self.pos
+                return self.shared(torch.relu(self.shared(self.enc(rows))))
+
+        torch.manual_seed(2)
+        module, x = Vision().eval(), torch.rand(1, 3, 8, 8)
+        count = sum(array.numel() for array in module.parameters())
+        net = cnnc.from_torch(module, x)
+        self.assertEqual(net.parameters, count)  # copies of a layer are apart, the shared layer is one
+        for array in module.parameters():
+            array.data.normal_()
+        self.assertFalse(net.check(module))
+        net.load_weights(module.state_dict())
+        self.assertTrue(net.check(module), str(net.check(module)))
+
+    @unittest.skipUnless(has("onnxscript"), "no onnxscript")
+    def test_scopes(self) -> None:
+        """layers of a model of torch.export are compared with the modules of their names"""
+        torch, module = torch_net()
+        path = self.folder / "m.onnx"
+        torch.onnx.export(module, (torch.rand(1, 3, 8, 8),), path, dynamo=True, external_data=False)
+        net = cnnc.from_onnx(path)
+        report = net.check(module)
+        self.assertTrue(report, str(report))
+        compared = {row.name for row in report.layers if row.difference is not None}
+        self.assertLessEqual({"features.4.conv1", "features.4.conv2", "fc"}, compared)
+        net.weights["features.4.conv2.weight"][:] += 1
+        self.assertEqual(net.check(module).first_wrong.name, "features.4.conv2")
+
     @unittest.skipUnless(has("onnxruntime", "onnx"), "no onnxruntime, or no onnx")
     def test_folded(self) -> None:
         """batch normalization that is folded only in the model, or only in the net"""

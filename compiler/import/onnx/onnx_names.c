@@ -125,11 +125,11 @@ static bool is_path_part(const char *part, const char *of) {
 }
 
 /* The framework's name for the module of a layer, or NULL. If the node has no scopes: the path in the node's
- * name, or the module of the layer's parameter if there is no path, or if it is inside the path (such as the
- * out_proj of an attention, which is no module of its own). If the node has scopes: the parameter's module if it
- * contains the scope or is inside the scope, or if a norm was folded into the layer; otherwise the scope. The
- * parameter may have the name of another module: the framework writes equal parameters of several modules
- * once, under the name of the first module. */
+ * name; or the module of the layer's parameter, if there is no path or if this module is inside the path,
+ * such as the out_proj of an attention. If the node has scopes: the parameter's module if it contains the
+ * scope or is inside the scope, or if a norm was folded into the layer; otherwise the scope. The parameter
+ * may have the name of another module: the framework writes equal parameters of several modules once, under
+ * the name of the first module. */
 static const char *module_of(ModelImport *im, const OnnxNode *node, const Tensor *weight) {
   const char *scope = module_scope(im, node), *parameter = parameter_path(im, weight);
   const char *path = scope ? NULL : module_path(im, node->name);
