@@ -4,8 +4,9 @@
 # SPDX-License-Identifier: Apache-2.0
 EXTRA_DIST += %D%/README.md %D%/pyproject.toml %D%/hatch_build.py \
   %D%/cnnc/__init__.py %D%/cnnc/__main__.py %D%/cnnc/_arrays.py %D%/cnnc/_build.py %D%/cnnc/_check.py \
-  %D%/cnnc/_exchange.py %D%/cnnc/_facts.py %D%/cnnc/_keras.py %D%/cnnc/_library.py %D%/cnnc/_listing.py \
-  %D%/cnnc/_needs.py %D%/cnnc/_network.py %D%/cnnc/_quantize.py \
+  %D%/cnnc/_copy.py %D%/cnnc/_exchange.py %D%/cnnc/_facts.py %D%/cnnc/_keras.py \
+  %D%/cnnc/_library.py %D%/cnnc/_listing.py %D%/cnnc/_needs.py \
+  %D%/cnnc/_network.py %D%/cnnc/_quantize.py \
   %D%/cnnc/_reference.py %D%/cnnc/_step.py %D%/cnnc/_stream.py %D%/cnnc/_tool.py %D%/cnnc/_train.py \
   %D%/cnnc/validator/__init__.py %D%/cnnc/validator/arithmetic.py %D%/cnnc/validator/command.py \
   %D%/cnnc/validator/compiled.py %D%/cnnc/validator/fixed.py %D%/cnnc/validator/functions.py \

@@ -141,7 +141,7 @@ def _plain_attention(torch: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _own_arrays(torch: Any) -> Iterator[None]:
     """Keeps equal parameters of different modules apart: outside of training, the older exporter merges
-    arrays of equal numbers, such as the copies of an untrained layer. Arrays that modules share stay shared."""
+    arrays of equal numbers, such as copies of an untrained layer. Arrays that modules share stay shared."""
     merge = getattr(torch._C, "_jit_pass_onnx_deduplicate_initializers", None)
     if merge is None:  # not in this version of torch
         yield

@@ -31,7 +31,24 @@ KINDS = ("c", "library", "program", "wasm", "onnx")
 
 
 class Views(dict[str, Floats]):
-    """The weights of a net by name, in the net's own layout."""
+    """The weights of a net by name, in the net's own layout. Assignments write into the arrays."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        array, numbers = self[name], np.asarray(value)
+        if numbers.shape not in ((), array.shape):
+            raise ValueError(f"{name} is {array.shape} in the net, not {numbers.shape}")
+        array[...] = numbers
+
+    def update(self, *others: Any, **named: Any) -> None:
+        for name, value in dict(*others, **named).items():
+            self[name] = value
+
+    def __ior__(self, others: Any) -> Views:  # type: ignore[override,misc]
+        self.update(others)
+        return self
+
+    def __delitem__(self, name: str) -> None:
+        raise TypeError("the weights of a net cannot be removed")
 
 
 class Kept:
@@ -71,6 +88,8 @@ class Net:
             raise ValueError("batch and threads must be at least 1")
         self._batch, self._threads, self._cc = batch, threads, cc
         self._own, self._define = own, dict(define)
+        self._given = {"define": self._define, "batch": batch, "threads": threads}
+        self._given |= {"cc": cc, "precision": precision}
         self.quantization: dict[str, Any] | None = None  # measurements of cnnc.quantize
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
         self._program = [*self._defines, *([f"--precision={precision}"] if precision else [])]
@@ -101,6 +120,11 @@ class Net:
         if plain.facts.starts:
             plain.start(self._weights)
             self._filled = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from ._copy import restore, state
+
+        return restore, (state(self),)
 
     # ---- facts
 
@@ -443,11 +467,12 @@ class Net:
         returns the sum of output times gradient as the loss. rate: the learning rate; by default the rate of
         the program's schedule after `epoch` epochs (None: the initial rate). seed: for new weights and
         dropout; pass it to the first step."""
-        return self._steps(seed).step(x, y, dloss, rate, epoch, layout)
+        return self._steps(seed, rate).step(x, y, dloss, rate, epoch, layout)
 
-    def _steps(self, seed: int | None) -> Stepper:
-        from ._step import Stepper
+    def _steps(self, seed: int | None, rate: float | None = None) -> Stepper:
+        from ._step import Stepper, check_numbers
 
+        check_numbers(rate, seed)
         if self._stepper is None or seed is not None:
             self._stepper = Stepper(self, seed)
         return self._stepper
@@ -566,8 +591,12 @@ def compile(
     precision: str | None = None,
 ) -> Net:
     """Compiles the text of a program, with the arguments of load."""
+    try:
+        source = text.encode()
+    except UnicodeEncodeError as error:
+        raise _tool.CompileError(f"the program is not valid Unicode: {error}") from None
     path = Path(tempfile.mkdtemp(prefix="cnnc-")) / "net.cnn"
-    path.write_text(text, encoding="utf-8")
+    path.write_bytes(source)
     return Net(
         path,
         define=define,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, NamedTuple, Sized
@@ -303,6 +304,13 @@ def as_arrays(loader: Iterable[Any]) -> tuple[Any, Any]:
         return np.concatenate([_arrays.numbers(value, "a batch") for value in values])
 
     return joined([x for x, _ in pairs]), joined([y for _, y in pairs])
+
+
+def check_numbers(rate: float | None, seed: int | None) -> None:
+    if rate is not None and not 0 <= rate < math.inf:
+        raise ValueError(f"rate must be a finite number of at least 0, not {rate!r}")
+    if seed is not None and not 0 <= operator.index(seed) < 2**64:
+        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, not {seed!r}")
 
 
 def train_from(

@@ -136,6 +136,7 @@ def train(
     for name, value in (("epochs", epochs), ("batch", batch)):
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1")
+    _step.check_numbers(rate, seed)
     if is_loader(x):
         if y is not None or batch is not None:
             raise ValueError(

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import copy
 import ctypes
+import pickle
 import subprocess
 import unittest
 import warnings
@@ -54,6 +56,40 @@ HEIGHT = "net height { input x: 12x5x2 as u8 \n conv(4, 3x3, pad=[2, 0, 1, 1]) -
 
 
 class Streams(Case):
+    def test_copies(self) -> None:
+        """nets are pickled and copied with their imports, constants and weights"""
+        (self.folder / "common.cnn").write_text("block b(n) { dense(n) -> relu }\n")
+        (self.folder / "a folder").mkdir()
+        path = self.folder / "a folder" / "n.cnn"
+        path.write_text('import "../common.cnn"\nconst k = 3\nnet n { input x: 8; b(4) -> dense(k) }\n')
+        net = cnnc.load(path, define={"k": 5})
+        net.load_weights({weight.name: random(weight.shape, 4) for weight in net._facts.weights})
+        x = random((3, 8))
+        for again in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+            np.testing.assert_array_equal(again(x), net(x))
+            self.assertEqual((again.source, again.outputs), (net.source, net.outputs))
+        before = net(x)
+        for name in again.weights:
+            again.weights[name] = 0.5
+        self.assertGreater(np.abs(again(x) - before).max(), 0)
+        np.testing.assert_array_equal(net(x), before)
+
+    def test_assignments(self) -> None:
+        """assignments to weights write into the arrays, or are errors"""
+        net = filled("net n { input x: 3; dense(2) }")
+        net.weights["dense1.weight"] = 3
+        net.weights.update({"dense1.bias": [1, 2]})
+        np.testing.assert_array_equal(net(np.ones(3, np.float32)), [10, 11])
+        for value in (np.ones(3), np.ones((3, 2))):
+            with self.assertRaisesRegex(ValueError, r"dense1.weight is \(2, 3\) in the net"):
+                net.weights["dense1.weight"] = value
+        with self.assertRaises(KeyError):
+            net.weights["dense1.wieght"] = 3
+        with self.assertRaises(TypeError):
+            del net.weights["dense1.weight"]
+        with self.assertRaisesRegex(cnnc.CompileError, "not valid Unicode"):
+            cnnc.compile("net n { input x: 3; dense(2) } # \ud800")
+
     def test_steps(self) -> None:
         """a net with states continues after each call, for any split of the sequence"""
         net, x = cnnc.compile(STATES), random((10, 3))

@@ -14,6 +14,21 @@ from common import FLOATS, SMALL, Case, digits, filled, has, random
 
 
 class Training(Case):
+    def test_numbers(self) -> None:
+        """invalid rates and seeds are errors"""
+        net = cnnc.compile("net n { input x: 3; dense(2); train { loss = mse } }")
+        x, y = random((4, 3)), random((4, 2))
+        for words, text in (
+            ({"rate": float("nan")}, "rate must be"),
+            ({"rate": float("inf")}, "rate must be"),
+            ({"rate": -0.1}, "rate must be"),
+            ({"seed": -1}, "seed must be"),
+            ({"seed": 2**70}, "seed must be"),
+        ):
+            for call in (net.train, net.step):
+                with self.assertRaisesRegex(ValueError, text):
+                    call(x, y, **words)
+
     def test_learns(self) -> None:
         """training reduces the loss and reports each epoch"""
         net, (x, y) = cnnc.compile(SMALL), digits(200)
