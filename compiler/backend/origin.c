@@ -47,19 +47,41 @@ static bool compare(Diags *diags, const char *path, const Graph *graph, const ch
   return false;
 }
 
-static int64_t channels(const Graph *graph, int output) {
-  const Shape shape = graph->outputs.data[output].node->shape;
-  return shape.rank ? shape.dim[shape.rank - 1] : 0;
+static int64_t most_classes(const Graph *graph) {
+  int64_t most = 0;
+  for (int o = 0; o < graph->outputs.n; o++) {
+    const int64_t classes = graph_classes(graph->outputs.data[o].node);
+    if (classes > most) most = classes;
+  }
+  return most;
 }
 
 /* Number of labels to set if a weight file names `names` classes. The result is `names` if an output has
- * `names` channels; for two classes, one channel is enough. Otherwise, if the net has a single output and
- * this output has more than `names` channels, the result is the output's number of channels. 0: the number of
- * names does not fit. */
+ * `names` classes; for two classes, one channel is enough. Otherwise, if the net has a single output and this
+ * output has more than `names` classes, the result is the output's number of classes. 0: the number of names
+ * does not fit. */
 static int64_t labels_wanted(const Graph *graph, int64_t names) {
-  for (int o = 0; o < graph->outputs.n; o++)
-    if (channels(graph, o) == names || (channels(graph, o) == 1 && names == 2)) return names;
-  return graph->outputs.n == 1 && channels(graph, 0) > names ? channels(graph, 0) : 0;
+  for (int o = 0; o < graph->outputs.n; o++) {
+    const int64_t classes = graph_classes(graph->outputs.data[o].node);
+    if (classes == names || (classes == 1 && names == 2)) return names;
+  }
+  return graph->outputs.n == 1 && most_classes(graph) > names ? most_classes(graph) : 0;
+}
+
+/* Checks the number of names in the file. The net has `classes` classes: labels, or channels of an output. */
+static bool count_check(Diags *diags, const char *path, const Graph *graph, int32_t names, int64_t classes) {
+  if (names == classes || (classes == 1 && names == 2)) return true;
+  if (names < classes) {
+    diag_report(diags, DIAG_label_renamed, graph->name_span, NULL,
+                "the weights in %s have %d class name%s, but %s has %lld classes", path, names,
+                names == 1 ? "" : "s", graph->name, (long long)classes);
+    return true;
+  }
+  Diag *diag = diag_report(diags, DIAG_weights_mismatch, graph->name_span, NULL,
+                           "%s has %d class names, but %s has %lld class%s", path, names, graph->name,
+                           (long long)classes, classes == 1 ? "" : "es");
+  diag_help(diag, "correct or remove \"classes\" in the metadata of the file");
+  return false;
 }
 
 /* Uses the names as labels. Classes without a name in the file get numbers as labels. */
@@ -79,8 +101,13 @@ static bool read_classes(Arena *arena, Diags *diags, const char *path, Graph *gr
   bool fine = status.code == CNN_OK;
   if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
   const char *const *name = (const char *const *)classes.name;
-  if (classes.count > 0 && graph->nlabels > 0) fine = compare(diags, path, graph, name, classes.count);
-  else if (classes.count > 0) take_names(arena, graph, name, classes.count);
+  const int64_t wanted = graph->nlabels > 0                           ? graph->nlabels
+                         : labels_wanted(graph, classes.count) == classes.count ? classes.count
+                                                                                : most_classes(graph);
+  if (classes.count > 0) fine = count_check(diags, path, graph, classes.count, wanted);
+  if (fine && classes.count > 0 && graph->nlabels > 0)
+    fine = compare(diags, path, graph, name, classes.count);
+  else if (fine && classes.count > 0) take_names(arena, graph, name, classes.count);
   cnn_classes_free(&classes);
   return fine;
 }

@@ -81,13 +81,30 @@ static cnn_status find_all(Arena *arena, const WeightsSource *way, const Graph *
   return done ? status : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", way->path);
 }
 
-static bool all_finite(Diags *diags, const char *path, const Graph *graph, const cnn_matching *matching) {
+static bool all_usable(Diags *diags, const char *path, const Graph *graph, const cnn_matching *matching) {
   cnn_status status = cnn_success();
   for (int w = 0; w < graph->weights.n && status.code == CNN_OK; w++)
     if (matching->source[w])
-      status = cnn_tensor_finite(matching->source[w], path, graph->weights.data[w]->frozen);
+      status = cnn_tensor_check(matching->source[w], path, graph->weights.data[w]->name,
+                                graph->weights.data[w]->frozen);
   if (status.code != CNN_OK) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
   return status.code == CNN_OK;
+}
+
+/* A tensor of integers is probably of another net, or has the wrong type. */
+static void warn_whole(Diags *diags, const char *path, const Graph *graph, const cnn_matching *matching) {
+  int count = 0, first = -1;
+  for (int w = graph->weights.n - 1; w >= 0; w--) {
+    if (!matching->source[w] || !cnn_tensor_whole(matching->source[w])) continue;
+    first = w;
+    count++;
+  }
+  if (!count) return;
+  const cnn_tensor *tensor = matching->source[first];
+  Diag *diag = diag_report(diags, DIAG_weights_integers, graph->name_span, NULL,
+                           "%s has integers as float weights: tensor \"%s\" has the type %s", path,
+                           tensor->name, cnn_dtype_name(tensor->dtype));
+  if (count > 1) diag_fact(diag, "%d tensors have integers", count);
 }
 
 bool weights_read(Arena *arena, Diags *diags, const WeightsSource *way, const Graph *graph, float *out) {
@@ -101,7 +118,8 @@ bool weights_read(Arena *arena, Diags *diags, const WeightsSource *way, const Gr
   }
   const bool fine =
       weights_match(diags, way->path, graph, &matching, way->prefix, archive.others, way->order != NULL) &&
-      all_finite(diags, way->path, graph, &matching);
+      all_usable(diags, way->path, graph, &matching);
+  if (fine) warn_whole(diags, way->path, graph, &matching);
   if (fine && way->order) text_put(way->order, "# %s = net %s\n", way->path, graph->name);
   for (int w = 0; fine && w < graph->weights.n; w++) {
     const Weight *weight = graph->weights.data[w];

@@ -96,6 +96,12 @@ bool parameters_overlap(const Weight *a, const Weight *b) {
   return a->offset < b->offset + b->size && b->offset < a->offset + a->size;
 }
 
+int64_t graph_classes(const Node *node) {
+  const Shape shape = node->shape;
+  if (node->op->traits.classes) return node->op->traits.classes(node);
+  return shape.rank ? shape.dim[shape.rank - 1] : 0;
+}
+
 const Node *graph_flatten_before(const Weight *weight) {
   const Node *node = weight->owner;
   if (!node || node->op->family != FAMILY_DENSE || strcmp(weight->member, "weight") != 0) return NULL;

@@ -124,22 +124,18 @@ void labels_read(Sema *s, const Frame *frame, const Stmt *stmt) {
 
 /* ---- one label per class of an output; a single unit has two classes ---- */
 
-static int64_t label_classes(const Node *node) {
-  return node->op->traits.classes ? node->op->traits.classes(node) : node->shape.dim[node->shape.rank - 1];
-}
-
 void labels_check(Sema *s) {
   const Graph *graph = s->graph;
   if (!graph->nlabels || graph->outputs.n == 0) return;
   for (int i = 0; i < graph->outputs.n; i++) {
     const Node *node = graph->outputs.data[i].node;
     if (!node->shape.rank) return;
-    const int64_t channels = label_classes(node);
+    const int64_t channels = graph_classes(node);
     if (channels == graph->nlabels || (channels == 1 && graph->nlabels == 2 && !node->op->traits.classes))
       return;
   }
   const Port *output = &graph->outputs.data[0];
-  const long long channels = (long long)label_classes(output->node);
+  const long long channels = (long long)graph_classes(output->node);
   Diag *diag = diag_report(s->diags, DIAG_labels_count, s->labels->value->span, NULL,
                            "%d label%s for an output of %lld class%s", graph->nlabels,
                            graph->nlabels == 1 ? "" : "s", channels, channels == 1 ? "" : "es");

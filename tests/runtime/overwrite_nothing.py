@@ -430,6 +430,47 @@ npz("broken.npz", **{"dense1.weight": npy((3, 36), broken, "d", "<f8"),
 exits(1, "weights beyond the range of float", "./dot", "eval", "--data=d.npz", "--weights=broken.npz",
       says='"dense1.weight" is not finite: [0, 2] is inf as a float')
 
+# ---- a negative variance, and metadata that do not fit, in all readers
+build("norm", """net norm {
+    input x: 4
+    dense(3) -> batchnorm -> dense(3) -> softmax
+    train { loss = cross_entropy }
+}
+""")
+parts = {"dense1.weight": ((3, 4), [0.5] * 12), "dense1.bias": ((3,), [0] * 3),
+         "batchnorm1.weight": ((3,), [1] * 3), "batchnorm1.bias": ((3,), [0] * 3),
+         "batchnorm1.running_mean": ((3,), [-1] * 3), "batchnorm1.running_var": ((3,), [0, -0.0, 1]),
+         "dense2.weight": ((3, 3), [0.5] * 9), "dense2.bias": ((3,), [0] * 3)}
+npz("rows.npz", x=npy((6, 4), [1] * 24, "f", "<f4"), y=npy((6,), [0, 1, 2] * 2, "i", "<i4"))
+NORM = "./norm", "eval", "--data=rows.npz"
+
+
+def norm(path, kind="<f4", code="f", comment="", **changed):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.comment = comment.encode()
+        for name, (shape, numbers) in {**parts, **changed}.items():
+            archive.writestr(name + ".npy", npy(shape, numbers, code, kind))
+
+
+norm("norm.npz")
+exits(0, "a variance of 0", *NORM, "--weights=norm.npz")
+for kind, code in ("<f4", "f"), ("<f8", "d"), ("<f2", "e"):
+    norm("norm.npz", kind, code, **{"batchnorm1.running_var": ((3,), [1, -0.25, 1])})
+    says = 'norm.npz: tensor "batchnorm1.running_var" is a variance, but has a negative number: [1] is -0.25'
+    exits(1, f"a negative variance in {kind}", *NORM, "--weights=norm.npz", says=says)
+    exits(1, "  to begin with", "./norm", "train", "--data=rows.npz", "--init=norm.npz", says=says)
+    exits(1, "  compiled in", os.environ["CNNC"], "norm.cnn", "--weights=norm.npz", "-o", "broken.c",
+          says=(says, "weights-file"))
+norm("norm.npz", "<i4", "i", **{name: (shape, [1] * len(v)) for name, (shape, v) in parts.items()})
+exits(0, "integers as weights", *NORM, "--weights=norm.npz",
+      says='norm.npz: warning: tensor "dense1.weight" has the type I32: its integers are converted to float')
+for names, status, says in (
+        (["a"], 0, "has 1 class name, but the net has 3 classes"),
+        (list("abcdefg"), 1, "has 7 class names, but the net has 3 classes; correct or remove"),
+        (["a", "b", "a"], 1, 'in its metadata "classes", the classes 0 and 2 are both \'a\'')):
+    norm("norm.npz", comment=json.dumps({"net": "norm", "classes": json.dumps(names)}))
+    exits(status, f"class names {names}", *NORM, "--weights=norm.npz", says=says)
+
 sick = list(values)
 sick[7 * 36 + 5] = math.nan
 npz("nan.npz", x=npy((N, 6, 6, 1), sick, "f", "<f4"), y=npy((N,), labels, "i", "<i4"))

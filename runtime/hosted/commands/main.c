@@ -15,6 +15,7 @@
 #include "hosted/weights/classes.h"
 #include "hosted/weights/origin.h"
 #include "hosted/commands/program.h"
+#include "hosted/training/measure.h"
 #include "hosted/base/similar.h"
 #include "hosted/base/threads.h"
 
@@ -141,6 +142,10 @@ static cnn_status take_notes(const cnn_program *program, const char *path) {
   if (status.code == CNN_OK) state->val = val_of(&archive, state->val);
   if (status.code == CNN_OK) status = cnn_origin_check(&archive, path, network, doubt, sizeof doubt);
   if (status.code == CNN_OK && !network->label) status = cnn_classes_read(&state->classes, &archive, path);
+  const int32_t first = cnn_tally_first(network);
+  if (status.code == CNN_OK && state->classes.count > 0 && first >= 0)
+    status = cnn_classes_count_check(path, state->classes.count, cnn_judge(network, first).classes, doubt,
+                                     sizeof doubt);
   cnn_archive_close(&archive);
   if (*doubt) fprintf(stderr, "%s: warning: %s\n", program->name, doubt);
   if (state->classes.count > 0) {

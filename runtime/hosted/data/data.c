@@ -205,6 +205,14 @@ static cnn_status targets_agree(const cnn_data *data) {
   return status.code == CNN_OK ? labels_agree(data) : status;
 }
 
+static cnn_status names_differ(const cnn_data *data) {
+  const char *const *name = cnn_data_class_names(data);
+  int32_t place[2];
+  if (!name || !cnn_classes_twice(name, data->classes, place)) return cnn_success();
+  return cnn_failure(CNN_BAD_FORMAT, "%s: the classes %d and %d have the same name '%s'", data->path,
+                     (int)place[0], (int)place[1], name[place[0]]);
+}
+
 cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network *network,
                          const cnn_data_options *options) {
   static const cnn_data_options defaults = CNN_DATA_DEFAULTS;
@@ -226,6 +234,7 @@ cnn_status cnn_data_open(cnn_data **opened, const char *path, const cnn_network 
   if (data->ports) data->network = &data->samples;
   cnn_status status = data->path ? kind_open(data) : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   if (status.code == CNN_OK) status = cnn_labels_end(data);
+  if (status.code == CNN_OK) status = names_differ(data);
   if (status.code == CNN_OK) status = targets_agree(data);
   if (status.code == CNN_OK && options->target && !cnn_data_is_csv(data))
     status = cnn_failure(CNN_BAD_ARGUMENT, "%s: only tables (.csv) have a target column; this set has %s",

@@ -169,20 +169,11 @@ bool cnn_tensor_measure(cnn_tensor *tensor) {
 
 bool cnn_tensor_numeric(const cnn_tensor *tensor) {
   switch (tensor->dtype) {
-  case CNN_DTYPE_BOOL:
-  case CNN_DTYPE_U8:
-  case CNN_DTYPE_I8:
-  case CNN_DTYPE_I16:
-  case CNN_DTYPE_U16:
   case CNN_DTYPE_F16:
   case CNN_DTYPE_BF16:
-  case CNN_DTYPE_I32:
-  case CNN_DTYPE_U32:
   case CNN_DTYPE_F32:
-  case CNN_DTYPE_F64:
-  case CNN_DTYPE_I64:
-  case CNN_DTYPE_U64: return true;
-  default: return false;
+  case CNN_DTYPE_F64: return true;
+  default: return cnn_tensor_whole(tensor);
   }
 }
 
@@ -273,22 +264,49 @@ static void place_text(const cnn_tensor *tensor, int64_t i, char *text, size_t r
   cnn_tensor_shape(&place, text, room);
 }
 
-cnn_status cnn_tensor_finite(const cnn_tensor *tensor, const char *path, bool excludes) {
+static bool is_variance(const char *name) {
+  static const char ending[] = ".running_var";
+  const size_t n = strlen(name), m = sizeof ending - 1;
+  return n >= m && strcmp(name + n - m, ending) == 0;
+}
+
+cnn_status cnn_tensor_check(const cnn_tensor *tensor, const char *path, const char *name, bool frozen) {
   enum { SOME = 1024 };
+  const bool variance = is_variance(name);
   float value[SOME];
   for (int64_t first = 0; first < tensor->size; first += SOME) {
     const int64_t n = tensor->size - first < SOME ? tensor->size - first : SOME;
     cnn_tensor_floats(tensor, first, n, value);
     for (int64_t i = 0; i < n; i++) {
-      if (isfinite(value[i]) || (excludes && value[i] < 0)) continue;
+      const bool finite = isfinite(value[i]);
+      if (finite ? !variance || value[i] >= 0 : frozen && value[i] < 0) continue;
       char place[200];
       place_text(tensor, first + i, place, sizeof place);
+      if (finite)
+        return cnn_failure(CNN_MISMATCH,
+                           "%s: tensor \"%.200s\" is a variance, but has a negative number: %s is %g", path,
+                           tensor->name, place, (double)value[i]);
       const bool held = !isfinite(cnn_tensor_number(tensor, first + i));
       return cnn_failure(CNN_MISMATCH, "%s: tensor \"%.200s\" is not finite: %s is %g%s", path, tensor->name,
                          place, (double)value[i], held ? "" : " as a float");
     }
   }
   return cnn_success();
+}
+
+bool cnn_tensor_whole(const cnn_tensor *tensor) {
+  switch (tensor->dtype) {
+  case CNN_DTYPE_BOOL:
+  case CNN_DTYPE_U8:
+  case CNN_DTYPE_I8:
+  case CNN_DTYPE_I16:
+  case CNN_DTYPE_U16:
+  case CNN_DTYPE_I32:
+  case CNN_DTYPE_U32:
+  case CNN_DTYPE_I64:
+  case CNN_DTYPE_U64: return true;
+  default: return false;
+  }
 }
 
 bool cnn_tensor_is_counter(const cnn_tensor *tensor) {

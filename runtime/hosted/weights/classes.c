@@ -36,6 +36,31 @@ static bool all_names(const json_t *list) {
   return json_array_size(list) > 0 && json_array_size(list) < INT32_MAX;
 }
 
+typedef struct Named {
+  const char *name;
+  int32_t place;
+} Named;
+
+static int named_order(const void *a, const void *b) {
+  const Named *one = a, *other = b;
+  const int order = strcmp(one->name, other->name);
+  return order ? order : (one->place > other->place) - (one->place < other->place);
+}
+
+bool cnn_classes_twice(const char *const *name, int32_t count, int32_t place[2]) {
+  Named *named = calloc((size_t)count + 1, sizeof *named);
+  bool found = false;
+  for (int32_t c = 0; named && c < count; c++) named[c] = (Named){name[c] ? name[c] : "", c};
+  if (named) qsort(named, (size_t)count, sizeof *named, named_order);
+  for (int32_t c = 1; named && c < count && !found; c++) {
+    found = named[c].name[0] && strcmp(named[c - 1].name, named[c].name) == 0;
+    place[0] = named[c - 1].place;
+    place[1] = named[c].place;
+  }
+  free(named);
+  return found;
+}
+
 cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, const char *path) {
   *classes = (cnn_classes){0};
   const char *text = cnn_archive_note(archive, "net") ? cnn_archive_note(archive, "classes") : NULL;
@@ -45,6 +70,11 @@ cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, co
   if (!all_names(list))
     status = cnn_failure(CNN_BAD_FORMAT, "%s: its metadata \"classes\" must be a list of names", path);
   else if (!names_take(classes, list)) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  int32_t place[2];
+  if (status.code == CNN_OK &&
+      cnn_classes_twice((const char *const *)classes->name, classes->count, place))
+    status = cnn_failure(CNN_BAD_FORMAT, "%s: in its metadata \"classes\", the classes %d and %d are both '%s'",
+                         path, (int)place[0], (int)place[1], classes->name[place[0]]);
   if (status.code != CNN_OK) cnn_classes_free(classes);
   json_decref(list);
   return status;
@@ -66,6 +96,19 @@ char *cnn_classes_note(const char *const *name, int32_t count) {
 }
 
 /* ---- Two lists */
+
+cnn_status cnn_classes_count_check(const char *path, int32_t names, int64_t classes, char *doubt,
+                                   size_t room) {
+  if (names > classes)
+    return cnn_failure(CNN_MISMATCH,
+                       "%s: has %d class names, but the net has %lld class%s; correct or remove \"classes\" in "
+                       "the metadata of the file",
+                       path, (int)names, (long long)classes, classes == 1 ? "" : "es");
+  if (names < classes)
+    snprintf(doubt, room, "%s: has %d class name%s, but the net has %lld classes", path, (int)names,
+             names == 1 ? "" : "s", (long long)classes);
+  return cnn_success();
+}
 
 cnn_agreement cnn_classes_compare(const char *const *a, int32_t as, const char *const *b, int32_t bs,
                                   int32_t *place) {

@@ -12,8 +12,14 @@ typedef struct cnn_classes {
 /* Reads the class names in a weight file's metadata, if there are any; cnn_classes_free frees them. */
 cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, const char *path);
 void cnn_classes_free(cnn_classes *classes);
+/* Whether two classes have the same name; place[] receives their numbers. Classes without a name are ignored. */
+bool cnn_classes_twice(const char *const *name, int32_t count, int32_t place[2]);
 /* The class names as a metadata text, from malloc; NULL: out of memory, or a name is not UTF-8. */
 char *cnn_classes_note(const char *const *name, int32_t count);
+/* Compares the number of names in a weight file with the net's number of classes. More names are an error; of
+ * fewer names, `doubt` becomes a description. */
+cnn_status cnn_classes_count_check(const char *path, int32_t names, int64_t classes, char *doubt,
+                                   size_t room);
 
 typedef enum cnn_agreement {
   CNN_CLASSES_AGREE,

@@ -91,6 +91,11 @@ static cnn_status classes_check(const cnn_archive *archive, const char *path, co
   }
   const char *const *name = (const char *const *)classes.name;
   char list[300];
+  status = cnn_classes_count_check(path, classes.count, network->labels, doubt, room);
+  if (status.code != CNN_OK) {
+    cnn_classes_free(&classes);
+    return status;
+  }
   switch (cnn_classes_compare(name, classes.count, network->label, network->labels, &c)) {
   case CNN_CLASSES_AGREE: break;
   case CNN_CLASSES_RENAMED: tell_renamed(&classes, path, network, doubt, room); break;

@@ -43,12 +43,12 @@ static char *lines_join(const cnn_matching *matching) {
   return text;
 }
 
-/* Checks that the numbers of the loaded tensors are finite. Minus infinity is allowed in frozen weights:
- * attention masks use it. */
-static cnn_status all_finite(const cnn_network *network, const char *path, const cnn_tensor *const *source) {
+/* Checks the numbers of the loaded tensors. */
+static cnn_status all_usable(const cnn_network *network, const char *path, const cnn_tensor *const *source) {
   cnn_status status = cnn_success();
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++) {
-    if (source[w]) status = cnn_tensor_finite(source[w], path, network->weight[w].role == CNN_FROZEN);
+    const cnn_weight *weight = &network->weight[w];
+    if (source[w]) status = cnn_tensor_check(source[w], path, weight->name, weight->role == CNN_FROZEN);
   }
   return status;
 }
@@ -140,6 +140,17 @@ void cnn_weights_report_free(cnn_weights_report *report) {
   *report = (cnn_weights_report){0};
 }
 
+/* A tensor of integers is probably of another net, or has the wrong type. */
+static void warn_whole(cnn_weights_report *report, const cnn_network *network, const cnn_matching *matching) {
+  for (int32_t w = 0; w < network->weights && !*report->warning; w++) {
+    const cnn_tensor *tensor = matching->source[w];
+    if (tensor && cnn_tensor_whole(tensor))
+      snprintf(report->warning, sizeof report->warning,
+               "tensor \"%.200s\" has the type %s: its integers are converted to float", tensor->name,
+               cnn_dtype_name(tensor->dtype));
+  }
+}
+
 /* Copies the result of the matching to a report. False: out of memory. */
 static bool report_fill(cnn_weights_report *report, const cnn_network *network,
                         const cnn_matching *matching) {
@@ -154,6 +165,7 @@ static bool report_fill(cnn_weights_report *report, const cnn_network *network,
   if (matching->warning)
     snprintf(report->warning, sizeof report->warning, "%s; for weights from PyTorch write flatten(order=chw)",
              matching->warning);
+  warn_whole(report, network, matching);
   return report->taken && (report->text || matching->lines == 0);
 }
 
@@ -177,7 +189,7 @@ cnn_status cnn_weights_load_named(const cnn_network *network, const char *path,
     status = refuse(network, path, &matching, names->prefix, some && none, archive.others,
                     try_order ? found_by_order(network, &archive, names->prefix, some) : 0);
   }
-  if (status.code == CNN_OK) status = all_finite(network, path, matching.source);
+  if (status.code == CNN_OK) status = all_usable(network, path, matching.source);
   for (int32_t w = 0; w < network->weights && status.code == CNN_OK; w++)
     if (matching.source[w])
       cnn_tensor_floats(matching.source[w], 0, network->weight[w].size, weights + network->weight[w].offset);
