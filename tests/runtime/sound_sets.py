@@ -62,6 +62,16 @@ exits(1, "without the label unknown other words are errors", "./words", "data", 
 with open("set/testing_list.txt", "a") as file:
     file.write("yes/77.wav\n")
 program('"yes", "no", "unknown", "silence"')
+with open("set/validation_list.txt", "a") as file:
+    file.write("yes/1.wav\n")
+done = exits(0, "a file twice in one list", "./words", "data", "--data", "set",
+             says="11 validation and 5 test")
+check("validation_list.txt names" not in done.both, "counts once", done.both)
+shutil.copytree("set", "crossed")
+with open("crossed/validation_list.txt", "a") as file:
+    file.write("no/2.wav\n")
+exits(1, "a file in two lists", "./words", "data", "--data", "crossed",
+      says="crossed: 1 file is in both testing_list.txt and validation_list.txt (first: no/2.wav)")
 exits(0, "a list with more files", "./words", "data", "--data", "set",
       says="set/testing_list.txt names 1 file that is not in the data set")
 
@@ -105,4 +115,7 @@ os.truncate("set/_background_noise_/0.wav", 3000)
 exits(1, "damaged noise", *train, "w.safetensors", says="_background_noise_/0.wav: is cut off")
 exits(0, "is skipped on request", "./words", "train", "--data", "set", "--skip-bad",
       says="skipped 1 unusable WAV file (first: set/_background_noise_/0.wav")
+done = exits(0, "silence has the same number of samples", "./words", "data", "--data", "set", "--skip-bad")
+counted = {line.split()[0]: line.split()[1] for line in done.stdout.splitlines() if len(line.split()) == 2}
+check(counted.get("silence") == str(9 + 3 + 1), "of the other recording", done.both)
 finish()

@@ -38,7 +38,16 @@ static cnn_status list_read(cnn_data *data, PartList *list, const char *path) {
     at = next;
   }
   qsort(list->line, (size_t)list->count, sizeof *list->line, line_order);
+  int64_t kept = 0; /* each name once */
+  for (int64_t i = 0; i < list->count; i++)
+    if (i == 0 || strcmp(list->line[i], list->line[i - 1]) != 0) list->line[kept++] = list->line[i];
+  list->count = kept;
   return status;
+}
+
+static bool list_has(const PartList *list, const char *name) {
+  return list->count > 0 &&
+         bsearch(&name, list->line, (size_t)list->count, sizeof *list->line, line_order) != NULL;
 }
 
 /* The path of a file relative to the set, as in the lists. */
@@ -57,7 +66,7 @@ static int64_t listed_move(const cnn_data *data, Folders *set, int to, const Par
   pool->picture = grown;
   for (int64_t i = 0; i < from->count; i++) {
     const char *name = below(data, from->picture[i].path);
-    const bool named = bsearch(&name, list->line, (size_t)list->count, sizeof *list->line, line_order);
+    const bool named = list_has(list, name);
     if (named) pool->picture[pool->count++] = from->picture[i];
     else from->picture[kept++] = from->picture[i];
     moved += named;
@@ -66,20 +75,30 @@ static int64_t listed_move(const cnn_data *data, Folders *set, int to, const Par
   return moved;
 }
 
-static cnn_status list_apply(cnn_data *data, Folders *set, int to, const char *name) {
-  PartList list = {0};
-  char *path = cnn_path_join(data->path, name);
-  if (!path) return cnn_data_no_memory(data);
-  cnn_status status = cnn_success();
-  if (cnn_file_there(path)) status = list_read(data, &list, path);
-  const int64_t moved = status.code == CNN_OK && list.count > 0 ? listed_move(data, set, to, &list) : 0;
-  if (moved < 0) status = cnn_data_no_memory(data);
-  else if (status.code == CNN_OK && moved < list.count)
-    cnn_data_note(data, "%s names %lld file%s not in the data set", path, (long long)(list.count - moved),
-                  list.count - moved == 1 ? " that is" : "s that are");
-  list_close(&list);
-  free(path);
-  return status;
+enum { LISTS = 2 };
+static const struct {
+  const char *name;
+  int pool;
+} lists[LISTS] = {{"testing_list.txt", POOL_TEST}, {"validation_list.txt", POOL_VAL}};
+
+static cnn_status list_apply(cnn_data *data, Folders *set, int l, const PartList *list) {
+  const int64_t moved = list->count > 0 ? listed_move(data, set, lists[l].pool, list) : 0;
+  if (moved < 0) return cnn_data_no_memory(data);
+  if (moved < list->count)
+    cnn_data_note(data, "%s/%s names %lld file%s not in the data set", data->path, lists[l].name,
+                  (long long)(list->count - moved), list->count - moved == 1 ? " that is" : "s that are");
+  return cnn_success();
+}
+
+/* A file cannot be in two parts: a net that is selected by it would also be tested with it. */
+static cnn_status lists_differ(const cnn_data *data, const PartList *a, const PartList *b) {
+  int64_t both = 0, first = 0;
+  for (int64_t i = a->count - 1; i >= 0; i--)
+    if (list_has(b, a->line[i])) both++, first = i;
+  if (both == 0) return cnn_success();
+  return cnn_failure(CNN_BAD_FORMAT, "%s: %lld file%s in both %s and %s (first: %s)", data->path,
+                     (long long)both, both == 1 ? " is" : "s are", lists[0].name, lists[1].name,
+                     a->line[first]);
 }
 
 /* Renumbers the files of each folder in each pool, from 0. */
@@ -99,8 +118,17 @@ static bool turns_count(Folders *set) {
 
 cnn_status cnn_sounds_lists(cnn_data *data, Folders *set) {
   if (set->parts) return cnn_success();
-  cnn_status status = list_apply(data, set, POOL_TEST, "testing_list.txt");
-  if (status.code == CNN_OK) status = list_apply(data, set, POOL_VAL, "validation_list.txt");
+  PartList list[LISTS] = {{0}};
+  cnn_status status = cnn_success();
+  for (int l = 0; l < LISTS && status.code == CNN_OK; l++) {
+    char *path = cnn_path_join(data->path, lists[l].name);
+    if (!path) status = cnn_data_no_memory(data);
+    else if (cnn_file_there(path)) status = list_read(data, &list[l], path);
+    free(path);
+  }
+  if (status.code == CNN_OK) status = lists_differ(data, &list[0], &list[1]);
+  for (int l = 0; l < LISTS && status.code == CNN_OK; l++) status = list_apply(data, set, l, &list[l]);
+  for (int l = 0; l < LISTS; l++) list_close(&list[l]);
   return status.code == CNN_OK && !turns_count(set) ? cnn_data_no_memory(data) : status;
 }
 
@@ -138,6 +166,7 @@ static cnn_status noise_read(cnn_data *data, Folders *set) {
   for (int64_t i = 0; i < paths; i++) path[i] = set->background.picture[i].path;
   const cnn_status status = cnn_noise_open(&set->noise, path, paths, &data->network->input[0],
                                            data->options.skip_bad ? &set->bad_noise : NULL);
+  for (int64_t i = 0; i < paths; i++) set->background.picture[i].path = path[i];
   free(path);
   if (status.code == CNN_OK && set->noise.recordings > 0) data->noise = &set->noise;
   return status;

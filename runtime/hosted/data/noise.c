@@ -14,7 +14,7 @@ static cnn_status recording_read(cnn_sound *sound, const char *path, const cnn_p
   return status;
 }
 
-cnn_status cnn_noise_open(cnn_noise *noise, char *const *path, int64_t paths, const cnn_port *port,
+cnn_status cnn_noise_open(cnn_noise *noise, char **path, int64_t paths, const cnn_port *port,
                           cnn_noise_bad *bad) {
   const float **sample = calloc((size_t)paths + 1, sizeof *sample);
   int64_t *frames = calloc((size_t)paths + 1, sizeof *frames);
@@ -24,6 +24,9 @@ cnn_status cnn_noise_open(cnn_noise *noise, char *const *path, int64_t paths, co
     cnn_sound sound;
     status = recording_read(&sound, path[i], port);
     if (status.code == CNN_OK) {
+      char *const used = path[i];
+      path[i] = path[noise->recordings];
+      path[noise->recordings] = used;
       sample[noise->recordings] = sound.sample;
       frames[noise->recordings++] = sound.frames;
     } else if (bad && status.code != CNN_NO_MEMORY) {

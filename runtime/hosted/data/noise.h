@@ -11,8 +11,8 @@ typedef struct cnn_noise_bad {
   char first[400];
 } cnn_noise_bad;
 /* Loads WAV files, and converts them to the rate and channels of the input. bad NULL: an unreadable file is
- * an error. */
-cnn_status cnn_noise_open(cnn_noise *noise, char *const *path, int64_t paths, const cnn_port *port,
+ * an error. Otherwise unreadable files are moved to the end of path[]. */
+cnn_status cnn_noise_open(cnn_noise *noise, char **path, int64_t paths, const cnn_port *port,
                           cnn_noise_bad *bad);
 void cnn_noise_close(cnn_noise *noise);
 /* Fills an input with the part of recording r at `place`: 0 is the beginning of the recording, 1 is its end.

@@ -191,7 +191,8 @@ static cnn_status keep_original(const char *out, const Listener *listener) {
   return status;
 }
 
-cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context) {
+cnn_status cnn_previous_keep(const char *out, bool resumed, void (*tell)(void *context, const char *line),
+                             void *context) {
   const Listener listener = {tell, context};
   char *checkpoint = cnn_sibling(out, "checkpoint"), *previous = cnn_sibling(out, "previous"),
        *stopped = cnn_sibling(out, "stopped");
@@ -201,7 +202,7 @@ cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const 
     bool unfinished = false;
     Weights there;
     status = weights_look(out, &there);
-    if (status.code == CNN_OK) status = cnn_run_look(checkpoint, &unfinished, progress);
+    if (status.code == CNN_OK && !resumed) status = cnn_run_look(checkpoint, &unfinished, progress);
     if (status.code == CNN_OK && unfinished)
       status = keep_run(out, there.there, checkpoint, progress, stopped, &listener);
     else if (status.code == CNN_OK && from_elsewhere(out, &there)) status = keep_original(out, &listener);

@@ -22,6 +22,7 @@ cnn_status cnn_previous_check(const char *out);
 /* Makes a backup of the weights in `out` before the run replaces them (see cnn_sibling). If `out` belongs to
  * an unfinished run, the weights and the checkpoint of that run are copied to the sibling "stopped". Weights
  * of another tool are copied to "original". Other weights are copied to "previous", unless the weights in
- * "previous" are at least as good. */
-cnn_status cnn_previous_keep(const char *out, void (*tell)(void *context, const char *line), void *context);
+ * "previous" are at least as good. `resumed`: the checkpoint belongs to this run, so it is not copied. */
+cnn_status cnn_previous_keep(const char *out, bool resumed, void (*tell)(void *context, const char *line),
+                             void *context);
 #endif

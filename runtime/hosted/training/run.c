@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "cnn_weights.h"
 #include "hosted/base/json.h"
 #include "hosted/training/evaluate.h"
 #include "hosted/training/facts.h"
@@ -54,6 +56,46 @@ bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch) {
 const char *cnn_run_kept(const cnn_run *run, const cnn_train_options *options) {
   return run->finished == 0 || options->overfit > 0 ? "nothing was saved"
                                                     : "the weights of earlier epochs are saved";
+}
+
+/* ---- the best weights, which are in a file of their own */
+
+/* FNV-1a over the bits of all weights. */
+void cnn_run_hash(const cnn_network *network, const float *weights, char text[17]) {
+  uint64_t hash = UINT64_C(0xCBF29CE484222325);
+  for (int32_t w = 0; w < network->weights; w++) {
+    const cnn_weight *weight = &network->weight[w];
+    for (int64_t i = weight->offset; i < weight->offset + weight->size; i++) {
+      uint32_t bits;
+      memcpy(&bits, weights + i, sizeof bits);
+      hash = (hash ^ bits) * UINT64_C(0x100000001B3);
+    }
+  }
+  snprintf(text, 17, "%016" PRIx64, hash);
+}
+
+static int64_t epoch_of(const char *path) {
+  cnn_archive archive;
+  if (cnn_archive_open(&archive, path).code != CNN_OK) return 0;
+  const char *note = cnn_archive_note(&archive, "epoch");
+  const int64_t epoch = note ? strtoll(note, NULL, 10) : 0;
+  cnn_archive_close(&archive);
+  return epoch;
+}
+
+cnn_best cnn_run_find_best(const cnn_run *run, const char *path, const char **why) {
+  const cnn_network *network = run->trainer.network;
+  char hash[17] = "";
+  if (!run->saved[0]) return CNN_BEST_SAVED; /* nothing was saved, or the checkpoint is of an older version */
+  float *weights = calloc((size_t)network->parameters + 1, sizeof *weights);
+  struct stat about;
+  const bool there = stat(path, &about) == 0;
+  const bool read = weights && cnn_weights_load(network, path, weights, NULL).code == CNN_OK;
+  if (read) cnn_run_hash(network, weights, hash);
+  free(weights);
+  *why = there ? read ? "contains other weights" : "cannot be read as weights of this net" : "is missing";
+  if (strcmp(hash, run->saved) == 0) return CNN_BEST_SAVED;
+  return read && epoch_of(path) == run->finished + 1 ? CNN_BEST_AHEAD : CNN_BEST_LOST;
 }
 
 /* ---- arrays of a trainer, and their names in the checkpoint */
@@ -189,7 +231,7 @@ static json_t *state_json(const cnn_run *run, const cnn_train_options *options) 
   return json_pack(
       "{s:i, s:s, s:i, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:I, s:{s:o, s:o, s:i, s:i}, s:o, s:i, s:i, "
       "s:o, s:o, s:o, s:o, "
-      "s:o, s:o}",
+      "s:o, s:o, s:s}",
       "version", STATE_VERSION, "net", trainer->network->name, "optimizer", (int)trainer->recipe.optimizer,
       "samples", (json_int_t)run->samples, "at", (json_int_t)run->at, "batches", (json_int_t)trainer->batches,
       "steps", (json_int_t)trainer->steps, "loss", real(run->loss), "seconds", real(run->seconds), "rate",
@@ -198,7 +240,7 @@ static json_t *state_json(const cnn_run *run, const cnn_train_options *options) 
       "epochs", (int)schedule->epochs, "best", real(run->best), "rated", (int)run->rated, "waiting",
       (int)run->waiting, "counts", counts, "sums", sums, "history", history, "settings",
       settings_json(options), "program", cnn_facts(trainer->network, trainer->network->recipe), "chosen",
-      cnn_facts(trainer->network, &trainer->recipe));
+      cnn_facts(trainer->network, &trainer->recipe), "saved", run->saved);
 }
 
 /* ---- Saving */
@@ -323,6 +365,8 @@ static cnn_status take_state(cnn_run *run, const json_t *state, const char *path
   run->mean_rate = run->rates > 0 ? number(state, "mean_rate") : 0;
   run->best = number(state, "best");
   run->rated = (int32_t)whole(state, "rated");
+  const char *saved = json_string_value(json_object_get(state, "saved"));
+  snprintf(run->saved, sizeof run->saved, "%s", saved ? saved : "");
   run->waiting = (int32_t)whole(state, "waiting");
   trainer->batches = whole(state, "batches");
   trainer->steps = whole(state, "steps");

@@ -21,6 +21,7 @@ typedef struct cnn_run {
   double best;            /* the loss or metric that selects the best epoch: its value in the best of the
                              last `rated` epochs; negated if larger values are better */
   int32_t rated, waiting; /* waiting: epochs since the best epoch */
+  char saved[17];         /* hash of the best weights, which are in the output file; "": not known */
   cnn_epoch *history;     /* [finished] */
   int32_t room;
 } cnn_run;
@@ -28,6 +29,16 @@ typedef struct cnn_run {
 cnn_status cnn_run_open(cnn_run *run, const cnn_network *network, const cnn_recipe *recipe, int64_t samples);
 void cnn_run_close(cnn_run *run);
 bool cnn_run_append(cnn_run *run, const cnn_epoch *epoch); /* false: no memory */
+/* Writes the hash of the weights, as they are saved, to `text`. */
+void cnn_run_hash(const cnn_network *network, const float *weights, char text[17]);
+typedef enum cnn_best {
+  CNN_BEST_SAVED,
+  CNN_BEST_AHEAD, /* of the next epoch: the run was killed before it wrote the checkpoint of that epoch */
+  CNN_BEST_LOST
+} cnn_best;
+/* After cnn_run_load: whether the file `path` contains the best weights of the run. If they are lost, sets
+ * `why`, such as "is missing". */
+cnn_best cnn_run_find_best(const cnn_run *run, const char *path, const char **why);
 /* Text for error messages of training: which weights have been saved. --overfit saves only after its last
  * epoch. */
 const char *cnn_run_kept(const cnn_run *run, const cnn_train_options *options);

@@ -195,6 +195,37 @@ static cnn_status save(const Training *training, const char *path) {
   return status;
 }
 
+/* A resumed run announces its best weights at the end, so they must be in the output file. If they are not,
+ * they are the last weights, which the checkpoint has; or else the best of the epochs that follow counts. */
+static cnn_status check_best(Training *training) {
+  cnn_run *run = &training->run;
+  const char *out = training->options->out, *why = "";
+  const cnn_best found = run->finished == 0 ? CNN_BEST_SAVED : cnn_run_find_best(run, out, &why);
+  training->ahead = found == CNN_BEST_AHEAD;
+  if (found != CNN_BEST_LOST) return cnn_success();
+  int32_t best = run->finished - 1;
+  while (best > 0 && !run->history[best].best) best--;
+  training->lost = true;
+  if (best == run->finished - 1 && run->at == 0) {
+    cnn_training_note(training, "%s %s; the weights of epoch %d are written again from %s", out, why,
+                      (int)best + 1, training->checkpoint);
+    return cnn_success();
+  }
+  if (finished(training))
+    return cnn_failure(CNN_MISMATCH,
+                       "%s %s, but the best weights of this run, of epoch %d, were in it; %s has those of "
+                       "the last epoch, and --epochs=N with a larger N trains on",
+                       out, why, (int)best + 1, training->last);
+  cnn_training_note(training,
+                    "%s %s, but the best weights so far, of epoch %d, were in it: the best of the epochs "
+                    "from %d on replaces them",
+                    out, why, (int)best + 1, (int)run->finished + 1);
+  for (int32_t i = 0; i < run->finished; i++) run->history[i].best = false;
+  run->rated = run->waiting = 0;
+  run->saved[0] = 0;
+  return cnn_success();
+}
+
 /* Opens the output files now, so that errors are reported before the first epoch. */
 static cnn_status open_files(Training *training) {
   const cnn_train_options *options = training->options;
@@ -267,6 +298,7 @@ static cnn_status prepare(Training *training) {
   if (options->resume) {
     status = cnn_run_load(&training->run, training->checkpoint, cnn_training_tell, training);
     if (status.code == CNN_OK) note_resumption(training);
+    if (status.code == CNN_OK && !options->dry_run) status = check_best(training);
   } else {
     status = cnn_training_first_weights(training);
   }
@@ -278,10 +310,13 @@ static cnn_status prepare(Training *training) {
 static cnn_status prepare_files(Training *training) {
   const cnn_train_options *options = training->options;
   if (options->dry_run || !writes(training)) return cnn_success();
-  cnn_status status = options->resume ? cnn_success() : cnn_previous_check(options->out);
+  const bool replaces = !options->resume || training->lost;
+  cnn_status status = replaces ? cnn_previous_check(options->out) : cnn_success();
   if (status.code == CNN_OK) status = open_files(training);
-  if (status.code == CNN_OK && !options->resume)
-    status = cnn_previous_keep(options->out, cnn_training_tell, training);
+  if (status.code == CNN_OK && replaces)
+    status = cnn_previous_keep(options->out, options->resume, cnn_training_tell, training);
+  if (status.code == CNN_OK && training->lost && training->run.saved[0])
+    status = save(training, options->out);
   return status;
 }
 
@@ -413,11 +448,13 @@ static cnn_status make_steps(Training *training) {
 /* The order of the writes matters: whenever the process is killed, the checkpoint is not newer than the
  * weight files. */
 static cnn_status save_epoch(Training *training, bool best) {
-  if (!writes(training)) return cnn_success();
   const cnn_train_options *options = training->options;
+  cnn_run *run = &training->run;
   const cnn_epoch *done = &training->run.history[training->run.finished - 1];
   bool saves =
       options->overfit == 0 || finished(training); /* --overfit saves only the last of its short epochs */
+  if (best && saves) cnn_run_hash(training->network, cnn_trainer_result(&run->trainer), run->saved);
+  if (!writes(training)) return cnn_success();
   cnn_status status = best && saves ? save(training, options->out) : cnn_success();
   if (status.code == CNN_OK && saves) status = save(training, training->last);
   if (status.code == CNN_OK && saves) status = cnn_run_save(&training->run, options, training->checkpoint);
@@ -438,7 +475,8 @@ static cnn_status end_epoch(Training *training, cnn_epoch *epoch) {
   if (status.code != CNN_OK) return status;
   double value = rated(training, epoch, measure);
   if (cnn_metric_rises(measure)) value = -value;
-  bool better = run->rated == 0 || value < run->best;
+  bool better = run->rated == 0 || value < run->best || training->ahead;
+  training->ahead = false;
   run->rated++;
   run->waiting = better ? 0 : run->waiting + 1;
   if (better) run->best = value;

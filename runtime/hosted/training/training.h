@@ -28,6 +28,8 @@ typedef struct Training {
   int64_t validated; /* samples in the validation part; 0: none */
   double began, reported, validation_seconds;
   int64_t began_at; /* samples of this epoch that were used before the run was resumed, or 0 */
+  bool lost;        /* a resumed run: the output file does not contain the best weights */
+  bool ahead;       /* a resumed run: the output file contains the weights of the next epoch already */
   bool unread;      /* the run ends because a sample could not be read or evaluated */
   Exchange exchange;
   int stop; /* with several processes: the signal that one process received, set when all processes know it */

@@ -86,9 +86,9 @@ bool cnn_tensor_numeric(const cnn_tensor *tensor);  /* whether its elements can 
 bool cnn_tensor_in_order(const cnn_tensor *tensor); /* whether the elements are contiguous in C order */
 double cnn_tensor_number(const cnn_tensor *tensor, int64_t i); /* element i in C order */
 void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, float *out);
-/* Checks that the tensor can be the net's parameter `name`: after conversion to float, all numbers are finite,
- * and a running variance is not negative. Minus infinity is allowed in a frozen parameter, because it may be
- * an attention mask. */
+/* Checks that the tensor can be the net's parameter `name`: after conversion to float, all numbers are
+ * finite, and a running variance is not negative. Minus infinity is allowed in a frozen parameter, because it
+ * may be an attention mask. */
 cnn_status cnn_tensor_check(const cnn_tensor *tensor, const char *path, const char *name, bool frozen);
 bool cnn_tensor_whole(const cnn_tensor *tensor); /* whether its elements are integers or booleans */
 bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_batches_tracked", which is stored

@@ -73,8 +73,9 @@ cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, co
   int32_t place[2];
   if (status.code == CNN_OK &&
       cnn_classes_twice((const char *const *)classes->name, classes->count, place))
-    status = cnn_failure(CNN_BAD_FORMAT, "%s: in its metadata \"classes\", the classes %d and %d are both '%s'",
-                         path, (int)place[0], (int)place[1], classes->name[place[0]]);
+    status = cnn_failure(CNN_BAD_FORMAT,
+                         "%s: in its metadata \"classes\", the classes %d and %d are both '%s'", path,
+                         (int)place[0], (int)place[1], classes->name[place[0]]);
   if (status.code != CNN_OK) cnn_classes_free(classes);
   json_decref(list);
   return status;
@@ -101,8 +102,8 @@ cnn_status cnn_classes_count_check(const char *path, int32_t names, int64_t clas
                                    size_t room) {
   if (names > classes)
     return cnn_failure(CNN_MISMATCH,
-                       "%s: has %d class names, but the net has %lld class%s; correct or remove \"classes\" in "
-                       "the metadata of the file",
+                       "%s: has %d class names, but the net has %lld class%s; correct or remove \"classes\" "
+                       "in the metadata of the file",
                        path, (int)names, (long long)classes, classes == 1 ? "" : "es");
   if (names < classes)
     snprintf(doubt, room, "%s: has %d class name%s, but the net has %lld classes", path, (int)names,

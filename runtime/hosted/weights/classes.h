@@ -12,7 +12,8 @@ typedef struct cnn_classes {
 /* Reads the class names in a weight file's metadata, if there are any; cnn_classes_free frees them. */
 cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, const char *path);
 void cnn_classes_free(cnn_classes *classes);
-/* Whether two classes have the same name; place[] receives their numbers. Classes without a name are ignored. */
+/* Whether two classes have the same name; place[] receives their numbers. Classes without a name are
+ * ignored. */
 bool cnn_classes_twice(const char *const *name, int32_t count, int32_t place[2]);
 /* The class names as a metadata text, from malloc; NULL: out of memory, or a name is not UTF-8. */
 char *cnn_classes_note(const char *const *name, int32_t count);
