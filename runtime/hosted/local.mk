@@ -6,7 +6,7 @@ libcnn_la_SOURCES += %D%/base/color.c %D%/base/color.h \
   %D%/base/number.h %D%/base/similar.c %D%/base/similar.h %D%/base/status.c %D%/base/threads.c \
   %D%/base/threads.h %D%/base/unicode.c %D%/base/unicode.h
 libcnn_la_SOURCES += %D%/commands/asked.c %D%/commands/asked.h %D%/commands/bench_check.c \
-  %D%/commands/bench_check.h %D%/commands/found.c \
+  %D%/commands/bench_check.h %D%/commands/export.c %D%/commands/export.h %D%/commands/found.c \
   %D%/commands/found.h %D%/commands/inputs.c \
   %D%/commands/detect.c %D%/commands/detect.h %D%/commands/judged.c %D%/commands/judged.h \
   %D%/commands/main.c %D%/commands/options.c \
@@ -25,7 +25,7 @@ libcnn_la_SOURCES += %D%/data/array.c %D%/data/batch.c %D%/data/batch.h %D%/data
   %D%/data/data.c %D%/data/data_arrays.c %D%/data/data_cifar.c %D%/data/data_classes.c %D%/data/data_csv.c \
   %D%/data/data_folders.c %D%/data/data_idx.c %D%/data/data_sounds.c %D%/data/data_synthetic.c \
   %D%/data/folders.h %D%/data/noise.c %D%/data/noise.h \
-  %D%/data/data_masks.c %D%/data/export.c %D%/data/export.h %D%/data/export_coco.c %D%/data/export_coco.h \
+  %D%/data/data_masks.c %D%/data/export_coco.c %D%/data/export_coco.h \
   %D%/data/data_shapes.c %D%/data/pixels.c %D%/data/pixels.h %D%/data/shapes.c \
   %D%/data/drawn.c %D%/data/drawn.h \
   %D%/data/shapes.h %D%/data/truth.c %D%/data/truth.h %D%/data/unscaled.c \

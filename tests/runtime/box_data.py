@@ -36,7 +36,7 @@ for kind in ("boxes", "masks", "panoptic"):
     made = f"synthetic:shapes,count=20,size=48,kind={kind}"
     exits(0, f"shapes, {kind}: are written", "./net", "data", "--data", made, "-o", kind)
     size = size_of(f"{kind}/sheet.png")
-    check(size == (8 * 48, 2 * 3 * 48), "  with a sheet", size)
+    check(size == (8 * (7 * 48 + 6) + 6, 2 * 3 * (7 * 48 + 6) + 6), "  with a sheet", size)
     with open(f"{kind}/classes.txt") as file:
         check(file.read().split() == NAMES, "  and the names of the classes")
     one, two = counted("  counted when generated", made).stdout, counted("  counted as files", kind).stdout

@@ -153,7 +153,7 @@ exits(1, "more classes than the net has are refused", *train("soft", "synthetic:
 # ---- export as files
 exits(0, "shapes are written as files",
       "./shapes", "data", "--data", "synthetic:shapes,count=20,size=32", "-o", "files")
-check(sorted(os.listdir("files")) == ["sheet.png", "test", "train", "val"]
+check(sorted(os.listdir("files")) == ["classes.txt", "sheet.png", "test", "train", "val"]
       and sorted(os.listdir("files/train")) == ["images", "masks"], "  in parts, with a sheet",
       os.listdir("files"))
 check(len(os.listdir("files/train/masks")) == 18 and len(os.listdir("files/val/images")) == 2

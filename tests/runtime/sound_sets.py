@@ -105,6 +105,28 @@ program('"yes", "no", "unknown", "silence"')
 exits(0, "not augmented", *train, "plain.safetensors")
 check(bits("one.last.safetensors") != bits("plain.last.safetensors"), "augmentation changes the weights")
 
+# ---- an output with a row of scores for each step: the class of a sample is that of the last row
+net("rows", f"""net rows {{
+    input samples: 400x1 as i16 (rate={RATE})
+    labels ["yes", "no", "cat", "dog"]
+    multiply(1/32768) -> conv(8, 32, stride=16, pad=causal) -> relu
+    avgpool(25, stride=1, pad=[24, 0]) -> conv(4, 1) -> softmax
+    train {{ loss = cross_entropy; batch = 8; epochs = 25; optimizer = adam(rate=0.02) }}
+}}
+""")
+done = exits(0, "rows are trained", "./rows", "train", "--data", "set", "--out", "rows.safetensors",
+             says='the output "output" has 25 rows: the class of a sample is that of its last row')
+done = run("./rows", "eval", "--data", "set", "--weights", "rows.safetensors", "--json")
+check('"samples": 4' in done.stdout and '"accuracy": 1.0' in done.stdout, "and evaluated", done.both)
+net("sigmoid_rows", f"""net sigmoid_rows {{
+    input samples: 400x1 as i16 (rate={RATE})
+    multiply(1/32768) -> avgpool(16, stride=16) -> conv(1, 1) -> sigmoid
+    train {{ loss = binary_cross_entropy }}
+}}
+""")
+exits(1, "other losses need one row", "./sigmoid_rows", "train", "--data", "set",
+      says='the output "output" needs 25 targets; -> crop([24, 0]) before the output keeps the last of')
+
 # ---- background noise that is missing or damaged
 program('"yes", "no", "unknown", "silence"', "augment = background(snr=0..20)")
 shutil.copytree("set", "quiet", ignore=lambda _, names: [n for n in names if n.startswith("_")])

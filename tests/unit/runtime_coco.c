@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "hosted/data/export.h"
+#include "hosted/commands/export.h"
 #include "runtime_objects.h"
 #include "runtime_scratch.h"
 

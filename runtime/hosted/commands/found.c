@@ -281,12 +281,13 @@ static bool draw_mask(const cnn_runs *mask, const cnn_image *picture, int32_t fa
   return true;
 }
 
+static const double LEAST_DRAWN = 0.25;
+
 /* Number of detections to draw. Detections are sorted by descending score. Unlikely detections are not drawn,
  * because they would hide other detections. */
 static int32_t worth_drawing(const cnn_findings *findings) {
-  const double least = 0.25;
   int32_t n = 0;
-  while (n < findings->count && findings->found[n].score >= least) n++;
+  while (n < findings->count && findings->found[n].score >= LEAST_DRAWN) n++;
   return n;
 }
 
@@ -378,6 +379,16 @@ static bool draw_legend(const cnn_shown *shown, const cnn_segments *segments, cn
   return fine;
 }
 
+/* Reports that no box is drawn, so that an image without boxes is not taken for a failure. */
+static void tell_none(const cnn_shown *shown, const cnn_findings *findings) {
+  if (worth_drawing(findings) > 0) return;
+  fprintf(stderr, "%s: no objects above %s", shown->path, cnn_number(LEAST_DRAWN, 2).text);
+  if (findings->count > 0)
+    fprintf(stderr, "; %d with lower scores, up to %s", (int)findings->count,
+            cnn_number_fixed(findings->found[0].score, 4).text);
+  fprintf(stderr, "\n");
+}
+
 bool cnn_found_draw(const cnn_shown *shown, float *const output[], cnn_image *picture) {
   cnn_segments segments = {0};
   if (!cnn_overlay_enlarge(picture)) return false;
@@ -393,6 +404,7 @@ bool cnn_found_draw(const cnn_shown *shown, float *const output[], cnn_image *pi
       return false;
     }
     fine = draw_findings(shown, &findings, picture) && fine;
+    tell_none(shown, &findings);
     cnn_findings_free(&findings);
   }
   if (segments.count > 0) fine = draw_legend(shown, &segments, picture) && fine;

@@ -28,6 +28,7 @@ bool cnn_found_print(const cnn_shown *shown, float *const output[], int64_t slot
 /* Appends the boxes and segments to `results`, in the format of COCO results. False: out of memory. */
 bool cnn_found_add(const cnn_shown *shown, float *const output[], int64_t slot, json_t *results);
 /* Draws the segments, and the boxes with a score of at least 0.25, onto the RGB image. A small image is
- * enlarged; if there are segments, a legend is added below the image. False: out of memory. */
+ * enlarged; if there are segments, a legend is added below the image. Reports it if there is no box to draw.
+ * False: out of memory. */
 bool cnn_found_draw(const cnn_shown *shown, float *const output[], cnn_image *picture);
 #endif

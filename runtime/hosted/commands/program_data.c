@@ -6,7 +6,7 @@
 #include "hosted/base/number.h"
 #include "hosted/commands/program.h"
 #include "hosted/data/dataset.h"
-#include "hosted/data/export.h"
+#include "hosted/commands/export.h"
 
 typedef struct Arguments {
   const char *data, *out;

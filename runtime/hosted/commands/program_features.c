@@ -47,6 +47,11 @@ static void mark_pixel(cnn_figure *figure, const cnn_viewer *viewer, const Argum
   if (cnn_asked_place(viewer, &a->asked, height, width, mark)) cnn_figure_mark(figure, mark);
 }
 
+static const char *range_text(const cnn_scale *scale, char room[120]) {
+  snprintf(room, 120, " (%s to %s)", cnn_number(scale->low, 3).text, cnn_number(scale->high, 3).text);
+  return room;
+}
+
 /* Draws the first maps of a layer side by side: at most the requested number, or OVERVIEW if all layers are
  * drawn. A sequence or a vector is drawn as one panel. */
 static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t index) {
@@ -56,29 +61,38 @@ static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, const Argum
   const float *value = cnn_viewer_layer(viewer, index);
   const cnn_scale scale = cnn_scale_of(value, layer->bytes / 4);
   const cnn_sheet sheet = cnn_sheet_of(layer->rank, layer->dim);
+  const bool wave = layer->rank == 2 && layer->dim[1] == 1 && !layer->regions;
   const bool map = layer->rank == 3 && layer->dim[0] * layer->dim[1] > 1;
   const int32_t channels = sheet.maps, shown = channels < most ? channels : most;
-  char heading[200], shape[48], first[48] = "", caption[24] = "";
+  char heading[200], shape[48], first[48] = "", caption[24] = "", range[120];
   if (shown < channels) snprintf(first, sizeof first, ", the first %d", shown);
   snprintf(heading, sizeof heading, "%s: %s, %s%s%s", layer->name, layer->op,
            shape_text(layer->rank, layer->dim, shape), first,
-           layer->rank == 2 ? " (time to the right, channels downwards)" : "");
-  cnn_figure_section(figure, heading, &scale, map ? columns : 1,
-                     !scale_wanted && layer->rank == 2 ? strip_zoom(layer->dim[1]) : scale_wanted);
+           wave               ? range_text(&scale, range)
+           : layer->rank == 2 ? " (time to the right, channels upwards)"
+                              : "");
+  cnn_figure_section(figure, heading, wave ? NULL : &scale, wave ? 1 : map ? columns : 1,
+                     wave                                ? 1
+                     : !scale_wanted && layer->rank == 2 ? strip_zoom(layer->dim[1]) : scale_wanted);
   if (!scale_wanted && layer->rank == 2) cnn_figure_strips(figure, STRIP);
-  for (int32_t c = 0; c < shown; c++) {
+  if (wave) cnn_figure_wave(figure, value, layer->dim[0], 1, 0, "");
+  for (int32_t c = 0; c < shown && !wave; c++) {
     if (channels > 1) snprintf(caption, sizeof caption, "%d", c);
-    cnn_figure_values(figure, value + c, sheet.height, sheet.width, sheet.down, sheet.right, &scale, caption);
+    cnn_figure_values(figure, value + sheet.first + c, sheet.height, sheet.width, sheet.down, sheet.right,
+                      &scale, caption);
     if (map && !layer->regions) mark_pixel(figure, viewer, a, sheet.height, sheet.width);
   }
 }
 
 static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Arguments *a, int32_t i) {
   const cnn_port *port = &viewer->network->input[i];
-  char shape[48], heading[200];
-  snprintf(heading, sizeof heading, "%s: input, %s", port->name, shape_text(port->rank, port->dim, shape));
+  const bool wave = cnn_port_is_wave(port);
+  const cnn_scale scale = cnn_scale_of(viewer->value[i], port->size);
+  char shape[48], heading[200], range[120];
+  snprintf(heading, sizeof heading, "%s: input, %s%s", port->name, shape_text(port->rank, port->dim, shape),
+           wave ? range_text(&scale, range) : "");
   cnn_figure_section(figure, heading, NULL, port->rank == 3 ? OVERVIEW : port->rank == 2,
-                     port->rank == 2 ? strip_zoom(port->dim[1]) : 0);
+                     wave ? 1 : port->rank == 2 ? strip_zoom(port->dim[1]) : 0);
   if (port->rank == 2) cnn_figure_strips(figure, STRIP);
   cnn_figure_input(figure, port, viewer->value[i], "");
   if (port == cnn_picture_input(viewer->network) && cnn_port_is_picture(port))
@@ -104,6 +118,14 @@ static cnn_status ask(const cnn_viewer *viewer, const Arguments *a, const char *
   return status;
 }
 
+/* Whether the layer computes a list of boxes, of which a heat map shows nothing. */
+static bool lists_boxes(const cnn_network *network, int32_t l) {
+  static const char *const op[] = {"yolo", "default_boxes", "decode", "proposals", "nms"};
+  for (size_t k = 0; k < sizeof op / sizeof *op; k++)
+    if (strcmp(network->layer[l].op, op[k]) == 0) return true;
+  return false;
+}
+
 static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t layer, const char *path,
                        const char *says) {
   const cnn_network *network = viewer->network;
@@ -114,7 +136,7 @@ static cnn_status draw(const cnn_viewer *viewer, const Arguments *a, int32_t lay
   for (int32_t i = 0; i < network->inputs; i++) draw_input(figure, viewer, a, i);
   if (a->layer) draw_layer(figure, viewer, a, layer);
   for (int32_t i = 0; i < network->layers && !a->layer; i++)
-    if (cnn_layer_is_new(network, i)) draw_layer(figure, viewer, a, i);
+    if (cnn_layer_is_new(network, i) && !lists_boxes(network, i)) draw_layer(figure, viewer, a, i);
   cnn_status status = cnn_figure_write(figure, a->out);
   cnn_figure_free(figure);
   return status;

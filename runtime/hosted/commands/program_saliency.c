@@ -82,7 +82,7 @@ static cnn_status draw(Saliency *s, const Arguments *a, int32_t input, const cha
   const bool marked = picture && cnn_asked_place(&s->viewer, &a->asked, port->dim[0], port->dim[1], mark);
   cnn_figure_input(figure, port, s->plain, port->name);
   if (marked) cnn_figure_mark(figure, mark);
-  cnn_figure_values(figure, s->sum, sheet.height, sheet.width, sheet.down, sheet.right, &scale,
+  cnn_figure_values(figure, s->sum + sheet.first, sheet.height, sheet.width, sheet.down, sheet.right, &scale,
                     a->smooth > 1 ? "|d score / d input|, smoothed" : "|d score / d input|");
   if (marked) cnn_figure_mark(figure, mark);
   cnn_status status = cnn_figure_write(figure, a->out);

@@ -308,13 +308,13 @@ void cnn_port_range(const cnn_port *port, double *low, double *high) {
 
 cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]) {
   if (rank == 3 && (int64_t)dim[0] * dim[1] > 1)
-    return (cnn_sheet){dim[2], dim[0], dim[1], (int64_t)dim[1] * dim[2], dim[2]};
-  if (rank == 2) return (cnn_sheet){1, dim[1], dim[0], 1, dim[1]};
+    return (cnn_sheet){dim[2], dim[0], dim[1], (int64_t)dim[1] * dim[2], dim[2], 0};
+  if (rank == 2) return (cnn_sheet){1, dim[1], dim[0], -1, dim[1], dim[1] - 1};
   const int32_t n = dim[rank - 1];
   int32_t width = n;
   for (int32_t w = n > 40 ? 8 : n; w <= n && w <= 64; w++)
     if (n % w == 0) width = w; /* more than 40 values: equal lines of 8 to 64 values, if possible */
-  return (cnn_sheet){1, n / width, width, width, 1};
+  return (cnn_sheet){1, n / width, width, width, 1, 0};
 }
 
 void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb) {
@@ -333,15 +333,53 @@ void cnn_port_pixels(const cnn_port *port, const float *value, uint8_t *rgb) {
   }
 }
 
+bool cnn_port_is_wave(const cnn_port *port) {
+  return port->rank == 2 && port->regions == 0 && (port->dim[1] == 1 || port->rate > 0);
+}
+
+/* Each column of the panel covers the samples from its lowest to its highest one, and all values up to those
+ * of the next column, so that the curve is continuous. */
+void cnn_figure_wave(cnn_figure *figure, const float *value, int64_t length, int32_t channels, int32_t c,
+                     const char *caption) {
+  enum { HEIGHT = 120, WIDTH = 960 };
+  static const uint8_t ink[3] = {31, 94, 160};
+  const cnn_scale scale = cnn_scale_of(value, length * channels);
+  const double high = scale.high, low = scale.signs ? scale.low : fmin(scale.low, 0);
+  uint8_t *rgb = cnn_figure_panel(figure, HEIGHT, WIDTH, caption);
+  if (!rgb) return;
+  memset(rgb, 255, 3 * HEIGHT * WIDTH);
+  const int32_t zero = (int32_t)((HEIGHT - 1) * high / (high - low) + 0.5);
+  for (int32_t x = 0; x < WIDTH; x++) {
+    const int64_t from = x * length / WIDTH, next = (x + 1) * length / WIDTH,
+                  last = next < length ? next : length - 1;
+    double least = INFINITY, most = -INFINITY;
+    for (int64_t t = from; t <= last; t++) {
+      const double sample = (double)value[t * channels + c];
+      if (isfinite(sample)) least = fmin(least, sample), most = fmax(most, sample);
+    }
+    memset(rgb + 3 * (zero * WIDTH + x), 200, 3);
+    if (least > most) continue;
+    const int32_t top = (int32_t)((HEIGHT - 1) * (high - most) / (high - low) + 0.5),
+                  bottom = (int32_t)((HEIGHT - 1) * (high - least) / (high - low) + 0.5);
+    for (int32_t y = top; y <= bottom; y++) memcpy(rgb + 3 * (y * WIDTH + x), ink, 3);
+  }
+}
+
 void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption) {
   if (cnn_port_is_picture(port)) {
     uint8_t *rgb = cnn_figure_panel(figure, port->dim[0], port->dim[1], caption);
     if (rgb) cnn_port_pixels(port, value, rgb);
     return;
   }
+  if (cnn_port_is_wave(port)) {
+    for (int32_t c = 0; c < port->dim[1]; c++)
+      cnn_figure_wave(figure, value, port->dim[0], port->dim[1], c, caption);
+    return;
+  }
   const cnn_sheet sheet = cnn_sheet_of(port->rank, port->dim);
   const cnn_scale scale = cnn_scale_of(value, port->size);
-  cnn_figure_values(figure, value, sheet.height, sheet.width, sheet.down, sheet.right, &scale, caption);
+  cnn_figure_values(figure, value + sheet.first, sheet.height, sheet.width, sheet.down, sheet.right, &scale,
+                    caption);
 }
 
 /* ---- the command line */

@@ -74,10 +74,16 @@ void cnn_port_range(const cnn_port *port, double *low, double *high);
 typedef struct cnn_sheet {
   int32_t maps, height, width;
   int64_t down, right;
+  int64_t first; /* the value at the top left */
 } cnn_sheet;
-/* Images: one map per channel; sequences: channels by time; vectors: wrapped into lines. */
+/* Images: one map per channel; sequences: channels by time, channel 0 at the bottom, as low frequencies in
+ * spectrograms; vectors: wrapped into lines. */
 cnn_sheet cnn_sheet_of(int32_t rank, const int32_t dim[3]);
-/* Draws an input in its own colors, or with a color scale if it is not an image. `value` is
+/* Draws channel c of a sequence as a curve over time. All channels have the same scale. */
+void cnn_figure_wave(cnn_figure *figure, const float *value, int64_t length, int32_t channels, int32_t c,
+                     const char *caption);
+bool cnn_port_is_wave(const cnn_port *port); /* sound, or another sequence of one channel */
+/* Draws an input in its own colors, as a wave if it is sound, or else with a color scale. `value` is
  * [h][w][c]. */
 void cnn_figure_input(cnn_figure *figure, const cnn_port *port, const float *value, const char *caption);
 

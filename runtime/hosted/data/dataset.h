@@ -95,6 +95,7 @@ struct cnn_data {
   int64_t pool[POOLS];    /* number of samples */
   int32_t classes;        /* number of classes; 0: no classes */
   char **class_name;      /* NULL, or one name per class, from malloc */
+  bool last_row;          /* the note about the class of the last row of a sequence was given */
   int64_t unlabeled;      /* with one class per sample: number of samples of class -1, which are ignored */
   bool has_zero;          /* whether any sample is of class 0 */
   bool inputs_only;       /* rows for prediction: a target may be present, and is ignored */
@@ -179,7 +180,7 @@ int64_t cnn_label_limit(const cnn_port *output);
 int64_t cnn_label_classes(const cnn_data *data);
 /* Checks that one class per sample fits every output that needs a target, and that no output has fewer
  * classes than the set; `what` names the set. */
-cnn_status cnn_labels_fit(const cnn_data *data, const char *what);
+cnn_status cnn_labels_fit(cnn_data *data, const char *what);
 /* Checks that the target of the output can be one class per sample. */
 cnn_status cnn_label_fits(const cnn_data *data, int32_t output, const char *what);
 enum { CNN_EVERY_TARGET = -1 }; /* all outputs that need a target; the sample's class is the target of each */

@@ -1,6 +1,7 @@
 /* target.c: Target formats of outputs, and class labels in these formats. */
 // SPDX-License-Identifier: MIT-0
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "hosted/data/calls.h"
 #include "hosted/data/dataset.h"
@@ -124,17 +125,21 @@ bool cnn_target_optional(const cnn_data *data, int32_t output) {
 
 /* ---- one class per sample */
 
-typedef enum Form { FORM_CLASS, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
+typedef enum Form { FORM_CLASS, FORM_LAST, FORM_NUMBER, FORM_ONE_HOT, FORM_NONE } Form;
 
 /* The form of the target that is made from the label of a sample; all calls of the sample have this label.
  * One float per call: the label (FORM_NUMBER). One float per channel: a one-hot vector of the class
- * (FORM_ONE_HOT). One class per call: the class number (FORM_CLASS). Other targets need more than one label
- * (FORM_NONE). */
+ * (FORM_ONE_HOT). One class per call: the class number (FORM_CLASS). One class per row of a sequence: the
+ * class number for the last row, which can depend on all rows of the input; the other rows do not count
+ * (FORM_LAST). Other targets need more than one label (FORM_NONE). */
 static Form label_form(const cnn_port *output) {
   const int64_t calls = cnn_port_calls(output), size = output->size / calls;
   if (output->target == CNN_TARGET_VALUES)
     return size == 1 ? FORM_NUMBER : size == channels(output) ? FORM_ONE_HOT : FORM_NONE;
-  return cnn_port_targets(output) == calls ? FORM_CLASS : FORM_NONE;
+  if (cnn_port_targets(output) == calls) return FORM_CLASS;
+  const bool rows = output->rank == 2 && output->regions == 0 && !binary(output) &&
+                    cnn_port_targets(output) == (int64_t)output->dim[0] * calls;
+  return rows ? FORM_LAST : FORM_NONE;
 }
 
 int64_t cnn_label_limit(const cnn_port *output) {
@@ -153,17 +158,32 @@ int64_t cnn_label_classes(const cnn_data *data) {
 
 cnn_status cnn_label_fits(const cnn_data *data, int32_t o, const char *what) {
   const cnn_port *output = &data->network->output[o];
+  char last[120] = "";
   if (label_form(output) != FORM_NONE) return cnn_success();
-  return cnn_failure(CNN_MISMATCH, "%s: has one class per sample, but the output \"%s\" needs %lld targets",
-                     what, output->name, (long long)cnn_port_targets(output));
+  if (output->rank == 2 && output->regions == 0)
+    snprintf(last, sizeof last, "; -> crop([%d, 0]) before the output keeps the last of its %d rows",
+             (int)output->dim[0] - 1, (int)output->dim[0]);
+  return cnn_failure(CNN_MISMATCH,
+                     "%s: has one class per sample, but the output \"%s\" needs %lld targets%s", what,
+                     output->name, (long long)cnn_port_targets(output), last);
 }
 
-cnn_status cnn_labels_fit(const cnn_data *data, const char *what) {
+static void note_rows(cnn_data *data, const cnn_port *output) {
+  if (label_form(output) != FORM_LAST || data->last_row) return;
+  data->last_row = true;
+  cnn_data_note(data,
+                "the output \"%s\" has %d rows: the class of a sample is that of its last row, and the other "
+                "rows do not count",
+                output->name, (int)output->dim[0]);
+}
+
+cnn_status cnn_labels_fit(cnn_data *data, const char *what) {
   for (int32_t o = 0; o < cnn_ports(data->network); o++) {
     const cnn_port *output = &data->network->output[o];
     if (!cnn_target_wanted(data, o)) continue;
     const cnn_status status = cnn_label_fits(data, o, what);
     if (status.code != CNN_OK) return status;
+    note_rows(data, output);
     if (cnn_label_limit(output) > 0 && data->classes > cnn_label_limit(output))
       return cnn_failure(CNN_MISMATCH, "%s: has %d classes, but the output \"%s\" has only %lld", what,
                          data->classes, output->name, (long long)cnn_label_limit(output));
@@ -184,7 +204,7 @@ cnn_status cnn_label_check(cnn_data *data, int32_t of, const char *where, int64_
     }
     bool ignored = label == -1 || (output->criterion && label == (double)output->criterion->ignore);
     unlabeled = unlabeled || label == -1;
-    if (ignored && label_form(output) == FORM_CLASS) continue;
+    if (ignored && (label_form(output) == FORM_CLASS || label_form(output) == FORM_LAST)) continue;
     return cnn_failure(CNN_MISMATCH, "%s: label %lld is %g, but the output \"%s\" has %lld classes", where,
                        (long long)i, label, output->name, (long long)limit);
   }
@@ -217,6 +237,10 @@ void cnn_label_store_one(const cnn_data *data, int32_t o, double label, void *ta
   switch (label_form(output)) {
   case FORM_CLASS:
     for (int32_t call = 0; call < cnn_port_calls(output); call++) classes[call] = class;
+    break;
+  case FORM_LAST:
+    for (int64_t t = 0; t < cnn_port_targets(output); t++)
+      classes[t] = (t + 1) % output->dim[0] == 0 ? class : -1;
     break;
   case FORM_NUMBER:
     for (int32_t call = 0; call < cnn_port_calls(output); call++) values[call] = (float)label;

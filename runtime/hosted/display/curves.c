@@ -12,7 +12,7 @@ enum { LISTED = 22, NAME_MOST = 20, POINTS = CNN_RECALL_POINTS };
 static const double LEFT = 70, TOP = 84, SIDE = 460, LINE = 20, COLUMN = 210;
 
 typedef struct Row {
-  double ap;
+  double ap; /* at an IoU of 0.50: the area below the drawn curve */
   int32_t label;
 } Row;
 
@@ -63,7 +63,7 @@ static void put_legend(cnn_writer *writer, const Row *row, int32_t rows, const c
                 cnn_svg_at(y - 6).text);
     put_color(writer, row[i].label);
     cnn_svg_put(writer, "\"/>\n");
-    cnn_svg_text(writer, x + 28, y, "start", "", cnn_number_fixed(of->ap, 3).text, 8);
+    cnn_svg_text(writer, x + 28, y, "start", "", cnn_number_fixed(of->ap50, 3).text, 8);
     cnn_svg_text(writer, x + 66, y, "start", "", name[row[i].label], NAME_MOST);
   }
 }
@@ -74,15 +74,16 @@ cnn_status cnn_curves_write(const char *path, const char *title, const cnn_preci
   if (!row) return cnn_failure(CNN_NO_MEMORY, "%s: no memory for the curves", path);
   int32_t rows = 0;
   for (int32_t c = 0; c < classes; c++)
-    if (of_class[c].truths) row[rows++] = (Row){of_class[c].ap, c};
+    if (of_class[c].truths) row[rows++] = (Row){of_class[c].ap50, c};
   qsort(row, (size_t)rows, sizeof *row, best_first);
   cnn_writer writer;
   const cnn_status status = cnn_writer_open(&writer, path);
   if (status.code == CNN_OK) {
     char about[220];
-    snprintf(about, sizeof about, "at an IoU of 0.50; AP %s, AP50 %s, AP75 %s; next to each class its AP",
-             cnn_number_fixed(precision->ap, 3).text, cnn_number_fixed(precision->ap50, 3).text,
-             cnn_number_fixed(precision->ap75, 3).text);
+    snprintf(about, sizeof about,
+             "at an IoU of 0.50, with the AP50 of each class; mean AP50 %s, AP75 %s, AP %s",
+             cnn_number_fixed(precision->ap50, 3).text, cnn_number_fixed(precision->ap75, 3).text,
+             cnn_number_fixed(precision->ap, 3).text);
     const int32_t columns = (rows + LISTED - 1) / LISTED;
     cnn_svg_begin(&writer, LEFT + SIDE + 40 + columns * COLUMN, TOP + SIDE + 56);
     cnn_svg_text(&writer, 20, 30, "start", "font-weight=\"bold\" font-size=\"16\"", title, 60);

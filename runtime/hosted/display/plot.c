@@ -323,9 +323,12 @@ static cnn_status confusion_draw(const char *path, const cnn_network *network, c
                   cnn_svg_at(x).text, cnn_svg_at(y).text, cnn_svg_at(cell).text, cnn_svg_at(cell).text,
                   (unsigned)red, (unsigned)green, (unsigned)blue, CNN_SVG_FAINT);
       if (numbered && row[c] > 0) {
+        const uint8_t rgb[3] = {(uint8_t)red, (uint8_t)green, (uint8_t)blue};
+        uint8_t luma;
         char number[64];
+        cnn_luma(rgb, 1, &luma);
         snprintf(number, sizeof number, "font-size=\"%d\" fill=\"%s\"", cell > 40 ? 12 : 9,
-                 shade > 0.6 ? "#ffffff" : CNN_SVG_INK);
+                 luma < 128 ? "#ffffff" : CNN_SVG_INK);
         cnn_svg_text(&writer, x + cell / 2, y + cell / 2 + 4, "middle", number,
                      cnn_number((double)row[c], 6).text, 12);
       }

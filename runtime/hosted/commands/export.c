@@ -5,7 +5,7 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
-#include "hosted/data/export.h"
+#include "hosted/commands/export.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -18,6 +18,7 @@
 #include "hosted/data/export_coco.h"
 #include "hosted/data/image.h"
 #include "hosted/base/color.h"
+#include "hosted/display/overlay.h"
 
 enum { COLUMNS = 8, ROWS = 4, PATH_ROOM = 4096, IGNORED = 255 };
 
@@ -73,64 +74,83 @@ static void pixel_show(const cnn_truth *truth, int64_t i, const uint8_t own[3], 
     color_of(truth->instance[i] ? truth->object[truth->instance[i] - 1].label + 1 : 0, color);
 }
 
-typedef struct Cell { /* a part of the sheet, for one image */
-  uint8_t *corner;
-  int64_t stride;
-  int32_t height, width;
-} Cell;
-
-static void dot(const Cell *cell, int32_t y, int32_t x, const uint8_t color[3]) {
-  if (y >= 0 && y < cell->height && x >= 0 && x < cell->width)
-    memcpy(cell->corner + y * cell->stride + 3 * (int64_t)x, color, 3);
+/* Frames have the color of their class, in the annotations' own colors if pixels have classes. A white line
+ * around each frame separates it from any image. */
+static void boxes_draw(const cnn_data *data, const cnn_truth *truth, int32_t zoom, const cnn_image *image) {
+  static const uint8_t white[3] = {255, 255, 255};
+  enum { LINE = 2 };
+  cnn_label *label = calloc((size_t)truth->count + 1, sizeof *label);
+  for (int k = 0; label && k < truth->count; k++) {
+    const cnn_object *object = &truth->object[k];
+    const char *name = cnn_data_class(data, data->stuff + object->label);
+    if (object->ignored) color_of(-1, label[k].rgb);
+    else if (truth->pixels || truth->instance) color_of(object->label + 1, label[k].rgb);
+    else cnn_class_color(object->label, label[k].rgb);
+    if (name) snprintf(label[k].text, sizeof label->text, "%.60s", name);
+    else snprintf(label[k].text, sizeof label->text, "%d", (int)object->label);
+    for (int i = 0; i < 4; i++) label[k].box[i] = zoom * (double)object->box[i];
+    for (int line = 0; line < 3; line++) { /* from the outside: white, color, color */
+      const double in = LINE * (line - 1);
+      const double box[4] = {label[k].box[0] + in, label[k].box[1] + in, label[k].box[2] - in,
+                             label[k].box[3] - in};
+      if (line == 0 || (box[2] > box[0] && box[3] > box[1]))
+        cnn_overlay_box(image, box, line == 0 ? white : label[k].rgb);
+    }
+  }
+  if (label) (void)cnn_overlay_labels(image, label, truth->count); /* out of memory: frames without labels */
+  free(label);
 }
 
-/* Draws the outermost pixels of the box. */
-static void box_draw(const Cell *cell, const cnn_object *object) {
-  const int32_t left = (int32_t)object->box[0], top = (int32_t)object->box[1],
-                right = (int32_t)(object->box[2] + 0.999f) - 1,
-                bottom = (int32_t)(object->box[3] + 0.999f) - 1;
-  uint8_t color[3];
-  color_of(object->ignored ? -1 : object->label + 1, color);
-  for (int k = 0; k < 3; k++)
-    color[k] = (uint8_t)(128 + color[k] / 2); /* lighter than the object's own pixels */
-  for (int32_t x = left; x <= right && x < cell->width; x++) {
-    dot(cell, top, x, color);
-    dot(cell, bottom, x, color);
-  }
-  for (int32_t y = top; y <= bottom && y < cell->height; y++) {
-    dot(cell, y, left, color);
-    dot(cell, y, right, color);
-  }
+typedef struct Sheet {
+  cnn_image image;
+  int32_t height, width; /* of a cell, without the gap to the next cell */
+  int32_t bands;         /* cells of a sample: 2 if annotations are drawn below its image */
+} Sheet;
+enum { SHEET_GAP = 6 };
+
+/* Copies the upper left part of an image into a cell. */
+static void cell_fill(const Sheet *sheet, int64_t place, int32_t band, const cnn_image *image) {
+  const int64_t top = SHEET_GAP + (place / COLUMNS * sheet->bands + band) * (sheet->height + SHEET_GAP),
+                left = SHEET_GAP + place % COLUMNS * (sheet->width + SHEET_GAP);
+  const int32_t height = image->height < sheet->height ? image->height : sheet->height,
+                width = image->width < sheet->width ? image->width : sheet->width;
+  for (int32_t y = 0; y < height; y++)
+    memcpy(sheet->image.pixel + 3 * ((top + y) * sheet->image.width + left),
+           image->pixel + 3 * (int64_t)y * image->width, 3 * (size_t)width);
 }
 
 /* Draws an image in its cell of the sheet, and its annotations in the cell below. An image that is larger
  * than the first image is cropped. truth NULL: there are no annotations. */
-static void sheet_add(cnn_image *sheet, int64_t place, int32_t height, int32_t width, const cnn_image *image,
-                      const cnn_truth *truth) {
-  const int64_t top = place / COLUMNS * (truth ? 2 : 1) * height, left = place % COLUMNS * width;
-  const int64_t stride = 3 * (int64_t)sheet->width, below = height * stride;
-  Cell cell = {.stride = stride,
-               .height = height < image->height ? height : image->height,
-               .width = width < image->width ? width : image->width};
-  for (int64_t y = 0; y < cell.height; y++)
-    for (int64_t x = 0; x < cell.width; x++) {
-      uint8_t *to = sheet->pixel + (top + y) * stride + 3 * (left + x);
-      const uint8_t *from = image->pixel + image->channels * (y * image->width + x);
-      for (int k = 0; k < 3; k++) to[k] = from[image->channels == 3 ? k : 0];
-      if (truth) pixel_show(truth, y * image->width + x, to, to + below);
-    }
-  if (!truth) return;
-  cell.corner = sheet->pixel + (top + height) * stride + 3 * left;
-  for (int k = 0; k < truth->count; k++) box_draw(&cell, &truth->object[k]);
+static cnn_status sheet_add(const Sheet *sheet, int64_t place, const cnn_data *data, const cnn_image *image,
+                            const cnn_truth *truth) {
+  cnn_image shown = cnn_overlay_copy(image), below = truth ? cnn_overlay_copy(image) : (cnn_image){0};
+  bool memory = shown.pixel && (!truth || below.pixel);
+  for (int64_t i = 0; memory && truth && i < (int64_t)image->height * image->width; i++)
+    pixel_show(truth, i, shown.pixel + 3 * i, below.pixel + 3 * i);
+  if (memory && data->objects) memory = cnn_overlay_enlarge(&shown) && cnn_overlay_enlarge(&below);
+  if (memory) cell_fill(sheet, place, 0, &shown);
+  if (memory && truth && data->objects) boxes_draw(data, truth, below.height / image->height, &below);
+  if (memory && truth) cell_fill(sheet, place, 1, &below);
+  cnn_image_free(&shown);
+  cnn_image_free(&below);
+  return memory ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for sheet.png");
 }
 
-/* `bands`: number of rows of images for each row of samples. It is 1 without annotations, and 2 with
- * annotations. */
-static cnn_status sheet_open(cnn_image *sheet, int64_t samples, const cnn_image *first, int32_t bands) {
+/* A white sheet with cells of the size of the first image. If boxes are drawn, small images are enlarged. */
+static cnn_status sheet_open(Sheet *sheet, int64_t samples, const cnn_data *data, const cnn_image *first,
+                             int32_t bands) {
   const int32_t rows = samples >= COLUMNS * ROWS ? ROWS : (int32_t)((samples + COLUMNS - 1) / COLUMNS);
-  *sheet = (cnn_image){bands * rows * first->height, COLUMNS * first->width, 3, NULL};
-  sheet->pixel = calloc((size_t)sheet->height * (size_t)sheet->width, 3);
-  return sheet->pixel ? cnn_success() : cnn_failure(CNN_NO_MEMORY, "no memory for sheet.png");
+  cnn_image copy = cnn_overlay_copy(first);
+  const bool memory = copy.pixel && (!data->objects || cnn_overlay_enlarge(&copy));
+  *sheet = (Sheet){.height = copy.height, .width = copy.width, .bands = bands};
+  cnn_image_free(&copy);
+  sheet->image = (cnn_image){SHEET_GAP + bands * rows * (sheet->height + SHEET_GAP),
+                             SHEET_GAP + COLUMNS * (sheet->width + SHEET_GAP), 3, NULL};
+  const size_t bytes = 3 * (size_t)sheet->image.height * (size_t)sheet->image.width;
+  if (memory) sheet->image.pixel = malloc(bytes);
+  if (!sheet->image.pixel) return cnn_failure(CNN_NO_MEMORY, "no memory for sheet.png");
+  memset(sheet->image.pixel, 255, bytes);
+  return cnn_success();
 }
 
 /* ---- Parts */
@@ -139,8 +159,7 @@ typedef struct Export {
   const cnn_data *data;
   const char *directory, *part; /* part: "train" */
   cnn_coco_writer coco;
-  cnn_image sheet;
-  int32_t height, width; /* size of an image on the sheet */
+  Sheet sheet;
 } Export;
 
 /* Formats the path DIRECTORY/NAME; NAME is the result of the format and its arguments. */
@@ -193,13 +212,10 @@ static cnn_status samples_write(Export *e, cnn_part part) {
     cnn_truth truth;
     status = cnn_data_truth(e->data, part, i, &image, &truth);
     if (status.code != CNN_OK) break;
-    if (!e->sheet.pixel) {
-      status = sheet_open(&e->sheet, count, &image, 2);
-      e->height = image.height, e->width = image.width;
-    }
+    if (!e->sheet.image.pixel) status = sheet_open(&e->sheet, count, e->data, &image, 2);
     if (status.code == CNN_OK) status = sample_write(e, i, &image, &truth);
     if (status.code == CNN_OK && part == CNN_PART_TRAIN && i < COLUMNS * ROWS)
-      sheet_add(&e->sheet, i, e->height, e->width, &image, &truth);
+      status = sheet_add(&e->sheet, i, e->data, &image, &truth);
     cnn_image_free(&image);
     cnn_truth_free(&truth);
   }
@@ -217,16 +233,18 @@ static cnn_status part_write(Export *e, cnn_part part) {
   return status;
 }
 
-/* Writes classes.txt: the object class names, one per line. */
+/* Writes classes.txt: the names of the object classes, or without objects of the pixel classes, one per
+ * line. */
 static cnn_status classes_write(const Export *e) {
   char path[PATH_ROOM], line[300];
   cnn_writer file;
   const cnn_status status = cnn_writer_open(&file, path_to(e, path, "classes.txt"));
   if (status.code != CNN_OK) return status;
-  for (int32_t c = e->data->stuff; c < e->data->classes; c++) {
+  const int32_t first = e->data->objects ? e->data->stuff : 0;
+  for (int32_t c = first; c < e->data->classes; c++) {
     const char *name = cnn_data_class(e->data, c);
     const int n = name ? snprintf(line, sizeof line, "%.298s\n", name)
-                       : snprintf(line, sizeof line, "%d\n", (int)(c - e->data->stuff));
+                       : snprintf(line, sizeof line, "%d\n", (int)(c - first));
     cnn_writer_put(&file, line, (size_t)n);
   }
   return cnn_writer_commit(&file);
@@ -275,9 +293,9 @@ static cnn_status class_sample_write(Export *e, cnn_part part, int64_t index, vo
   if (status.code != CNN_OK) return status;
   cnn_image_of_input(e->data->network->input, values, image);
   path_to(e, path, "%s/%s/%06lld.png", e->part, class_folder(e->data, label, room), (long long)index);
-  if (part == CNN_PART_TRAIN && index < COLUMNS * ROWS)
-    sheet_add(&e->sheet, index, e->height, e->width, image, NULL);
-  return cnn_image_write(path, image);
+  const bool shown = part == CNN_PART_TRAIN && index < COLUMNS * ROWS;
+  const cnn_status drawn = shown ? sheet_add(&e->sheet, index, e->data, image, NULL) : cnn_success();
+  return drawn.code == CNN_OK ? cnn_image_write(path, image) : drawn;
 }
 
 /* Writes folders PART/CLASS of images in the size of the net's input. */
@@ -287,10 +305,8 @@ static cnn_status class_part_write(Export *e, cnn_part part) {
   cnn_image image = {input->dim[0], input->dim[1], input->dim[2], malloc((size_t)input->size)};
   void *values = malloc((size_t)input->size * cnn_type_bytes(input->type));
   cnn_status status = image.pixel && values ? class_folders_make(e) : cnn_data_no_memory(e->data);
-  if (status.code == CNN_OK && !e->sheet.pixel) {
-    status = sheet_open(&e->sheet, count, &image, 1);
-    e->height = image.height, e->width = image.width;
-  }
+  if (status.code == CNN_OK && !e->sheet.image.pixel)
+    status = sheet_open(&e->sheet, count, e->data, &image, 1);
   for (int64_t i = 0; i < count && status.code == CNN_OK; i++)
     status = class_sample_write(e, part, i, values, &image);
   free(values);
@@ -318,9 +334,10 @@ cnn_status cnn_data_export(const cnn_data *data, const char *directory) {
     e.part = names[p];
     status = classes ? class_part_write(&e, (cnn_part)p) : part_write(&e, (cnn_part)p);
   }
-  if (status.code == CNN_OK && data->objects) status = classes_write(&e);
-  if (status.code == CNN_OK && e.sheet.pixel)
-    status = cnn_image_write(path_to(&e, path, "sheet.png"), &e.sheet);
-  cnn_image_free(&e.sheet);
+  if (status.code == CNN_OK && !classes && (data->objects || cnn_data_class_names(data)))
+    status = classes_write(&e);
+  if (status.code == CNN_OK && e.sheet.image.pixel)
+    status = cnn_image_write(path_to(&e, path, "sheet.png"), &e.sheet.image);
+  cnn_image_free(&e.sheet.image);
   return status;
 }
