@@ -24,6 +24,9 @@ typedef struct Function {
 
 static const char letters[] = "abcdefghijklmnopqrstuvwxyz_"; /* characters of names */
 
+/* exp of this number is the smallest normal float; exp of the next smaller float is subnormal. */
+#define LEAST "@(-87.33654f)"
+
 /* exp(r) = 1 + r + r*r*p for |r| <= log(2)/2, within 4e-9 */
 #define EXP_POLYNOMIAL                                                                                       \
   "  @F p = r * 1.38438714e-3f + 8.36954918e-3f;\n"                                                          \
@@ -83,8 +86,8 @@ static const Function function[FN_COUNT] = {
                    "  union { uint32_t u; float f; } v = {x};\n"
                    "  __asm__(\"vcvtb.f32.f16 %0, %0\" : \"+t\"(v.f));\n"
                    "#else\n"
-                   "  union { uint32_t u; float f; } v = {(x & 0x7fffu) << 13};\n"
-                   "  v.f *= 0x1p112f;\n"
+                   "  union { uint32_t u; float f; } v = {((x & 0x7fffu) << 13) + 0x38000000u};\n"
+                   "  if (!(x & 0x7c00)) v.f = v.f * 2.f - 0x1p-14f; // the f16 number is subnormal\n"
                    "  v.u |= (x & 0x7c00u) == 0x7c00 ? 0x7f800000 : 0;\n"
                    "  v.u |= (x & 0x8000u) << 16;\n"
                    "#endif\n"
@@ -93,7 +96,9 @@ static const Function function[FN_COUNT] = {
          .vector =
              "INLINE @a@F float_of_half@l(@T x) {\n"
              "  const @U half = __builtin_convertvector(x, @U), size = (half & 0x7fff) << 13;\n"
-             "  const @F number = (@F)size * 0x1p112f;\n"
+             "  const @F normal = (@F)(size + 0x38000000u), tiny = normal * 2.f - 0x1p-14f;\n"
+             "  const @U subnormal = (@U)(size < 0x800000);\n"
+             "  const @F number = (@F)(((@U)tiny & subnormal) | ((@U)normal & ~subnormal));\n"
              "  return (@F)((@U)number | ((@U)(size >= 0x0f800000) & 0x7f800000) | (half & 0x8000) << 16);\n"
              "}\n",
          .uses = {FN_FLOAT_OF}, .nuses = 1},
@@ -153,17 +158,19 @@ static const Function function[FN_COUNT] = {
     [FN_ABS] = {"abs", .text = "INLINE @a@F abs@n(@F x) { return float_of@n(bits@n(x) & 0x7fffffffu); }\n",
                 .uses = {FN_BITS, FN_FLOAT_OF}, .nuses = 2},
     [FN_EXP] = {"exp",
-                .text = "// e to the power x, within 1.1 ulp: 2^n times a polynomial in r, with x = n*log(2) "
-                        "+ r. 2^n is multiplied in two steps, for results at both ends of the range.\n"
+                .text = "// e to the power x, within 1.1 ulp, but 0 where it is subnormal: 2^n times a "
+                        "polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, because "
+                        "2^128 is not a float.\n"
                         "INLINE @a@F exp@n(@F x) {\n"
-                        "  const @F top = select@n(x > @(89.f), @(89.f), x), c = select@n(top < @(-104.f), "
-                        "@(-104.f), top);\n"
+                        "  const @F top = select@n(x > @(89.f), @(89.f), x), c = select@n(top < " LEAST
+                        ", " LEAST ", top);\n"
                         "  const @F shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 "
                         "* 2^23 + 254: the sum's last bits are n + 254\n"
                         "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f;\n" EXP_POLYNOMIAL
                         "  p = p * (r * r) + r + 1.f;\n"
                         "  const @U e = bits@n(shifted), half = e >> 1;\n"
-                        "  return p * float_of@n(half << 23) * float_of@n((e - half) << 23);\n"
+                        "  return select@n(x < " LEAST
+                        ", @(0.f), p * float_of@n(half << 23) * float_of@n((e - half) << 23));\n"
                         "}\n",
                 .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
 #ifndef __wasi__
@@ -242,22 +249,22 @@ static const Function function[FN_COUNT] = {
                  .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT, FN_ABS}, .nuses = 4},
     [FN_SIGMOID] =
         {"sigmoid",
-         .text = "// 1 / (1 + exp(-x)), within 2.5 ulp: exp(-x) is computed as in exp, but with r for -r. "
-                 "All terms are multiplied by 2^-32, so that they are normal numbers at both ends of the "
-                 "range.\n"
+         .text = "// 1 / (1 + exp(-x)), within 2.5 ulp, but 0 where it is subnormal: exp(-x) is computed as "
+                 "in exp, but with r for -r, and p = 2 * exp(-r). All terms are multiplied by 4, so that the "
+                 "sum is infinite where the result is subnormal.\n"
                  "INLINE @a@F sigmoid@n(@F x) {\n"
-                 "  const @F top = select@n(x > @(60.f), @(60.f), x), c = select@n(top < @(-104.f), "
-                 "@(-104.f), top);\n"
-                 "  const @F shifted = c * -1.44269504f + 12583007.f, n = shifted - 12583007.f; // 1.5 * "
-                 "2^23 + 127 - 32: the sum's last bits are the exponent of 2^(n - 32)\n"
+                 "  const @F top = select@n(x > @(60.f), @(60.f), x), c = select@n(top < @(-88.f), "
+                 "@(-88.f), top);\n"
+                 "  const @F shifted = c * -1.44269504f + 12583040.f, n = shifted - 12583040.f; // 1.5 * "
+                 "2^23 + 127 + 1: the sum's last bits are the exponent of 2^(n + 1)\n"
                  "  const @F r = (c + n * 0.693359375f) - n * 2.12194440e-4f;\n"
-                 "  @F p = r * 1.38438714e-3f - 8.36954918e-3f;\n"
-                 "  p = p * r + 4.16680612e-2f;\n"
-                 "  p = p * r - 1.66665137e-1f;\n"
-                 "  p = p * r + 4.99999940e-1f;\n"
-                 "  p = p * r - 1.f;\n"
-                 "  p = p * r + 1.f;\n"
-                 "  return 0x1p-32f / (p * float_of@n(bits@n(shifted) << 23) + 0x1p-32f);\n"
+                 "  @F p = r * 2.76877428e-3f - 1.673909836e-2f;\n"
+                 "  p = p * r + 8.33361224e-2f;\n"
+                 "  p = p * r - 3.333302874e-1f;\n"
+                 "  p = p * r + 9.99999880e-1f;\n"
+                 "  p = p * r - 2.f;\n"
+                 "  p = p * r + 2.f;\n"
+                 "  return 4.f / (p * float_of@n(bits@n(shifted) << 23) + 4.f);\n"
                  "}\n",
          .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
     [FN_CDF] =
@@ -443,6 +450,7 @@ void prelude_merge(PreludeNeeds *into, const PreludeNeeds *from) {
   into->unroll |= from->unroll;
   into->roll |= from->roll;
   into->team |= from->team;
+  into->modes |= from->modes;
   into->prefetch |= from->prefetch;
   into->pin |= from->pin;
   into->load2 |= from->load2;
@@ -608,7 +616,7 @@ static void emit_own_text(Text *out, const char *text, const char *prefix) {
 }
 
 void emit_prelude_file(Text *out, const PreludeNeeds *needs, const char *prefix) {
-  prelude_macros(out, needs);
+  prelude_macros(out, needs, prefix);
   emit_types(out, needs, prefix);
   for (int i = 0; i < ROUTINES && needs->routine[i]; i++) emit_own_text(out, needs->routine[i]->text, prefix);
   for (int i = 0; i < PRIMITIVES; i++)

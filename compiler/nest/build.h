@@ -56,6 +56,9 @@ Val nest_primitive(Nest *, const Primitive *, Val, Val, Val); /* unused argument
 Val add(Val, Val), sub(Val, Val), mul(Val, Val), div_(Val, Val), vmin(Val, Val), vmax(Val, Val);
 Val vmax_nan(Val, Val); /* NaN if an argument is NaN; vmin and vmax return the second argument instead */
 Val less(Val, Val), less_eq(Val, Val), equal(Val, Val), choose(Val mask, Val yes, Val no);
+Val at_least(Val, Val least); /* the first argument, which is not negative, or 0 if it is below `least` */
+/* A factor of ordinary numbers that is not negative: 0 below 2^-100, so that products are not subnormal. */
+Val normal_factor(Val);
 Val vexp(Val), vdecay(Val), vlog(Val), vsqrt(Val), vtanh(Val), vsigmoid(Val), vnormal_cdf(Val), vabs(Val);
 Val vpower_minus_three_quarters(Val), vsin(Val), vcos(Val), vfloor(Val);
 Val fma_(Val x, Val y, Val plus);

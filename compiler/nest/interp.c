@@ -5,6 +5,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/number.h"
 #include "nest/nest.h"
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -303,6 +304,8 @@ static double converted(Interp *in, double x, Elem elem) {
 
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
 
+static double without_subnormal(double x) { return x < (double)FLT_MIN ? 0 : x; } /* x >= 0 or NaN */
+
 static double rounded_to(Interp *in, Elem elem, double v) {
   if (elem == F32) return in->run->single ? (double)(float)v : v;
   if (elem == BF16) return bf16_nearest(v);
@@ -346,12 +349,12 @@ static void apply(Interp *in, const Code *code, double (*const a)[LANES], double
   case SELECT: EACH(X != 0 ? Y : Z); break;
   case FMA: EACH(elem == F32 ? fused(in, X, Y, Z) : rounded_to(in, elem, X * Y + Z)); break;
   case DOT: EACH(dot_of_halves(in, X, Y, Z)); break;
-  case EXP: EACH(rounded_to(in, F32, exp(X))); break;
+  case EXP: EACH(rounded_to(in, F32, without_subnormal(exp(X)))); break;
   case DECAY: EACH(X < -64 ? 0 : rounded_to(in, F32, exp(X))); break;
   case LOG: EACH(rounded_to(in, F32, log(X))); break;
   case SQRT: EACH(rounded_to(in, F32, sqrt(X))); break;
   case TANH: EACH(rounded_to(in, F32, tanh(X))); break;
-  case SIGMOID: EACH(rounded_to(in, F32, sigmoid(X))); break;
+  case SIGMOID: EACH(rounded_to(in, F32, without_subnormal(sigmoid(X)))); break;
   case CDF: EACH(rounded_to(in, F32, 0.5 * erfc(-X * 0.70710678118654752440))); break;
   case POWER: EACH(rounded_to(in, F32, X < 0 ? NAN : pow(X, -0.75))); break;
   case SIN: EACH(rounded_to(in, F32, sin(X))); break;

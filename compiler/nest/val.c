@@ -152,6 +152,9 @@ static Val unary(ValOp op, Val a) {
   if (a->type.elem != F32) nest_misuse(a->nest, "a float function with integer arguments");
   return node(a->nest, op, a->type, a, NULL, NULL);
 }
+Val at_least(Val a, Val least) { return choose(less(a, least), num(a->nest, 0), a); }
+Val normal_factor(Val a) { return at_least(a, num(a->nest, 0x1p-100)); }
+
 Val vexp(Val a) { return unary(EXP, a); }
 Val vdecay(Val a) { return unary(DECAY, a); }
 Val vlog(Val a) { return unary(LOG, a); }

@@ -20,7 +20,8 @@ typedef struct Function {
   const char *name;
   double (*exact)(double);
   double ulps;
-  double least; /* the errors of results below this number are measured in ulps of this number */
+  double least;   /* the errors of results below this number are measured in ulps of this number */
+  bool saturates; /* results below the smallest normal float are 0 */
 } Function;
 
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
@@ -32,12 +33,12 @@ static double normal_cdf(double x) { return 0.5 * erfc(-x * 0.707106781186547524
 static double power_minus_three_quarters(double x) { return x < 0 ? NAN : pow(x, -0.75); }
 
 static const Function function[] = {
-    {FN_EXP, "exp", exp, 1.1, 0},
+    {FN_EXP, "exp", exp, 1.1, 0, true},
     {FN_DECAY, "decay", decay, 1.1, 0},
     {FN_LOG, "log", log, 1.2, 0},
     {FN_SQRT, "sqrt", sqrt, 0.8, 0},
     {FN_TANH, "tanh", tanh, 2.7, 0},
-    {FN_SIGMOID, "sigmoid", sigmoid, 2.5, 0},
+    {FN_SIGMOID, "sigmoid", sigmoid, 2.5, 0, true},
     {FN_CDF, "normal_cdf", normal_cdf, 1.9, 0.5},
     {FN_POWER, "power_minus_three_quarters", power_minus_three_quarters, 1.9, 0},
     {FN_SIN, "sin", sin, 2.7, 0x1p-6},
@@ -94,6 +95,7 @@ static double error_of(const Function *f, double want,
     return edge ? 0 : INFINITY;
   }
   if (isinf(y)) return nearest == y ? 0 : INFINITY;
+  if (f->saturates && y < FLT_MIN) return y == 0 && want < 1.000001 * (double)FLT_MIN ? 0 : INFINITY;
   if (nearest == 0 && y == 0)
     return f->fn != FN_EXP && f->fn != FN_LOG && f->fn != FN_SIGMOID && signbit(nearest) != signbit(y)
                ? INFINITY

@@ -24,7 +24,8 @@ MAP_VALUE(value) {
 MAP_GRADIENT(gradient) {
   Val alpha = number(arg_number(m->node, "alpha"));
   if (m->y) return mul(dy, choose(less(number(0), m->y), number(1), add(m->y, alpha)));
-  return mul(dy, choose(less(number(0), m->x[0]), number(1), mul(alpha, vexp(vmin(number(0), m->x[0])))));
+  Val power = normal_factor(vexp(vmin(number(0), m->x[0])));
+  return mul(dy, choose(less(number(0), m->x[0]), number(1), mul(alpha, power)));
 }
 
 const Op op_elu = {

@@ -42,8 +42,8 @@ MAP_GRADIENT(gradient) {
         slope_ = fma_(mul(number(3 * cubic * root_2_pi), x), x, number(root_2_pi));
     return mul(dy, fma_(mul(number(0.5), x), mul(flat, slope_), fma_(number(0.5), t, number(0.5))));
   }
-  Val density = mul(number(density_at_0), vexp(mul(mul(x, x), number(-0.5))));
-  return mul(dy, fma_(x, density, below_x(m)));
+  Val density = mul(number(density_at_0), normal_factor(vexp(mul(mul(x, x), number(-0.5)))));
+  return mul(dy, fma_(x, density, normal_factor(below_x(m))));
 }
 
 const Op op_gelu = {

@@ -46,7 +46,7 @@ static void gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int p
   const Val *sum = context;
   lower_store(l,
               sub(walk_load(l, l->in[0], y, x, c, part, lanes),
-                  mul(vexp(walk_load(l, l->in[1], y, x, c, part, lanes)), *sum)),
+                  mul(normal_factor(vexp(walk_load(l, l->in[1], y, x, c, part, lanes))), *sum)),
               y, x, c, part, lanes);
 }
 
@@ -81,7 +81,7 @@ static void lines_nest(Lower *l) { lines_lower(l, log_softmax_line); }
 
 static Val log_back_value(const Line *line, Val const *in, const void *context) {
   (void)line;
-  return sub(in[0], mul(vexp(in[1]), *(const Val *)context));
+  return sub(in[0], mul(normal_factor(vexp(in[1])), *(const Val *)context));
 }
 static void log_softmax_back_line(const Line *line) {
   const Val sum = line_sum(line, "sum", NULL, NULL);

@@ -8,7 +8,7 @@ static const Param params[] = {{0}};
 MAP_EVAL(sigmoid) { return 1 / (1 + exp(-x[0])); }
 MAP_SLOPE(slope) { return y * (1 - y); }
 MAP_VALUE(value) { return vsigmoid(m->x[0]); }
-MAP_GRADIENT(gradient) { return mul(dy, mul(m->y, sub(number(1), m->y))); }
+MAP_GRADIENT(gradient) { return mul(dy, mul(normal_factor(m->y), sub(number(1), m->y))); }
 
 const Op op_sigmoid = {
     .name = "sigmoid",

@@ -12,7 +12,7 @@ MAP_SLOPE(slope) {
 }
 MAP_VALUE(value) { return mul(m->x[0], vsigmoid(m->x[0])); }
 MAP_GRADIENT(gradient) {
-  Val s = vsigmoid(m->x[0]);
+  Val s = normal_factor(vsigmoid(m->x[0]));
   return mul(mul(dy, s), fma_(m->x[0], sub(number(1), s), number(1)));
 }
 

@@ -48,7 +48,8 @@ void softmax_lower_rows(Lower *l, Val (*of_sum)(Nest *, Val sum), WalkBody body)
   nest_fn(b, b->name, false);
   NEST_LOOP(b, y, kind, 1, NEST_IX(0), 1, NEST_IX(e.h))
     NEST_FOR(b, x, e.w) {
-      row.of_sum = of_sum(b, softmax_exponentials(l, l->in[0], row.row, e.c, &y, &x, &row.largest));
+      row.sum = softmax_exponentials(l, l->in[0], row.row, e.c, &y, &x, &row.largest);
+      row.of_sum = of_sum(b, row.sum);
       walk_channels(l, e.c, &y, &x, body, &row);
     }
 }
@@ -78,10 +79,17 @@ static void run(const Eval *eval) { lines_run(eval, line_run); }
 
 static Val inverse_of_sum(Nest *b, Val sum) { return nest_let(b, "factor", div_(num(b, 1), sum)); }
 
+/* An exponential divided by the sum; 0 if the quotient is subnormal. */
+static Val quotient_of(Val exponential, Val sum, Val factor) {
+  const double normal = 0x1.000004p-126; /* 2^-126, and the rounding of the factor */
+  return mul(at_least(exponential, mul(sum, num(sum->nest, normal))), factor);
+}
+
 static void scaled_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int part, int lanes,
                         const void *context) {
   const SoftmaxRow *row = context;
-  lower_store(l, mul(walk_load(l, row->row, y, x, c, part, lanes), row->of_sum), y, x, c, part, lanes);
+  const Val exponential = walk_load(l, row->row, y, x, c, part, lanes);
+  lower_store(l, quotient_of(exponential, row->sum, row->of_sum), y, x, c, part, lanes);
 }
 
 static void lower(Lower *l) { softmax_lower_rows(l, inverse_of_sum, scaled_body); }
@@ -105,7 +113,7 @@ static void softmax_gradient_body(Lower *l, const Ix *y, const Ix *x, const Ix *
                                   const void *context) {
   const Val *dot = context;
   lower_store(l,
-              mul(walk_load(l, l->in[1], y, x, c, part, lanes),
+              mul(normal_factor(walk_load(l, l->in[1], y, x, c, part, lanes)),
                   sub(walk_load(l, l->in[0], y, x, c, part, lanes), *dot)),
               y, x, c, part, lanes);
 }
@@ -125,15 +133,16 @@ static Val shifted_exponential(const Line *line, Val const *in, const void *cont
   return vexp(sub(in[0], *(const Val *)context));
 }
 typedef struct Scaled {
-  Val largest, factor;
+  Val largest, sum, factor;
 } Scaled;
 static Val scaled_exponential(const Line *line, Val const *in, const void *context) {
   const Scaled *of = context;
-  return mul(shifted_exponential(line, in, &of->largest), of->factor);
+  return quotient_of(shifted_exponential(line, in, &of->largest), of->sum, of->factor);
 }
 static void softmax_line(const Line *line) {
   Scaled of = {.largest = line_max(line)};
-  of.factor = inverse_of_sum(line->l->b, line_sum(line, "sum", shifted_exponential, &of.largest));
+  of.sum = line_sum(line, "sum", shifted_exponential, &of.largest);
+  of.factor = inverse_of_sum(line->l->b, of.sum);
   line_store(line, scaled_exponential, &of);
 }
 static void lines_nest(Lower *l) { lines_lower(l, softmax_line); }
@@ -144,7 +153,7 @@ static Val line_product(const Line *line, Val const *in, const void *context) {
 }
 static Val without_mean(const Line *line, Val const *in, const void *context) {
   (void)line;
-  return mul(in[1], sub(in[0], *(const Val *)context));
+  return mul(normal_factor(in[1]), sub(in[0], *(const Val *)context));
 }
 static void softmax_back_line(const Line *line) {
   const Val dot = line_sum(line, "dot", line_product, NULL);

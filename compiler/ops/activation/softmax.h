@@ -17,7 +17,7 @@ Val softmax_exponentials(Lower *, Buf *in, Buf *row, int64_t channels, const Ix 
  * `body`, whose context is the SoftmaxRow, computes and stores the channels. */
 typedef struct SoftmaxRow {
   Buf *row;
-  Val largest, of_sum;
+  Val largest, sum, of_sum;
 } SoftmaxRow;
 void softmax_lower_rows(Lower *, Val (*of_sum)(Nest *, Val sum), WalkBody);
 

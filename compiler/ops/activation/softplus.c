@@ -11,7 +11,7 @@ MAP_VALUE(value) {
   Val x = m->x[0], small = vexp(mul(number(-1), vabs(x)));
   return add(vmax(x, number(0)), vlog(add(small, number(1))));
 }
-MAP_GRADIENT(gradient) { return mul(dy, vsigmoid(m->x[0])); }
+MAP_GRADIENT(gradient) { return mul(dy, normal_factor(vsigmoid(m->x[0]))); }
 
 const Op op_softplus = {
     .name = "softplus",

@@ -212,7 +212,7 @@ static void put(Lower *l, const Rows *r, Val value, const Ix *c, int part, int l
 
 static Val sigmoid_or_slope(const Rows *r, Val t, Nest *b) {
   Val s = vsigmoid(t);
-  return r->back ? mul(s, sub(num(b, 1), s)) : s;
+  return r->back ? mul(normal_factor(s), sub(num(b, 1), s)) : s;
 }
 
 static void score(Lower *l, const Rows *r, const Ix *c, int part, int lanes) {

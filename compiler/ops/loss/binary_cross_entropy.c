@@ -34,7 +34,7 @@ MAP_VALUE(value) {
   Val o = m->x[0], small = vexp(mul(number(-1), vabs(o)));
   return add(sub(vmax(o, number(0)), mul(o, m->x[1])), vlog(add(small, number(1))));
 }
-MAP_GRADIENT(gradient) { return mul(dy, sub(vsigmoid(m->x[0]), m->x[1])); }
+MAP_GRADIENT(gradient) { return mul(dy, sub(normal_factor(vsigmoid(m->x[0])), m->x[1])); }
 
 const Op op_loss_binary_cross_entropy = {
     .name = "binary_cross_entropy",

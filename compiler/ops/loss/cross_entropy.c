@@ -103,7 +103,7 @@ static void gradient_lower(Lower *l) {
           n.spread > 0 ? nest_let(b, "spread", mul(mul(scale, counts), num(b, n.spread))) : num(b, 0);
       Val all = nest_let(b, "all", div_(n.spread > 0 ? fma_(spread, num(b, n.weights), own) : own, sum));
       NEST_FOR(b, c, e.c) {
-        Val d = sub(mul(nest_load(b, nest_at(b, row, c), 1), all),
+        Val d = sub(mul(normal_factor(nest_load(b, nest_at(b, row, c), 1)), all),
                     choose(loss_is_label(l, label, &c), own, num(b, 0)));
         lower_store(l, n.spread > 0 ? sub(d, mul(spread, loss_class_weight_value(l, &c))) : d, &y, &x, &c, 1,
                     1);

@@ -141,17 +141,26 @@ static Val unit_sum(const Units *u, int gate, int v) {
   return nest_get(u->core->l->b, nest_at(u->core->l->b, u->sum, gate, v));
 }
 
+/* A gate multiplies numbers of any size, so small gates are 0. */
+static Val gate_factor(Val sum) { return normal_factor(vsigmoid(sum)); }
+
+/* A state that decays becomes 0, and not subnormal. */
+static Val state_value(Val x) {
+  return choose(less(vabs(x), num(x->nest, 1e-30)), num(x->nest, 0), x);
+}
+
 /* ---- the cells ---- */
 static void lstm_units(const Units *u) {
   Nest *b = u->core->l->b;
   const Recurrent *r = u->core->r;
   for (int v = 0; v < u->vectors; v++) {
-    Val i = nest_let(b, "i", vsigmoid(unit_sum(u, 0, v))), f = nest_let(b, "f", vsigmoid(unit_sum(u, 1, v))),
-        g = nest_let(b, "g", vtanh(unit_sum(u, 2, v))), o = nest_let(b, "o", vsigmoid(unit_sum(u, 3, v)));
+    Val i = nest_let(b, "i", gate_factor(unit_sum(u, 0, v))),
+        f = nest_let(b, "f", gate_factor(unit_sum(u, 1, v))),
+        g = nest_let(b, "g", vtanh(unit_sum(u, 2, v))), o = nest_let(b, "o", gate_factor(unit_sum(u, 3, v)));
     Val c = fma_(f, load_unit(u, u->core->c, v), mul(i, g));
     if (r->clip > 0) c = vmax(num(b, -r->clip), vmin(num(b, r->clip), c));
-    c = nest_let(b, "cell", c);
-    Val h = nest_let(b, "made", mul(o, vtanh(c)));
+    c = nest_let(b, "cell", state_value(nest_let(b, "sum", c)));
+    Val h = nest_let(b, "made", state_value(nest_let(b, "hidden", mul(o, vtanh(c)))));
     store_unit(u, u->core->c, v, c);
     note_row(u, 0, v, i);
     note_row(u, r->units, v, f);
@@ -178,7 +187,8 @@ static void projected_units(const Units *u) {
 static void give_gru(const Units *u, Buf *to, int v, Val z, Val n) {
   Nest *b = u->core->l->b;
   Val candidate = nest_let(b, "n", n);
-  Val h = nest_let(b, "made", fma_(z, sub(load_unit(u, u->core->h, v), candidate), candidate));
+  Val mean = nest_let(b, "mean", fma_(z, sub(load_unit(u, u->core->h, v), candidate), candidate));
+  Val h = nest_let(b, "made", state_value(mean));
   note_row(u, 2 * u->core->r->units, v, candidate);
   store_unit(u, to, v, h);
   give_h(u, v, h);
@@ -188,8 +198,8 @@ static void gru_units(const Units *u) {
   Nest *b = u->core->l->b;
   const Recurrent *r = u->core->r;
   for (int v = 0; v < u->vectors; v++) {
-    Val reset = nest_let(b, "r", vsigmoid(unit_sum(u, 0, v))),
-        z = nest_let(b, "z", vsigmoid(unit_sum(u, 1, v)));
+    Val reset = nest_let(b, "r", gate_factor(unit_sum(u, 0, v))),
+        z = nest_let(b, "z", gate_factor(unit_sum(u, 1, v)));
     Val q = nest_let(b, "q", r->before ? mul(reset, load_unit(u, u->core->h, v)) : unit_sum(u, 2, v));
     note_row(u, 0, v, reset);
     note_row(u, r->units, v, z);
@@ -213,7 +223,7 @@ static void rnn_units(const Units *u) {
   Nest *b = u->core->l->b;
   for (int v = 0; v < u->vectors; v++) {
     Val sum = unit_sum(u, 0, v),
-        h = nest_let(b, "made", u->core->r->relu ? vmax(num(b, 0), sum) : vtanh(sum));
+        h = nest_let(b, "made", state_value(u->core->r->relu ? vmax(num(b, 0), sum) : vtanh(sum)));
     store_unit(u, u->core->next, v, h);
     give_h(u, v, h);
   }

@@ -76,7 +76,7 @@ static void give_slope(const Place *p, int64_t channel, Val value) {
 }
 
 /* x * (1 - x): the derivative of the logistic function, computed from its value x. */
-static Val logistic_slope(Nest *b, Val x) { return mul(x, sub(num(b, 1), x)); }
+static Val logistic_slope(Nest *b, Val x) { return mul(normal_factor(x), sub(num(b, 1), x)); }
 static Val tanh_slope(Nest *b, Val x) { return sub(num(b, 1), mul(x, x)); }
 
 /* ---- the cells ---- */
