@@ -13,6 +13,7 @@ static const char *uncontracted(const Net *net) {
   list_add(&list, infer_name(net));
   list_add(&list, net->own->target);
   if (net->weights) list_add(&list, net->own->pack);
+  if (pack_clears(net, F32)) list_add(&list, pack_clears(net, F32));
   if (net->model) list_add(&list, net->own->open);
   if (net_steps(net))
     list_add(&list, arena_printf(net->arena, "%s, %s", net->own->reset, net->own->state_ok));

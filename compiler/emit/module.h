@@ -156,6 +156,8 @@ void put_pack(Text *, Net *); /* pack.c: prints tables and packing functions */
 void put_packing(Text *, Net *, const Part *, const char *to);
 bool packing_shared(const Net *); /* whether a team packs the weights of a training step */
 void put_shared_packing(Text *, Net *);
+/* The function that replaces subnormal packed weights of this type; NULL: not needed. */
+const char *pack_clears(const Net *, Elem);
 void pack_values(Net *, const Member *, void *to); /* the packed values of the compiled-in weights */
 bool net_trained(const Net *);    /* embed.c: whether the file has NAME_trained */
 void put_embedded(Text *, Net *); /* NAME_trained, and the weights for further training */

@@ -1,6 +1,7 @@
 /* pack.c: Packing of weights into the order in which kernels read them. Prints functions that pack at run
  * time, packs at compile time by interpreting the same nests, and prints constant tables. */
 // SPDX-License-Identifier: Apache-2.0
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,23 @@ static void fill_halves(Net *net, const Pack *pack, uint16_t *to) {
     to[i] = pack->out->type.elem == F16 ? f16_bits(floats[i]) : bf16_bits(floats[i]);
 }
 
+/* Packed weights have no subnormal floats: many CPUs are slow on them. An f16 number that is subnormal is an
+ * ordinary float. */
+static bool may_be_subnormal(const Member *member) { return member->elem == F32 || member->elem == BF16; }
+
+static int64_t member_elements(const Member *member) { return member->bytes / elem_bytes(member->elem); }
+
+static void clear_subnormals(const Member *member, void *values) {
+  enum { EXPONENT = 0xff << 7, SIGN = 1 << 15 };
+  const int64_t n = member_elements(member);
+  float *const floats = values;
+  uint16_t *const halves = values;
+  for (int64_t i = 0; member->elem == F32 && i < n; i++)
+    if (floats[i] > -FLT_MIN && floats[i] < FLT_MIN) floats[i] *= 0; /* keeps the sign */
+  for (int64_t i = 0; member->elem == BF16 && i < n; i++)
+    if (!(halves[i] & EXPONENT)) halves[i] &= SIGN;
+}
+
 void pack_values(Net *net, const Member *member, void *to) {
   const void *values = member->table  ? member->table
                        : member->copy ? net->options->weights + member->copy->offset
@@ -50,6 +68,7 @@ void pack_values(Net *net, const Member *member, void *to) {
   if (values) memcpy(to, values, (size_t)member->bytes);
   else if (elem_is_half(member->elem)) fill_halves(net, member->pack, to);
   else run_pack(net, member->pack, net->options->weights, to);
+  if (may_be_subnormal(member)) clear_subnormals(member, to);
 }
 
 /* Whether an earlier target with the same condition needs the table. */
@@ -161,15 +180,50 @@ void put_shared_packing(Text *out, Net *net) {
   if (net_pool(net)) pool_describe(out, net, net->own->pack_step, &list, "", net->layout->train.members.n);
 }
 
+/* ---- subnormal weights, at run time ---- */
+const char *pack_clears(const Net *net, Elem elem) {
+  for (int i = 0; i < net->layout->infer.members.n; i++)
+    if (net->weights && net->layout->infer.members.data[i]->elem == elem &&
+        may_be_subnormal(net->layout->infer.members.data[i]))
+      return elem == F32 ? net->own->clear_floats : net->own->clear_halves;
+  return NULL;
+}
+
+static void put_clearing_functions(Text *out, const Net *net) {
+  const char *floats = pack_clears(net, F32), *halves = pack_clears(net, BF16);
+  if (floats || halves) text_put(out, "// Replaces subnormal weights by 0: many CPUs are slow on them.\n");
+  if (floats)
+    text_put(out,
+             "static void %s(float *x, int64_t n) {\n  for (int64_t i = 0; i < n; i++)\n"
+             "    if (x[i] > -0x1p-126f && x[i] < 0x1p-126f) x[i] *= 0.f; // keeps the sign\n}\n\n",
+             floats);
+  if (halves)
+    text_put(out,
+             "static void %s(uint16_t *x, int64_t n) {\n  for (int64_t i = 0; i < n; i++)\n"
+             "    if (!(x[i] & 0x7f80)) x[i] &= 0x8000;\n}\n\n",
+             halves);
+}
+
+static void put_clearing(Text *out, const Net *net) {
+  for (int i = 0; i < net->layout->infer.members.n; i++) {
+    const Member *member = net->layout->infer.members.data[i];
+    if (may_be_subnormal(member))
+      text_put(out, "  %s((%s *)model->%s, %" PRId64 ");\n", pack_clears(net, member->elem),
+               elem_c_type(member->elem), member->name, member_elements(member));
+  }
+}
+
 void put_pack(Text *out, Net *net) {
   if (net->pack.functions.n || net->layout->tables.n || net->weights)
     text_put(out, "/* ---- weights ---- */\n\n");
   put_tables(out, net);
   if (!net->weights) return; /* cnnc has packed the weights, or the net has none */
   put_functions(out, net, &net->pack);
+  put_clearing_functions(out, net);
   text_put(out, "%svoid %s(%s *model, const %s *weights) {\n", net_linkage(net), net->own->pack,
            net->own->model, net->own->weights);
   if (!net->layout->infer.members.n) text_put(out, "  (void)weights;\n  memset(model, 0, sizeof *model);\n");
   put_packing(out, net, &net->layout->infer, "model->");
+  put_clearing(out, net);
   text_put(out, "}\n\n");
 }
