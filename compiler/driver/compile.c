@@ -404,6 +404,7 @@ static void set_options(Compilation *c) {
                           .openmp = o->threaded && !o->pool,
                           .pool = o->pool,
                           .no_fma = o->no_fma,
+                          .flush = o->denormals == 0 || (o->denormals < 0 && o->kind == OUTPUT_PROGRAM),
                           .acsl = o->acsl,
                           .program = o->kind == OUTPUT_PROGRAM,
                           .network = o->network || c->training || o->kind == OUTPUT_PROGRAM,

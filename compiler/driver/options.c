@@ -446,6 +446,11 @@ const Flag options_table[] = {
      NULL},
     {"no-fma", 0, no_argument, flag_set, AT(no_fma), "--no-fma",
      "no fused multiply-adds: with --target=generic the results are bit-identical on every CPU", NULL},
+    {"denormals", 0, required_argument, flag_choice, AT(denormals), "--denormals=KIND",
+     "flush, the default for executables and for Python: during a call, the CPU treats subnormal floats "
+     "(below 1.2e-38) as zeros, because some CPUs are slow on them; the caller's mode is restored. keep, the "
+     "default for other outputs: the mode does not change. In C files, flush defines NAME_FLUSH_DENORMALS",
+     "flush keep"},
     {"acsl", 0, no_argument, flag_set, AT(acsl), "--acsl",
      "annotate the C for Frama-C: contracts of functions and loops are added as comments. Also write "
      "NAME.acsl.c, which calls the net with any input and contains the command for the check. Needs -O0 or "
@@ -518,7 +523,8 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
 }
 
 bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
-  *options = (Options){.batch = 1, .layout = -1, .opset = -1, .threads = -1, .precision = -1};
+  *options =
+      (Options){.batch = 1, .layout = -1, .opset = -1, .threads = -1, .precision = -1, .denormals = -1};
   const bool read = flags_read(arena, options_table, options, &options->given, argc, argv);
   options->color = flag_wants_color(options->color);
   if (!read) return false;

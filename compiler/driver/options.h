@@ -90,6 +90,7 @@ typedef struct Options {
   bool acsl;        /* the generated C has annotations and an entry point for Frama-C */
   VEC(ReportUse) reports;
   bool no_fma; /* generated C rounds each product before an addition */
+  int denormals; /* --denormals. 0: flush; 1: keep; -1: not given */
   bool single_file, summary, time_report, verbose;
   bool dependencies;
   const char *dependency_file;

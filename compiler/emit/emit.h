@@ -20,6 +20,7 @@ typedef struct EmitOptions {
   const char *summary;  /* the table of layers */
   bool openmp, pool;    /* threads with OpenMP, or with a pool; both false: one thread */
   bool no_fma;          /* no fused multiply-adds */
+  bool flush;           /* calls treat subnormal floats as zeros */
   bool acsl;            /* annotations for Frama-C */
   bool network;         /* the file defines NAME_network */
   bool program;         /* generates a main function */

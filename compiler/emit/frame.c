@@ -371,7 +371,7 @@ void frame_call(Frame *f, const Step *step, const char *indent) {
   else if (shared && net_pool(f->net)) list_add(&list, "thread, threads"); /* variables of SHARES loops */
   else if (shared)
     list_add(&list, arena_printf(f->net->arena, "%s, %s", frame_name(f, "thread"), frame_name(f, "threads")));
-  text_put(&f->calls, "%s%s(%s);\n", own ? "TEAM " : "", function->into->name, list.n ? list.s : "");
+  text_put(&f->calls, own ? "TEAM(%s(%s));\n" : "%s(%s);\n", function->into->name, list.n ? list.s : "");
 }
 
 void frame_outputs(Frame *f, const Step *step, const char *(*to)(Frame *, int), bool optional) {

@@ -382,7 +382,7 @@ static void put_slots(Text *out, Net *net) {
     text_put(out, "  SHARES(%" PRId64 ")\n", slots);
     from = arena_printf(net->arena, "SHARE(0, %s, thread)", to);
     to = arena_printf(net->arena, "SHARE(0, %s, thread + 1)", to);
-  } else text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  } else text_put(out, "  TEAM_LOOP\n");
   text_put(out, "  for (int32_t slot = %s; slot < %s; slot++) ", from, to);
   if (images == 1) {
     text_put(out, "/* images of a slot one after the other, in its part of the workspace */\n");
@@ -393,6 +393,7 @@ static void put_slots(Text *out, Net *net) {
     text_put(out, "      %s(%s);\n", net->own->run,
              run_arguments(
                  net, &(RunArguments){"i", "", "workspace->arena[slot]", "NULL, NULL", false, "", false}));
+    text_put(out, net_pool(net) ? "" : "  TEAM_LOOP_END\n");
     return;
   }
   text_put(out, "{ /* whole groups of images, in the slot's part of the workspace */\n");
@@ -403,6 +404,7 @@ static void put_slots(Text *out, Net *net) {
   text_put(out, "    if (from < to) %s(%s);\n  }\n", net->own->run,
            run_arguments(net, &(RunArguments){"from", "(to < count ? to : count) - from",
                                               "workspace->arena[slot]", "NULL, NULL", false, "", false}));
+  text_put(out, net_pool(net) ? "" : "  TEAM_LOOP_END\n");
 }
 
 static const char *some_name(const Net *net) {
@@ -421,7 +423,7 @@ static void put_team_call(Text *out, Net *net, const char *function, const char 
   text_put(out, "  ");
   if (team && net_pool(net)) pool_call(out, net, function, arguments);
   else
-    text_put(out, "%s%s(%s%s);\n", team ? "TEAM " : "", function, arguments, team ? ", THREAD, THREADS" : "");
+    text_put(out, team ? "TEAM(%s(%s, THREAD, THREADS));\n" : "%s(%s);\n", function, arguments);
 }
 
 static const char *some_slots(Net *net) { return pool_function(net, net->own->run, "slots"); }
@@ -445,6 +447,7 @@ static void put_infer_some(Text *out, Net *net) {
       out,
       arena_printf(net->arena, "%svoid %s", net_steps(net) ? "static " : net_linkage(net), some_name(net)),
       &parameters, " {\n");
+  put_flush(out, net);
   put_unused_state(out, net);
   if (by_phases(net))
     put_team_call(
@@ -485,6 +488,7 @@ void put_infer_entries(Text *out, Net *net) {
   const Parameters parameters = infer_parameters(net, false);
   put_signature(out, arena_printf(net->arena, "%svoid %s", net_linkage(net), infer_name(net)),
                 &parameters, " {\n");
+  put_flush(out, net);
   if (net->layout->options.batch > 1) text_put(out, "  %s(%s);\n", some_name(net), some_arguments(net));
   else {
     put_unused_state(out, net);

@@ -144,6 +144,7 @@ void put_functions(Text *, Net *, const Section *); /* net.c: the functions of a
 void put_includes(Text *);                          /* net.c: string.h, or macros for memcpy and memset */
 void put_section_begin(Text *, const Net *, const Section *);
 void put_section_end(Text *, const Net *, const Section *);
+void put_flush(Text *, const Net *); /* begins a function of the interface */
 PreludeNeeds net_needs(const Net *); /* net.c: the parts of the prelude that the whole file needs */
 /* module.c: prints the functions that a function calls, except those already in `done`, and marks them in
  * `done`. `done` is indexed by the id of a function's Code. */

@@ -171,14 +171,34 @@ static void put_end(Text *out, const PreludeNeeds *needs) {
   text_put(out, "#if !__STDC_HOSTED__ && defined(__GNUC__)\n#undef memcpy\n#undef memset\n#endif\n");
 }
 
+static bool computes_floats(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.n; i++)
+    if (graph->nodes.data[i]->elem == F32 && !node_is_input(graph->nodes.data[i])) return true;
+  return false;
+}
+
 PreludeNeeds net_needs(const Net *net) {
   PreludeNeeds needs = net->pack.needs;
   for (int t = 0; t < net->layout->options.ntargets; t++) prelude_merge(&needs, &net->section[t].needs);
   needs.kernel = needs.kernel || phases_apart(net);
   needs.team = needs.team || net->layout->infer.program->team || packing_shared(net);
   needs.pool = net_pool(net) != NULL;
-  needs.team = needs.team || (needs.pool && pool_used(net));
+  needs.team = needs.team || (needs.pool && pool_used(net)) || (net->options->openmp && pool_used(net));
+  needs.modes = needs.team || computes_floats(net->graph);
+  needs.inlined = needs.inlined || needs.modes;
+  needs.flush = net->macro->FLUSH_DENORMALS;
   return needs;
+}
+
+void put_flush(Text *out, const Net *net) {
+  if (net_needs(net).modes) text_put(out, "  FLUSH_DENORMALS\n");
+}
+
+/* In an executable, the runtime sets the mode. */
+static void put_flush_macro(Text *out, const Net *net) {
+  if (!net->options->flush || net->options->program || !net_needs(net).modes) return;
+  text_put(out, "#ifndef %s // --denormals=flush\n#define %s\n#endif\n\n", net->macro->FLUSH_DENORMALS,
+           net->macro->FLUSH_DENORMALS);
 }
 
 void emit_c(Text *out, Net *net) {
@@ -191,6 +211,7 @@ void emit_c(Text *out, Net *net) {
   put_init(out, net);
   emit_contraction(out, !net->options->no_fma);
   text_put(out, "\n");
+  put_flush_macro(out, net);
   const size_t helpers = out->n;
   emit_prelude_file(out, &needs, net->section[0].print.names.prefix);
   if (net->options->acsl) acsl_helpers(out, helpers, net->section[0].print.names.prefix);

@@ -406,7 +406,7 @@ static void put_infer_call(Text *out, Net *net, const char *function, bool timed
   if (one) text_put(out, "for (int i = 0; i < %s; i++) ", net->macro->BATCH);
   const bool team = timed && net->layout->infer.program->team;
   if (team && net_pool(net)) pool_call(out, net, function, list.s);
-  else text_put(out, "%s%s(%s%s);\n", team ? "TEAM " : "", function, list.s, team ? ", THREAD, THREADS" : "");
+  else text_put(out, team ? "TEAM(%s(%s, THREAD, THREADS));\n" : "%s(%s);\n", function, list.s);
 }
 
 static void put_functions_of_weights(Text *out, Net *net) {
@@ -608,6 +608,8 @@ void put_network(Text *out, Net *net) {
   text_put(out, "  .target_name = %s,\n  .init = %s,\n  .pack = %s,\n", net->own->target,
            net->own->network_init, net->own->network_pack);
   if (net_pool(net)) text_put(out, "  .threads = %s,\n", net->own->threads);
+  if (net->options->program) text_put(out, net->options->flush ? "  .flush_denormals = 1,\n" : "");
+  else text_put(out, "#ifdef %s\n  .flush_denormals = 1,\n#endif\n", net->macro->FLUSH_DENORMALS);
   put_inference_functions(out, net);
   if (training) put_gradients_functions(out, net);
   if (net->layout->look.program) text_put(out, "  .look = &%s,\n", net->own->network_look);

@@ -94,6 +94,8 @@ void pool_define(Text *out, Net *net) {
                          {"MEMBER", pool->member},
                          {"SPLIT", pool->split},
                          {"TAKE", pool->take},
+                         {"ADOPT", net->own->fp_adopt},
+                         {"MODE", net->own->fp_mode},
                          {"CALL", pool->call}};
   enum { GIVEN = sizeof given / sizeof *given };
   Blank blanks[GIVEN + POOL_OWN + 1] = {0};

@@ -67,6 +67,9 @@ typedef struct PreludeNeeds {
   uint8_t primitive[PRIMITIVES];      /* by index in primitive_table: bits for widths */
   bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, load4, infinite; /* macros */
   bool pool;   /* the team's threads are from a pool */
+  bool modes;  /* the file sets the CPU's mode for subnormal floats: of a team's threads, and if the macro
+                  `flush` is defined */
+  const char *flush;
   bool helium; /* the file must include the header of Arm's intrinsics */
 } PreludeNeeds;
 
@@ -120,7 +123,7 @@ const char *prelude_primitive(Arena *, const PreludeNames *, const Primitive *, 
 
 /* prelude_macros and prelude_has_macro are in prelude_macros.c, like emit_precise, emit_contraction,
  * emit_attribute and emit_prelude_end */
-void prelude_macros(Text *, const PreludeNeeds *);
+void prelude_macros(Text *, const PreludeNeeds *, const char *prefix);
 void prelude_word_macros(Text *, const PreludeNeeds *); /* nest_words.c: LOAD2 and LOAD4 */
 bool prelude_has_macro(const char *name);
 bool prelude_loads(const PreludeNeeds *); /* whether vectors are loaded or stored */

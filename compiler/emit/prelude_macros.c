@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "emit/prelude.h"
 #include <string.h>
+#include "base/template.h"
 
 void emit_precise(Text *out) {
   text_put(out, "%s",
@@ -57,7 +58,11 @@ static const struct {
     {"UNROLL", offsetof(PreludeNeeds, unroll)},
     {"ROLL", offsetof(PreludeNeeds, roll)},
     {"INFINITE", offsetof(PreludeNeeds, infinite)},
+    {"FLUSH_DENORMALS", offsetof(PreludeNeeds, modes)},
+    {"ADOPT", offsetof(PreludeNeeds, modes)},
     {"TEAM", offsetof(PreludeNeeds, team)},
+    {"TEAM_LOOP", offsetof(PreludeNeeds, team)},
+    {"TEAM_LOOP_END", offsetof(PreludeNeeds, team)},
     {"THREAD", offsetof(PreludeNeeds, team)},
     {"THREADS", offsetof(PreludeNeeds, team)},
     {"BARRIER", offsetof(PreludeNeeds, team)},
@@ -68,7 +73,73 @@ static const struct {
 };
 enum { MACROS = sizeof macros / sizeof *macros };
 
-void prelude_macros(Text *out, const PreludeNeeds *needs) {
+/* The mode of the CPU for subnormal floats: functions PREFIXfp_..., and a macro that sets the mode until the
+ * end of a block. */
+static const char modes_text[] =
+    "// Whether the CPU treats subnormal floats as zeros. ADOPT takes this over from another mode, and "
+    "restores the thread's own mode at the end of the block.\n"
+    "#if defined(__GNUC__) && defined(__SSE__) && !defined(__TINYC__)\n"
+    "enum { @NAME@fp_zeros = 0x8040 }; // FTZ and DAZ\n"
+    "INLINE uint32_t @NAME@fp_mode(void) {\n"
+    "  uint32_t mode;\n"
+    "  __asm__ volatile(\"stmxcsr %0\" : \"=m\"(mode) : : \"memory\");\n"
+    "  return mode;\n"
+    "}\n"
+    "INLINE void @NAME@fp_set(uint32_t mode) {\n"
+    "  __asm__ volatile(\"ldmxcsr %0\" : : \"m\"(mode) : \"memory\");\n"
+    "}\n"
+    "#elif defined(__GNUC__) && defined(__aarch64__)\n"
+    "enum { @NAME@fp_zeros = 1 << 24 }; // FZ\n"
+    "INLINE uint32_t @NAME@fp_mode(void) {\n"
+    "  uint64_t mode;\n"
+    "  __asm__ volatile(\"mrs %0, fpcr\" : \"=r\"(mode) : : \"memory\");\n"
+    "  return (uint32_t)mode;\n"
+    "}\n"
+    "INLINE void @NAME@fp_set(uint32_t mode) {\n"
+    "  __asm__ volatile(\"msr fpcr, %0\" : : \"r\"((uint64_t)mode) : \"memory\");\n"
+    "}\n"
+    "#elif defined(__GNUC__) && defined(__arm__) && defined(__ARM_FP)\n"
+    "enum { @NAME@fp_zeros = 1 << 24 }; // FZ\n"
+    "INLINE uint32_t @NAME@fp_mode(void) {\n"
+    "  uint32_t mode;\n"
+    "  __asm__ volatile(\"vmrs %0, fpscr\" : \"=r\"(mode) : : \"memory\");\n"
+    "  return mode;\n"
+    "}\n"
+    "INLINE void @NAME@fp_set(uint32_t mode) {\n"
+    "  __asm__ volatile(\"vmsr fpscr, %0\" : : \"r\"(mode) : \"memory\");\n"
+    "}\n"
+    "#else // the CPU has no such mode\n"
+    "enum { @NAME@fp_zeros = 0 };\n"
+    "INLINE uint32_t @NAME@fp_mode(void) { return 0; }\n"
+    "INLINE void @NAME@fp_set(uint32_t mode) { (void)mode; }\n"
+    "#endif\n"
+    "INLINE uint32_t @NAME@fp_adopt(uint32_t wanted) {\n"
+    "  const uint32_t own = @NAME@fp_mode();\n"
+    "  if ((own ^ wanted) & @NAME@fp_zeros) @NAME@fp_set((own & ~(uint32_t)@NAME@fp_zeros) | (wanted & "
+    "@NAME@fp_zeros));\n"
+    "  return own;\n"
+    "}\n"
+    "INLINE void @NAME@fp_restore(const uint32_t *own) {\n"
+    "  if ((@NAME@fp_mode() ^ *own) & @NAME@fp_zeros) @NAME@fp_set(*own);\n"
+    "}\n"
+    "#ifdef __GNUC__\n"
+    "#define ADOPT(own, mode) const uint32_t own __attribute__((cleanup(@NAME@fp_restore), unused)) = "
+    "@NAME@fp_adopt(mode)\n"
+    "#else\n"
+    "#define ADOPT(own, mode) ((void)(mode))\n"
+    "#endif\n";
+
+static void put_modes(Text *out, const PreludeNeeds *needs, const char *prefix) {
+  const Blank blanks[] = {{"NAME", prefix}, {NULL, NULL}};
+  if (needs->team) template_put(out, modes_text, blanks);
+  text_put(out, "#ifdef %s // functions of the interface treat subnormal floats as zeros\n", needs->flush);
+  if (!needs->team) template_put(out, modes_text, blanks);
+  text_put(out,
+           "#define FLUSH_DENORMALS ADOPT(fp_caller, %sfp_zeros);\n#else\n#define FLUSH_DENORMALS\n#endif\n",
+           prefix);
+}
+
+void prelude_macros(Text *out, const PreludeNeeds *needs, const char *prefix) {
   bool gnu = needs->inlined || needs->kernel || needs->prefetch || needs->pin;
   if (gnu) text_put(out, "#if defined(__GNUC__) || defined(__clang__)\n");
   if (needs->inlined) text_put(out, "#define INLINE static inline __attribute__((always_inline, unused))\n");
@@ -83,6 +154,7 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
   if (needs->prefetch) text_put(out, "#define PREFETCH(p) ((void)0)\n");
   if (needs->pin) text_put(out, "#define PIN(position) ((void)0)\n");
   if (gnu) text_put(out, "#endif\n");
+  if (needs->modes) put_modes(out, needs, prefix);
   prelude_word_macros(out, needs);
   if (needs->helium)
     text_put(out, "#if defined(__ARM_FEATURE_MVE)\n"
@@ -101,10 +173,15 @@ void prelude_macros(Text *out, const PreludeNeeds *needs) {
     text_put(out,
              "// A net runs on a team of threads. Each thread runs its share of the iterations of a loop "
              "(SHARE). Before a loop that reads results of other threads, all threads wait.\n"
-             "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM _Pragma(\"omp parallel\")\n#define THREAD "
-             "omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
-             "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM\n#define THREAD "
-             "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n");
+             "#ifdef _OPENMP\n#include <omp.h>\n#define TEAM(call) { const uint32_t fp_mode = %sfp_mode(); "
+             "_Pragma(\"omp parallel\") { ADOPT(fp_own, fp_mode); call; } }\n"
+             "#define TEAM_LOOP { const uint32_t fp_mode = %sfp_mode(); _Pragma(\"omp parallel\") { "
+             "ADOPT(fp_own, fp_mode); _Pragma(\"omp for schedule(static)\")\n#define TEAM_LOOP_END } }\n"
+             "#define THREAD omp_get_thread_num()\n#define THREADS omp_get_num_threads()\n"
+             "#define BARRIER() _Pragma(\"omp barrier\")\n#else\n#define TEAM(call) call\n"
+             "#define TEAM_LOOP\n#define TEAM_LOOP_END\n#define THREAD "
+             "0\n#define THREADS 1\n#define BARRIER() ((void)0)\n#endif\n",
+             prefix, prefix);
   if (needs->team)
     text_put(out, "#define SHARE(from, to, thread) ((from) + (int)((int64_t)((to) - (from)) * (thread) / "
                   "threads)) // first iteration of a thread\n");

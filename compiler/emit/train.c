@@ -359,9 +359,9 @@ static void put_shards(Text *out, Net *net, int phase) {
                            first_shard(net), last_shard(net)));
     return;
   }
-  if (net->options->openmp)
-    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  text_put(out, net->options->openmp ? "  TEAM_LOOP\n" : "");
   put_shard_loop(out, net, phase, first_shard(net), last_shard(net));
+  text_put(out, net->options->openmp ? "  TEAM_LOOP_END\n" : "");
 }
 
 /* Prints the sum of the gradients of the shards from `from` to `to` (exclusive) as a tree of pairs:
@@ -441,9 +441,9 @@ static void put_clear_shards(Text *out, Net *net) {
               arena_printf(net->arena, "workspace, %s, %s", first_sum(net), last_sum(net)));
     return;
   }
-  if (net->options->openmp)
-    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  text_put(out, net->options->openmp ? "  TEAM_LOOP\n" : "");
   put_clear_loop(out, net, first_sum(net), last_sum(net));
+  text_put(out, net->options->openmp ? "  TEAM_LOOP_END\n" : "");
 }
 
 /* Prints a loop over the floats of the gradients from `from` to `to` (exclusive), up to "g[i] = ". floats:
@@ -458,8 +458,7 @@ static void put_sum_loop(Text *out, Net *net, const char *from, const char *to, 
              from, floats, from, floats);
     return;
   }
-  if (net->options->openmp)
-    text_put(out, "#ifdef _OPENMP\n#pragma omp parallel for schedule(static)\n#endif\n");
+  text_put(out, net->options->openmp ? "  TEAM_LOOP\n" : "");
   text_put(out, "  for (int64_t i = %s; i < %s; i++) g[i] = ", from, to);
 }
 
@@ -485,7 +484,7 @@ static void put_sum(Text *out, Net *net) {
                                               : arena_printf(net->arena, "%" PRId64, to),
                  to - from);
     put_tree(out, 0, net->layout->train.program->shards);
-    text_put(out, ";\n");
+    text_put(out, net->options->openmp ? ";\n  TEAM_LOOP_END\n" : ";\n");
   }
   text_put(out, "}\n\n");
   if (net_pool(net)) pool_describe(out, net, net->own->add, &list, "team", 0);
@@ -582,6 +581,7 @@ void put_gradients_entry(Text *out, Net *net) {
   const Parameters parameters = gradients_parameters(net);
   put_signature(out, arena_printf(net->arena, "%sfloat %s", net_linkage(net), net->own->gradients),
                 &parameters, " {\n");
+  put_flush(out, net);
   put_batch_value(out, net);
   put_clear(out, net);
   put_statistics(out, net);
@@ -590,7 +590,7 @@ void put_gradients_entry(Text *out, Net *net) {
     text_put(out, "  ");
     pool_call(out, net, net->own->pack_step, "workspace, weights");
   } else if (packing_shared(net))
-    text_put(out, "  TEAM %s(workspace, weights, THREAD, THREADS);\n", net->own->pack_step);
+    text_put(out, "  TEAM(%s(workspace, weights, THREAD, THREADS));\n", net->own->pack_step);
   else put_packing(out, net, &net->layout->train, "workspace->");
   put_upkeep_mark(out, net, BEFORE_PHASES);
   for (int i = 0; i < p->phases.n; i++) {

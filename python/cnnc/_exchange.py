@@ -81,6 +81,7 @@ def from_onnx(
     batch: int = 1,
     threads: int = 1,
     cc: str | None = None,
+    denormals: str = "flush",
 ) -> Net:
     """Imports an ONNX model, as `cnnc import` does.
 
@@ -111,6 +112,7 @@ def from_onnx(
             batch=batch,
             threads=threads,
             cc=cc,
+            denormals=denormals,
             own=True,
             weights=weights if weights.exists() else None,
         )
@@ -198,6 +200,7 @@ def from_torch(
     batch: int = 1,
     threads: int = 1,
     cc: str | None = None,
+    denormals: str = "flush",
 ) -> Net:
     """Imports a torch module with its weights. example: an example input of the module, or a tuple of
     inputs. The exporter folds batch normalization into the layer before it. keep_batchnorm keeps it as a
@@ -222,6 +225,7 @@ def from_torch(
             batch=batch,
             threads=threads,
             cc=cc,
+            denormals=denormals,
         )
 
 
@@ -241,6 +245,7 @@ def from_keras(
     batch: int = 1,
     threads: int = 1,
     cc: str | None = None,
+    denormals: str = "flush",
 ) -> Net:
     """Imports a Keras model with its weights through model.export(format="onnx"), which needs the package
     tf2onnx or, with the torch backend, onnxscript."""
@@ -259,4 +264,5 @@ def from_keras(
             batch=batch,
             threads=threads,
             cc=cc,
+            denormals=denormals,
         )

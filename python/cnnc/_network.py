@@ -77,6 +77,7 @@ class Net:
         weights: Weights | None = None,
         rename: Weights | None = None,
         precision: str | None = None,
+        denormals: str = "flush",
     ) -> None:
         self._path, self._cwd = path, Path.cwd()  # messages have the path as the caller wrote it
         if own:  # the folder is temporary: messages have only the file's name
@@ -84,9 +85,11 @@ class Net:
             self._path, self._cwd = Path(path.name), path.parent
         if precision not in (None, "f32", "bf16", "f16w"):
             raise ValueError(f"precision must be 'f32', 'bf16' or 'f16w', not {precision!r}")
+        if denormals not in ("flush", "keep"):
+            raise ValueError(f"denormals must be 'flush' or 'keep', not {denormals!r}")
         if batch < 1 or threads < 1:
             raise ValueError("batch and threads must be at least 1")
-        self._batch, self._threads, self._cc = batch, threads, cc
+        self._batch, self._threads, self._cc, self._denormals = batch, threads, cc, denormals
         self._own, self._define = own, dict(define)
         self._given = {"define": self._define, "batch": batch, "threads": threads}
         self._given |= {"cc": cc, "precision": precision}
@@ -202,6 +205,7 @@ class Net:
                         *more,
                         "--prefix=net",
                         "--embed=text",
+                        f"--denormals={self._denormals}",
                         f"--threads={'openmp' if openmp else 'none'}",
                         "-o",
                         source,
@@ -563,11 +567,13 @@ def load(
     cc: str | None = None,
     rename: Weights | None = None,
     precision: str | None = None,
+    denormals: str = "flush",
 ) -> Net:
     """Compiles a program, FILE.cnn, for this machine. weights, rename: as for Net.load_weights; define:
     values for the program's consts; batch: number of samples per call; threads: the number of threads, which
     does not change results; cc: the C compiler; precision: "bf16" computes products with bf16 numbers, "f16w"
-    stores weights in half precision. A precision in the program overrides this argument."""
+    stores weights in half precision. A precision in the program overrides this argument. denormals: "flush"
+    treats subnormal floats as zeros during a call, because some CPUs are slow on them; "keep" does not."""
     return Net(
         Path(path),
         define=define,
@@ -577,6 +583,7 @@ def load(
         weights=weights,
         rename=rename,
         precision=precision,
+        denormals=denormals,
     )
 
 
@@ -589,6 +596,7 @@ def compile(
     cc: str | None = None,
     rename: Weights | None = None,
     precision: str | None = None,
+    denormals: str = "flush",
 ) -> Net:
     """Compiles the text of a program, with the arguments of load."""
     try:
@@ -607,4 +615,5 @@ def compile(
         weights=weights,
         rename=rename,
         precision=precision,
+        denormals=denormals,
     )

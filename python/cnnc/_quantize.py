@@ -101,6 +101,7 @@ def quantize(
             define=net._define,
             batch=net._batch,
             threads=net._threads,
+            denormals=net._denormals,
             cc=net._cc,
             own=net._own,
             weights=out,

@@ -85,6 +85,14 @@ char *bridge_save(const char *path, const float *weights) {
 /* ---- inference ---- */
 static void use_threads(int32_t threads) {
   if (omp_set_num_threads) omp_set_num_threads(threads);
+#ifdef _OPENMP
+  static _Thread_local int32_t started;
+  if (threads > started) {
+    started = threads;
+#pragma omp parallel /* starts the threads, which inherit the caller's mode for subnormal floats */
+    __asm__ volatile("" : : : "memory");
+  }
+#endif
 }
 
 void bridge_reset(void *state) { NETWORK.reset(state); }
@@ -124,7 +132,9 @@ void bridge_infer(const void *model, const char **input, float **output, int64_t
 void bridge_look_pack(void *memory, const float *weights) { NETWORK.look->pack(memory, weights); }
 
 void bridge_look(void *memory, const float *weights, const void *const *input) {
+  const uint32_t mode = cnn_denormals_begin(&NETWORK);
   NETWORK.look->forward(memory, weights, input);
+  cnn_denormals_end(mode);
 }
 
 /* Offset of the value of a layer in the memory, in floats; -1 - i: the value is input i. */
@@ -164,8 +174,13 @@ static void add_measures(Numbers *numbers, const char *prefix, const cnn_measure
     add(numbers, prefix, measures->metric[m].name, measures->metric[m].value);
 }
 
+typedef struct Listener {
+  bridge_report *report;
+  uint32_t denormals; /* Python's mode for subnormal floats */
+} Listener;
+
 static void hear(void *context, const cnn_event *event) {
-  bridge_report *const report = *(bridge_report *const *)context;
+  const Listener *listener = context;
   Numbers numbers = {0};
   if (event->kind == CNN_EVENT_EPOCH) {
     const cnn_epoch *done = event->done;
@@ -176,7 +191,10 @@ static void hear(void *context, const cnn_event *event) {
     add(&numbers, "", "images_per_second", done->images_per_second);
     add(&numbers, "", "seconds", done->seconds);
   }
-  report((int32_t)event->kind, event->note, numbers.n, numbers.name, numbers.value);
+  const uint32_t mode = cnn_denormals_mode();
+  cnn_denormals_end(listener->denormals);
+  listener->report((int32_t)event->kind, event->note, numbers.n, numbers.name, numbers.value);
+  cnn_denormals_end(mode);
 }
 
 static cnn_status open_data(cnn_data **data, const bridge_settings *settings) {
@@ -197,7 +215,8 @@ char *bridge_train(const bridge_settings *settings, bridge_report *report) {
   options.threads = settings->threads;
   options.stop = settings->stop;
   options.report = hear;
-  options.context = &report;
+  Listener listener = {report, cnn_denormals_mode()};
+  options.context = &listener;
   if (settings->epochs) options.recipe.epochs = settings->epochs;
   if (settings->batch) options.recipe.batch = settings->batch;
   if (settings->seeded) options.recipe.seed = settings->seed;
@@ -306,7 +325,9 @@ float bridge_part(cnn_trainer *trainer, const void *const *input, const void *co
   use_threads(threads);
   if (trainer->samples == 0) keep_statistics(trainer, false);
   if (whole) trainer->sum = NULL;
+  const uint32_t mode = cnn_denormals_begin(&NETWORK);
   const float loss = cnn_trainer_batch(trainer, input, target, count, output);
+  cnn_denormals_end(mode);
   trainer->sum = sum;
   return loss;
 }
@@ -322,7 +343,9 @@ double bridge_update(cnn_trainer *trainer, double rate, double t, int32_t whole)
   }
   const int32_t bad = cnn_trainer_overflow(trainer);
   if (bad < 0) {
+    const uint32_t mode = cnn_denormals_begin(&NETWORK);
     cnn_trainer_update(trainer, rate);
+    cnn_denormals_end(mode);
   } else {
     keep_statistics(trainer, true);
     trainer->samples = 0;

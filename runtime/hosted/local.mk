@@ -1,6 +1,6 @@
 # runtime/hosted: data sets, weights and images in files, training runs, commands of executables
 # SPDX-License-Identifier: MIT-0
-libcnn_la_SOURCES += %D%/base/color.c %D%/base/color.h \
+libcnn_la_SOURCES += %D%/base/color.c %D%/base/color.h %D%/base/denormals.c \
   %D%/base/file.c %D%/base/file.h %D%/base/json.c %D%/base/json.h \
   %D%/base/memory.c %D%/base/memory.h %D%/base/number.c \
   %D%/base/number.h %D%/base/similar.c %D%/base/similar.h %D%/base/status.c %D%/base/threads.c \

@@ -192,6 +192,17 @@ cnn_status cnn_plot_write(const char *path, const char *title, const cnn_epoch *
 cnn_status cnn_confusion_write(const char *path, const cnn_network *network, const cnn_data *data,
                                const cnn_evaluation *evaluation);
 
+/* ---- Subnormal floats: below 1.2e-38, and slow on some CPUs */
+
+/* The mode of this thread: whether the CPU treats subnormal floats as zeros. */
+uint32_t cnn_denormals_mode(void);
+/* Sets the mode, if the CPU has it, and returns the mode before. */
+uint32_t cnn_denormals_set(bool flush);
+/* cnn_train and cnn_evaluate begin and end with these functions. cnn_denormals_begin sets the mode if
+ * network->flush_denormals is set, and returns the mode before. cnn_denormals_end restores it. */
+uint32_t cnn_denormals_begin(const cnn_network *network);
+void cnn_denormals_end(uint32_t before);
+
 /* ---- A whole program for a net, with commands such as train, eval and predict. Returns the exit status. */
 
 int cnn_main(int argc, char **argv, const cnn_network *network);

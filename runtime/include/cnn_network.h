@@ -232,7 +232,7 @@ typedef struct cnn_network {
    * records. Without training, `gradients` is NULL. */
   float (*gradients)(const float *weights, const void *const *input, const void *const *target, int32_t count,
                      uint64_t seed, uint64_t step, float *gradients, float *const *output, void *training);
-  int32_t training_steps;
+  int32_t training_steps, flush_denormals; /* flush_denormals: 1 with --denormals=flush, for the runtime */
   const cnn_training_step *training_step;
   float (*gradients_timed)(
       const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed,

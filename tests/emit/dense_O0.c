@@ -99,6 +99,60 @@ _Static_assert(sizeof(dense_O0_workspace) == DENSE_O0_WORKSPACE_BYTES, "workspac
 #define INLINE static inline
 #define KERNEL static
 #endif
+#ifdef DENSE_O0_FLUSH_DENORMALS // functions of the interface treat subnormal floats as zeros
+// Whether the CPU treats subnormal floats as zeros. ADOPT takes this over from another mode, and restores the thread's own mode at the end of the block.
+#if defined(__GNUC__) && defined(__SSE__) && !defined(__TINYC__)
+enum { dense_O0_fp_zeros = 0x8040 }; // FTZ and DAZ
+INLINE uint32_t dense_O0_fp_mode(void) {
+  uint32_t mode;
+  __asm__ volatile("stmxcsr %0" : "=m"(mode) : : "memory");
+  return mode;
+}
+INLINE void dense_O0_fp_set(uint32_t mode) {
+  __asm__ volatile("ldmxcsr %0" : : "m"(mode) : "memory");
+}
+#elif defined(__GNUC__) && defined(__aarch64__)
+enum { dense_O0_fp_zeros = 1 << 24 }; // FZ
+INLINE uint32_t dense_O0_fp_mode(void) {
+  uint64_t mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode) : : "memory");
+  return (uint32_t)mode;
+}
+INLINE void dense_O0_fp_set(uint32_t mode) {
+  __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode) : "memory");
+}
+#elif defined(__GNUC__) && defined(__arm__) && defined(__ARM_FP)
+enum { dense_O0_fp_zeros = 1 << 24 }; // FZ
+INLINE uint32_t dense_O0_fp_mode(void) {
+  uint32_t mode;
+  __asm__ volatile("vmrs %0, fpscr" : "=r"(mode) : : "memory");
+  return mode;
+}
+INLINE void dense_O0_fp_set(uint32_t mode) {
+  __asm__ volatile("vmsr fpscr, %0" : : "r"(mode) : "memory");
+}
+#else // the CPU has no such mode
+enum { dense_O0_fp_zeros = 0 };
+INLINE uint32_t dense_O0_fp_mode(void) { return 0; }
+INLINE void dense_O0_fp_set(uint32_t mode) { (void)mode; }
+#endif
+INLINE uint32_t dense_O0_fp_adopt(uint32_t wanted) {
+  const uint32_t own = dense_O0_fp_mode();
+  if ((own ^ wanted) & dense_O0_fp_zeros) dense_O0_fp_set((own & ~(uint32_t)dense_O0_fp_zeros) | (wanted & dense_O0_fp_zeros));
+  return own;
+}
+INLINE void dense_O0_fp_restore(const uint32_t *own) {
+  if ((dense_O0_fp_mode() ^ *own) & dense_O0_fp_zeros) dense_O0_fp_set(*own);
+}
+#ifdef __GNUC__
+#define ADOPT(own, mode) const uint32_t own __attribute__((cleanup(dense_O0_fp_restore), unused)) = dense_O0_fp_adopt(mode)
+#else
+#define ADOPT(own, mode) ((void)(mode))
+#endif
+#define FLUSH_DENORMALS ADOPT(fp_caller, dense_O0_fp_zeros);
+#else
+#define FLUSH_DENORMALS
+#endif
 
 /* ---- weights ---- */
 
@@ -136,11 +190,21 @@ KERNEL void dense_O0_dense2_bias_pack(float *restrict out, const float *restrict
     out[u] = bias[u];
 }
 
+// Replaces subnormal weights by 0: many CPUs are slow on them.
+static void dense_O0_clear_floats(float *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++)
+    if (x[i] > -0x1p-126f && x[i] < 0x1p-126f) x[i] *= 0.f; // keeps the sign
+}
+
 void dense_O0_pack(dense_O0_model *model, const dense_O0_weights *weights) {
   dense_O0_dense1_weight_pack(model->dense1_weight, weights->dense1_weight);
   dense_O0_dense1_bias_pack(model->dense1_bias, weights->dense1_bias);
   dense_O0_dense2_weight_pack(model->dense2_weight, weights->dense2_weight);
   dense_O0_dense2_bias_pack(model->dense2_bias, weights->dense2_bias);
+  dense_O0_clear_floats((float *)model->dense1_weight, 12);
+  dense_O0_clear_floats((float *)model->dense1_bias, 3);
+  dense_O0_clear_floats((float *)model->dense2_weight, 6);
+  dense_O0_clear_floats((float *)model->dense2_bias, 2);
 }
 
 /* ---- a model in a file or in flash ---- */
@@ -222,6 +286,7 @@ const char *dense_O0_target(void) { return "generic"; }
 
 void dense_O0_infer(const dense_O0_model *model, const float x_values[DENSE_O0_BATCH * DENSE_O0_X_SIZE],
                     float output_values[DENSE_O0_BATCH * DENSE_O0_OUTPUT_SIZE], dense_O0_workspace *workspace) {
+  FLUSH_DENORMALS
   dense_O0_run(model, x_values, output_values, workspace->arena);
 }
 
@@ -229,6 +294,8 @@ void dense_O0_infer(const dense_O0_model *model, const float x_values[DENSE_O0_B
 
 #undef INLINE
 #undef KERNEL
+#undef FLUSH_DENORMALS
+#undef ADOPT
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)

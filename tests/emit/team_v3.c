@@ -121,6 +121,60 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 #define KERNEL static
 #define PIN(position) ((void)0)
 #endif
+// Whether the CPU treats subnormal floats as zeros. ADOPT takes this over from another mode, and restores the thread's own mode at the end of the block.
+#if defined(__GNUC__) && defined(__SSE__) && !defined(__TINYC__)
+enum { team_fp_zeros = 0x8040 }; // FTZ and DAZ
+INLINE uint32_t team_fp_mode(void) {
+  uint32_t mode;
+  __asm__ volatile("stmxcsr %0" : "=m"(mode) : : "memory");
+  return mode;
+}
+INLINE void team_fp_set(uint32_t mode) {
+  __asm__ volatile("ldmxcsr %0" : : "m"(mode) : "memory");
+}
+#elif defined(__GNUC__) && defined(__aarch64__)
+enum { team_fp_zeros = 1 << 24 }; // FZ
+INLINE uint32_t team_fp_mode(void) {
+  uint64_t mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode) : : "memory");
+  return (uint32_t)mode;
+}
+INLINE void team_fp_set(uint32_t mode) {
+  __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode) : "memory");
+}
+#elif defined(__GNUC__) && defined(__arm__) && defined(__ARM_FP)
+enum { team_fp_zeros = 1 << 24 }; // FZ
+INLINE uint32_t team_fp_mode(void) {
+  uint32_t mode;
+  __asm__ volatile("vmrs %0, fpscr" : "=r"(mode) : : "memory");
+  return mode;
+}
+INLINE void team_fp_set(uint32_t mode) {
+  __asm__ volatile("vmsr fpscr, %0" : : "r"(mode) : "memory");
+}
+#else // the CPU has no such mode
+enum { team_fp_zeros = 0 };
+INLINE uint32_t team_fp_mode(void) { return 0; }
+INLINE void team_fp_set(uint32_t mode) { (void)mode; }
+#endif
+INLINE uint32_t team_fp_adopt(uint32_t wanted) {
+  const uint32_t own = team_fp_mode();
+  if ((own ^ wanted) & team_fp_zeros) team_fp_set((own & ~(uint32_t)team_fp_zeros) | (wanted & team_fp_zeros));
+  return own;
+}
+INLINE void team_fp_restore(const uint32_t *own) {
+  if ((team_fp_mode() ^ *own) & team_fp_zeros) team_fp_set(*own);
+}
+#ifdef __GNUC__
+#define ADOPT(own, mode) const uint32_t own __attribute__((cleanup(team_fp_restore), unused)) = team_fp_adopt(mode)
+#else
+#define ADOPT(own, mode) ((void)(mode))
+#endif
+#ifdef TEAM_FLUSH_DENORMALS // functions of the interface treat subnormal floats as zeros
+#define FLUSH_DENORMALS ADOPT(fp_caller, team_fp_zeros);
+#else
+#define FLUSH_DENORMALS
+#endif
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
@@ -138,12 +192,16 @@ _Static_assert(sizeof(team_workspace) == TEAM_WORKSPACE_BYTES, "workspace");
 // A net runs on a team of threads. Each thread runs its share of the iterations of a loop (SHARE). Before a loop that reads results of other threads, all threads wait.
 #ifdef _OPENMP
 #include <omp.h>
-#define TEAM _Pragma("omp parallel")
+#define TEAM(call) { const uint32_t fp_mode = team_fp_mode(); _Pragma("omp parallel") { ADOPT(fp_own, fp_mode); call; } }
+#define TEAM_LOOP { const uint32_t fp_mode = team_fp_mode(); _Pragma("omp parallel") { ADOPT(fp_own, fp_mode); _Pragma("omp for schedule(static)")
+#define TEAM_LOOP_END } }
 #define THREAD omp_get_thread_num()
 #define THREADS omp_get_num_threads()
 #define BARRIER() _Pragma("omp barrier")
 #else
-#define TEAM
+#define TEAM(call) call
+#define TEAM_LOOP
+#define TEAM_LOOP_END
 #define THREAD 0
 #define THREADS 1
 #define BARRIER() ((void)0)
@@ -243,6 +301,12 @@ KERNEL void team_c_dense1_bias_pack(float *restrict out, const float *restrict b
     out[u] = 0.f;
 }
 
+// Replaces subnormal weights by 0: many CPUs are slow on them.
+static void team_clear_floats(float *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++)
+    if (x[i] > -0x1p-126f && x[i] < 0x1p-126f) x[i] *= 0.f; // keeps the sign
+}
+
 void team_pack(team_model *model, const team_weights *weights) {
   team_a_weight_pack(model->a_weight, weights->a_weight);
   team_a_weight_pack(model->b_weight, weights->b_weight);
@@ -253,13 +317,22 @@ void team_pack(team_model *model, const team_weights *weights) {
   team_a_bias_pack(model->a_bias, weights->a_bias);
   team_a_bias_pack(model->c_conv1_bias, weights->c_conv1_bias);
   team_c_dense1_bias_pack(model->c_dense1_bias, weights->c_dense1_bias);
+  team_clear_floats((float *)model->a_weight, 256);
+  team_clear_floats((float *)model->b_weight, 256);
+  team_clear_floats((float *)model->b_weight_rest, 128);
+  team_clear_floats((float *)model->b_bias, 32);
+  team_clear_floats((float *)model->c_conv1_weight, 2304);
+  team_clear_floats((float *)model->c_dense1_weight, 128);
+  team_clear_floats((float *)model->a_bias, 24);
+  team_clear_floats((float *)model->c_conv1_bias, 24);
+  team_clear_floats((float *)model->c_dense1_bias, 8);
 }
 
 /* ---- a model in a file or in flash ---- */
 
 // Header of a model: "cnnmodel", format version, number of bytes that follow,
 // and a fingerprint of their layout and of this code.
-static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0x31aff17e4ffcacee)};
+static const uint64_t team_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TEAM_MODEL_BYTES, UINT64_C(0xf5f85ce434041b25)};
 
 const team_model *team_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -282,14 +355,15 @@ const team_model *team_open(const void *bytes, size_t size) {
 
 INLINE TEAM_V3 v8n team_bits_x8(v8 x) { return (v8n)x; }
 INLINE TEAM_V3 v8 team_float_of_x8(v8n u) { return (v8)u; }
+INLINE TEAM_V3 v8 team_splat_x8(float x) { return x - (v8){0}; }
 INLINE TEAM_V3 v4 team_select_x4(v4i mask, v4 a, v4 b) { return (v4)((mask & (v4i)a) | (~mask & (v4i)b)); }
 INLINE TEAM_V3 v8 team_select_x8(v8i mask, v8 a, v8 b) { return (v8)((mask & (v8i)a) | (~mask & (v8i)b)); }
 INLINE TEAM_V3 float team_max_x1(float a, float b) { return a > b ? a : b; }
 INLINE TEAM_V3 v4 team_max_x4(v4 a, v4 b) { return team_select_x4(a > b, a, b); }
 INLINE TEAM_V3 v8 team_max_x8(v8 a, v8 b) { return team_select_x8(a > b, a, b); }
-// e to the power x, within 1.1 ulp: 2^n times a polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, for results at both ends of the range.
+// e to the power x, within 1.1 ulp, but 0 where it is subnormal: 2^n times a polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, because 2^128 is not a float.
 INLINE TEAM_V3 v8 team_exp_x8(v8 x) {
-  const v8 top = team_select_x8(x > ((v8){0} + 89.f), ((v8){0} + 89.f), x), c = team_select_x8(top < ((v8){0} + -104.f), ((v8){0} + -104.f), top);
+  const v8 top = team_select_x8(x > ((v8){0} + 89.f), ((v8){0} + 89.f), x), c = team_select_x8(top < ((v8){0} + -87.33654f), ((v8){0} + -87.33654f), top);
   const v8 shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 * 2^23 + 254: the sum's last bits are n + 254
   const v8 r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
   v8 p = r * 1.38438714e-3f + 8.36954918e-3f;
@@ -298,7 +372,7 @@ INLINE TEAM_V3 v8 team_exp_x8(v8 x) {
   p = p * r + 4.99999940e-1f;
   p = p * (r * r) + r + 1.f;
   const v8n e = team_bits_x8(shifted), half = e >> 1;
-  return p * team_float_of_x8(half << 23) * team_float_of_x8((e - half) << 23);
+  return team_select_x8(x < ((v8){0} + -87.33654f), ((v8){0} + 0.f), p * team_float_of_x8(half << 23) * team_float_of_x8((e - half) << 23));
 }
 INLINE TEAM_V3 float team_sum_x4(v4 a) {
   return (a[0] + a[2]) + (a[1] + a[3]);
@@ -592,7 +666,8 @@ static TEAM_V3 void team_c_softmax1(const float (*restrict in)[1][5], float (*re
   sum = sum + team_load_part_x8(&row[0], 5);
   const float total = team_sum_x8(sum);
   const float factor = 1.f / total;
-  team_store_part_x8(&out[0][0][0], team_load_part_x8(&row[0], 5) * factor, 5);
+  const v8 x = team_load_part_x8(&row[0], 5);
+  team_store_part_x8(&out[0][0][0], team_select_x8(x < team_splat_x8(total * 1.1754946e-38f), (v8){0}, x) * factor, 5);
 }
 
 /* One image. Activations share one arena: the memory of dead values is reused. */
@@ -619,7 +694,8 @@ const char *team_target(void) { return "x86-64-v3"; }
 
 void team_infer(const team_model *model, const float x_values[TEAM_BATCH * TEAM_X_SIZE], float b_values[TEAM_BATCH * TEAM_B_SIZE],
                 float c_values[TEAM_BATCH * TEAM_C_SIZE], team_workspace *workspace) {
-  TEAM team_run(model, x_values, b_values, c_values, workspace->arena, THREAD, THREADS);
+  FLUSH_DENORMALS
+  TEAM(team_run(model, x_values, b_values, c_values, workspace->arena, THREAD, THREADS));
 }
 
 /* ---- the end: this file does not affect later code of the same translation unit ---- */
@@ -629,7 +705,11 @@ void team_infer(const team_model *model, const float x_values[TEAM_BATCH * TEAM_
 #undef PIN
 #undef UNROLL
 #undef ROLL
+#undef FLUSH_DENORMALS
+#undef ADOPT
 #undef TEAM
+#undef TEAM_LOOP
+#undef TEAM_LOOP_END
 #undef THREAD
 #undef THREADS
 #undef BARRIER

@@ -262,7 +262,7 @@ typedef struct cnn_network {
    * records. Without training, `gradients` is NULL. */
   float (*gradients)(const float *weights, const void *const *input, const void *const *target, int32_t count,
                      uint64_t seed, uint64_t step, float *gradients, float *const *output, void *training);
-  int32_t training_steps;
+  int32_t training_steps, flush_denormals; /* flush_denormals: 1 with --denormals=flush, for the runtime */
   const cnn_training_step *training_step;
   float (*gradients_timed)(
       const float *weights, const void *const *input, const void *const *target, int32_t count, uint64_t seed,
@@ -491,6 +491,60 @@ void train_generic_init(train_generic_weights *weights, uint64_t seed) {
 #define INLINE static inline
 #define KERNEL static
 #endif
+#ifdef TRAIN_GENERIC_FLUSH_DENORMALS // functions of the interface treat subnormal floats as zeros
+// Whether the CPU treats subnormal floats as zeros. ADOPT takes this over from another mode, and restores the thread's own mode at the end of the block.
+#if defined(__GNUC__) && defined(__SSE__) && !defined(__TINYC__)
+enum { train_generic_fp_zeros = 0x8040 }; // FTZ and DAZ
+INLINE uint32_t train_generic_fp_mode(void) {
+  uint32_t mode;
+  __asm__ volatile("stmxcsr %0" : "=m"(mode) : : "memory");
+  return mode;
+}
+INLINE void train_generic_fp_set(uint32_t mode) {
+  __asm__ volatile("ldmxcsr %0" : : "m"(mode) : "memory");
+}
+#elif defined(__GNUC__) && defined(__aarch64__)
+enum { train_generic_fp_zeros = 1 << 24 }; // FZ
+INLINE uint32_t train_generic_fp_mode(void) {
+  uint64_t mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode) : : "memory");
+  return (uint32_t)mode;
+}
+INLINE void train_generic_fp_set(uint32_t mode) {
+  __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)mode) : "memory");
+}
+#elif defined(__GNUC__) && defined(__arm__) && defined(__ARM_FP)
+enum { train_generic_fp_zeros = 1 << 24 }; // FZ
+INLINE uint32_t train_generic_fp_mode(void) {
+  uint32_t mode;
+  __asm__ volatile("vmrs %0, fpscr" : "=r"(mode) : : "memory");
+  return mode;
+}
+INLINE void train_generic_fp_set(uint32_t mode) {
+  __asm__ volatile("vmsr fpscr, %0" : : "r"(mode) : "memory");
+}
+#else // the CPU has no such mode
+enum { train_generic_fp_zeros = 0 };
+INLINE uint32_t train_generic_fp_mode(void) { return 0; }
+INLINE void train_generic_fp_set(uint32_t mode) { (void)mode; }
+#endif
+INLINE uint32_t train_generic_fp_adopt(uint32_t wanted) {
+  const uint32_t own = train_generic_fp_mode();
+  if ((own ^ wanted) & train_generic_fp_zeros) train_generic_fp_set((own & ~(uint32_t)train_generic_fp_zeros) | (wanted & train_generic_fp_zeros));
+  return own;
+}
+INLINE void train_generic_fp_restore(const uint32_t *own) {
+  if ((train_generic_fp_mode() ^ *own) & train_generic_fp_zeros) train_generic_fp_set(*own);
+}
+#ifdef __GNUC__
+#define ADOPT(own, mode) const uint32_t own __attribute__((cleanup(train_generic_fp_restore), unused)) = train_generic_fp_adopt(mode)
+#else
+#define ADOPT(own, mode) ((void)(mode))
+#endif
+#define FLUSH_DENORMALS ADOPT(fp_caller, train_generic_fp_zeros);
+#else
+#define FLUSH_DENORMALS
+#endif
 
 /* ---- weights ---- */
 
@@ -521,6 +575,12 @@ KERNEL void train_generic_dense1_bias_pack(float *restrict out, const float *res
     out[u] = bias[u];
 }
 
+// Replaces subnormal weights by 0: many CPUs are slow on them.
+static void train_generic_clear_floats(float *x, int64_t n) {
+  for (int64_t i = 0; i < n; i++)
+    if (x[i] > -0x1p-126f && x[i] < 0x1p-126f) x[i] *= 0.f; // keeps the sign
+}
+
 void train_generic_pack(train_generic_model *model, const train_generic_weights *weights) {
   train_generic_dense1_weight_pack(model->dense1_weight, weights->dense1_weight);
   train_generic_conv1_weight_pack(model->conv1_weight, weights->conv1_weight);
@@ -529,13 +589,20 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
   memcpy(model->batchnorm1_weight, weights->batchnorm1_weight, sizeof model->batchnorm1_weight);
   memcpy(model->batchnorm1_bias, weights->batchnorm1_bias, sizeof model->batchnorm1_bias);
   train_generic_dense1_bias_pack(model->dense1_bias, weights->dense1_bias);
+  train_generic_clear_floats((float *)model->dense1_weight, 16);
+  train_generic_clear_floats((float *)model->conv1_weight, 18);
+  train_generic_clear_floats((float *)model->batchnorm1_running_mean, 2);
+  train_generic_clear_floats((float *)model->batchnorm1_running_var, 2);
+  train_generic_clear_floats((float *)model->batchnorm1_weight, 2);
+  train_generic_clear_floats((float *)model->batchnorm1_bias, 2);
+  train_generic_clear_floats((float *)model->dense1_bias, 2);
 }
 
 /* ---- a model in a file or in flash ---- */
 
 // Header of a model: "cnnmodel", format version, number of bytes that follow,
 // and a fingerprint of their layout and of this code.
-static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0xfcef8e6235b2a0c6)};
+static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0xbfa3be6398fa1284)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -570,9 +637,9 @@ INLINE uint32_t train_generic_bits_x1(float x) { union { float f; uint32_t u; } 
 INLINE float train_generic_float_of_x1(uint32_t u) { union { uint32_t u; float f; } v = {u}; return v.f; }
 INLINE float train_generic_select_x1(int32_t mask, float a, float b) { return mask ? a : b; }
 INLINE float train_generic_max_x1(float a, float b) { return a > b ? a : b; }
-// e to the power x, within 1.1 ulp: 2^n times a polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, for results at both ends of the range.
+// e to the power x, within 1.1 ulp, but 0 where it is subnormal: 2^n times a polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, because 2^128 is not a float.
 INLINE float train_generic_exp_x1(float x) {
-  const float top = train_generic_select_x1(x > 89.f, 89.f, x), c = train_generic_select_x1(top < -104.f, -104.f, top);
+  const float top = train_generic_select_x1(x > 89.f, 89.f, x), c = train_generic_select_x1(top < -87.33654f, -87.33654f, top);
   const float shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 * 2^23 + 254: the sum's last bits are n + 254
   const float r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = r * 1.38438714e-3f + 8.36954918e-3f;
@@ -581,7 +648,7 @@ INLINE float train_generic_exp_x1(float x) {
   p = p * r + 4.99999940e-1f;
   p = p * (r * r) + r + 1.f;
   const uint32_t e = train_generic_bits_x1(shifted), half = e >> 1;
-  return p * train_generic_float_of_x1(half << 23) * train_generic_float_of_x1((e - half) << 23);
+  return train_generic_select_x1(x < -87.33654f, 0.f, p * train_generic_float_of_x1(half << 23) * train_generic_float_of_x1((e - half) << 23));
 }
 // Natural logarithm, within 1.2 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a polynomial in m - 1.
 INLINE float train_generic_log_x1(float x) {
@@ -723,8 +790,10 @@ static void train_generic_softmax1(const float (*restrict in)[1][2], float (*res
     sum = sum + row[v];
   const float total = sum;
   const float factor = 1.f / total;
-  for (int v = 0; v < 2; v++)
-    out[0][0][v] = row[v] * factor;
+  for (int v = 0; v < 2; v++) {
+    const float x = row[v];
+    out[0][0][v] = (x < total * 1.1754946e-38f ? 0.f : x) * factor;
+  }
 }
 
 // loss, line 7: cross_entropy
@@ -903,8 +972,10 @@ static void train_generic_loss_20_cross_entropy_gradient(const float (*restrict 
   const float label_weight = counts;
   const float own = scale * label_weight;
   const float all = own / total;
-  for (int c = 0; c < 2; c++)
-    out[0][0][c] = row[c] * all - (label == c ? own : 0.f);
+  for (int c = 0; c < 2; c++) {
+    const float x = row[c];
+    out[0][0][c] = (x < 7.888609e-31f ? 0.f : x) * all - (label == c ? own : 0.f);
+  }
 }
 
 // dense input gradient of dense1, line 6: dense(2)
@@ -1171,12 +1242,14 @@ const char *train_generic_target(void) { return "generic"; }
 
 void train_generic_infer(const train_generic_model *model, const uint8_t x_values[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_X_SIZE],
                          float output_values[TRAIN_GENERIC_BATCH * TRAIN_GENERIC_OUTPUT_SIZE], train_generic_workspace *workspace) {
+  FLUSH_DENORMALS
   train_generic_run(model, x_values, output_values, workspace->arena);
 }
 
 float train_generic_gradients(const train_generic_weights *weights, const uint8_t *x_values, const int32_t *output_target, int32_t count,
                               uint64_t seed, uint64_t step, train_generic_weights *gradients, float *output_values,
                               train_generic_training *workspace) {
+  FLUSH_DENORMALS
   const train_generic_batch batch = {weights, x_values, output_target, output_values, count, seed, step, workspace, workspace};
   memset(gradients, 0, sizeof *gradients);
   memcpy(gradients->batchnorm1_running_mean, weights->batchnorm1_running_mean, sizeof gradients->batchnorm1_running_mean);
@@ -1302,6 +1375,9 @@ const cnn_network train_generic_network = {
   .target_name = train_generic_target,
   .init = train_generic_network_init,
   .pack = train_generic_network_pack,
+#ifdef TRAIN_GENERIC_FLUSH_DENORMALS
+  .flush_denormals = 1,
+#endif
   .infer = train_generic_network_infer,
   .gradients = train_generic_network_gradients,
 };
@@ -1310,6 +1386,8 @@ const cnn_network train_generic_network = {
 
 #undef INLINE
 #undef KERNEL
+#undef FLUSH_DENORMALS
+#undef ADOPT
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT DEFAULT
 #elif defined(__GNUC__)

@@ -26,6 +26,7 @@
 /* Words of --match and --fit. The index of a word is its value, which is stored in cnn_weights_names.by_order
  * or in a cnn_fit. */
 const char *const cnn_match_choices[] = {"name", "order", NULL};
+const char *const cnn_denormals_choices[] = {"flush", "keep", NULL};
 const char *const cnn_fit_choices[] = {"stretch", "crop", "letterbox", NULL};
 
 typedef struct Command {
@@ -84,6 +85,7 @@ typedef struct cnn_program_state {
   cnn_network network;
   cnn_classes classes; /* the labels of `network` if they come from a file */
   double val;          /* fraction of the training set used for validation: of the weights, or the default */
+  int denormals;       /* index in cnn_denormals_choices */
   char *beside, *here; /* paths of NET.safetensors: next to the program; in the working directory */
 } cnn_program_state;
 
@@ -123,6 +125,14 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
 }
 
 double cnn_program_val(const cnn_program *program) { return program->state->val; }
+
+int *cnn_program_denormals(const cnn_program *program) { return &program->state->denormals; }
+
+void cnn_program_begin(const cnn_program *program) {
+  cnn_program_state *state = program->state;
+  state->network.flush_denormals = state->denormals == 0;
+  cnn_denormals_set(state->network.flush_denormals);
+}
 
 static double val_of(const cnn_archive *archive, double usual) {
   const char *note = cnn_archive_note(archive, "val");
@@ -289,12 +299,14 @@ int cnn_main_launched(int argc, char **argv, const cnn_network *network, const c
 #endif
   const char *command = argc > 0 ? argv[0] : NULL, *slash = command ? strrchr(command, '/') : NULL;
   const cnn_data_options usual = CNN_DATA_DEFAULTS;
-  cnn_program_state state = {.network = *network, .val = usual.val};
+  cnn_program_state state = {
+      .network = *network, .val = usual.val, .denormals = network->flush_denormals ? 0 : 1};
   cnn_program program = {slash     ? slash + 1
                          : command ? command
                                    : network->name,
                          &state.network, &state, launch};
   look_around(&state, command);
+  cnn_program_begin(&program);
   int status = run(&program, argc, argv);
   cnn_classes_free(&state.classes);
   free(state.beside);

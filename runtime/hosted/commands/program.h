@@ -89,7 +89,27 @@ int cnn_program_needs_weights(const cnn_usage *usage, const cnn_program *program
   }
 const char *cnn_program_label(const cnn_network *network, const cnn_data *data, int64_t c, char room[24]);
 
-extern const char *const cnn_fit_choices[], *const cnn_match_choices[];
+/* The program's value of --denormals, for CNN_FLAG_DENORMALS. */
+int *cnn_program_denormals(const cnn_program *program);
+/* Sets the CPU's mode for subnormal floats. Called after the options are parsed, before threads start. */
+void cnn_program_begin(const cnn_program *program);
+
+extern const char *const cnn_fit_choices[], *const cnn_match_choices[], *const cnn_denormals_choices[];
+#define CNN_FLAGS_THREADS(to, program)                                                                       \
+  {"threads", 0, CNN_VALUE_WHOLE, &(to), "N", "processors (default: all)", 1, 4096, NULL, NULL},             \
+      CNN_FLAG_DENORMALS(program)
+#define CNN_FLAG_DENORMALS(program)                                                                          \
+  {"denormals",                                                                                              \
+   0,                                                                                                        \
+   CNN_VALUE_CHOICE,                                                                                         \
+   cnn_program_denormals(program),                                                                           \
+   "flush|keep",                                                                                             \
+   "flush (default, unless the net was compiled with --denormals=keep): the CPU treats subnormal "           \
+   "floats as zeros",                                                                                        \
+   0,                                                                                                        \
+   0,                                                                                                        \
+   cnn_denormals_choices,                                                                                    \
+   NULL}
 #define CNN_FLAG_FIT(to, given)                                                                              \
   {"fit",                                                                                                    \
    0,                                                                                                        \

@@ -567,6 +567,7 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
        86400, NULL, NULL},
       {"threads", 0, CNN_VALUE_WHOLE, &threads, "N",
        "processors to use, fewer if other programs keep them busy (default: all)", 1, 4096, NULL, NULL},
+      CNN_FLAG_DENORMALS(program),
       {"train", 0, CNN_VALUE_FLAG, &bench.train, "", "measure training steps instead", 0, 0, NULL, NULL},
       {"data", 0, CNN_VALUE_TEXT, &bench.data_path, "PATH",
        "use the first training samples of a data set as inputs, and as targets with --train", 0, 0, NULL,
@@ -588,6 +589,7 @@ int cnn_program_bench(const cnn_program *program, int argc, char **argv) {
   int operand;
   const int parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
+  cnn_program_begin(program);
   if (argc - operand > 1) return cnn_usage_error(&usage, "this command takes only one input");
   bench.input_path = operand < argc ? argv[operand] : NULL;
   if (bench.input_path && (bench.train || bench.data_path))

@@ -211,7 +211,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
       {"curves", 0, CNN_VALUE_TEXT, &a.curves, "FILE.svg",
        "precision-recall curve of each class, for boxes or masks", 0, 0, NULL, NULL},
       {"limit", 0, CNN_VALUE_WHOLE, &a.limit, "N", "only the first N samples", 1, 1e15, NULL, NULL},
-      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors (default: all)", 1, 4096, NULL, NULL},
+      CNN_FLAGS_THREADS(a.threads, program),
       CNN_FLAG_FIT(a.fit, NULL),
       {"truth", 0, CNN_VALUE_TEXT, &a.truth, "FILE.json",
        "for recordings: [{\"wav_file\", \"detection_windows\": [[from, to], ...]}] in seconds; counts true "
@@ -234,6 +234,7 @@ int cnn_program_eval(const cnn_program *program, int argc, char **argv) {
   int operand;
   const int parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
+  cnn_program_begin(program);
   if (operand < argc || a.truth || a.stream || a.detect.given)
     return eval_recordings(program, &usage, &a, argc - operand, argv + operand);
   if (!a.data) return cnn_usage_error(&usage, "this command needs --data");

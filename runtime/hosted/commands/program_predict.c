@@ -586,7 +586,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
        "from standard input; with --json, the scores of all rows",
        0, 0, NULL, NULL},
       CNN_FLAGS_DETECT(a.detect),
-      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors (default: all)", 1, 4096, NULL, NULL},
+      CNN_FLAGS_THREADS(a.threads, program),
   };
   cnn_usage usage = {program->name,
                      "predict",
@@ -597,6 +597,7 @@ int cnn_program_predict(const cnn_program *program, int argc, char **argv) {
                      sizeof flag / sizeof *flag};
   int operand, parsed = cnn_usage_parse(&usage, argc, argv, &operand);
   if (parsed != CNN_GO_ON) return parsed;
+  cnn_program_begin(program);
   int ready = cnn_program_needs_weights(&usage, program, a.weights);
   if (ready != CNN_GO_ON) return ready;
   if (a.stream || a.detect.given) return predict_stream(program, &usage, &a, argc - operand, argv + operand);

@@ -223,6 +223,7 @@ static int train(const cnn_program *program, const cnn_usage *usage, const Argum
 
 static int run(const cnn_program *program, const cnn_usage *usage, const Arguments *a) {
   if (!a->data) return cnn_usage_error(usage, "this command needs --data");
+  cnn_program_begin(program);
   if (a->resume && a->init)
     return cnn_usage_error(
         usage, "--resume continues from a checkpoint, --init starts from weights: use one of them");
@@ -273,7 +274,7 @@ int cnn_program_train(const cnn_program *program, int argc, char **argv) {
        NULL, &a.rate_given},
       {"seed", 0, CNN_VALUE_SEED, &a.seed, "N",
        "random seed of weights, sample order, augmentation and dropout", 0, 0, NULL, &a.seed_given},
-      {"threads", 0, CNN_VALUE_WHOLE, &a.threads, "N", "processors (default: all)", 1, 4096, NULL, NULL},
+      CNN_FLAGS_THREADS(a.threads, program),
       {"resume", 0, CNN_VALUE_FLAG, &a.resume, "",
        "continue from the checkpoint, as if training had not stopped; reports changes of the program", 0, 0,
        NULL, NULL},

@@ -25,6 +25,7 @@ typedef struct Worker {
   cnn_loader *loader;
   cnn_reader reader;
   pthread_t thread;
+  uint32_t denormals; /* the mode of the thread that starts the worker */
 } Worker;
 
 struct cnn_loader {
@@ -132,6 +133,7 @@ static void fill_share(Worker *worker, Place *place) {
 static void *work(void *context) {
   Worker *worker = context;
   cnn_loader *loader = worker->loader;
+  cnn_denormals_end(worker->denormals);
   pthread_mutex_lock(&loader->mutex);
   while (!loader->quit) {
     Place *place = place_with_work(loader);
@@ -150,6 +152,7 @@ cnn_status cnn_loader_start(cnn_loader *loader, const cnn_course *course, int64_
   loader->quit = false;
   while (loader->running < loader->workers) {
     Worker *worker = &loader->worker[loader->running];
+    worker->denormals = cnn_denormals_mode();
     if (pthread_create(&worker->thread, NULL, work, worker) != 0) break;
     loader->running++;
   }

@@ -202,6 +202,7 @@ static cnn_status evaluate_batch(Worker *worker, int64_t first) {
 static void *work(void *context) {
   Worker *worker = context;
   cnn_evaluator *evaluator = worker->evaluator;
+  const uint32_t mode = cnn_denormals_begin(evaluator->network);
   cnn_threads_use(evaluator->network, evaluator->threads_inside);
   worker->status = cnn_success();
   for (;;) {
@@ -213,6 +214,7 @@ static void *work(void *context) {
     atomic_store(&evaluator->next, evaluator->to); /* stops the other workers */
     break;
   }
+  cnn_denormals_end(mode);
   return NULL;
 }
 

@@ -605,6 +605,7 @@ static cnn_network with_names(const cnn_network *network, const cnn_data *data) 
 cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn_train_options *options) {
   const cnn_network named = with_names(network, data);
   Training training = {.network = &named, .data = data, .options = options};
+  const uint32_t mode = cnn_denormals_begin(network);
   cnn_status status = cnn_exchange_open(&training.exchange, options->ranks, &named);
   if (status.code == CNN_OK) status = cnn_training_agree(&training, prepare(&training));
   if (status.code == CNN_OK) status = cnn_compare_begin(&training.exchange, data, &training.run, options);
@@ -619,5 +620,6 @@ cnn_status cnn_train(const cnn_network *network, const cnn_data *data, const cnn
   if (interrupted) status = save_stopped(&training);
   if (status.code == CNN_OK) report_end(&training);
   close_training(&training);
+  cnn_denormals_end(mode);
   return status;
 }
