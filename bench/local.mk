@@ -14,5 +14,5 @@ EXTRA_DIST += %D%/README.md %D%/HISTORY.md \
   %D%/streams %D%/stream_models.py %D%/streams.py %D%/silero.py %D%/silero.cnn %D%/keyword_gru.py \
   %D%/wcet %D%/wcet.py %D%/flow_facts.py %D%/l4r5.py \
   %D%/boards %D%/boards.py %D%/board_streams.py %D%/levels.py %D%/cmsis.py %D%/cmsis_recurrent.py \
-  %D%/cmsis_steps.py %D%/drawn.py \
+  %D%/cmsis_steps.py %D%/drawn.py %D%/denormals.py \
   %D%/board/board.h %D%/board/board.ld %D%/board/count.c %D%/board/start.c
