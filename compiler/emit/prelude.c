@@ -158,9 +158,9 @@ static const Function function[FN_COUNT] = {
     [FN_ABS] = {"abs", .text = "INLINE @a@F abs@n(@F x) { return float_of@n(bits@n(x) & 0x7fffffffu); }\n",
                 .uses = {FN_BITS, FN_FLOAT_OF}, .nuses = 2},
     [FN_EXP] = {"exp",
-                .text = "// e to the power x, within 1.1 ulp, but 0 where it is subnormal: 2^n times a "
-                        "polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, because "
-                        "2^128 is not a float.\n"
+                .text = "// e to the power x, within 1.1 ulp, but at least the smallest normal number: 2^n "
+                        "times a polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, "
+                        "because 2^128 is not a float.\n"
                         "INLINE @a@F exp@n(@F x) {\n"
                         "  const @F top = select@n(x > @(89.f), @(89.f), x), c = select@n(top < " LEAST
                         ", " LEAST ", top);\n"
@@ -169,8 +169,7 @@ static const Function function[FN_COUNT] = {
                         "  const @F r = (c - n * 0.693359375f) + n * 2.12194440e-4f;\n" EXP_POLYNOMIAL
                         "  p = p * (r * r) + r + 1.f;\n"
                         "  const @U e = bits@n(shifted), half = e >> 1;\n"
-                        "  return select@n(x < " LEAST
-                        ", @(0.f), p * float_of@n(half << 23) * float_of@n((e - half) << 23));\n"
+                        "  return p * float_of@n(half << 23) * float_of@n((e - half) << 23);\n"
                         "}\n",
                 .uses = {FN_BITS, FN_FLOAT_OF, FN_SELECT}, .nuses = 3},
 #ifndef __wasi__

@@ -602,7 +602,7 @@ void train_generic_pack(train_generic_model *model, const train_generic_weights 
 
 // Header of a model: "cnnmodel", format version, number of bytes that follow,
 // and a fingerprint of their layout and of this code.
-static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0xbfa3be6398fa1284)};
+static const uint64_t train_generic_mark[8] = {UINT64_C(0x6c65646f6d6e6e63), 1, TRAIN_GENERIC_MODEL_BYTES, UINT64_C(0x38ffb97ce6cbd75e)};
 
 const train_generic_model *train_generic_open(const void *bytes, size_t size) {
   const char *start = bytes;
@@ -637,7 +637,7 @@ INLINE uint32_t train_generic_bits_x1(float x) { union { float f; uint32_t u; } 
 INLINE float train_generic_float_of_x1(uint32_t u) { union { uint32_t u; float f; } v = {u}; return v.f; }
 INLINE float train_generic_select_x1(int32_t mask, float a, float b) { return mask ? a : b; }
 INLINE float train_generic_max_x1(float a, float b) { return a > b ? a : b; }
-// e to the power x, within 1.1 ulp, but 0 where it is subnormal: 2^n times a polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, because 2^128 is not a float.
+// e to the power x, within 1.1 ulp, but at least the smallest normal number: 2^n times a polynomial in r, with x = n*log(2) + r. 2^n is multiplied in two steps, because 2^128 is not a float.
 INLINE float train_generic_exp_x1(float x) {
   const float top = train_generic_select_x1(x > 89.f, 89.f, x), c = train_generic_select_x1(top < -87.33654f, -87.33654f, top);
   const float shifted = c * 1.44269504f + 12583166.f, n = shifted - 12583166.f; // 1.5 * 2^23 + 254: the sum's last bits are n + 254
@@ -648,7 +648,7 @@ INLINE float train_generic_exp_x1(float x) {
   p = p * r + 4.99999940e-1f;
   p = p * (r * r) + r + 1.f;
   const uint32_t e = train_generic_bits_x1(shifted), half = e >> 1;
-  return train_generic_select_x1(x < -87.33654f, 0.f, p * train_generic_float_of_x1(half << 23) * train_generic_float_of_x1((e - half) << 23));
+  return p * train_generic_float_of_x1(half << 23) * train_generic_float_of_x1((e - half) << 23);
 }
 // Natural logarithm, within 1.2 ulp: x = 2^k * m, sqrt(1/2) <= m < sqrt(2), a polynomial in m - 1.
 INLINE float train_generic_log_x1(float x) {
@@ -792,7 +792,7 @@ static void train_generic_softmax1(const float (*restrict in)[1][2], float (*res
   const float factor = 1.f / total;
   for (int v = 0; v < 2; v++) {
     const float x = row[v];
-    out[0][0][v] = (x < total * 1.1754946e-38f ? 0.f : x) * factor;
+    out[0][0][v] = (x < total * 1.1755056e-38f ? 0.f : x) * factor;
   }
 }
 

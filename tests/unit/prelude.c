@@ -21,7 +21,7 @@ typedef struct Function {
   double (*exact)(double);
   double ulps;
   double least;   /* the errors of results below this number are measured in ulps of this number */
-  bool saturates; /* results below the smallest normal float are 0 */
+  bool saturates; /* results are not subnormal, but 0 or the smallest normal float */
 } Function;
 
 static double sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
@@ -95,7 +95,8 @@ static double error_of(const Function *f, double want,
     return edge ? 0 : INFINITY;
   }
   if (isinf(y)) return nearest == y ? 0 : INFINITY;
-  if (f->saturates && y < FLT_MIN) return y == 0 && want < 1.000001 * (double)FLT_MIN ? 0 : INFINITY;
+  if (f->saturates && want < 1.00001 * (double)FLT_MIN) /* 0, or the smallest normal number */
+    return y == 0 || (y >= FLT_MIN && (double)y < 1.00001 * (double)FLT_MIN) ? 0 : INFINITY;
   if (nearest == 0 && y == 0)
     return f->fn != FN_EXP && f->fn != FN_LOG && f->fn != FN_SIGMOID && signbit(nearest) != signbit(y)
                ? INFINITY

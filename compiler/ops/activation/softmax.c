@@ -81,7 +81,7 @@ static Val inverse_of_sum(Nest *b, Val sum) { return nest_let(b, "factor", div_(
 
 /* An exponential divided by the sum; 0 if the quotient is subnormal. */
 static Val quotient_of(Val exponential, Val sum, Val factor) {
-  const double normal = 0x1.000004p-126; /* 2^-126, and the rounding of the factor */
+  const double normal = 0x1.0000ap-126; /* more than vexp's smallest result, and the rounding of the factor */
   return mul(at_least(exponential, mul(sum, num(sum->nest, normal))), factor);
 }
 

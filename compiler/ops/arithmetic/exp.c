@@ -7,7 +7,8 @@ static const Param params[] = {{0}};
 
 MAP_EVAL(exponential) { return exp(x[0]); }
 MAP_SLOPE(slope) { return y; }
-MAP_VALUE(value) { return vexp(m->x[0]); }
+/* 0 where the result is subnormal; vexp returns the smallest normal number there. */
+MAP_VALUE(value) { return at_least(vexp(m->x[0]), number(0x1.0000ap-126)); }
 MAP_GRADIENT(gradient) { return mul(m->y, dy); }
 
 const Op op_exp = {

@@ -154,7 +154,7 @@ static Val probability_at(Lower *l, const Pixels *s, const Pixel *pixel, const I
                           const Ix *c) {
   Nest *b = l->b;
   if (s->binary) return vsigmoid(nest_load(b, nest_at(b, l->in[0], *y, *x, *c), 1));
-  return mul(nest_load(b, nest_at(b, s->row, *c), 1), pixel->share);
+  return mul(normal_factor(nest_load(b, nest_at(b, s->row, *c), 1)), pixel->share);
 }
 
 static Val is_class(Lower *l, const Pixels *s, const Pixel *pixel, const Ix *c) {
