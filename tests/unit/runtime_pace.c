@@ -33,6 +33,12 @@ static double alone(int32_t threads, int64_t call) { return (void)call, 60e-6 / 
 static double busy(int32_t threads, int64_t call) {
   return threads == 1 ? (call % 100 ? 60e-6 : 3e-3) : threads * 500e-6;
 } /* with one thread, a call occasionally has to wait for a processor */
+static double crowded(int32_t threads, int64_t call) {
+  return threads == 1 ? 5e-3 : call % 5 ? 60e-3 : 30e-3;
+} /* another program of equal priority shares the processor of the second thread */
+static double background(int32_t threads, int64_t call) {
+  return 5e-3 / threads + (call % 100 < 2 ? 8e-3 : 0);
+} /* a program of low priority gets a turn on each processor, rarely */
 static double slow(int32_t threads, int64_t call) { return (void)call, 3.0 / threads; }
 static double small(int32_t threads, int64_t call) {
   return (void)threads, (void)call, 5e-6;
@@ -57,6 +63,11 @@ static void test_busy(void) {
   pace = cnn_pace_of(16);
   run(&pace, busy, 2, 1);
   CU_ASSERT(run(&pace, busy, 10, 1).share > 0.9);
+  pace = cnn_pace_of(2);
+  run(&pace, crowded, 0.5, 1);
+  CU_ASSERT(run(&pace, crowded, 10, 1).share > 0.8);
+  pace = cnn_pace_of(2);
+  CU_ASSERT(run(&pace, background, 10, 2).share > 0.9);
 }
 
 static void test_changes(void) {
@@ -69,6 +80,9 @@ static void test_changes(void) {
 }
 
 static int32_t threads_before;
+static double cold(int32_t threads, int64_t call) {
+  return alone(threads, call) + (call ? 0 : 20e-3);
+} /* the first call of a program */
 static double waking(int32_t threads, int64_t call) { /* a thread that was idle starts late */
   const double late = threads > threads_before ? 300e-6 : 0;
   threads_before = threads;
@@ -81,6 +95,8 @@ static void test_waking(void) {
   threads_before = 1;
   run(&pace, waking, 1.5, 2);
   CU_ASSERT(run(&pace, waking, 5, 2).share > 0.98);
+  pace = cnn_pace_of(2);
+  CU_ASSERT(run(&pace, cold, 0.1, 2).share > 0.95);
 }
 
 static void test_middle(void) {

@@ -6,27 +6,66 @@
 #include "hosted/base/threads.h"
 
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cnn.h"
 
-/* The library itself does not use OpenMP. But if the generated code uses OpenMP, these two functions set and
- * return the number of OpenMP's threads. The linker of macOS does not accept weak functions that are
- * undefined, so on macOS the two functions are NULL pointers. */
+/* The library itself does not use OpenMP. But if the generated code uses OpenMP, the first two functions set
+ * and return the number of OpenMP's threads. The linker of macOS does not accept weak functions that are
+ * undefined, so on macOS these two functions are NULL pointers. */
 #ifdef __APPLE__
 static void (*const omp_set_num_threads)(int) = NULL;
 static int (*const omp_get_max_threads)(void) = NULL;
 #else
 extern void omp_set_num_threads(int) __attribute__((weak));
 extern int omp_get_max_threads(void) __attribute__((weak));
+extern int omp_get_thread_num(void) __attribute__((weak));
+/* Both GCC's and LLVM's OpenMP have this function: runs `function` on every thread of a team. 0 threads: the
+ * number that omp_set_num_threads set. */
+extern void GOMP_parallel(void (*function)(void *), void *argument, unsigned threads, unsigned flags)
+    __attribute__((weak));
 #endif
 
 void cnn_threads_use(const cnn_network *network, int32_t threads) {
   if (network->threads) network->threads(threads);
   else if (omp_set_num_threads) omp_set_num_threads(threads);
 }
+
+#if defined(__linux__) && defined(CPU_COUNT)
+enum { MOST_SPREAD = 256 }; /* threads with higher numbers are not moved */
+
+/* cpu[i]: the processor on which thread i runs, plus 1; 0: not known yet. If a thread with a smaller number
+ * runs on the same processor, tries to move this thread to another one; afterwards it may use the same
+ * processors as before. */
+static void spread_thread(void *cpus) {
+  _Atomic int *cpu = cpus;
+  const int number = omp_get_thread_num(), here = sched_getcpu() + 1;
+  cpu_set_t all, others;
+  if (number >= MOST_SPREAD) return;
+  cpu[number] = here;
+  bool taken = false;
+  for (int i = 0; i < number; i++) taken = taken || cpu[i] == here;
+  if (!taken || sched_getaffinity(0, sizeof all, &all) != 0) return;
+  others = all;
+  for (int i = 0; i < number; i++)
+    if (cpu[i]) CPU_CLR((size_t)(cpu[i] - 1), &others);
+  if (CPU_COUNT(&others) && sched_setaffinity(0, sizeof others, &others) == 0)
+    sched_setaffinity(0, sizeof all, &all);
+  cpu[number] = sched_getcpu() + 1;
+}
+
+void cnn_threads_spread(const cnn_network *network, int32_t threads) {
+  _Atomic int cpu[MOST_SPREAD] = {sched_getcpu() + 1};
+  if (threads > 1 && !network->threads && GOMP_parallel && omp_get_thread_num)
+    GOMP_parallel(spread_thread, cpu, 0, 0);
+}
+#else
+void cnn_threads_spread(const cnn_network *network, int32_t threads) { (void)network, (void)threads; }
+#endif
 
 /* After a parallel loop, the threads of LLVM's OpenMP spin for 0.2 s by default; the threads of GCC's OpenMP
  * spin only for a few milliseconds. LLVM's OpenMP reads KMP_BLOCKTIME when a program first calls OpenMP. */

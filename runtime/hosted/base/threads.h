@@ -7,6 +7,11 @@
 /* Sets the number of threads for calls of the net from this thread. Has no effect if the net was compiled
  * with --threads=none. */
 void cnn_threads_use(const cnn_network *, int32_t threads);
+/* Linux: moves OpenMP threads that are on the same processor to different processors. Threads sleep while
+ * fewer threads are used. While another program runs on every other processor, even one of low priority,
+ * Linux may wake a thread on the processor of a running thread of the team, where both together are no faster
+ * than one thread. The thread pool of the generated code does the same by itself. */
+void cnn_threads_spread(const cnn_network *, int32_t threads);
 /* Programs call this before the first call of a net. Waiting threads of LLVM's OpenMP then spin for at most a
  * millisecond before they sleep, unless the environment sets another policy. */
 void cnn_threads_spare(void);
