@@ -5,8 +5,8 @@ the core that Linux chooses, or with the priority of the measured program, on th
 cnnc's C on one thread, on two with OpenMP, on two with the file's own pool (--threads=pool), and an
 executable of cnnc on two threads (NET bench); other runtimes are optional. The sides take turns, without and
 with the loops. The median call of each side counts: the shortest call would be one that the loop did not
-disturb. A ratio is the time of one thread in the same circumstances, divided by the side's time. Beside the
-loop of equal priority 1.5 would be ideal: half a core is missing. """
+disturb. A ratio is the time of one thread in the same circumstances, divided by the side's time. While the
+loop of equal priority runs, 1.5 would be ideal: half a core is missing. """
 # SPDX-License-Identifier: Apache-2.0
 import json, os, statistics, subprocess, sys, tempfile, time
 from inference import make_case, print_machine, read_options
@@ -119,9 +119,9 @@ def main():
     if len(cores) < 2:
         raise SystemExit("load: needs two cores")
     os.sched_setaffinity(0, cores)
-    loads = {"nothing": (None, None), "a loop, nice 19": (set(cores), 19), "a loop": ({cores[1]}, 0)}
+    loads = {"none": (None, None), "a loop, nice 19": (set(cores), 19), "a loop": ({cores[1]}, 0)}
     print_machine(options, "bf16" if options.bf16 else "fp32")
-    heads = ["net", "beside", "one thread, ms", "OpenMP", "pool", "executable"]
+    heads = ["net", "other program", "one thread, ms", "OpenMP", "pool", "executable"]
     heads += [peer.name for peer in options.peers]
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|", flush=True)
     for net in options.nets or MEASURED:

@@ -18,7 +18,7 @@
 #include <mach-o/dyld.h>
 #endif
 
-static const size_t largest_file = (size_t)1 << 30;
+static const size_t largest_file = (size_t)1 << 30, largest_stream = (size_t)1 << 26;
 
 /* Opens a file; repeats the call if a signal has interrupted it. */
 static int open_again(const char *path, int flags) {
@@ -34,16 +34,27 @@ static char *refuse(int descriptor, const char **why, const char *reason) {
   return NULL;
 }
 
+/* Whether the path names an open descriptor of this process, which may be a pipe or a terminal. */
+static bool is_descriptor(const char *path) {
+  return strcmp(path, "/dev/stdin") == 0 || strncmp(path, "/dev/fd/", 8) == 0 ||
+         strncmp(path, "/proc/self/fd/", 14) == 0;
+}
+
 char *file_read(Arena *arena, const char *path, size_t *n, const char **why) {
-  const int descriptor = open_again(path, O_RDONLY);
   struct stat status;
+  /* Opening a named pipe waits for a writer, and a device may have no end. */
+  if (!is_descriptor(path) && stat(path, &status) == 0 && !S_ISREG(status.st_mode) &&
+      !S_ISDIR(status.st_mode))
+    return refuse(-1, why, "it is not a file");
+  const int descriptor = open_again(path, O_RDONLY);
   /* On Windows, opening a directory fails. */
   if (descriptor < 0) return refuse(descriptor, why, errno == EISDIR ? "it is a directory" : strerror(errno));
   if (fstat(descriptor, &status) != 0) return refuse(descriptor, why, strerror(errno));
   if (S_ISDIR(status.st_mode)) return refuse(descriptor, why, "it is a directory");
   if (status.st_size > (off_t)largest_file) return refuse(descriptor, why, "it is larger than 1 GiB");
   /* A pipe has no size: reads until the end. */
-  size_t room = S_ISREG(status.st_mode) ? (size_t)status.st_size + 2 : 1 << 16, used = 0;
+  const bool regular = S_ISREG(status.st_mode);
+  size_t room = regular ? (size_t)status.st_size + 2 : 1 << 16, used = 0;
   char *bytes = arena_alloc(arena, room);
   for (;;) {
     const ssize_t got = read(descriptor, bytes + used, room - used - 1);
@@ -51,7 +62,8 @@ char *file_read(Arena *arena, const char *path, size_t *n, const char **why) {
     if (got < 0) return refuse(descriptor, why, strerror(errno));
     used += (size_t)got;
     if (got == 0) break;
-    if (used > largest_file) return refuse(descriptor, why, "it is larger than 1 GiB");
+    if (used > (regular ? largest_file : largest_stream))
+      return refuse(descriptor, why, regular ? "it is larger than 1 GiB" : "it is a stream of over 64 MiB");
     if (used + 1 == room) {
       bytes = arena_grow(arena, bytes, room, 2 * room);
       room *= 2;

@@ -180,8 +180,9 @@ void put_state_functions(Text *out, Net *net) {
   put_state_tables(out, net);
   if (several) {
     text_put(out, "%svoid %s(%s *state, int32_t image) {\n", linkage, net->own->reset_one, net->own->state);
+    text_put(out, "  if (image < 0 || image >= %s) return;\n", net->macro->BATCH);
     put_begin(out, net, "[image]");
-    if (graph_states(net->graph) == 0) text_put(out, "  (void)state, (void)image;\n");
+    if (graph_states(net->graph) == 0) text_put(out, "  (void)state;\n");
     text_put(out, "}\n\n");
   }
   text_put(out, "%svoid %s(%s *state) {\n", linkage, net->own->reset, net->own->state);
@@ -205,7 +206,7 @@ void put_state_declarations(Text *out, Net *net) {
            linkage, net->own->reset, net->own->state);
   if (net->layout->options.batch > 1)
     text_put(out,
-             "/* Resets only the values of one image, 0 .. %s - 1. */\n%svoid %s(%s *state, int32_t "
+             "/* Resets only the values of one image, 0 .. %s - 1; another number has no effect. */\n%svoid %s(%s *state, int32_t "
              "image);\n",
              net->macro->BATCH, linkage, net->own->reset_one, net->own->state);
   text_put(out,

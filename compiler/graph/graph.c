@@ -151,6 +151,8 @@ Node *graph_update(const Graph *graph, int index) {
   return NULL;
 }
 
+bool state_same_initial(const Node *state) { return arg_const(state, "init")->kind != CONST_LIST; }
+
 double state_initial(const Node *state, int64_t i) {
   const Const *init = arg_const(state, "init");
   return number_stored(state->quant, init->kind == CONST_LIST ? init->items[i].f : init->f);

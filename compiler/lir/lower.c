@@ -366,7 +366,8 @@ static void find_initial(const Lowering *l) {
     const Node *state = graph_state(p->graph, k);
     const int64_t bytes = elem_bytes(state->elem);
     Fill fill = {k, 0, 0, state_initial(state, 0)};
-    for (int64_t i = 0; i < shape_elements(state->shape); i++) {
+    if (state_same_initial(state)) fill.to = shape_elements(state->shape) * bytes;
+    for (int64_t i = fill.to / bytes; i < shape_elements(state->shape); i++) {
       const double value = state_initial(state, i);
       if (!(value == fill.value)) {
         vec_push(l->arena, p->initial, fill);

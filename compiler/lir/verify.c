@@ -296,19 +296,35 @@ static const char *written_in_turn(const Verifier *v, int call, const Node *node
   return NULL;
 }
 
+/* The operands in SPACE_ALL of the calls of a phase; few nets have any. */
+typedef VEC(const Operand *) Operands;
+
+static Operands operands_of_all(const Verifier *v, const Phase *phase, bool written) {
+  const Program *p = v->program;
+  Operands found = {0};
+  for (int c = phase->first; c < phase->first + phase->n; c++) {
+    const Version *version = &p->calls.data[c].version[v->target];
+    for (int k = 0; k < version->lower->b->nbufs; k++) {
+      const Operand *operand = &version->argument[k];
+      if (operand->used && operand->place.space == SPACE_ALL &&
+          (!written || version->lower->b->buf[k]->place >= OUTPUT))
+        vec_push(v->arena, found, operand);
+    }
+  }
+  return found;
+}
+
 /* Images may run concurrently, so a write to SPACE_ALL must not change a value that another image still
  * reads, or that is copied to the caller later. */
 static bool check_turns(Verifier *v, const Phase *phase) {
   const Program *p = v->program;
   const int end = phase->first + phase->n;
+  if (operands_of_all(v, phase, true).n == 0) return true;
+  const Operands used = operands_of_all(v, phase, false);
   for (v->call = phase->first; v->call < end; v->call++) {
     const char *written = NULL;
-    for (int b = phase->first; b < end && !written; b++) {
-      const Version *other = &p->calls.data[b].version[v->target];
-      for (int k = 0; k < other->lower->b->nbufs && !written; k++)
-        if (other->argument[k].used)
-          written = written_in_turn(v, v->call, other->argument[k].binding->node, &other->argument[k].place);
-    }
+    for (int i = 0; i < used.n && !written; i++)
+      written = written_in_turn(v, v->call, used.data[i]->binding->node, &used.data[i]->place);
     if (written) return fail(v, "is written where another image still reads", written);
     for (int i = 0; i < p->copies.n && !written; i++) {
       const Copy *copy = &p->copies.data[i];
@@ -409,7 +425,8 @@ static bool check_initial(Verifier *v) {
       const Fill *fill = &p->initial.data[at];
       if (fill->from != byte || fill->to <= byte || fill->to % size)
         return fail(v, "a state has bytes with no initial value, or with two", state->name);
-      for (; byte < fill->to && byte < state_bytes(state); byte += size)
+      const int64_t step = state_same_initial(state) ? fill->to - byte : size;
+      for (; byte < fill->to && byte < state_bytes(state); byte += step)
         if (state_initial(state, byte / size) != fill->value)
           return fail(v, "a state does not begin with its initial value", state->name);
     }

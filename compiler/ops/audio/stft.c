@@ -86,6 +86,20 @@ static void center_frames(ShapeContext *context, Node *node) {
   node->window = w;
 }
 
+/* Checks that the complex spectrum of all frames, which is computed before its powers, has at most
+ * SHAPE_MOST_ELEMENTS elements, like all values. */
+static bool spectrum_fits(ShapeContext *context, const Node *node, int64_t frames, int64_t bins) {
+  int64_t most;
+  if (size_multiply(frames, 2 * bins, &most) && most <= SHAPE_MOST_ELEMENTS) return true;
+  Diag *diag = op_error(context, node, DIAG_too_large,
+                        "the complex spectrum of this stft, %lld frames of %lld bins, has more than 2147483647 "
+                        "numbers",
+                        (long long)frames, (long long)bins);
+  op_note_origin(context, diag, node->in[0]);
+  diag_help(diag, "use a smaller fft, a larger step, or fewer samples");
+  return false;
+}
+
 static void shape(ShapeContext *context, Node *node) {
   int64_t frames;
   if (!audio_sequence(context, node, true) || !transform_fits(context, node)) return;
@@ -94,6 +108,7 @@ static void shape(ShapeContext *context, Node *node) {
     frames = node->in[0]->shape.dim[0] / arg_int(node, "step") + 1;
   } else if (!window_frames(context, node, &frames)) return;
   const int64_t bins = arg_int(node, "fft") / 2 + 1;
+  if (!spectrum_fits(context, node, frames, bins)) return;
   node->shape = node->in[0]->shape;
   node->shape.dim[0] = frames;
   node->shape.dim[1] = arg_is(node, "give", "complex") ? 2 * bins : bins;

@@ -54,8 +54,8 @@ static void number_body(Lower *l, const Ix *y, const Ix *x, const Ix *c, int par
 }
 
 static void start_lower(Lower *l) {
-  const int64_t n = shape_elements(l->node->shape);
-  const bool list = arg_const(l->node, "init")->kind == CONST_LIST;
+  const bool list = !state_same_initial(l->node);
+  const int64_t n = list ? shape_elements(l->node->shape) : 0;
   float *values = NEW_ARRAY(l->arena, float, n);
   for (int64_t i = 0; i < n; i++) values[i] = (float)state_initial(l->node, i);
   Buf *table = list ? lower_table(l, values, n) : NULL;

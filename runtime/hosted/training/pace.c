@@ -14,7 +14,8 @@ static const double LONG = 0.1; /* if even the shortest call takes this many sec
 /* total seconds of the calls over which a mean is computed: several turns of the system's scheduler, so that
  * a trial does not end while another program waits for its turn */
 static const double WINDOW = 0.02;
-/* minimum seconds between trials, and as a factor of the shortest call; the maximum is LATEST times as long */
+/* minimum seconds between trials, and minimum as a factor of the shortest call; LATEST times the minimum is
+ * the maximum */
 static const double SOONEST = 0.1, CALLS = 20, LATEST = 10;
 /* limits of the mean time of a trial's calls, as factors of the usual time: below FASTER, the trial's number
  * of threads is kept; above SLOWER, the trial ends early */
