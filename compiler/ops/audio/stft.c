@@ -92,8 +92,8 @@ static bool spectrum_fits(ShapeContext *context, const Node *node, int64_t frame
   int64_t most;
   if (size_multiply(frames, 2 * bins, &most) && most <= SHAPE_MOST_ELEMENTS) return true;
   Diag *diag = op_error(context, node, DIAG_too_large,
-                        "the complex spectrum of this stft, %lld frames of %lld bins, has more than 2147483647 "
-                        "numbers",
+                        "the complex spectrum of this stft, %lld frames of %lld bins, has more than "
+                        "2147483647 numbers",
                         (long long)frames, (long long)bins);
   op_note_origin(context, diag, node->in[0]);
   diag_help(diag, "use a smaller fft, a larger step, or fewer samples");
