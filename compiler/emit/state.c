@@ -206,8 +206,8 @@ void put_state_declarations(Text *out, Net *net) {
            linkage, net->own->reset, net->own->state);
   if (net->layout->options.batch > 1)
     text_put(out,
-             "/* Resets only the values of one image, 0 .. %s - 1; another number has no effect. */\n%svoid %s(%s *state, int32_t "
-             "image);\n",
+             "/* Resets only the values of one image, 0 .. %s - 1; another number has no effect. */\n"
+             "%svoid %s(%s *state, int32_t image);\n",
              net->macro->BATCH, linkage, net->own->reset_one, net->own->state);
   text_put(out,
            "/* Returns 1 if the state belongs to this net and layout (for states that were stored or "
