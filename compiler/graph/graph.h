@@ -327,7 +327,7 @@ int graph_states(const Graph *); /* number of states */
 /* the state with this port->index, which counts states in program order */
 Node *graph_state(const Graph *, int index);
 Node *graph_update(const Graph *, int index); /* the node whose in[0] is the state's next value */
-bool state_same_initial(const Node *state); /* whether all elements have one initial value */
+bool state_same_initial(const Node *state);   /* whether all elements have one initial value */
 double state_initial(const Node *state,
                      int64_t i); /* element i of a state before the first call, as stored */
 /* the number after quantization; quant NULL: after rounding to float */

@@ -17,10 +17,10 @@ typedef struct cnn_pace {
   /* mean duration of a call with `threads` threads, 0: unknown. latest: in the latest window; usual: the
    * smaller one of the two latest windows, because another program may have a turn in one of them */
   double latest, usual;
-  double least;                  /* duration of the shortest call; 0: unknown */
-  double wait, patience;         /* seconds to the next trial; seconds between trials */
-  bool up;                       /* the next trial uses more threads */
-  bool woken; /* the first call with this number of threads, which wakes them, is done */
+  double least;          /* duration of the shortest call; 0: unknown */
+  double wait, patience; /* seconds to the next trial; seconds between trials */
+  bool up;               /* the next trial uses more threads */
+  bool woken;            /* the first call with this number of threads, which wakes them, is done */
 } cnn_pace;
 
 cnn_pace cnn_pace_of(int32_t most);
