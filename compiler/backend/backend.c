@@ -58,19 +58,27 @@ bool backend_takes_units(Arena *arena, BackendKind kind, bool cross) {
   return kind != BACKEND_WASM;
 }
 
-const char *backend_help(const Backend *backend) {
-  static const char *const others[] = {"gcc", "cc", NULL};
+/* gcc only compiles for one machine. So it compiles for another one only if the user names it. */
+static Compiler compiler_of(const Backend *backend) {
   const char *const named = getenv("CNNC_CC");
   const Compiler compiler = compiler_find(backend->arena, backend->cc);
+  const bool other = backend->cross || backend->kind == BACKEND_WASM;
+  return other && !compiler.clang && !backend->cc && !(named && *named)
+             ? compiler_find(backend->arena, "clang")
+             : compiler;
+}
+
+const char *backend_help(const Backend *backend) {
+  const char *const named = getenv("CNNC_CC");
+  const Compiler compiler = compiler_of(backend);
   if (backend->system && (!compiler.zig || !on_path(backend->arena, compiler.words[0])))
     return "zig has the C library of each system: pip install ziglang. For another compiler, --cc must also "
            "contain the paths of the system's C library";
-  if (backend->cc || (named && *named) || on_path(backend->arena, compiler.words[0])) return NULL;
-  if (backend->cross || backend->kind == BACKEND_WASM)
+  const bool there = on_path(backend->arena, compiler.words[0]);
+  if (backend->cc || (named && *named)) return NULL;
+  if (!there && (backend->cross || backend->kind == BACKEND_WASM))
     return "install the packages clang and lld: compilers such as gcc only generate code for one machine";
-  for (const char *const *other = others; *other; other++)
-    if (on_path(backend->arena, *other))
-      return arena_printf(backend->arena, "--cc=%s works, too; or install the package clang", *other);
+  if (there) return NULL;
 #ifdef _WIN32
   return "install zig (pip install ziglang) and name it: set CNNC_CC=python -m ziglang cc";
 #else
@@ -400,7 +408,7 @@ static bool open_data(Build *run, const char **why) {
 
 bool backend_compile(const Backend *backend, const BackendUnit *unit, int n, const char *output,
                      const char **why) {
-  Build run = {.backend = backend, .compiler = compiler_find(backend->arena, backend->cc)};
+  Build run = {.backend = backend, .compiler = compiler_of(backend)};
   const bool zig = run.compiler.zig;
   *why = NULL;
   if (zig && backend->openmp)
@@ -463,7 +471,7 @@ static bool compile_and_run(const Build *run, const char *text, size_t n, FILE *
 }
 
 bool backend_run(const Backend *backend, const char *text, size_t n, const char **printed, const char **why) {
-  Build run = {.backend = backend, .compiler = compiler_find(backend->arena, backend->cc)};
+  Build run = {.backend = backend, .compiler = compiler_of(backend)};
   FILE *output = tmpfile();
   *why = NULL;
   if (!output)

@@ -66,9 +66,13 @@ static const char *find_clang(Arena *arena) {
   return on_path(arena, "clang") ? "clang" : NULL;
 }
 
+/* The newest clang, else gcc, else cc, else zig. */
 static const char *find_any(Arena *arena) {
-  const char *clang = find_clang(arena);
-  if (clang || on_path(arena, "gcc")) return clang ? clang : "clang";
+  static const char *const others[] = {"gcc", "cc", NULL};
+  const char *found = find_clang(arena);
+  for (const char *const *other = others; !found && *other; other++)
+    if (on_path(arena, *other)) found = *other;
+  if (found) return found;
   return on_path(arena, "zig") || environment("CNNC_ZIG") ? backend_zig(arena) : "clang";
 }
 

@@ -14,8 +14,8 @@ typedef struct Compiler {
 /* Path of a program: searched on the PATH, unless its name has a slash. NULL: not found. */
 const char *on_path(Arena *, const char *program);
 /* cc: the argument of --cc; NULL: $CNNC_CC if it is set. Without both, the result is the configured clang, or
- * the newest clang on the PATH. If there is neither clang nor gcc, but zig, the result is zig. In all other
- * cases the result is "clang", which cannot be started. */
+ * the newest clang on the PATH, else gcc, else cc, else zig. If there is none, the result is "clang", which
+ * cannot be started. */
 Compiler compiler_find(Arena *, const char *cc);
 /* Whether objects and data need file names because /dev/fd/N does not work. Zig closes all descriptors before
  * it links. On systems other than Linux, some files /dev/fd/N may be missing. */
