@@ -329,8 +329,7 @@ static bool move_out(const char *from, const char *to, const char **why) {
   bool moved = out != NULL;
   struct stat about;
   if (moved && fstat(fileno(in), &about) == 0) (void)fchmod(fileno(out), about.st_mode & 0777);
-  for (size_t n; moved && (n = fread(bytes, 1, sizeof bytes, in)) > 0;)
-    moved = fwrite(bytes, 1, n, out) == n;
+  for (size_t n; moved && (n = fread(bytes, 1, sizeof bytes, in)) > 0;) moved = fwrite(bytes, 1, n, out) == n;
   moved = moved && !ferror(in);
   if (out && fclose(out) != 0) moved = false;
   if (!moved) *why = strerror(errno);

@@ -101,7 +101,7 @@ static bool read_classes(Arena *arena, Diags *diags, const char *path, Graph *gr
   bool fine = status.code == CNN_OK;
   if (!fine) diag_report(diags, DIAG_weights_file, NO_SPAN, NULL, "%s", status.message);
   const char *const *name = (const char *const *)classes.name;
-  const int64_t wanted = graph->nlabels > 0                           ? graph->nlabels
+  const int64_t wanted = graph->nlabels > 0                                     ? graph->nlabels
                          : labels_wanted(graph, classes.count) == classes.count ? classes.count
                                                                                 : most_classes(graph);
   if (classes.count > 0) fine = count_check(diags, path, graph, classes.count, wanted);

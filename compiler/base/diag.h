@@ -96,8 +96,8 @@ bool diags_option(Diags *,
                   const char *option); /* "unread-input", "no-unread-input", "error", "error=unused-value",
                                           "no-error=..."; false: no such slug, or the slug of an error */
 void diags_options(Diags *, const WordList *); /* diags_option for each of the words, all of them valid */
-int diags_errors(const Diags *);       /* number of errors, including warnings that count as errors */
-int diags_mistakes(const Diags *);     /* number of errors, excluding warnings that count as errors */
+int diags_errors(const Diags *);               /* number of errors, including warnings that count as errors */
+int diags_mistakes(const Diags *);             /* number of errors, excluding warnings that count as errors */
 /* Text and position of recorded error i; NULL after the last error. */
 const char *diags_error(const Diags *, int i, Span *where);
 int diags_warnings(const Diags *);

@@ -36,16 +36,16 @@ typedef struct FlagUse { /* one option on a command line */
 } FlagUse;
 
 /* ---- readers of values ---- */
-FlagRead flag_set;    /* bool: true */
-FlagRead flag_text;   /* const char * */
-FlagRead flag_file;   /* const char *, not empty */
-FlagRead flag_list;   /* WordList: appends the value */
-FlagRead flag_choice; /* int: index in the flag's values */
-FlagRead flag_word;   /* const char *: one of the flag's values */
-FlagRead flag_number; /* int64_t: an integer from 1 to 65536 */
-FlagRead flag_count;  /* int64_t: an integer from 0 to 65536 */
-FlagRead flag_bytes;  /* int64_t: a number of bytes, with an optional suffix K, M or G */
-FlagRead flag_define; /* Defines: appends NAME=VALUE */
+FlagRead flag_set;     /* bool: true */
+FlagRead flag_text;    /* const char * */
+FlagRead flag_file;    /* const char *, not empty */
+FlagRead flag_list;    /* WordList: appends the value */
+FlagRead flag_choice;  /* int: index in the flag's values */
+FlagRead flag_word;    /* const char *: one of the flag's values */
+FlagRead flag_number;  /* int64_t: an integer from 1 to 65536 */
+FlagRead flag_count;   /* int64_t: an integer from 0 to 65536 */
+FlagRead flag_bytes;   /* int64_t: a number of bytes, with an optional suffix K, M or G */
+FlagRead flag_define;  /* Defines: appends NAME=VALUE */
 FlagRead flag_warning; /* WordList: appends an argument of -W, for diags_options */
 /* Reports an error if one of the n rows already has this name. A row has `size` bytes and begins with the
  * pointer to its name, which may be NULL. */
@@ -116,7 +116,7 @@ bool flags_read(Arena *, const Flag *, void *options, FlagsGiven *given, int arg
 /* An option as a word of a shell, with the base name of a file: "--weights=net.safetensors". */
 const char *flag_shell(Arena *, const FlagGiven *);
 const char *const *flag_slugs(Arena *, bool warnings); /* false: slugs of all messages, with errors */
-bool flag_wants_color(int choice); /* choice: --color as 0 auto, 1 always, 2 never */
+bool flag_wants_color(int choice);                     /* choice: --color as 0 auto, 1 always, 2 never */
 
 /* ---- mistakes: usage_error and unknown_word report an error and return false ---- */
 extern const char *usage_command; /* command whose --help an error suggests; "": cnnc itself */

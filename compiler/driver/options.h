@@ -89,7 +89,7 @@ typedef struct Options {
   bool updatable;   /* int8 models: code and layout do not depend on the weights */
   bool acsl;        /* the generated C has annotations and an entry point for Frama-C */
   VEC(ReportUse) reports;
-  bool no_fma; /* generated C rounds each product before an addition */
+  bool no_fma;   /* generated C rounds each product before an addition */
   int denormals; /* --denormals. 0: flush; 1: keep; -1: not given */
   bool single_file, summary, time_report, verbose;
   bool dependencies;

@@ -291,8 +291,7 @@ static const char *command_of(const Compilation *c) {
   Text text = {.arena = c->arena};
   text_put(&text, "cnnc %s", text_shell(c->arena, base_name(o->input)));
   for (int i = 0; i < o->given.n; i++)
-    if (!is_no_part(o->given.data[i].flag))
-      text_put(&text, " %s", flag_shell(c->arena, &o->given.data[i]));
+    if (!is_no_part(o->given.data[i].flag)) text_put(&text, " %s", flag_shell(c->arena, &o->given.data[i]));
   for (int i = 0; i < o->targets.n; i++)
     text_put(&text, "%s%s", i ? "," : " --target=", o->targets.data[i]->name);
   text_put(&text, " --emit=library -o %s", c_name(c));

@@ -105,11 +105,16 @@ static const struct {
   int argument;
   int64_t lo, hi;
 } range_table[] = {
-    {&primitive_requantize_single, 2, -32, 30},  {&primitive_requantize_double, 1, 0, INT32_MAX},
-    {&primitive_requantize_double, 2, -62, 30},  {&primitive_requantize_far_single, 2, -31, 30},
-    {&primitive_requantize_far_double, 2, -31, 30},  {&primitive_requantize_wide, 2, -32, 14},
-    {&primitive_requantize_reduced, 2, -48, 14}, {&primitive_requantize_exact, 2, -2000, 30},
-    {&primitive_shift_wide, 1, 1, 63},           {&primitive_shift_right, 1, 0, 31},
+    {&primitive_requantize_single, 2, -32, 30},
+    {&primitive_requantize_double, 1, 0, INT32_MAX},
+    {&primitive_requantize_double, 2, -62, 30},
+    {&primitive_requantize_far_single, 2, -31, 30},
+    {&primitive_requantize_far_double, 2, -31, 30},
+    {&primitive_requantize_wide, 2, -32, 14},
+    {&primitive_requantize_reduced, 2, -48, 14},
+    {&primitive_requantize_exact, 2, -2000, 30},
+    {&primitive_shift_wide, 1, 1, 63},
+    {&primitive_shift_right, 1, 0, 31},
 };
 enum { RANGES = sizeof range_table / sizeof *range_table };
 

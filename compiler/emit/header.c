@@ -165,8 +165,7 @@ static void put_inference(Text *out, Net *net) {
   put_signature(out, arena_printf(net->arena, "%svoid %s", linkage, infer_name(net)), &whole, ";\n");
   if (net->layout->options.batch > 1 && !net_steps(net)) {
     text_put(out, "/* Only the first `count` images. */\n");
-    put_signature(out, arena_printf(net->arena, "%svoid %s", linkage, net->own->infer_some), &some,
-                  ";\n");
+    put_signature(out, arena_printf(net->arena, "%svoid %s", linkage, net->own->infer_some), &some, ";\n");
   }
   text_put(out, "/* Name of the target in use; compiled for %s. */\n%sconst char *%s(void);\n",
            net_target_names(net), linkage, net->own->target);

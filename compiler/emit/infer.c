@@ -422,8 +422,7 @@ static void put_team_call(Text *out, Net *net, const char *function, const char 
   const bool team = net->layout->infer.program->team;
   text_put(out, "  ");
   if (team && net_pool(net)) pool_call(out, net, function, arguments);
-  else
-    text_put(out, team ? "TEAM(%s(%s, THREAD, THREADS));\n" : "%s(%s);\n", function, arguments);
+  else text_put(out, team ? "TEAM(%s(%s, THREAD, THREADS));\n" : "%s(%s);\n", function, arguments);
 }
 
 static const char *some_slots(Net *net) { return pool_function(net, net->own->run, "slots"); }
@@ -486,8 +485,8 @@ void put_infer_entries(Text *out, Net *net) {
   }
   if (net->layout->options.batch > 1) put_infer_some(out, net);
   const Parameters parameters = infer_parameters(net, false);
-  put_signature(out, arena_printf(net->arena, "%svoid %s", net_linkage(net), infer_name(net)),
-                &parameters, " {\n");
+  put_signature(out, arena_printf(net->arena, "%svoid %s", net_linkage(net), infer_name(net)), &parameters,
+                " {\n");
   put_flush(out, net);
   if (net->layout->options.batch > 1) text_put(out, "  %s(%s);\n", some_name(net), some_arguments(net));
   else {

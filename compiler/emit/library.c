@@ -117,8 +117,7 @@ static const char *ports_of(Net *net) { /* the inputs and outputs as a Markdown 
   text_put(&out, "| | shape | type |\n|---|---|---|");
   for (int i = 0; i < graph->inputs.n; i++) {
     const Port *port = &graph->inputs.data[i];
-    text_put(&out, "\n| input `%s` | %s%s | `%s` |", port->name,
-             shape_text(net->arena, port->node->shape),
+    text_put(&out, "\n| input `%s` | %s%s | `%s` |", port->name, shape_text(net->arena, port->node->shape),
              port->node->shape.rank < 2 ? ""
              : port->node->port->chw    ? ", channels first"
                                         : ", channels last",
@@ -184,7 +183,7 @@ static const char *weights_text(Net *net) {
       "`%s(bytes, size)`\nopens the file in place, in flash or mapped, without a copy. %sThe model is the "
       "first argument of `%s`.",
       net_trained(net) ? "The weights are compiled in. To use other weights,"
-                            : "No weights are compiled in; the program loads them at run time:",
+                       : "No weights are compiled in; the program loads them at run time:",
       name, net->own->open, pack, infer_name(net));
 }
 

@@ -160,8 +160,8 @@ void put_shared_packing(Text *, Net *);
 /* The function that replaces subnormal packed weights of this type; NULL: not needed. */
 const char *pack_clears(const Net *, Elem);
 void pack_values(Net *, const Member *, void *to); /* the packed values of the compiled-in weights */
-bool net_trained(const Net *);    /* embed.c: whether the file has NAME_trained */
-void put_embedded(Text *, Net *); /* NAME_trained, and the weights for further training */
+bool net_trained(const Net *);                     /* embed.c: whether the file has NAME_trained */
+void put_embedded(Text *, Net *);                  /* NAME_trained, and the weights for further training */
 void put_member_values(Text *, Net *, const Member *);
 void put_open(Text *, Net *);
 const char *initial_weights(Net *); /* an expression for the weights from which training continues, or NULL */

@@ -66,9 +66,9 @@ typedef struct PreludeNeeds {
   const Routine *routine[ROUTINES];   /* unused entries are NULL */
   uint8_t primitive[PRIMITIVES];      /* by index in primitive_table: bits for widths */
   bool inlined, kernel, unroll, roll, team, prefetch, pin, load2, load4, infinite; /* macros */
-  bool pool;   /* the team's threads are from a pool */
-  bool modes;  /* the file sets the CPU's mode for subnormal floats: of a team's threads, and if the macro
-                  `flush` is defined */
+  bool pool;  /* the team's threads are from a pool */
+  bool modes; /* the file sets the CPU's mode for subnormal floats: of a team's threads, and if the macro
+                 `flush` is defined */
   const char *flush;
   bool helium; /* the file must include the header of Arm's intrinsics */
 } PreludeNeeds;

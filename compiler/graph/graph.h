@@ -323,7 +323,7 @@ bool parameters_overlap(const Weight *, const Weight *);
  * several channels each; otherwise NULL. */
 const Node *graph_flatten_before(const Weight *);
 int64_t graph_classes(const Node *); /* classes of an output: those of its operator, or its channels */
-int graph_states(const Graph *); /* number of states */
+int graph_states(const Graph *);     /* number of states */
 /* the state with this port->index, which counts states in program order */
 Node *graph_state(const Graph *, int index);
 Node *graph_update(const Graph *, int index); /* the node whose in[0] is the state's next value */

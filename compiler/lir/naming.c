@@ -61,8 +61,8 @@ static void name_states(Layout *layout, Names *parameters) {
 }
 
 static const char *target_name(Names *parameters, const Layout *layout, const Port *port) {
-  return parameter_name(
-      parameters, layout, arena_printf(layout->arena, "%s_target", name_letters(layout->arena, port->name)));
+  return parameter_name(parameters, layout,
+                        arena_printf(layout->arena, "%s_target", name_letters(layout->arena, port->name)));
 }
 
 /* Port names are part of the interface, which must not depend on the layers, so ports are named before

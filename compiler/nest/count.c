@@ -16,9 +16,8 @@ typedef struct Count {
 
 /* Operations of one float function or division; 0: one operation. */
 static const double function_operations[] = {
-    [DIV] = 14,     [EXP] = 20,   [DECAY] = 22, [LOG] = 26, [SQRT] = 20, [TANH] = 32,
-    [SIGMOID] = 36, [CDF] = 60,   [POWER] = 60, [SIN] = 30, [COS] = 30,  [FLOOR] = 6,
-    [RANDOM] = 20,  [CONVERT] = 2};
+    [DIV] = 14, [EXP] = 20,   [DECAY] = 22, [LOG] = 26, [SQRT] = 20, [TANH] = 32,   [SIGMOID] = 36,
+    [CDF] = 60, [POWER] = 60, [SIN] = 30,   [COS] = 30, [FLOOR] = 6, [RANDOM] = 20, [CONVERT] = 2};
 enum { FUNCTIONS = sizeof function_operations / sizeof *function_operations };
 
 static int64_t extreme_of(const Count *count, const Index *index, bool most) {

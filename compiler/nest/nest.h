@@ -197,7 +197,7 @@ typedef struct Routine {
   const struct Routine *also; /* NULL, or another such routine */
   int depth; /* functions of the longest chain of calls, for the bound on the stack; no function calls itself,
                 and the variables of one need less than 256 bytes (tests/int8/budget.tap) */
-  int nbufs, nnumbers;        /* arguments: pointers to buffers, then numbers */
+  int nbufs, nnumbers; /* arguments: pointers to buffers, then numbers */
   Elem elem[ROUTINE_BUFS];
   bool writes[ROUTINE_BUFS]; /* by buffer: an output, written before it is read */
   bool whole[ROUTINE_BUFS];  /* by number: true for an int, false for a float */

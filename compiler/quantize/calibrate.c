@@ -180,9 +180,8 @@ static bool is_for_softmax(const Calibrator *k, const Node *node) {
   for (int i = node->id + 1; i < k->graph->nodes.n; i++) {
     const Node *reader = k->graph->nodes.data[i];
     for (int j = 0; j < reader->nin && k->uses[i]; j++)
-      if (reader->in[j] == node &&
-          (reader->op->traits.int8 == INT8_SOFTMAX ||
-           (reader->op->traits.int8 == INT8_MOVE && is_for_softmax(k, reader))))
+      if (reader->in[j] == node && (reader->op->traits.int8 == INT8_SOFTMAX ||
+                                    (reader->op->traits.int8 == INT8_MOVE && is_for_softmax(k, reader))))
         return true;
   }
   return false;

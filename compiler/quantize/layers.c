@@ -225,8 +225,7 @@ Node *quant_combine(Quantizer *q, const Node *node) {
   else p->addition = addition_of(addend, node->nin, end.quant.scale, wide);
   Node *made = quant_node(q, &op_int8_combine, node, node->nin, in, quant_keep(q, end.quant));
   made->detail = p;
-  if (p->product)
-    p->factor = multiplier_reaching(p->factor, int8_most(made->in[0]) * int8_most(made->in[1]));
+  if (p->product) p->factor = multiplier_reaching(p->factor, int8_most(made->in[0]) * int8_most(made->in[1]));
   return check_combination(q, made, end.quant) ? made : NULL;
 }
 

@@ -143,8 +143,7 @@ static int64_t clamped_gates(const Recurrent *r, const double *row) {
   int64_t n = 0;
   for (int64_t s = 0; s < r->gates * r->units; s++) {
     const bool tangent = r->cell == CELL_RNN || s / r->units == 2;
-    n += r->relu   ? row[s] > FLAT
-         : tangent ? fabs(row[s]) > flat : row[s] > open || row[s] < 1 - open;
+    n += r->relu ? row[s] > FLAT : tangent ? fabs(row[s]) > flat : row[s] > open || row[s] < 1 - open;
   }
   return n;
 }

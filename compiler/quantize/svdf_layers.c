@@ -84,8 +84,8 @@ static bool find_time_factor(Quantizer *q, SvdfLayer *l) {
   const int64_t terms = l->s.rank * l->s.memory;
   double largest = 0;
   l->factor = divided_scales(l->features.scale, *l->time_scale, l->out.scale);
-  if (!quant_factor_fits(q, l->node, l->factor, false,
-                         (double)l->features.scale * (double)*l->time_scale, l->out.scale))
+  if (!quant_factor_fits(q, l->node, l->factor, false, (double)l->features.scale * (double)*l->time_scale,
+                         l->out.scale))
     return false;
   for (int64_t u = 0; u < l->s.units; u++) {
     double most = fabs((double)l->bias[u]);

@@ -347,8 +347,7 @@ static void json_ports(Text *out, const Graph *graph, const char *key, bool inpu
     json_name(out, inputs ? "type" : "layer",
               inputs ? elem_name(ports[i].node->port->elem) : ports[i].node->name);
     if (inputs && ports[i].node->port->chw) text_put(out, ", \"layout\": \"chw\"");
-    if (inputs && ports[i].node->port->rate)
-      text_put(out, ", \"rate\": %" PRId64, ports[i].node->port->rate);
+    if (inputs && ports[i].node->port->rate) text_put(out, ", \"rate\": %" PRId64, ports[i].node->port->rate);
     if (inputs) json_contents(out, graph_contents(graph, i));
     if (!inputs) text_put(out, ", \"as\": \"%s\"", forms[ports[i].as]);
     text_put(out, "}");

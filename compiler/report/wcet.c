@@ -77,7 +77,10 @@ void wcet_text(Text *out, const WcetOf *of) {
     rough = rough || e.rough;
     least = least || e.least;
     text_put(out, "%14s %5.1f %%  %s%s\n", text_thousands(out->arena, (int64_t)e.cycles), share_of(&e, all),
-             of->layout->infer.steps.data[i].name, e.least ? " **" : e.rough ? " *" : "");
+             of->layout->infer.steps.data[i].name,
+             e.least   ? " **"
+             : e.rough ? " *"
+                       : "");
   }
   text_put(out, "%14s          in all%s\n", text_thousands(out->arena, (int64_t)all),
            least ? ", at least" : "");

@@ -11,7 +11,7 @@ typedef struct CpuCycles {
   double load, store; /* load or store of a word or a byte */
   double pair;        /* two 16-bit products and their addition to a sum */
   double other;
-  double real;         /* addition or product of floats; without an FPU, a function call */
+  double real;   /* addition or product of floats; without an FPU, a function call */
   double vector; /* a 16-byte Helium instruction; 0: no Helium */
   double line;   /* extra cycles to read 16 bytes from flash rather than RAM (--flash-wait) */
 } CpuCycles;

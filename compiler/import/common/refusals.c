@@ -102,7 +102,9 @@ static bool check_conditions(const ModelImport *im, OnnxLoops *loops) {
     if (again >= 0 && c->last == !again) continue;
     OnnxLoop *loop = loop_known(loops, output);
     const OnnxLoop found = {.output = changed = output,
-                            .most = again ? -1 : loop ? loop->most : INT64_MAX,
+                            .most = again  ? -1
+                                    : loop ? loop->most
+                                           : INT64_MAX,
                             .until = c->iteration + 1};
     if (loop) *loop = found;
     else vec_push(im->arena, *loops, found);

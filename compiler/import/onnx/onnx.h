@@ -71,7 +71,7 @@ struct Tensor {
   int64_t zero;                /* the zero point, which is equal for all scales */
   int axis;                    /* axis of the scales, if there are several */
 };
-int tensor_width(TensorType); /* bytes per number; 0: an unsupported type */
+int tensor_width(TensorType);   /* bytes per number; 0: an unsupported type */
 bool tensor_whole(TensorType);  /* whether the type is an integer type, or bool */
 bool tensor_counts(TensorType); /* whether the type has no negative numbers */
 double tensor_number(const Tensor *, int64_t i);
@@ -116,9 +116,9 @@ typedef struct OnnxPort {
       *called;      /* called: the input's or output's name in the program; NULL: the same as `name` */
   int tensor, rank; /* rank: -1: unknown */
   TensorType type;
-  int64_t dim[MOST_DIMS]; /* 0: the size is unknown */
+  int64_t dim[MOST_DIMS];        /* 0: the size is unknown */
   const char *symbol[MOST_DIMS]; /* names of unknown sizes: equal names are equal sizes; NULL: no name */
-  int channels;           /* the channel dimension; NO_CHANNELS: none, the input has one channel */
+  int channels;                  /* the channel dimension; NO_CHANNELS: none, the input has one channel */
 } OnnxPort;
 /* Prefix of the metadata keys with which cnnc exports states. A key is ONNX_STATE_KEY and the name of the
  * state's input. The value of the key is the name of the output, optionally followed by = and the initial
@@ -165,7 +165,6 @@ typedef struct Onnx {
   const int *shown; /* for a converted TensorFlow Lite model, by tensor: the tensor of the .tflite file with
                        the same elements; 0: none. NULL for other models */
 } Onnx;
-
 
 /* Reads a model; NULL after an error: [import-file] or [import-weights]. Paths of external data are relative
  * to the model's directory, and must be inside this directory. */

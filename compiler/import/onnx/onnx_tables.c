@@ -31,9 +31,9 @@ static bool is_one_number(const Tables *t, const char *name) {
 
 /* Whether the elements of the result are elements of input 0. */
 static bool moves_elements(const NodeProto *node) {
-  static const char *const moves[] = {"Gather",  "GatherElements", "GatherND", "Transpose", "Reshape",
-                                      "Squeeze", "Unsqueeze",      "Flatten",  "Identity",  "Slice",
-                                      "Expand",  "Tile"};
+  static const char *const moves[] = {"Gather",   "GatherElements", "GatherND",  "Transpose",
+                                      "Reshape",  "Squeeze",        "Unsqueeze", "Flatten",
+                                      "Identity", "Slice",          "Expand",    "Tile"};
   for (size_t i = 0; i < sizeof moves / sizeof *moves; i++)
     if (node_is(node, moves[i])) return node->input.n > 0 && node->output.n == 1;
   return false;
@@ -89,8 +89,7 @@ void onnx_tables(Arena *arena, OnnxFlat *flat) {
     NodeProto *node = flat->nodes.data[i];
     t.build.of = node;
     if (!is_behind_table(&t, node)) vec_push(arena, out, node);
-    else
-      build_node(&t.build, "Identity", node->output.data[0], table_floats(&t, node->input.data[0]), NULL);
+    else build_node(&t.build, "Identity", node->output.data[0], table_floats(&t, node->input.data[0]), NULL);
   }
   flat->nodes = out;
 }

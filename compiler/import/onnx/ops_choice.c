@@ -67,10 +67,9 @@ static bool is_boolean_input(const ModelImport *im, int tensor) {
 bool is_truth(const ModelImport *im, int tensor) {
   static const char *const truths[] = {
       "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal", "And", "Or", "Xor", "Not", NULL};
-  static const char *const moves[] = {"Reshape",  "Expand",         "Unsqueeze", "Squeeze",
-                                      "Slice",    "Gather",         "GatherND",  "GatherElements",
-                                      "Split",    "Tile",           "Transpose", "Concat",
-                                      "Flatten",  "Cast",           "Identity",  NULL};
+  static const char *const moves[] = {
+      "Reshape", "Expand", "Unsqueeze", "Squeeze", "Slice",   "Gather", "GatherND", "GatherElements",
+      "Split",   "Tile",   "Transpose", "Concat",  "Flatten", "Cast",   "Identity", NULL};
   while (tensor && !im->item[tensor].constant && im->maker[tensor] >= 0) {
     const OnnxNode *node = &im->onnx->node[im->maker[tensor]];
     for (int k = 0; truths[k]; k++)
@@ -251,8 +250,7 @@ static View *masked_scores(ModelImport *im, const OnnxNode *node) {
   const Tensor *kept = constant_of(im, node, 0);
   const int input = constant_of(im, node, 1) ? 1 : 2;
   const Tensor *t = constant_of(im, node, input);
-  if (!t || t->n != 1 || !(tensor_number(t, 0) <= EXCLUDED) || !softmax_after(im, node->out[0]))
-    return NULL;
+  if (!t || t->n != 1 || !(tensor_number(t, 0) <= EXCLUDED) || !softmax_after(im, node->out[0])) return NULL;
   const View *x = view_of(im, node, 3 - input);
   Tensor *mask = x ? constant_new(im, TENSOR_FLOAT, kept->rank, kept->dim) : NULL;
   if (!mask) return NULL;

@@ -55,7 +55,7 @@ static View *chosen_elements(ModelImport *im, const OnnxNode *node, const View *
 /* If the axis is 0, the position of element (i, j, k) in x is (index[i, j, k], j, k). Other axes are indexed
  * in the same way. */
 static bool find_index_elements(ModelImport *im, const OnnxNode *node, const View *x, const Tensor *t,
-                          Elements *e) {
+                                Elements *e) {
   int64_t axis = onnx_int(node, "axis", 0);
   if (axis < 0) axis += x->rank;
   if (axis < 0 || axis >= x->rank || t->rank != x->rank) return no(im, "an invalid axis"), false;

@@ -543,8 +543,8 @@ static View *samples_of_heads(ModelImport *im, const View *x, const View *grid) 
   at = emit_one(im, emit_one(im, at, at->shape, "add(1)"), at->shape, "multiply(0.5)");
   Value *shares = constant_statement(im, NULL, 0, "ones", shape_sequence(queries, n), ones, true),
         *in[] = {image, at, shares};
-  Value *v = emit(im, 3, in, shape_sequence(queries, n * d), "deformable_attention(%%1, %%2, %lld)",
-                  (long long)n);
+  Value *v =
+      emit(im, 3, in, shape_sequence(queries, n * d), "deformable_attention(%%1, %%2, %lld)", (long long)n);
   View *y = view_new(im, v, 4);
   const Factors along[] = {factors_one(1, d, n), factors_one(1, 1, d), factors_one(0, columns, rows),
                            factors_one(0, 1, columns)};

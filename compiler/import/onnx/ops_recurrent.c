@@ -157,8 +157,8 @@ static bool begin_from(ModelImport *im, Layer *l, int input, Value **start) {
   if (!given(l->node, input) || (t && all_zeros(t))) return true;
   if (t) {
     if (t->n != n * l->images) return no(im, "a state of the wrong shape");
-    *start = (t = states_by_image(im, l, t)) ? constant_statement(im, l->node, input, NULL, shape, t, true)
-                                             : NULL;
+    *start =
+        (t = states_by_image(im, l, t)) ? constant_statement(im, l->node, input, NULL, shape, t, true) : NULL;
     return *start != NULL;
   }
   const View *v = view_of(im, l->node, input);

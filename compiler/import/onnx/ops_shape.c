@@ -392,8 +392,7 @@ static View *concatenated(ModelImport *im, const OnnxNode *whole) {
   for (int i = 0; i < node->nin && axis == 0; i++) /* the batch cannot be concatenated */
     if (im->item[node->in[i]].view->along[0].n && is_batch(im->item[node->in[i]].view, 0))
       return no(im, "a concat over the batch");
-  const int a =
-      joins_channels(im, node, axis) ? first->value->shape.rank - 1 : joined_axis(im, node, axis);
+  const int a = joins_channels(im, node, axis) ? first->value->shape.rank - 1 : joined_axis(im, node, axis);
   if (a < 0) {
     View *stacked = join_stacked(im, node, axis, in);
     return stacked ? stacked : join_laid(im, node, axis, in);

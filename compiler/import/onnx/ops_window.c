@@ -7,8 +7,8 @@ typedef struct Window2 { /* a window of one or two axes */
   int n;
   int64_t kernel[2], stride[2], dilation[2], before[2], after[2], in[2], out[2];
   bool same;
-  int pos[2];   /* the tensor's dimensions along which the window moves */
-  int64_t rows; /* number of images if the images are a part of the value and not a batch; otherwise 1 */
+  int pos[2];       /* the tensor's dimensions along which the window moves */
+  int64_t rows;     /* number of images if the images are a part of the value and not a batch; otherwise 1 */
   int64_t block[2]; /* see image_of_parts */
 } Window2;
 

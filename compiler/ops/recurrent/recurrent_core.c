@@ -145,9 +145,7 @@ static Val unit_sum(const Units *u, int gate, int v) {
 static Val gate_factor(Val sum) { return normal_factor(vsigmoid(sum)); }
 
 /* A state that decays becomes 0, and not subnormal. */
-static Val state_value(Val x) {
-  return choose(less(vabs(x), num(x->nest, 1e-30)), num(x->nest, 0), x);
-}
+static Val state_value(Val x) { return choose(less(vabs(x), num(x->nest, 1e-30)), num(x->nest, 0), x); }
 
 /* ---- the cells ---- */
 static void lstm_units(const Units *u) {
@@ -155,8 +153,8 @@ static void lstm_units(const Units *u) {
   const Recurrent *r = u->core->r;
   for (int v = 0; v < u->vectors; v++) {
     Val i = nest_let(b, "i", gate_factor(unit_sum(u, 0, v))),
-        f = nest_let(b, "f", gate_factor(unit_sum(u, 1, v))),
-        g = nest_let(b, "g", vtanh(unit_sum(u, 2, v))), o = nest_let(b, "o", gate_factor(unit_sum(u, 3, v)));
+        f = nest_let(b, "f", gate_factor(unit_sum(u, 1, v))), g = nest_let(b, "g", vtanh(unit_sum(u, 2, v))),
+        o = nest_let(b, "o", gate_factor(unit_sum(u, 3, v)));
     Val c = fma_(f, load_unit(u, u->core->c, v), mul(i, g));
     if (r->clip > 0) c = vmax(num(b, -r->clip), vmin(num(b, r->clip), c));
     c = nest_let(b, "cell", state_value(nest_let(b, "sum", c)));

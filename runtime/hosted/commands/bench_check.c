@@ -73,8 +73,8 @@ static void warn_found(cnn_bench_warnings *warnings, const Found *found, const c
   char more[40] = "";
   if (found->count == 0) return;
   if (found->count > SHOWN) snprintf(more, sizeof more, " and %d more", (int)found->count - SHOWN);
-  warn(warnings, "%s are subnormal (below 1.2e-38), which many CPUs compute up to 100x slower: %s%s",
-       what, found->text, more);
+  warn(warnings, "%s are subnormal (below 1.2e-38), which many CPUs compute up to 100x slower: %s%s", what,
+       found->text, more);
 }
 
 bool cnn_bench_check_layers(cnn_bench_warnings *warnings, const cnn_network *network, const float *weights,

@@ -60,7 +60,7 @@ int64_t cnn_detector_words(cnn_detector *detector) {
 static double hold_of(const cnn_detector *detector) {
   const cnn_rows *rows = detector->source;
   const cnn_network *network = rows->network;
-  const int64_t samples = network->window > 0                              ? network->window
+  const int64_t samples = network->window > 0                             ? network->window
                           : !network->step && rows->judged.positions == 1 ? network->input[0].dim[0]
                                                                           : 0;
   if (detector->options->hold >= 0) return detector->options->hold;

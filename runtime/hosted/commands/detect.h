@@ -28,10 +28,15 @@ typedef struct cnn_detect_options {
    &(to).given},                                                                                             \
       {"average", 0,    CNN_VALUE_WHOLE, &(to).average, "N", "recordings: number of rows averaged (5)", 1,   \
        100000,    NULL, &(to).given},                                                                        \
-      {"hold",     0,     CNN_VALUE_NUMBER,                                                                  \
-       &(to).hold, "S",                                                                                      \
+      {"hold",                                                                                               \
+       0,                                                                                                    \
+       CNN_VALUE_NUMBER,                                                                                     \
+       &(to).hold,                                                                                           \
+       "S",                                                                                                  \
        "recordings: minimum time between two detections, in seconds (1, or the window if that is longer)",   \
-       0,          86400, NULL,                                                                              \
+       0,                                                                                                    \
+       86400,                                                                                                \
+       NULL,                                                                                                 \
        &(to).given},                                                                                         \
   {                                                                                                          \
     "hop", 0, CNN_VALUE_NUMBER, &(to).hop, "S",                                                              \

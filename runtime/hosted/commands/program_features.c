@@ -71,9 +71,13 @@ static void draw_layer(cnn_figure *figure, const cnn_viewer *viewer, const Argum
            wave               ? range_text(&scale, range)
            : layer->rank == 2 ? " (time to the right, channels upwards)"
                               : "");
-  cnn_figure_section(figure, heading, wave ? NULL : &scale, wave ? 1 : map ? columns : 1,
+  cnn_figure_section(figure, heading, wave ? NULL : &scale,
+                     wave  ? 1
+                     : map ? columns
+                           : 1,
                      wave                                ? 1
-                     : !scale_wanted && layer->rank == 2 ? strip_zoom(layer->dim[1]) : scale_wanted);
+                     : !scale_wanted && layer->rank == 2 ? strip_zoom(layer->dim[1])
+                                                         : scale_wanted);
   if (!scale_wanted && layer->rank == 2) cnn_figure_strips(figure, STRIP);
   if (wave) cnn_figure_wave(figure, value, layer->dim[0], 1, 0, "");
   for (int32_t c = 0; c < shown && !wave; c++) {
@@ -92,7 +96,9 @@ static void draw_input(cnn_figure *figure, const cnn_viewer *viewer, const Argum
   snprintf(heading, sizeof heading, "%s: input, %s%s", port->name, shape_text(port->rank, port->dim, shape),
            wave ? range_text(&scale, range) : "");
   cnn_figure_section(figure, heading, NULL, port->rank == 3 ? OVERVIEW : port->rank == 2,
-                     wave ? 1 : port->rank == 2 ? strip_zoom(port->dim[1]) : 0);
+                     wave              ? 1
+                     : port->rank == 2 ? strip_zoom(port->dim[1])
+                                       : 0);
   if (port->rank == 2) cnn_figure_strips(figure, STRIP);
   cnn_figure_input(figure, port, viewer->value[i], "");
   if (port == cnn_picture_input(viewer->network) && cnn_port_is_picture(port))

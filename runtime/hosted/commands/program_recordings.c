@@ -28,7 +28,7 @@ typedef struct Recordings {
   json_t *truth;    /* contents of this file */
   Window *window;   /* windows of the current recording */
   size_t windows;
-  double counted; /* time of the latest counted false detection; negative: none */
+  double counted;                          /* time of the latest counted false detection; negative: none */
   int64_t found, wrong, missed, unlabeled; /* unlabeled: windows without a label */
   double seconds;
 } Recordings;
@@ -61,14 +61,14 @@ static cnn_status label_read(Recordings *r, size_t entry, const json_t *object, 
                *value = list ? json_array_get(list, k) : one;
   *label = json_string_value(value);
   if (!one && !list) return cnn_success();
-  if (one && list)
-    return cnn_failure(CNN_BAD_FORMAT, "%s: [%zu]: has both label and labels", r->path, entry);
+  if (one && list) return cnn_failure(CNN_BAD_FORMAT, "%s: [%zu]: has both label and labels", r->path, entry);
   if (list && json_array_size(list) != json_array_size(json_object_get(object, "detection_windows")))
     return cnn_failure(CNN_BAD_FORMAT, "%s: [%zu].labels: must have a string for each of the %zu windows",
                        r->path, entry, json_array_size(json_object_get(object, "detection_windows")));
   if (*label && cnn_detector_find(&r->detector, *label) >= 0) return cnn_success();
-  return cnn_failure(CNN_MISMATCH, *label ? "%s: [%zu]: \"%s\" is not a word that the net detects"
-                                          : "%s: [%zu]: a label must be a string",
+  return cnn_failure(CNN_MISMATCH,
+                     *label ? "%s: [%zu]: \"%s\" is not a word that the net detects"
+                            : "%s: [%zu]: a label must be a string",
                      r->path, entry, *label);
 }
 

@@ -49,8 +49,7 @@ static cnn_status row_take(void *context, const cnn_row *row) {
 static cnn_status run(Stream *stream, const char *path) {
   stream->path = path;
   if (!stream->json) cnn_detector_reset(&stream->detector);
-  return strcmp(path, "-") == 0 ? cnn_rows_pipe(&stream->rows)
-                                : cnn_rows_file(&stream->rows, path, NULL);
+  return strcmp(path, "-") == 0 ? cnn_rows_pipe(&stream->rows) : cnn_rows_file(&stream->rows, path, NULL);
 }
 
 int cnn_predict_stream(const cnn_program *program, const cnn_stream_arguments *arguments, int files,

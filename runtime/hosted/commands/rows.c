@@ -202,10 +202,9 @@ cnn_status cnn_rows_pipe(cnn_rows *rows) {
   int64_t samples = 0;
   cnn_status status = cnn_sound_pipe_open(&pipe, stdin, &rows->network->input[0]);
   if (status.code == CNN_OK && rows->timed && pipe.rate <= 0)
-    status =
-        cnn_failure(CNN_MISMATCH,
-                    "-: detections have a time, and the input \"%s\" has no rate=; --json prints the rows",
-                    rows->network->input[0].name);
+    status = cnn_failure(
+        CNN_MISMATCH, "-: detections have a time, and the input \"%s\" has no rate=; --json prints the rows",
+        rows->network->input[0].name);
   if (status.code == CNN_OK) {
     begin(rows, (int32_t)pipe.rate);
     if (!rows->state && rows->rate > 0) windows_note(rows, "-", rows->rate);

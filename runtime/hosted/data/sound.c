@@ -47,8 +47,7 @@ cnn_status cnn_sound_format_read(cnn_sound_format *format, const char *path, con
                                  size_t n) {
   if (n < 16) return cnn_failure(CNN_BAD_FORMAT, "%s: its fmt chunk has %zu bytes, fewer than 16", path, n);
   const uint32_t channels = little(at + 2, 2), rate = little(at + 4, 4);
-  *format =
-      (cnn_sound_format){(int32_t)little(at, 2), (int32_t)channels, (int32_t)little(at + 14, 2), 0};
+  *format = (cnn_sound_format){(int32_t)little(at, 2), (int32_t)channels, (int32_t)little(at + 14, 2), 0};
   if (format->tag == TAG_EXTENSIBLE && n >= 26) format->tag = (int32_t)little(at + 24, 2);
   if (channels < 1 || channels > MOST_CHANNELS)
     return cnn_failure(CNN_BAD_FORMAT, "%s: has %u channels; must be 1 to %d", path, channels, MOST_CHANNELS);

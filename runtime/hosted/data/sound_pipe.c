@@ -13,9 +13,11 @@ static const char path[] = "-";
 /* The first bytes of sound files; '?' matches any byte. */
 static const struct {
   const char *bytes, *name;
-} header[] = {{"RIFF????WAVE", "WAV"}, {"RF64????WAVE", "RF64"},      {"RIFX????WAVE", "RIFX"},
-              {"fLaC", "FLAC"},        {"OggS", "Ogg"},               {"FORM????AIF", "AIFF"},
-              {".snd", "AU"},          {"Creative Voice File", "VOC"}, {"caff", "CAF"}};
+} header[] = {{"RIFF????WAVE", "WAV"},  {"RF64????WAVE", "RF64"},
+              {"RIFX????WAVE", "RIFX"}, {"fLaC", "FLAC"},
+              {"OggS", "Ogg"},          {"FORM????AIF", "AIFF"},
+              {".snd", "AU"},           {"Creative Voice File", "VOC"},
+              {"caff", "CAF"}};
 enum { HEADERS = sizeof header / sizeof *header };
 
 /* ---- The header */
@@ -45,8 +47,7 @@ static int header_find(cnn_sound_pipe *pipe) {
 }
 
 static cnn_status ended(const cnn_sound_pipe *pipe, const char *where) {
-  if (ferror(pipe->file))
-    return cnn_failure(CNN_BAD_FILE, "cannot read standard input: %s", strerror(errno));
+  if (ferror(pipe->file)) return cnn_failure(CNN_BAD_FILE, "cannot read standard input: %s", strerror(errno));
   return cnn_failure(CNN_BAD_FORMAT, "%s: the WAV stream ends %s", path, where);
 }
 
@@ -150,8 +151,7 @@ static cnn_status frame_store(cnn_sound_pipe *pipe, void *to, int64_t i, bool *m
   const int32_t channels = pipe->port->dim[1];
   cnn_status status = cnn_success();
   while (pipe->end <= last && !pipe->ended && status.code == CNN_OK) status = frame_read(pipe);
-  *more = status.code == CNN_OK &&
-          pipe->given < (pipe->end * ratio->to + ratio->from - 1) / ratio->from;
+  *more = status.code == CNN_OK && pipe->given < (pipe->end * ratio->to + ratio->from - 1) / ratio->from;
   for (int32_t c = 0; *more && c < channels; c++) {
     const float value =
         same ? pipe->sample[(pipe->given - pipe->origin) * channels + c]
@@ -165,8 +165,7 @@ static cnn_status frame_store(cnn_sound_pipe *pipe, void *to, int64_t i, bool *m
 /* ---- Rows of the input */
 
 static cnn_status raw_read(cnn_sound_pipe *pipe, char *to, int64_t count, int64_t *got) {
-  const size_t row =
-                   (size_t)(pipe->port->size / pipe->port->dim[0]) * cnn_type_bytes(pipe->port->type),
+  const size_t row = (size_t)(pipe->port->size / pipe->port->dim[0]) * cnn_type_bytes(pipe->port->type),
                all = row * (size_t)count;
   size_t bytes = pipe->held - pipe->used < all ? pipe->held - pipe->used : all;
   memcpy(to, pipe->begun + pipe->used, bytes);

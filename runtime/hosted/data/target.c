@@ -163,9 +163,8 @@ cnn_status cnn_label_fits(const cnn_data *data, int32_t o, const char *what) {
   if (output->rank == 2 && output->regions == 0)
     snprintf(last, sizeof last, "; -> crop([%d, 0]) before the output keeps the last of its %d rows",
              (int)output->dim[0] - 1, (int)output->dim[0]);
-  return cnn_failure(CNN_MISMATCH,
-                     "%s: has one class per sample, but the output \"%s\" needs %lld targets%s", what,
-                     output->name, (long long)cnn_port_targets(output), last);
+  return cnn_failure(CNN_MISMATCH, "%s: has one class per sample, but the output \"%s\" needs %lld targets%s",
+                     what, output->name, (long long)cnn_port_targets(output), last);
 }
 
 static void note_rows(cnn_data *data, const cnn_port *output) {

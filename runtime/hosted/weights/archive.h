@@ -90,7 +90,7 @@ void cnn_tensor_floats(const cnn_tensor *tensor, int64_t first, int64_t count, f
  * finite, and a running variance is not negative. Minus infinity is allowed in a frozen parameter, because it
  * may be an attention mask. */
 cnn_status cnn_tensor_check(const cnn_tensor *tensor, const char *path, const char *name, bool frozen);
-bool cnn_tensor_whole(const cnn_tensor *tensor); /* whether its elements are integers or booleans */
+bool cnn_tensor_whole(const cnn_tensor *tensor);      /* whether its elements are integers or booleans */
 bool cnn_tensor_is_counter(const cnn_tensor *tensor); /* PyTorch's "NAME.num_batches_tracked", which is stored
                                                          among the weights but is not a weight */
 /* Formats a shape: "[6, 1, 5, 5]"; returns text. */

@@ -71,11 +71,10 @@ cnn_status cnn_classes_read(cnn_classes *classes, const cnn_archive *archive, co
     status = cnn_failure(CNN_BAD_FORMAT, "%s: its metadata \"classes\" must be a list of names", path);
   else if (!names_take(classes, list)) status = cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
   int32_t place[2];
-  if (status.code == CNN_OK &&
-      cnn_classes_twice((const char *const *)classes->name, classes->count, place))
-    status = cnn_failure(CNN_BAD_FORMAT,
-                         "%s: in its metadata \"classes\", the classes %d and %d are both '%s'", path,
-                         (int)place[0], (int)place[1], classes->name[place[0]]);
+  if (status.code == CNN_OK && cnn_classes_twice((const char *const *)classes->name, classes->count, place))
+    status =
+        cnn_failure(CNN_BAD_FORMAT, "%s: in its metadata \"classes\", the classes %d and %d are both '%s'",
+                    path, (int)place[0], (int)place[1], classes->name[place[0]]);
   if (status.code != CNN_OK) cnn_classes_free(classes);
   json_decref(list);
   return status;

@@ -25,8 +25,8 @@ typedef struct Match {
   const cnn_wanted *wanted;
   int32_t count;
   const char *prefix;
-  bool *used; /* per tensor: whether it is matched to a weight, or suggested for one */
-  bool blind; /* no tensors are suggested for missing weights */
+  bool *used;  /* per tensor: whether it is matched to a weight, or suggested for one */
+  bool blind;  /* no tensors are suggested for missing weights */
   Kinds kinds; /* in a match by order: the kinds of the net's weights */
   cnn_matching *out;
   bool failed; /* no memory */
@@ -81,8 +81,7 @@ static bool all_ones(const int64_t *dim, int32_t n) {
 static bool fits(const cnn_tensor *own, const cnn_tensor *found) {
   const int32_t more = found->rank - own->rank, same = more < 0 ? found->rank : own->rank;
   const size_t bytes = sizeof own->dim[0] * (size_t)same;
-  if (more < 0)
-    return same == 2 && all_ones(own->dim + 2, -more) && memcmp(own->dim, found->dim, bytes) == 0;
+  if (more < 0) return same == 2 && all_ones(own->dim + 2, -more) && memcmp(own->dim, found->dim, bytes) == 0;
   return (all_ones(found->dim, more) && memcmp(own->dim, found->dim + more, bytes) == 0) ||
          (all_ones(found->dim + same, more) && memcmp(own->dim, found->dim, bytes) == 0);
 }
