@@ -41,11 +41,12 @@ static View *part_of_axis(ModelImport *im, const View *x, int d, int64_t low, in
     return part_of_part(im, x, d, low, high, step, "a slice of a dimension that is part of an axis");
   if (low != 0 || high != f.size) {
     Text cut = {.arena = im->arena};
+    text_put(&cut, "[");
     for (int a = 0; a < c; a++)
       text_put(&cut, "%s%lld, %lld", a ? ", " : "", (long long)(a == f.axis ? low * f.inner : 0),
                (long long)(a == f.axis ? (f.size - high) * f.inner : 0));
     to.dim[f.axis] = (high - low) * f.inner;
-    view->value = emit_one(im, v, to, "crop([%s])", cut.s);
+    view->value = emit_one(im, v, to, "crop(%s])", cut.s);
   }
   if (f.inner != 1) {
     view->size[d] = high - low;
