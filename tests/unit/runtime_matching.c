@@ -127,7 +127,7 @@ static void names_and_layouts_of_others_are_recognized(void) {
   set[0] = floats_of("conv1.weight", 4, 3, 2, 1, 5);
   set[2] = floats_of("dense1.weight", 2, 12, 7, 0, 0);
   expect_refused(set, 3, "dense1.weight is [12, 7] in the file, [7, 12] in the net: it is transposed; w.T");
-  set[2] = floats_of("dense1.weight", 4, 7, 12, 1, 1);
+  set[2] = floats_of("dense1.weight", 3, 7, 1, 12, 0);
   expect_refused(set, 3, "it differs by dimensions of 1");
   set[2] = floats_of("dense1.weight", 4, 7, 3, 2, 2);
   expect_refused(
