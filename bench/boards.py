@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -100,8 +101,17 @@ class Code:
 
 
 # ---- compiling and running ----
+def need_tools(prefix):
+    """Ends the script with a message if a tool is missing."""
+    missing = [tool for tool in (prefix + "gcc", "qemu-system-arm", "cc") if not shutil.which(tool)]
+    if missing:
+        raise SystemExit(f"{' and '.join(missing)} not found; on Debian: apt install gcc gcc-arm-none-eabi "
+                         "libnewlib-arm-none-eabi qemu-system-arm")
+
+
 class Board:
     def __init__(self, work, cpu, prefix, level="-O3"):
+        need_tools(prefix)
         options, self.machine = CPUS[cpu]
         self.level = level
         self.options = ["-mthumb", "-mfloat-abi=hard", *options.split()]
@@ -114,7 +124,7 @@ class Board:
         run(self.prefix + "gcc", *self.options, self.level, *more, "-std=c11", "-ffunction-sections",
             "-fdata-sections", "-fno-lto", *["-I" + i for i in includes], "-I" + board, *sources,
             os.path.join(board, "start.c"), "-nostartfiles", "-Wl,--gc-sections", "--specs=nano.specs",
-            "-T", os.path.join(board, "board.ld"), "-o", out, stderr=subprocess.DEVNULL)
+            "-T", os.path.join(board, "board.ld"), "-o", out, stderr=subprocess.PIPE)
 
     def mark(self, elf, name):
         for line in run(self.prefix + "nm", elf).split("\n"):

@@ -32,6 +32,7 @@ REFUSED = {"cortex-m7": "its caches and its branch prediction are not modeled",
 BYTES = {"f32": 4, "i8": 1, "u8": 1, "i16": 2, "class": 4}
 LINE = 16  # bytes of flash per fetch
 FILLS = (0, 255, 128, 127, 256)  # value of all bytes of an input; 256: random bytes
+STEPS = 40  # uncounted steps before the step of the last input: the path must not depend on the state
 
 Insn = collections.namedtuple("Insn", "address size word operands function")
 # executions: {address of an instruction: number of its executions}. flash: bytes of flash that are read as
@@ -131,42 +132,58 @@ class Board(boards.Board):
         return Run({int(address, 16): n for address, n in counts.items()}, flash, named["misses"], loops)
 
 
-def program(name, inputs, outputs, fill):
-    return (f'#include "board.h"\n#include "net.h"\nstatic {name}_workspace workspace;\n'
-            f"static unsigned char in[{inputs}];\nstatic char out[{outputs}];\n"
-            f"static volatile unsigned fill = {fill}; /* in RAM: the code is that of all inputs */\n"
-            "int main(void) {\n  uint32_t state = 1;\n"
+def described(options):
+    """What the compiler says of the net, and the name of the function that computes it: a net with a state
+    (also of --stream and --slide) has NAME_step."""
+    more = [one for one in options.cnnc_option if not one.startswith(("--report", "--acsl"))]
+    net = json.loads(boards.run(options.cnnc, options.net, "--emit=json", *more))
+    return net, net["net"] + ("_step" if "stream" in net else "_infer")
+
+
+def program(call, inputs, outputs, fill, before):
+    """C that calls the net and counts the instructions of one call. before: number of uncounted steps."""
+    name, kind = call.rsplit("_", 1)
+    state, kept, reset = "", "", ""
+    if kind == "step":
+        state, kept, reset = "&kept, ", f"static {name}_state kept;\n", f"  {name}_reset(&kept);\n"
+    compute = f"{call}(&{name}_trained, (const void *)in, (void *)out, {state}&workspace);\n"
+    return (f'#include "board.h"\n#include "net.h"\nstatic {name}_workspace workspace;\n{kept}'
+            f"_Alignas(8) static unsigned char in[{inputs}];\n_Alignas(8) static char out[{outputs}];\n"
+            f"static volatile unsigned fill = {fill}, before = {before}; /* in RAM: the code is that of all "
+            "inputs */\nint main(void) {\n  uint32_t state = 1;\n"
             "  for (unsigned i = 0; i < sizeof in; i++) {\n    state = state * 1664525u + 1013904223u;\n"
-            "    in[i] = (unsigned char)(fill > 255 ? state >> 24 : fill);\n  }\n  mark_start();\n"
-            f"  {name}_infer(&{name}_trained, (const void *)in, (void *)out, &workspace);\n"
-            "  mark_stop();\n  return 0;\n}\n")
+            "    in[i] = (unsigned char)(fill > 255 ? state >> 24 : fill);\n  }\n"
+            f"{reset}  for (unsigned i = before; i > 0; i--) {compute}"
+            f"  mark_start();\n  {compute}  mark_stop();\n  return 0;\n}}\n")
 
 
 def count(options, work, more=""):
     """The program's instructions, its loops (if their bounds are wanted), and a run for each input. more:
     arguments of the plugin."""
     board, build = Board(work, options.cpu, options.prefix, options.level), os.path.join(work, "net")
-    described = json.loads(boards.run(options.cnnc, options.net, "--emit=json"))
-    if len(described["inputs"]) != 1 or len(described["outputs"]) != 1:
+    net, call = described(options)
+    if len(net["inputs"]) != 1 or len(net["outputs"]) != 1:
         raise SystemExit(f"{options.net}: has several inputs or outputs; wcet supports nets with one of each")
-    sizes = [math.prod(p["shape"]) * BYTES[p[key]] for p, key in ((described["inputs"][0], "type"),
-                                                                  (described["outputs"][0], "as"))]
+    sizes = [math.prod(net[ports][0]["shape"]) * BYTES[net[ports][0][key]]
+             for ports, key in (("inputs", "type"), ("outputs", "as"))]
     if not options.c:
         boards.run(options.cnnc, options.net, f"--weights={options.weights}", f"--cpu={options.cpu}",
                    "-Wno-dead-filters", "-o", build + ".c", *options.cnnc_option)
     source = options.c or build + ".c"
-    runs, loops, name = [], None, described["net"]
+    runs, loops = [], None
     boards.run(options.prefix + "gcc", *board.options, options.level, *options.cflag, "-std=c11",
                "-ffunction-sections", "-fdata-sections", "-c", source, "-o", build + ".o")
-    for fill in FILLS if described["inputs"][0]["type"] != "f32" else (0, 63):  # 63: floats near 0.75
-        text = program(name, *sizes, fill).replace('"net.h"', f'"{os.path.basename(source)[:-2]}.h"')
+    fills = FILLS if net["inputs"][0]["type"] != "f32" else (0, 63)  # 63: floats near 0.75
+    for fill in fills:
+        before = STEPS if call.endswith("_step") and fill == fills[-1] else 0
+        text = program(call, *sizes, fill, before).replace('"net.h"', f'"{os.path.basename(source)[:-2]}.h"')
         with open(build + "_main.c", "w") as file:
             file.write(text)
         board.compile(build + ".elf", [build + "_main.c", build + ".o"], [os.path.dirname(source) or "."])
         if not runs:
             code = instructions(build + ".elf", options.prefix + "objdump")
             if options.flow_facts:
-                loops = flow_facts.loops(code, name + "_infer")
+                loops = flow_facts.loops(code, call)
                 with open(build + ".loops", "w") as file:
                     file.write(flow_facts.plugin_text(loops))
                 more += f",loops={build}.loops"
@@ -191,10 +208,9 @@ def write_flow_facts(options, loops, runs, work):
     if any(run.loops != runs[0].loops for run in runs):
         sys.exit("wcet: no flow facts: the iterations of a loop depend on the input")
     elf = os.path.splitext(options.flow_facts)[0] + ".elf"
-    name = json.loads(boards.run(options.cnnc, options.net, "--emit=json"))["net"]
     shutil.copyfile(os.path.join(work, "net.elf"), elf)
     with open(options.flow_facts, "w") as file:
-        file.write(flow_facts.ffx(loops, runs[0].loops, name + "_infer", os.path.basename(elf)))
+        file.write(flow_facts.ffx(loops, runs[0].loops, described(options)[1], os.path.basename(elf)))
 
 
 def bound(options, code, run):
@@ -239,6 +255,9 @@ def main():
             code, loops, runs = count(options, work)
         except flow_facts.Unsupported as reason:
             sys.exit(f"wcet: no flow facts: {reason}")
+        except subprocess.CalledProcessError as failed:
+            sys.exit(f"{failed.stderr or ''}wcet: {os.path.basename(failed.cmd[0])} failed "
+                     f"(exit status {failed.returncode})")
         wrong = paths(code, runs)
         if wrong:
             sys.exit("wcet: no bound: the executed instructions depend on the input in " + ", ".join(wrong))

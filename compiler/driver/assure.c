@@ -4,7 +4,6 @@
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/file.h"
@@ -33,9 +32,11 @@ typedef struct AssurePack {
   const char *cpu_name;
   const Cpu *cpu;
   int64_t flash_wait;
+  Streaming streaming;
   Defines defines;
   WordList warnings;
   bool help;
+  FlagsGiven given;
   /* name: base name of the C files; prefix: prefix of C names; call: the net's function, "infer" or "step" */
   const char *name, *prefix, *call;
   /* constant: an int8 model without f32 inputs, so that the run time does not depend on the inputs' values */
@@ -57,6 +58,7 @@ static const Flag assure_options[] = {
      "@cpus"},
     {"flash-wait", 0, required_argument, flag_count, AT(flash_wait), "--flash-wait=CYCLES",
      "with --cpu: extra cycles to read 16 bytes from flash instead of RAM", NULL},
+    FLAG_STREAMING(AT(streaming)),
     FLAG_DEFINE(AT(defines)),
     FLAG_WARNINGS(AT(warnings)),
     FLAG_HELP(AT(help)),
@@ -84,7 +86,7 @@ static bool check_file_name(const char *path) {
 }
 
 static bool read_assure_line(AssurePack *p, int argc, char **argv) {
-  if (!flags_read(p->arena, assure_options, p, NULL, argc, argv)) return false;
+  if (!flags_read(p->arena, assure_options, p, &p->given, argc, argv)) return false;
   if (p->help) return true;
   if (optind == argc) return usage_error("missing program: cnnc assure NET.cnn --weights=FILE -o FOLDER");
   if (argc - optind > 1) return usage_error("more than one program: cnnc assure checks one at a time");
@@ -100,7 +102,8 @@ static bool read_assure_line(AssurePack *p, int argc, char **argv) {
   if (p->cpu_name && !p->cpu) return unknown_word("CPU", p->cpu_name, options_cpus(p->arena));
   if (p->flash_wait && !p->cpu)
     return usage_error("--flash-wait is for microcontrollers: it needs --cpu=NAME");
-  return check_defines(p) && check_file_name(p->input) && check_file_name(p->weights);
+  return options_check_streaming(&p->streaming) && check_defines(p) && check_file_name(p->input) &&
+         check_file_name(p->weights);
 }
 
 /* ---- files ---- */
@@ -159,6 +162,7 @@ static Options compiler_options(const AssurePack *p, const char *file) {
   options.input = p->input;
   options.output = arena_printf(p->arena, "%s/%s", p->folder, file);
   options.defines = p->defines;
+  options.streaming = p->streaming;
   options.color = flag_wants_color(0);
   return options;
 }
@@ -237,12 +241,42 @@ static bool write_board(const AssurePack *p) {
 }
 
 /* ---- the texts ---- */
-static const char *defines_text(const AssurePack *p) {
-  Text out = {.arena = p->arena};
-  text_put(&out, "%s", "");
-  for (int i = 0; i < p->defines.n; i++)
-    text_put(&out, " -D%s=%s", p->defines.data[i].name, p->defines.data[i].value);
-  return out.s;
+/* Whether the C computes steps of a sequence that the program has as a whole. */
+static bool has_steps(const AssurePack *p) { return p->streaming.use.n || p->streaming.slide; }
+
+/* Why `make validate` cannot check the C; "": it can. */
+static const char *unvalidated_text(const AssurePack *p) {
+  if (!p->int8) return "the exact results of float nets are not defined";
+  return has_steps(p) ? "the validator computes whole sequences, and this C computes steps; see README.md"
+                      : "";
+}
+
+/* The paragraph of README.md about the function that computes a step. */
+static const char *step_text(const AssurePack *p) {
+  if (!has_steps(p)) return "";
+  return arena_printf(
+      p->arena,
+      "\nThe C computes one step of a sequence per call: `%s_step`. Eva calls `%s_reset`, and then\n"
+      "`%s_step` any number of times, with any rows. `make count` and `make coverage` run five steps\n"
+      "after a reset for each input. `program.json` has the layers of the whole sequence, and the rows of\n"
+      "a step (`stream`).\n",
+      p->prefix, p->prefix, p->prefix);
+}
+
+/* The table row of README.md about the outputs. */
+static const char *outputs_claim(const AssurePack *p) {
+  if (has_steps(p)) return "";
+  return "| the outputs are those that docs/int8.md of cnnc defines | the validator, which shares no code "
+         "with the compiler; a test, not a proof | `make validate` | int8 nets only |\n";
+}
+
+/* The paragraph of README.md, about the outputs of steps, under "Not claimed". */
+static const char *step_outputs(const AssurePack *p) {
+  if (!has_steps(p)) return "";
+  return "- That the outputs of the steps are right: the validator computes whole sequences, so `make\n"
+         "  validate` ends with an error. `net.check_stream()` of cnnc's Python package compares the steps\n"
+         "  with the whole sequence. For an int8 net, `cnnc assure` without the options of steps writes a\n"
+         "  folder that validates the whole sequence.\n";
 }
 
 /* The lines of README.md about the run time. */
@@ -254,10 +288,11 @@ static const char *timing_text(const AssurePack *p) {
   if (!p->int8)
     return arena_printf(p->arena, "No cycles are estimated for a %s: estimates exist only for int8 models.",
                         cpu);
-  return arena_printf(p->arena,
-                      "`%s/wcet.txt` has the estimated cycles of each layer. The estimates are not upper "
-                      "bounds. `bench/wcet` in the sources of cnnc bounds the cycles of the linked program.",
-                      cpu);
+  return arena_printf(
+      p->arena,
+      "`%s/wcet.txt` has the estimated cycles of each layer. The estimates are not upper "
+      "bounds. `bench/wcet` in the sources of cnnc bounds the cycles of the linked program%s.",
+      cpu, has_steps(p) ? " (`--cnnc-option` passes the options of steps)" : "");
 }
 
 /* The table row of README.md for the C text for the board. */
@@ -266,11 +301,11 @@ static const char *board_row(const AssurePack *p) {
   const char *cpu = p->cpu->name,
              *about = target_is_scalar_board(target_find(p->cpu->target))
                           ? arena_printf(p->arena, ", with annotations and its own `%s.acsl.c`", p->name)
-                          : ", which Frama-C cannot read";
-  return arena_printf(p->arena,
-                      "| `%s/` | faster C for a %s%s; its trace. `make validate` and `make count` run it on "
-                      "this machine, with plain C instead of the board's instructions |\n",
-                      cpu, cpu, about);
+                          : ", which Frama-C cannot read",
+             *run = *unvalidated_text(p) ? "`make count` runs" : "`make validate` and `make count` run",
+             *where = " it on this machine, with plain C instead of the board's instructions";
+  return arena_printf(p->arena, "| `%s/` | faster C for a %s%s; its trace%s%s%s |\n", cpu, cpu, about,
+                      p->int8 ? ". " : "", p->int8 ? run : "", p->int8 ? where : "");
 }
 
 /* The table row of README.md with the claim about the C text for the board. */
@@ -287,32 +322,34 @@ static const char *board_claim(const AssurePack *p) {
 /* The command that wrote the folder, without -o FOLDER. */
 static const char *assure_command_text(const AssurePack *p) {
   Text out = {.arena = p->arena};
-  text_put(&out, "cnnc assure %s --weights=%s", text_shell(p->arena, base_name(p->input)),
-           text_shell(p->arena, base_name(p->weights)));
-  if (p->cpu) text_put(&out, " --cpu=%s", p->cpu->name);
-  if (p->flash_wait) text_put(&out, " --flash-wait=%" PRId64, p->flash_wait);
-  text_put(&out, "%s", defines_text(p));
+  text_put(&out, "cnnc assure %s", text_shell(p->arena, base_name(p->input)));
+  for (int i = 0; i < p->given.n; i++)
+    if (p->given.data[i].flag->name || p->given.data[i].flag->letter == 'D')
+      text_put(&out, " %s", flag_shell(p->arena, &p->given.data[i]));
   return out.s;
 }
 
 static bool add_texts(const AssurePack *p) {
-  const Blank blanks[] = {{"NAME", p->name},
-                          {"CALL", p->call},
-                          {"PROGRAM", base_name(p->input)},
-                          {"WEIGHTS", base_name(weights_file(p->arena, p->weights))},
-                          {"CPU", p->cpu ? p->cpu->name : ""},
-                          {"DEFINES", defines_text(p)},
-                          {"CHECKS", p->constant ? "prove validate count coverage misra"
-                                     : p->int8   ? "prove validate coverage misra"
-                                                 : "prove coverage misra"},
-                          {"KIND", p->int8 ? "int8" : "float"},
-                          {"VERSION", PACKAGE_VERSION},
-                          {"COMMAND", assure_command_text(p)},
-                          {"TIMING", timing_text(p)},
-                          {"BOARD_ROW", board_row(p)},
-                          {"BOARD_CLAIM", board_claim(p)},
-                          {"PREFIX", p->prefix},
-                          {NULL, NULL}};
+  const Blank blanks[] = {
+      {"NAME", p->name},
+      {"CALL", p->call},
+      {"PROGRAM", base_name(p->input)},
+      {"WEIGHTS", base_name(weights_file(p->arena, p->weights))},
+      {"CPU", p->cpu ? p->cpu->name : ""},
+      {"CHECKS", arena_printf(p->arena, "prove%s%s coverage misra", *unvalidated_text(p) ? "" : " validate",
+                              p->constant ? " count" : "")},
+      {"UNVALIDATED", unvalidated_text(p)},
+      {"STEP", step_text(p)},
+      {"OUTPUTS_CLAIM", outputs_claim(p)},
+      {"STEP_OUTPUTS", step_outputs(p)},
+      {"KIND", p->int8 ? "int8" : "float"},
+      {"VERSION", PACKAGE_VERSION},
+      {"COMMAND", assure_command_text(p)},
+      {"TIMING", timing_text(p)},
+      {"BOARD_ROW", board_row(p)},
+      {"BOARD_CLAIM", board_claim(p)},
+      {"PREFIX", p->prefix},
+      {NULL, NULL}};
   return add_filled(p, "Makefile", "makefile.in", blanks) &&
          add_filled(p, "README.md", "readme.md.in", blanks) &&
          add_filled(p, "tools/prove.sh", "prove.sh.in", blanks) &&
@@ -359,7 +396,7 @@ static int assure(Arena *arena, const char *cnnc, int argc, char **argv) {
 
 const Command assure_command = {
     "assure",
-    "NET.cnn --weights=FILE -o FOLDER [--cpu=NAME]",
+    "NET.cnn --weights=FILE -o FOLDER [--cpu=NAME] [--stream=N]",
     "creates a folder for checks of a net's C with other tools",
     "Creates a folder with the C of a net (annotated for Frama-C), a trace from its functions to the layers, "
     "a MISRA report, copies of the sources, hashes, and a Makefile that checks the C with other tools: `make "

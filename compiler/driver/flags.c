@@ -213,6 +213,28 @@ bool flag_wants_color(int choice) {
   return !(no && *no) && !(term && strcmp(term, "dumb") == 0) && isatty(STDERR_FILENO) == 1;
 }
 
+/* N or INPUT:N[,INPUT:N...] */
+bool flag_stream(const FlagUse *use, void *member, const char *list) {
+  Streaming *streaming = member;
+  for (const char *at = list;; at++) {
+    const size_t length = strcspn(at, ",");
+    const char *one = arena_copy(use->arena, at, length), *colon = strrchr(one, ':');
+    StreamUse rows = {colon ? arena_copy(use->arena, one, (size_t)(colon - one)) : NULL, 0};
+    if (colon && !is_name(rows.input, strlen(rows.input)))
+      return usage_error("--stream must be a number of rows or INPUT:ROWS, not '%s'", one);
+    if (!flag_number(use, &rows.rows, colon ? colon + 1 : one)) return false;
+    if (!FLAG_NAMES_ONCE(use, streaming->use, rows.input)) return false;
+    for (int i = 0; !rows.input && i < streaming->use.n; i++)
+      if (!streaming->use.data[i].input)
+        return usage_error(
+            "--stream has two numbers of rows for the first input: name the other input, as in "
+            "--stream=3,INPUT:4");
+    vec_push(use->arena, streaming->use, rows);
+    at += length;
+    if (!*at) return true;
+  }
+}
+
 /* ---- command lines ---- */
 static const Flag *flag_of_letter(const Flag *table, int letter) {
   while (table->letter != letter) table++;

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include "base/arena.h"
 #include "graph/op.h"
+#include "passes/plan.h"
 #include "sema/sema.h"
 
 struct FlagUse;
@@ -46,6 +47,7 @@ FlagRead flag_number;  /* int64_t: an integer from 1 to 65536 */
 FlagRead flag_count;   /* int64_t: an integer from 0 to 65536 */
 FlagRead flag_bytes;   /* int64_t: a number of bytes, with an optional suffix K, M or G */
 FlagRead flag_define;  /* Defines: appends NAME=VALUE */
+FlagRead flag_stream;  /* Streaming: appends N or INPUT:N[,INPUT:N...] to `use` */
 FlagRead flag_warning; /* WordList: appends an argument of -W, for diags_options */
 /* Reports an error if one of the n rows already has this name. A row has `size` bytes and begins with the
  * pointer to its name, which may be NULL. */
@@ -100,6 +102,31 @@ bool flag_names_once(const FlagUse *use, const void *rows, int n, size_t size, c
    "-I DIR",                                                                                                 \
    "directory to search for imports, after the importing file's directory",                                  \
    "@folder"}
+#define FLAG_STREAMING(member) /* Streaming: three rows */                                                   \
+  {"stream",                                                                                                 \
+   0,                                                                                                        \
+   required_argument,                                                                                        \
+   flag_stream,                                                                                              \
+   member,                                                                                                   \
+   "--stream=N|INPUT:N[,INPUT:N]",                                                                           \
+   "generate NAME_step, which takes the next N rows of a sequence of any length and returns the output "     \
+   "rows that they complete; a caller-owned struct keeps the state between calls",                           \
+   NULL},                                                                                                    \
+      {"slide",                                                                                              \
+       0,                                                                                                    \
+       required_argument,                                                                                    \
+       flag_number,                                                                                          \
+       (member) + offsetof(Streaming, slide),                                                                \
+       "--slide=N",                                                                                          \
+       "generate NAME_step, which takes the next N rows and returns the outputs for a window of the last "   \
+       "rows. The window is as long as the input; layers without padding compute only the new rows",         \
+       NULL},                                                                                                \
+  {                                                                                                          \
+    "lookahead", 0, required_argument, flag_count, (member) + offsetof(Streaming, lookahead),                \
+        "--lookahead=R",                                                                                     \
+        "with --stream: layers may have padding after the last row; outputs may be up to R input rows late", \
+        NULL                                                                                                 \
+  }
 #define FLAG_HELP(member) {"help", 'h', no_argument, flag_set, member, "-h, --help", "this page", NULL}
 #define FLAG_END {NULL, 0, 0, NULL, 0, NULL, NULL, NULL}
 

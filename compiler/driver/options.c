@@ -158,28 +158,6 @@ static bool read_mpi(const FlagUse *use, void *member, const char *value) {
   return !value || flag_number(use, member, value);
 }
 
-/* N or INPUT:N[,INPUT:N...] */
-static bool read_stream(const FlagUse *use, void *member, const char *list) {
-  Streaming *streaming = member;
-  for (const char *at = list;; at++) {
-    const size_t length = strcspn(at, ",");
-    const char *one = arena_copy(use->arena, at, length), *colon = strrchr(one, ':');
-    StreamUse rows = {colon ? arena_copy(use->arena, one, (size_t)(colon - one)) : NULL, 0};
-    if (colon && !is_name(rows.input, strlen(rows.input)))
-      return usage_error("--stream must be a number of rows or INPUT:ROWS, not '%s'", one);
-    if (!flag_number(use, &rows.rows, colon ? colon + 1 : one)) return false;
-    if (!FLAG_NAMES_ONCE(use, streaming->use, rows.input)) return false;
-    for (int i = 0; !rows.input && i < streaming->use.n; i++)
-      if (!streaming->use.data[i].input)
-        return usage_error(
-            "--stream has two numbers of rows for the first input: name the other input, as in "
-            "--stream=3,INPUT:4");
-    vec_push(use->arena, streaming->use, rows);
-    at += length;
-    if (!*at) return true;
-  }
-}
-
 static bool read_prefix(const FlagUse *use, void *member, const char *value) {
   if (!is_name(value, strlen(value))) return usage_error("--prefix must be a C identifier, not '%s'", value);
   return flag_text(use, member, value);
@@ -347,17 +325,7 @@ const Flag options_table[] = {
      "text incbin object"},
     {"batch", 0, required_argument, flag_number, AT(batch), "--batch=N", "images per call of NAME_infer (1)",
      NULL},
-    {"stream", 0, required_argument, read_stream, AT(streaming), "--stream=N|INPUT:N[,INPUT:N]",
-     "generate NAME_step, which takes the next N rows of a sequence of any length and returns the output "
-     "rows that they complete; a caller-owned struct keeps the state between calls",
-     NULL},
-    {"slide", 0, required_argument, flag_number, AT(streaming.slide), "--slide=N",
-     "generate NAME_step, which takes the next N rows and returns the outputs for a window of the last rows. "
-     "The window is as long as the input; layers without padding compute only the new rows",
-     NULL},
-    {"lookahead", 0, required_argument, flag_count, AT(streaming.lookahead), "--lookahead=R",
-     "with --stream: layers may have padding after the last row; outputs may be up to R input rows late",
-     NULL},
+    FLAG_STREAMING(AT(streaming)),
     {"train", 0, no_argument, read_train, AT(train), "--train",
      "generate training code (the default for executables, -o NAME, of nets with a train block; C files "
      "and objects need this option)",

@@ -104,6 +104,7 @@ bool options_parse(Options *, Arena *, int argc, char **argv);
 /* Checks the options, and chooses the output, targets and threads that the command line does not name. False
  * after an error, which was reported. */
 bool options_check(Options *, Arena *);
+bool options_check_streaming(const Streaming *);               /* false after an error, which was reported */
 bool options_kind_of_suffix(const char *suffix, OutputKind *); /* false: no kind of output has this suffix */
 bool options_view(OutputKind);                                 /* a view of the program instead of code */
 bool options_backend(OutputKind);                              /* produced by the C compiler */

@@ -227,13 +227,17 @@ static bool choose_machine(Options *options) {
 }
 #endif
 
+bool options_check_streaming(const Streaming *s) {
+  if (s->lookahead && !s->use.n) return usage_error("--lookahead is for --stream, which is missing");
+  return !s->use.n || !s->slide ||
+         usage_error("--stream and --slide are two ways to call a net: choose one of them");
+}
+
 static bool check_streaming(const Options *options) {
   const Streaming *s = &options->streaming;
   const char *about = s->use.n ? "stream" : s->slide ? "slide" : NULL;
-  if (s->lookahead && !s->use.n) return usage_error("--lookahead is for --stream, which is missing");
+  if (!options_check_streaming(s)) return false;
   if (!about) return true;
-  if (s->use.n && s->slide)
-    return usage_error("--stream and --slide are two ways to call a net: choose one of them");
   if (options->train)
     return usage_error(
         "--%s is for inference, and training code needs whole sequences: compile the net twice", about);
