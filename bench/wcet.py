@@ -133,8 +133,8 @@ class Board(boards.Board):
 
 
 def described(options):
-    """What the compiler says of the net, and the name of the function that computes it: a net with a state
-    (also of --stream and --slide) has NAME_step."""
+    """The output of --emit=json, and the name of the function that computes the net. A net with states has
+    NAME_step, also if the states come from --stream or --slide."""
     more = [one for one in options.cnnc_option if not one.startswith(("--report", "--acsl"))]
     net = json.loads(boards.run(options.cnnc, options.net, "--emit=json", *more))
     return net, net["net"] + ("_step" if "stream" in net else "_infer")

@@ -158,7 +158,7 @@ static bool copy_sources(const AssurePack *p) {
 
 /* ---- outputs of the compiler ---- */
 static Options compiler_options(const AssurePack *p, const char *file) {
-  Options options = {.batch = 1, .layout = -1, .opset = -1, .threads = -1, .precision = -1};
+  Options options = OPTIONS_DEFAULT;
   options.input = p->input;
   options.output = arena_printf(p->arena, "%s/%s", p->folder, file);
   options.defines = p->defines;

@@ -132,7 +132,9 @@ static int import_into(const NewProject *b) {
 
 /* Generates embed.c, a program that calls the net. */
 static int write_embed_example(const NewProject *b) {
-  Options options = {.batch = 1, .kind = OUTPUT_EXAMPLE, .level = LEVEL_PLAIN};
+  Options options = OPTIONS_DEFAULT;
+  options.kind = OUTPUT_EXAMPLE;
+  options.level = LEVEL_PLAIN;
   options.input = project_path(b, arena_printf(b->arena, "%s.cnn", b->name));
   options.output = project_path(b, "embed.c");
   vec_push(b->arena, options.targets, target_find("generic"));

@@ -491,8 +491,7 @@ static bool check_input(Options *options, Arena *arena, int n, char **words) {
 }
 
 bool options_parse(Options *options, Arena *arena, int argc, char **argv) {
-  *options =
-      (Options){.batch = 1, .layout = -1, .opset = -1, .threads = -1, .precision = -1, .denormals = -1};
+  *options = (Options)OPTIONS_DEFAULT;
   const bool read = flags_read(arena, options_table, options, &options->given, argc, argv);
   options->color = flag_wants_color(options->color);
   if (!read) return false;

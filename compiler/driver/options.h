@@ -99,6 +99,10 @@ typedef struct Options {
   int color; /* the argument of flag_wants_color */
 } Options;
 
+/* The options of a command line without options. */
+#define OPTIONS_DEFAULT                                                                                      \
+  {.batch = 1, .layout = -1, .opset = -1, .threads = -1, .precision = -1, .denormals = -1}
+
 /* False after an error on the command line, which was reported on standard error. */
 bool options_parse(Options *, Arena *, int argc, char **argv);
 /* Checks the options, and chooses the output, targets and threads that the command line does not name. False
