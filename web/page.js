@@ -47,6 +47,7 @@ function askNow(words, files) {
 // ---- the program ----
 let examples = {},
   path = "net.cnn",
+  origin = "", // the example that the text was; "": another file
   rules = [];
 const text = $("text");
 const lines = () => text.value.split("\n");
@@ -61,10 +62,19 @@ function files() {
   return all;
 }
 
+// Names the text: an example that was changed is program.cnn. It stays in the example's folder if it has
+// imports.
+function setPath() {
+  const folder = /^\s*import\b/m.test(text.value) ? origin.slice(0, origin.lastIndexOf("/") + 1) : "";
+  if (origin) path = examples[origin] === text.value ? origin : `${folder}program.cnn`;
+  $("example").value = examples[path] === text.value ? path : "";
+}
+
 function setProgram(name, program) {
   path = name;
+  origin = examples[name] === undefined ? "" : name;
   text.value = program;
-  $("example").value = examples[path] === program ? path : "";
+  setPath();
   $("editor").scrollTo(0, 0);
   hints = { at: {}, lines: [] };
   messages = [];
@@ -362,7 +372,7 @@ function failed(why) {
 
 let timer = null;
 function changed() {
-  if (examples[path] !== text.value) $("example").value = "";
+  setPath();
   messages = [];
   paint();
   clearTimeout(timer);

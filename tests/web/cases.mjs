@@ -368,7 +368,8 @@ else {
       const message = await textOf("messages");
       wants(
         message,
-        /lenet5_relu\.cnn:4:5: error: .*maxpol.*\[unknown-operator\]/.test(message) &&
+        /program\.cnn:4:5: error: .*maxpol.*\[unknown-operator\]/.test(message) &&
+          !/lenet5_relu/.test(message) &&
           /\^~~~~~/.test(message),
       );
       wants(
@@ -380,6 +381,10 @@ else {
       wants(
         "not mended",
         await browser.evaluate(`/^    maxpool\\(2\\)$/m.test(document.getElementById("text").value)`),
+      );
+      wants(
+        "the example has its name again",
+        await browser.evaluate("document.getElementById('example').value === 'lenet5/lenet5_relu.cnn'"),
       );
     });
     await test("  the address contains the program", async () => {
