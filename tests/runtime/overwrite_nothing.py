@@ -171,6 +171,10 @@ open("events.out.tfevents.dot", "w").close()
 exits(2, "events over the log", *TRAIN, "--data=d.npz", "--log=same.csv", "--tensorboard=.",
       says="names the same file")
 
+os.mkfifo("pipe.safetensors")
+exits(2, "weights into a named pipe", *TRAIN, "--data=d.npz", "-o", "pipe.safetensors",
+      says="pipe.safetensors cannot be written: it is a named pipe, not a regular file")
+
 exits(2, "two outputs with one new name", "./dot", "eval", "--data=d.npz", "--weights=w.safetensors",
       "--confusion=new.svg", "--curves=new.svg", says="new.svg cannot be written: --confusion names the same")
 check(not os.path.exists("new.svg"), "  nothing is written")

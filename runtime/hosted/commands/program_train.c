@@ -142,6 +142,8 @@ static bool outputs_of(Outputs *outputs, const cnn_program *program, const Argum
  * set, the initial weights or the program itself. */
 static int outputs_check(const cnn_usage *usage, const Outputs *outputs, const Arguments *a) {
   int status = cnn_written_apart(usage, outputs->list);
+  for (const cnn_written *each = outputs->list; status == CNN_GO_ON && each->option; each++)
+    if (each->path && strcmp(each->option, "--out") == 0) status = cnn_written_again(usage, each->path);
   if (status == CNN_GO_ON) {
     status = cnn_written_spares(usage, outputs->list, a->data, "the data are read from it");
   }

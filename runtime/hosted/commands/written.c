@@ -70,6 +70,13 @@ int cnn_written_apart(const cnn_usage *usage, const cnn_written *written) {
   return cnn_written_spares(usage, written, "/proc/self/exe", "it is this program");
 }
 
+int cnn_written_again(const cnn_usage *usage, const char *path) {
+  struct stat about;
+  if (stat(path, &about) != 0 || !(S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode))) return CNN_GO_ON;
+  return refuse(usage, path, S_ISFIFO(about.st_mode) ? "it is a named pipe" : "it is a socket",
+                ", not a regular file");
+}
+
 /* Search for the outputs among a data set's files; it stops at the first output that is found. */
 typedef struct Search {
   const cnn_usage *usage;

@@ -18,5 +18,8 @@ int cnn_written_apart(const cnn_usage *usage, const cnn_written *written);
 /* Compares the outputs with the input `path` (or NULL). `why` ends the message: "the weights are read from
  * it". */
 int cnn_written_spares(const cnn_usage *usage, const cnn_written *written, const char *path, const char *why);
+/* Checks that a file that is written several times, and read again, is not a named pipe or a socket, which
+ * would wait for a reader after the training. */
+int cnn_written_again(const cnn_usage *usage, const char *path);
 int cnn_written_spares_data(const cnn_usage *usage, const cnn_written *written, const cnn_data *data);
 #endif
