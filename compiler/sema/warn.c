@@ -18,10 +18,9 @@ static void unused_report(Sema *s, const Node *node, const StmtResult *result) {
   if (node_is_input(node)) {
     diag_report(s->diags, DIAG_unused_value, node->span, NULL, "the input '%s' has no effect on any output",
                 node->name);
-  } else if (node_is_state(node)) {
-    diag_report(s->diags, DIAG_unused_value, result ? result->name.span : node->span, node->site,
-                "the state '%s' has no effect on any output, in this call or a later one",
-                result ? result->name.s : node->name);
+  } else if (node_is_state(node) && result && result->name.s) {
+    diag_report(s->diags, DIAG_unused_value, result->name.span, node->site,
+                "the state '%s' has no effect on any output, in this call or a later one", result->name.s);
   } else if (result && result->name.s) {
     diag_report(s->diags, DIAG_unused_value, result->name.span, result->site, "the value '%s' is never used",
                 result->name.s);
@@ -44,18 +43,20 @@ static void mark_arguments(const Node *node, bool *live, bool *read) {
     }
 }
 
-/* The state that an update sets; NULL: the node is no update, or an error was reported. */
-static const Node *state_of(const Node *node) {
-  return node_is_update(node) && node->nin > 1 && node_is_state(node->in[1]) ? node->in[1] : NULL;
+/* The state of the program that an update sets; NULL: the node is no update, or an update of a state that a
+ * recurrent layer keeps. */
+static const Node *state_of(const Node *node, const StmtResult *const *results) {
+  const bool updates = node_is_update(node) && node->nin > 1 && node_is_state(node->in[1]);
+  return updates && results[node->in[1]->id] ? node->in[1] : NULL;
 }
 
 /* Marks the values that affect a live value, and the values that a node reads. An update is live if its state
  * is. Returns the number of live values: if it has grown, the values before an update may be missing. */
-static int mark_live(const Graph *graph, bool *live, bool *read) {
+static int mark_live(const Graph *graph, const StmtResult *const *results, bool *live, bool *read) {
   int count = 0;
   for (int i = graph->nodes.n - 1; i >= 0; i--) {
-    const Node *node = graph->nodes.data[i], *state = state_of(node);
-    live[i] |= state && live[state->id];
+    const Node *node = graph->nodes.data[i], *state = state_of(node, results);
+    live[i] |= state ? live[state->id] : node_is_update(node);
     for (int k = 0; k < (node_is_update(node) ? 1 : node->nin); k++) {
       live[node->in[k]->id] |= live[i];
       read[node->in[k]->id] = true;
@@ -72,11 +73,12 @@ void warn_unused_values(Sema *s) {
   const Graph *graph = s->graph;
   bool *live = NEW_ARRAY(s->arena, bool, graph->nodes.n), *read = NEW_ARRAY(s->arena, bool, graph->nodes.n);
   for (int i = 0; i < graph_ports(graph); i++) live[graph_port(graph, i)->node->id] = true;
-  for (int before = -1, now = 0; now != before; before = now) now = mark_live(graph, live, read);
   const StmtResult **results = results_find(s);
+  for (int before = -1, now = 0; now != before; before = now) now = mark_live(graph, results, live, read);
   for (int i = 0; i < graph->nodes.n; i++) {
     const Node *node = graph->nodes.data[i];
-    if (!live[i] && (!read[i] || node_is_state(node)) && !state_of(node)) unused_report(s, node, results[i]);
+    const bool cause = !read[i] || (node_is_state(node) && results[i]);
+    if (!live[i] && cause && !state_of(node, results)) unused_report(s, node, results[i]);
   }
 }
 
