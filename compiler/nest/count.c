@@ -7,7 +7,7 @@
 #include <math.h>
 #include "nest/nest.h"
 
-enum { LOOP_OPERATIONS = 3 }; /* increment, comparison, branch */
+static const double LOOP_OPERATIONS = 3; /* increment, comparison, branch */
 
 typedef struct Count {
   const CpuCycles *cycles;

@@ -74,28 +74,33 @@ void cnn_run_hash(const cnn_network *network, const float *weights, char text[17
   snprintf(text, 17, "%016" PRIx64, hash);
 }
 
-static int64_t epoch_of(const char *path) {
+static cnn_status epoch_of(const char *path, int64_t *epoch) {
   cnn_archive archive;
-  if (cnn_archive_open(&archive, path).code != CNN_OK) return 0;
-  const char *note = cnn_archive_note(&archive, "epoch");
-  const int64_t epoch = note ? strtoll(note, NULL, 10) : 0;
+  const cnn_status status = cnn_archive_open(&archive, path);
+  const char *note = status.code == CNN_OK ? cnn_archive_note(&archive, "epoch") : NULL;
+  *epoch = note ? strtoll(note, NULL, 10) : 0;
   cnn_archive_close(&archive);
-  return epoch;
+  return status;
 }
 
-cnn_best cnn_run_find_best(const cnn_run *run, const char *path, const char **why) {
+cnn_status cnn_run_find_best(const cnn_run *run, const char *path, cnn_best *best, const char **why) {
   const cnn_network *network = run->trainer.network;
   char hash[17] = "";
-  if (!run->saved[0]) return CNN_BEST_SAVED; /* nothing was saved, or the checkpoint is of an older version */
+  *best = CNN_BEST_SAVED;
+  if (!run->saved[0]) return cnn_success(); /* nothing was saved, or the checkpoint is of an older version */
   float *weights = calloc((size_t)network->parameters + 1, sizeof *weights);
   struct stat about;
   const bool there = stat(path, &about) == 0;
-  const bool read = weights && cnn_weights_load(network, path, weights, NULL).code == CNN_OK;
-  if (read) cnn_run_hash(network, weights, hash);
+  int64_t epoch = 0;
+  cnn_status status = weights ? cnn_weights_load(network, path, weights, NULL)
+                              : cnn_failure(CNN_NO_MEMORY, "%s: out of memory", path);
+  if (status.code == CNN_OK) cnn_run_hash(network, weights, hash);
   free(weights);
+  const bool read = status.code == CNN_OK, saved = read && strcmp(hash, run->saved) == 0;
   *why = there ? read ? "contains other weights" : "cannot be read as weights of this net" : "is missing";
-  if (strcmp(hash, run->saved) == 0) return CNN_BEST_SAVED;
-  return read && epoch_of(path) == run->finished + 1 ? CNN_BEST_AHEAD : CNN_BEST_LOST;
+  if (read && !saved) status = epoch_of(path, &epoch);
+  if (!saved) *best = epoch > 0 && epoch == run->finished + 1 ? CNN_BEST_AHEAD : CNN_BEST_LOST;
+  return status.code == CNN_NO_MEMORY ? status : cnn_success();
 }
 
 /* ---- arrays of a trainer, and their names in the checkpoint */

@@ -37,8 +37,8 @@ typedef enum cnn_best {
   CNN_BEST_LOST
 } cnn_best;
 /* After cnn_run_load: whether the file `path` contains the best weights of the run. If they are lost, sets
- * `why`, such as "is missing". */
-cnn_best cnn_run_find_best(const cnn_run *run, const char *path, const char **why);
+ * `why`, such as "is missing". Errors: only out of memory. */
+cnn_status cnn_run_find_best(const cnn_run *run, const char *path, cnn_best *best, const char **why);
 /* Text for error messages of training: which weights have been saved. --overfit saves only after its last
  * epoch. */
 const char *cnn_run_kept(const cnn_run *run, const cnn_train_options *options);

@@ -200,9 +200,10 @@ static cnn_status save(const Training *training, const char *path) {
 static cnn_status check_best(Training *training) {
   cnn_run *run = &training->run;
   const char *out = training->options->out, *why = "";
-  const cnn_best found = run->finished == 0 ? CNN_BEST_SAVED : cnn_run_find_best(run, out, &why);
+  cnn_best found = CNN_BEST_SAVED;
+  const cnn_status status = run->finished == 0 ? cnn_success() : cnn_run_find_best(run, out, &found, &why);
   training->ahead = found == CNN_BEST_AHEAD;
-  if (found != CNN_BEST_LOST) return cnn_success();
+  if (status.code != CNN_OK || found != CNN_BEST_LOST) return status;
   int32_t best = run->finished - 1;
   while (best > 0 && !run->history[best].best) best--;
   training->lost = true;
