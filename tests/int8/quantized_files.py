@@ -53,16 +53,17 @@ def test_header():
     save("good.safetensors", names(), note())
     made, header = written("")
     check(made.returncode == 0, "a net becomes an int8 model", made.stderr)
-    for words, title in (("uint8_t image[", "the input has bytes"), ("int8_t features[", "an output as i8"),
-                         ("float scores[", "a float output"),
+    for words, title in (("uint8_t image_values[", "the input has bytes"),
+                         ("int8_t features_values[", "an output as i8"),
+                         ("float scores_values[", "a float output"),
                          ("extern const tiny_model tiny_trained", "weights"),
                          ("#define TINY_IMAGE_ZERO 0", "the zero point of u8"),
                          ("TINY_FEATURES_SCALE 0x1p-1f", "scale"),
                          ("TINY_FEATURES_ZERO -128", "zero"), ('#define TINY_PRECISION "i8"', "precision")):
         check(words in header, f"  {title}: {words}", header)
     check("_pack" not in header and "_weights" not in header, "  nothing packs weights", header)
-    for given, words in ((" as u8", "uint8_t scores["), (" as class", "int32_t scores["),
-                         (" as f32", "float scores[")):
+    for given, words in ((" as u8", "uint8_t scores_values["), (" as class", "int32_t scores_values["),
+                         (" as f32", "float scores_values[")):
         made, header = written(given)
         check(words in header, f"scores{given}: {words}", made.stderr)
     check("TINY_SCORES_SIZE 3" in header, "  and its size", header)
@@ -120,7 +121,7 @@ def test_imported():
             ("a table without a layer", {**good, "g.table": good["f.table"]}, factor, "g.table: no layer"),
             ("a mean of another kind", good, note(m={"mean": "half"}),
              "\"mean\" of layer 'm' must be \"factor\""),
-            ("a mean into a tiny scale", {**good, **stored("m", 1e-6, 0)}, factor,
+            ("a mean into a tiny scale", {**good, **stored("m", 1e-12, 0)}, factor,
              "scales of m are incompatible")):
         save("table.safetensors", arrays, metadata)
         made = run("table.cnn", "--weights=table.safetensors", "--emit=c", "-o", "table.out")

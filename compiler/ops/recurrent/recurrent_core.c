@@ -12,11 +12,11 @@
 //       sum[2][0] += x * LOAD(v8, weight[0][k][2][0]);
 //       sum[3][0] += x * LOAD(v8, weight[0][k][3][0]);
 //     }
-//     const v8 i = n_sigmoid_x8(sum[0][0]);
-//     const v8 f = n_sigmoid_x8(sum[1][0]);
+//     const v8 t = n_sigmoid_x8(sum[0][0]);
+//     const v8 i = n_select_x8(t < n_splat_x8(7.888609e-31f), (v8){0}, t);
+//     const v8 t_2 = n_sigmoid_x8(sum[1][0]);
+//     const v8 f = n_select_x8(t_2 < n_splat_x8(7.888609e-31f), (v8){0}, t_2);
 //     const v8 g = n_tanh_x8(sum[2][0]);
-//     const v8 o = n_sigmoid_x8(sum[3][0]);
-//     const v8 cell = f * LOAD(v8, c[0]) + i * g;
 #include "base/number.h"
 #include "graph/bf16.h"
 #include "ops/recurrent/recurrent.h"

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cnn.h"
 #include "hosted/base/number.h"
 #include "hosted/commands/viewer.h"
 #include "hosted/training/evaluate.h"
@@ -83,8 +84,10 @@ bool cnn_bench_check_layers(cnn_bench_warnings *warnings, const cnn_network *net
   float *memory = look ? cnn_aligned(look->bytes) : NULL;
   Found found = {0};
   if (!memory) return false;
+  const uint32_t mode = cnn_denormals_set(false); /* as C that leaves the mode alone would compute */
   look->pack(memory, weights);
   look->forward(memory, weights, (const void *const *)batch->input);
+  cnn_denormals_end(mode);
   for (int32_t i = 0; i < network->layers; i++)
     if (look->layer[i] >= 0 && cnn_layer_is_new(network, i))
       see(&found, network->layer[i].name,
