@@ -75,7 +75,7 @@ $(WEB_OBJECTS): web/objects/%.o: %.c | $(BUILT_SOURCES) web/objects/target
 	  -I$(top_builddir)/compiler $(AM_CFLAGS) -Wno-pointer-bool-conversion -Wno-unused-function \
 	  -Wno-string-conversion -fno-sanitize=all -MMD -MP -c $< -o $@
 
-# binaryen's wasm-opt removes a tenth of the code; without it the page works, but exceeds 500 KiB (gzip).
+# binaryen's wasm-opt removes a tenth of the code; without it the page works, but exceeds 520 KiB (gzip).
 # --low-memory-unused: the lowest addresses belong to the end of the stack, so no pointer refers to them.
 WASM_OPT = wasm-opt -Oz --converge --one-caller-inline-max-function-size=0 --low-memory-unused --enable-simd \
   --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int --enable-mutable-globals

@@ -22,6 +22,8 @@ bool backend_has_openmp(Arena *arena, const char *cc) {
   return true;
 }
 
+const System *system_here(void) { return NULL; }
+
 const char *const *system_cross(Arena *arena, const System *system, const char *arch) {
   (void)arena, (void)system, (void)arch;
   return NULL;

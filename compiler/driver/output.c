@@ -155,6 +155,12 @@ static bool has_weights(Compilation *c) {
   return false;
 }
 
+static bool adopt_output(Compilation *c, const char *path, const char **temporary) {
+  const char *why = NULL;
+  if (overwrites_input(c, path)) return false;
+  return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
+}
+
 /* ---- ONNX ---- */
 #ifdef __wasi__ /* the browser build reads no weights and creates no folders */
 static bool write_onnx(Compilation *c) {
@@ -171,12 +177,6 @@ static const char *library_file(const Compilation *c, const char *path) { return
 static const size_t onnx_most = 0x7fffffff; /* maximum bytes of a protobuf message */
 /* bytes; if a model exceeds onnx_most, its tensors of at least this size are stored in a separate file */
 enum { ONNX_DETACHED = 1024 };
-
-static bool adopt_output(Compilation *c, const char *path, const char **temporary) {
-  const char *why = NULL;
-  if (overwrites_input(c, path)) return false;
-  return outputs_adopt(c->outputs, path, temporary, &why) || cannot_write(c, path, why);
-}
 
 /* ONNX needs the parameters of an activation such as prelu. An activation cannot be exported if the weight
  * file has only the activation's lookup table. */
@@ -494,9 +494,7 @@ static bool run_backend(Compilation *c, BackendKind kind, const EmitUnit *from, 
                      .data = c->data.bytes,
                      .data_bytes = c->data.n};
   const char *temporary = NULL, *why = NULL;
-  if (overwrites_input(c, path)) return false;
-  if (!outputs_adopt(c->outputs, path, &temporary, &why)) return cannot_write(c, path, why);
-  if (!adopt_import(c, &backend)) return false;
+  if (!adopt_output(c, path, &temporary) || !adopt_import(c, &backend)) return false;
   backend.messages = messages_open(c);
   const bool done = backend_compile(&backend, unit, n, temporary, &why);
   stage_done(c, "C compiler");

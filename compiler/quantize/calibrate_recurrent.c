@@ -12,7 +12,7 @@ bool calibrate_has_form(const Calibrator *k, const Node *node) {
   const bool svdf = node->op->traits.int8 == INT8_SVDF;
   if (node->op->traits.int8 != INT8_RECURRENT && !svdf) return true;
   return (svdf || !recurrent_direction(node, 0).project) && !k->quant[node->in[0]->id].wide &&
-         !calibrate_sums_beyond(k, node);
+         calibrate_sums_beyond(k, node) == 0;
 }
 
 double calibrate_sums_beyond(const Calibrator *k, const Node *node) {

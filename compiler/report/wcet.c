@@ -42,7 +42,8 @@ static const Candidate *chosen_of(const WcetOf *of, int step) {
 }
 
 static Estimate estimate_of(const WcetOf *of, int step) {
-  enum { ROUTINE_CYCLES = 8 }; /* of a multiply-add of a runtime function: two loads, a store, the loop */
+  /* of a multiply-add of a runtime function: two loads, a store, the loop */
+  static const double ROUTINE_CYCLES = 8;
   const Candidate *c = chosen_of(of, step);
   const KernelCall *call = of->layout->infer.steps.data[step].call;
   const Nest *nest = call->version[0].lower->b;

@@ -64,8 +64,8 @@ with open("m.cnn", "w", encoding="utf-8") as file:
     input x: 4x6
     cls = constant([1, 6], name="cls")
     all = cls -> concat(x, axis=length)
-    scale = constant([6], name="stage.gamma")
-    all -> multiply(scale)
+    gain = constant([6], name="stage.gamma")
+    all -> multiply(gain)
     attn = conv(18, 1, name="enc.attn")
     slice(0..6)
     out = conv(6, 1, name="enc.attn.out_proj")

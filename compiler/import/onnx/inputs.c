@@ -173,13 +173,13 @@ static bool is_boxes(const ModelImport *im, const OnnxPort *port) {
   return read;
 }
 
-#ifndef __wasi__ /* the browser build imports neither recurrent layers nor attention */
 static const ImportState *state_given(const ModelImport *im, const OnnxPort *port) {
   for (int i = 0; i < im->options->states.n; i++)
     if (strcmp(im->options->states.data[i].input, port->name) == 0) return &im->options->states.data[i];
   return NULL;
 }
 
+#ifndef __wasi__ /* the browser build imports neither recurrent layers nor attention */
 /* Whether an input is a recurrent state [layers, 1, units], or is a state by --state, or has five or more
  * dimensions, so that its first dimension is not the batch. To be certain, this function needs another input
  * whose first dimension, the batch, is 1 or unknown. */
