@@ -92,7 +92,7 @@ class Net:
         self._batch, self._threads, self._cc, self._denormals = batch, threads, cc, denormals
         self._own, self._define = own, dict(define)
         self._given = {"define": self._define, "batch": batch, "threads": threads}
-        self._given |= {"cc": cc, "precision": precision}
+        self._given |= {"cc": cc, "precision": precision, "denormals": denormals}
         self.quantization: dict[str, Any] | None = None  # measurements of cnnc.quantize
         self._defines = [word for name, value in define.items() for word in ("-D", f"{name}={_word(value)}")]
         self._program = [*self._defines, *([f"--precision={precision}"] if precision else [])]

@@ -62,12 +62,13 @@ class Streams(Case):
         (self.folder / "a folder").mkdir()
         path = self.folder / "a folder" / "n.cnn"
         path.write_text('import "../common.cnn"\nconst k = 3\nnet n { input x: 8; b(4) -> dense(k) }\n')
-        net = cnnc.load(path, define={"k": 5})
+        net = cnnc.load(path, define={"k": 5}, denormals="keep")
         net.load_weights({weight.name: random(weight.shape, 4) for weight in net._facts.weights})
         x = random((3, 8))
         for again in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
             np.testing.assert_array_equal(again(x), net(x))
             self.assertEqual((again.source, again.outputs), (net.source, net.outputs))
+            self.assertEqual(again._given, net._given)
         before = net(x)
         for name in again.weights:
             again.weights[name] = 0.5
